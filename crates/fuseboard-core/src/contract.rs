@@ -1,0 +1,125 @@
+//! The raw operations of the store's contract: they record and set, and never decide (rule R13).
+
+use crate::fuse::{Fuse, Transition};
+use crate::state::State;
+use crate::sync::Ordering;
+use crate::time::HORIZON_US;
+use crate::word::Word;
+
+/// How often a reader looks again for a last failure that belongs to the word it read.
+pub const READ_TRIES: usize = 16;
+
+/// A plain copy of what stands in a fuse's cell, taken from one reading of its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The fuse word: state and generation.
+    pub word: Word,
+    /// Failures since the window was last cleared or the state last changed, of any age; at most the log's length.
+    pub failures: u32,
+    /// Stamp of the latest of them, in microseconds.
+    pub last_failure_us: Option<u64>,
+    /// How often a breaker came with other settings than the one before it.
+    pub settings_changes: u64,
+}
+
+impl Fuse<'_> {
+    /// Records a failure in whatever state the fuse is and returns how many there are within `window_us`, this one
+    /// included, since the window was last cleared or the state last changed. Saturates at the log's length.
+    /// Cost: two swaps and a binary search, whatever the count.
+    pub fn record_failure(self, window_us: u64, now_us: u64) -> u32 {
+        let window_us = window_us.min(HORIZON_US);
+        loop {
+            let seen = self.word();
+            if seen.state() == State::Unseen {
+                self.swap(seen, seen.moved_to(State::Closed, now_us));
+                continue;
+            }
+            let mut count = 0;
+            let count_it = |entry: crate::log::Entry| {
+                count = self.log.count(seen.head(), entry, entry.stamp().saturating_sub(window_us));
+                false
+            };
+            if self.append(seen, now_us, count_it).is_some() {
+                return count;
+            }
+        }
+    }
+
+    /// Records a success in whatever state the fuse is: clears the window and changes no state. (PhoenixMicro's
+    /// `record_success` closes an open fuse; that is one of the races mended here.)
+    pub fn record_success(self, now_us: u64) {
+        loop {
+            let seen = self.word();
+            let next = match seen.state() {
+                State::Unseen => seen.moved_to(State::Closed, now_us),
+                _ if seen.is_dirty() => seen.cleared(),
+                _ => return,
+            };
+            if self.swap(seen, next) {
+                return;
+            }
+        }
+    }
+
+    /// Puts the fuse into `state` with an empty window and a later generation. An operator's hold
+    /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
+    /// `None`.
+    pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
+        self.go_to(state, now_us, |seen| !seen.state().is_held())
+    }
+
+    /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12).
+    pub fn command(self, state: State, now_us: u64) -> Option<Transition> {
+        self.go_to(state, now_us, |_| true)
+    }
+
+    /// Closes the fuse and forgets it, as if never seen, in a later generation. A fuse never seen stays untouched.
+    pub fn forget(self, now_us: u64) -> Option<Transition> {
+        self.go_to(State::Unseen, now_us, |seen| seen.state() != State::Unseen)
+    }
+
+    fn go_to(self, state: State, now_us: u64, may: impl Fn(Word) -> bool) -> Option<Transition> {
+        loop {
+            let seen = self.word();
+            if !may(seen) {
+                return None;
+            }
+            if let Some(transition) = self.transit(seen, state, now_us) {
+                return Some(Transition { to: transition.to.visible(), ..transition });
+            }
+        }
+    }
+
+    /// A plain copy for people and dashboards. State and generation are always of one instant; the failures are of the
+    /// same instant unless the fuse changed at each of [`READ_TRIES`] looks.
+    #[must_use]
+    pub fn read(self) -> Reading {
+        let mut word = self.word();
+        let mut last = self.log.last(word.head());
+        for _ in 0..READ_TRIES {
+            let now = self.word();
+            if now == word {
+                break;
+            }
+            word = now;
+            last = self.log.last(word.head());
+        }
+        let failures = if word.is_dirty() { u64::from(last.run()).min(self.log.len()) as u32 } else { 0 };
+        Reading {
+            word,
+            failures,
+            last_failure_us: (failures > 0).then_some(last.stamp()),
+            settings_changes: self.cell.settings_changes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes the fingerprint (not 0) of the settings a breaker comes with; whether the one before came with others (R15).
+    pub fn note_settings(self, fingerprint: u64) -> bool {
+        let before = self.cell.settings.swap(fingerprint, Ordering::Relaxed);
+        let differs = before != 0 && before != fingerprint;
+        if differs {
+            self.cell.settings_changes.fetch_add(1, Ordering::Relaxed);
+        }
+        differs
+    }
+}

@@ -1,0 +1,204 @@
+//! The table's layout: what stands where in a file of a given geometry. Told in words in
+//! `docs/reference/store-format.md`.
+//!
+//! Nothing read from a file becomes a length or an index unchecked (rule T10): a [`Geometry`] is made only of numbers
+//! in range, and all offsets are computed from it.
+
+use crate::counters::{STRIPES, Stripe};
+use crate::directory::{Key, Name};
+use crate::fuse::Cell;
+use crate::sync::{AtomicU64, Ordering};
+use crate::word::LOG_MAX;
+
+/// The version of this layout: part of the file's name and of its header.
+pub const VERSION: u64 = 1;
+/// First word of a file: "FUSEBRD1" read on a machine of the same byte order.
+pub const MAGIC: u64 = u64::from_be_bytes(*b"FUSEBRD1");
+/// Most slots a table can have.
+pub const SLOTS_MAX: usize = 1 << 20;
+/// Bytes kept at the end of the file for the journal of transitions (rule T14), zero until a later version writes it.
+pub const JOURNAL_BYTES: usize = 256 * 1024;
+const PAGE: usize = 4096;
+
+/// The first page of a file. Written before the file has its name, never afterwards.
+#[repr(C, align(4096))]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: AtomicU64,
+    /// [`VERSION`]; the last word to be written.
+    pub version: AtomicU64,
+    /// [`FINGERPRINT`]: sizes and constants this layout depends on.
+    pub fingerprint: AtomicU64,
+    /// Number of slots.
+    pub slots: AtomicU64,
+    /// Entries in each failure log.
+    pub log_len: AtomicU64,
+    /// The boot the table belongs to: a hash of the boot's and the time namespace's identity.
+    pub boot: AtomicU64,
+    /// Key of the fingerprints of names.
+    pub hash_key: [AtomicU64; 2],
+    /// When the table was made: microseconds of its clock.
+    pub created_us: AtomicU64,
+    reserved: [AtomicU64; 503],
+}
+
+/// A number that changes with any size or constant that the layout depends on.
+pub const FINGERPRINT: u64 = {
+    let parts =
+        [size_of::<Cell>(), size_of::<Key>(), size_of::<Name>(), size_of::<Stripe>(), STRIPES, LOG_MAX, JOURNAL_BYTES];
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut i = 0;
+    while i < parts.len() {
+        hash = (hash ^ parts[i] as u64).wrapping_mul(0x0100_0000_01b3);
+        i += 1;
+    }
+    hash
+};
+
+#[cfg(not(fuseboard_loom))]
+const _: () = {
+    assert!(size_of::<Header>() == PAGE);
+    assert!(size_of::<Cell>() == 128);
+    assert!(size_of::<Key>() == 16);
+    assert!(size_of::<Name>() == 208);
+    assert!(size_of::<Stripe>() == 64);
+};
+
+/// What is wrong with a header. The binding and the store put it into words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderError {
+    /// No file of ours, or one of another byte order.
+    Magic,
+    /// Another layout: its version, or this version with other sizes.
+    Version(u64),
+    /// Numbers out of range, or that do not fit the file's length.
+    Geometry,
+    /// A table of another boot or time namespace.
+    Boot,
+}
+
+/// The two numbers that a table is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    slots: usize,
+    log_len: usize,
+}
+
+impl Geometry {
+    /// A geometry for at least `fuses` fuses and `failures` log entries each, rounded up to powers of two; `None` out
+    /// of the range 1 to [`SLOTS_MAX`] and 1 to [`LOG_MAX`].
+    #[must_use]
+    pub fn for_capacity(fuses: usize, failures: usize) -> Option<Self> {
+        let valid = (1..=SLOTS_MAX).contains(&fuses) && (1..=LOG_MAX).contains(&failures);
+        valid.then(|| Self { slots: fuses.next_power_of_two(), log_len: failures.next_power_of_two().max(2) })
+    }
+
+    /// Number of slots, a power of two.
+    #[must_use]
+    pub const fn slots(self) -> usize {
+        self.slots
+    }
+
+    /// Entries in each failure log, a power of two.
+    #[must_use]
+    pub const fn log_len(self) -> usize {
+        self.log_len
+    }
+
+    /// Byte offsets of the sections: keys, cells, names, logs, counters, journal; then the file's length.
+    #[must_use]
+    pub const fn offsets(self) -> [usize; 7] {
+        let sizes = [
+            PAGE,
+            self.slots * size_of::<Key>(),
+            self.slots * size_of::<Cell>(),
+            self.slots * size_of::<Name>(),
+            self.slots * self.log_len * size_of::<u64>(),
+            self.slots * STRIPES * size_of::<Stripe>(),
+            JOURNAL_BYTES,
+        ];
+        let mut offsets = [0; 7];
+        let (mut end, mut i) = (0, 0);
+        while i < sizes.len() {
+            // Each section begins on a page of its own, so that no two share a cache line.
+            end += sizes[i].next_multiple_of(PAGE);
+            offsets[i] = end;
+            i += 1;
+        }
+        offsets
+    }
+
+    /// Length of the whole table in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        self.offsets()[6]
+    }
+}
+
+impl Header {
+    /// Fills in the header of a new table. The version is written last, with Release: it says that the rest is there.
+    pub fn write(&self, geometry: Geometry, boot: u64, hash_key: [u64; 2], created_us: u64) {
+        let fields = [
+            (&self.magic, MAGIC),
+            (&self.fingerprint, FINGERPRINT),
+            (&self.slots, geometry.slots as u64),
+            (&self.log_len, geometry.log_len as u64),
+            (&self.boot, boot),
+            (&self.hash_key[0], hash_key[0]),
+            (&self.hash_key[1], hash_key[1]),
+            (&self.created_us, created_us),
+        ];
+        for (field, value) in fields {
+            field.store(value, Ordering::Relaxed);
+        }
+        self.version.store(VERSION, Ordering::Release);
+    }
+
+    /// Checks a header against this layout, this boot and the file's length; the geometry it stands for.
+    ///
+    /// # Errors
+    /// A [`HeaderError`] for the first thing that does not fit.
+    pub fn check(&self, boot: u64, file_bytes: u64) -> Result<Geometry, HeaderError> {
+        let version = self.version.load(Ordering::Acquire);
+        let word = |field: &AtomicU64| field.load(Ordering::Relaxed);
+        if word(&self.magic) != MAGIC {
+            return Err(HeaderError::Magic);
+        }
+        if version != VERSION || word(&self.fingerprint) != FINGERPRINT {
+            return Err(HeaderError::Version(version));
+        }
+        let size = |field| usize::try_from(word(field)).ok().filter(|n: &usize| n.is_power_of_two());
+        let geometry = size(&self.slots)
+            .zip(size(&self.log_len))
+            .and_then(|(slots, log_len)| Geometry::for_capacity(slots, log_len))
+            .filter(|geometry| geometry.bytes() as u64 == file_bytes)
+            .ok_or(HeaderError::Geometry)?;
+        if word(&self.boot) == boot { Ok(geometry) } else { Err(HeaderError::Boot) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_table_is_a_few_mebibytes() {
+        let geometry = Geometry::for_capacity(1024, 256).expect("in range");
+        assert_eq!((1024, 256), (geometry.slots(), geometry.log_len()));
+        assert_eq!(3_248_128, geometry.bytes());
+    }
+
+    #[test]
+    fn numbers_out_of_range_make_no_geometry() {
+        for (fuses, failures) in [(0, 256), (SLOTS_MAX + 1, 256), (1024, 0), (1024, LOG_MAX + 1)] {
+            assert_eq!(None, Geometry::for_capacity(fuses, failures));
+        }
+        assert_eq!((1, 2), Geometry::for_capacity(1, 1).map(|g| (g.slots(), g.log_len())).expect("in range"));
+    }
+
+    #[test]
+    fn sections_follow_each_other_on_whole_pages() {
+        let offsets = Geometry::for_capacity(3, 5).expect("in range").offsets();
+        assert!(offsets.is_sorted() && offsets.iter().all(|offset| offset % PAGE == 0), "{offsets:?}");
+    }
+}

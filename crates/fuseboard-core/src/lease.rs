@@ -1,0 +1,90 @@
+//! Probe leases: the right to make one call while the fuse is half-open.
+//!
+//! A fuse has [`SEATS`] seats. A seat is one word: the lease's deadline (48 bits) and the low 16 bits of the generation
+//! it was taken in; 0 is free. A lease is taken and given back by compare-and-swap, and nobody needs to learn of an
+//! owner's death: past its deadline a lease is anybody's (rule R11). A lease of an older generation is free at once;
+//! only where 16 bits of two generations agree by chance does it count until its deadline.
+//!
+//! Successful probes are counted in a word of their own, tagged with the generation, so that a new half-open state
+//! begins at zero without anybody wiping it.
+
+use crate::sync::{AtomicU64, Ordering};
+use crate::time::{STAMP_MAX, remaining};
+
+/// Probes that one fuse can have under way at once.
+pub const SEATS: usize = 8;
+
+const TAG_BITS: u32 = 16;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+
+/// A taken seat: what its holder needs to give it back, and to know that it still holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Index of the seat.
+    pub seat: u32,
+    /// The word that stands in the seat while the lease is held.
+    pub word: u64,
+}
+
+/// The seats of one fuse.
+#[derive(Clone, Copy)]
+pub(crate) struct Seats<'a>(pub(crate) &'a [AtomicU64; SEATS]);
+
+impl Seats<'_> {
+    /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first is free.
+    pub(crate) fn take(self, generation: u64, probes: u32, probe_us: u64, now_us: u64) -> Result<Lease, u64> {
+        let mut soonest = probe_us;
+        for (seat, place) in (0_u32..).zip(self.0).take(probes as usize) {
+            let held = place.load(Ordering::Acquire);
+            if let Some(left) = time_left(held, generation, now_us) {
+                soonest = soonest.min(left);
+                continue;
+            }
+            let word = lease_word(generation, now_us.saturating_add(probe_us));
+            // AcqRel: the last holder's use of the seat ends before ours begins.
+            if place.compare_exchange(held, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return Ok(Lease { seat, word });
+            }
+        }
+        Err(soonest)
+    }
+
+    /// Whether the lease is still its holder's: nobody took the seat over.
+    pub(crate) fn holds(self, lease: Lease) -> bool {
+        self.place(lease).load(Ordering::Acquire) == lease.word
+    }
+
+    /// Gives the seat back; does nothing where somebody took it over. Says whether it was still held.
+    pub(crate) fn give_back(self, lease: Lease) -> bool {
+        self.place(lease).compare_exchange(lease.word, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    fn place(&self, lease: Lease) -> &AtomicU64 {
+        &self.0[lease.seat as usize % SEATS]
+    }
+}
+
+fn lease_word(generation: u64, deadline_us: u64) -> u64 {
+    deadline_us.min(STAMP_MAX) << TAG_BITS | generation & TAG_MASK
+}
+
+fn time_left(held: u64, generation: u64, now_us: u64) -> Option<u64> {
+    if held == 0 || held & TAG_MASK != generation & TAG_MASK {
+        return None;
+    }
+    remaining(now_us, held >> TAG_BITS)
+}
+
+/// Counts one successful probe of `generation` and returns how many there are now.
+pub(crate) fn count_success(progress: &AtomicU64, generation: u64) -> u32 {
+    let mut seen = progress.load(Ordering::Relaxed);
+    loop {
+        let before = if seen >> TAG_BITS == generation { seen & TAG_MASK } else { 0 };
+        let after = (before + 1).min(TAG_MASK);
+        // Relaxed: the number decides alone; the fuse word orders everything else.
+        match progress.compare_exchange(seen, generation << TAG_BITS | after, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return after as u32,
+            Err(now) => seen = now,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The protocol of Fuseboard: circuit breakers whose state is a table of atomic words.
+//!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`sync`] | the one atomic type: the standard library's, or loom's |
+//! | [`time`] | stamps and how to compare them safely |
+//! | [`state`] | the states of a fuse and their codes |
+//! | [`word`] | the fuse word: state, generation, time and window position in 64 bits |
+//! | `log` | the failure log behind the window |
+//! | [`lease`] | probe leases |
+//! | [`policy`] | what one process asks of a fuse |
+//! | [`fuse`] | admit, succeeded, failed, released |
+//! | [`contract`] | the raw store operations, and reading |
+//! | [`counters`] | striped counters |
+//! | [`directory`] | from a name to a slot |
+//! | [`layout`] | header, sections, sizes |
+//!
+//! # Rules all modules obey
+//!
+//! * No I/O, no clock, no pointers, no allocation, no unsafe. Time is an argument, in microseconds.
+//! * Every shared change is one compare-and-swap or read-modify-write of one 64-bit word, and what stands between two
+//!   of them is valid for whoever comes next (rule T02). There are no locks and no owners to wait for (rule T01).
+//! * Any bits in any word are a valid value (rule T10).
+//! * A loop retries only because another process's change went through.
+#![forbid(unsafe_code)]
+
+pub mod contract;
+pub mod counters;
+pub mod directory;
+pub mod fuse;
+pub mod layout;
+pub mod lease;
+mod log;
+pub mod policy;
+pub mod state;
+pub mod sync;
+pub mod time;
+pub mod word;

@@ -1,0 +1,118 @@
+//! The failure log: a ring of stamps, one word each, counted by the fuse word's head.
+//!
+//! **Words.** The *place* of index `h` is entry `h mod len`. An entry is *counted* once the fuse word's head has moved
+//! past its index; before that it is an *attempt*. An entry carries its **stamp** and its **run**: how many failures
+//! the window had been through, this one included, since it was last cleared.
+//!
+//! **Appending** has two steps. First an attempt is put into the place of `head` by compare-and-swap; then the fuse
+//! word is swapped for one whose head is one further (and whose state is open, if this failure trips). Only the second
+//! step counts. A writer killed before it has recorded nothing; a writer killed after it has recorded, and tripped if it
+//! was to trip. Whoever comes next puts its own attempt over the dead writer's.
+//!
+//! **The race that looks wrong and is not.** B looks at A's attempt for index `h`; A counts it; B's compare-and-swap
+//! then replaces the now counted entry by B's attempt for the same index. Nothing is lost: A's failure stays counted, B's
+//! swap of the fuse word fails and B goes on to `h + 1`, and the stamp that now stands at `h` is B's, which is never
+//! earlier than A's and was read while A's operation was under way, so it is a right stamp for A's failure too.
+//!
+//! **The race that must be shut out.** B reads the fuse word, is stopped for a whole lap of the ring, and then writes
+//! over an entry that counts. So an attempt is put down only over an entry that was read *before* the fuse word was
+//! seen unchanged: had the ring been lapped, the fuse word would differ; and if it is lapped later, the swap fails
+//! because the entry differs.
+//!
+//! Stamps never go back along a run, so "how many of the last `n` are within the window" is a binary search, and
+//! "are there `threshold` of them" is one look at the entry `threshold - 1` places back.
+
+use crate::sync::{AtomicU64, Ordering};
+use crate::time::{STAMP_BITS, not_before};
+use crate::word::Word;
+
+const RUN_SHIFT: u32 = STAMP_BITS;
+const STAMP_MASK: u64 = (1 << STAMP_BITS) - 1;
+
+/// One entry of the log: any 64 bits are a valid one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Entry(u64);
+
+impl Entry {
+    const fn new(stamp: u64, run: u16) -> Self {
+        Self((run as u64) << RUN_SHIFT | (stamp & STAMP_MASK))
+    }
+
+    pub(crate) const fn stamp(self) -> u64 {
+        self.0 & STAMP_MASK
+    }
+
+    pub(crate) const fn run(self) -> u16 {
+        (self.0 >> RUN_SHIFT) as u16
+    }
+}
+
+/// A fuse's ring of entries. Its length is a power of two, at most [`crate::word::LOG_MAX`].
+#[derive(Clone, Copy)]
+pub(crate) struct Log<'a>(pub(crate) &'a [AtomicU64]);
+
+impl Log<'_> {
+    pub(crate) fn len(self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn place(&self, index: u64) -> &AtomicU64 {
+        &self.0[index as usize & (self.0.len() - 1)]
+    }
+
+    /// The entry `back` places before `index`. Relaxed: what is counted was published by the fuse word.
+    pub(crate) fn entry(self, index: u64, back: u64) -> Entry {
+        Entry(self.place(index.wrapping_sub(back)).load(Ordering::Relaxed))
+    }
+
+    /// The last counted entry, for a reader that will look at the fuse word again behind it (hence Acquire).
+    pub(crate) fn last(self, head: u64) -> Entry {
+        Entry(self.place(head.wrapping_sub(1)).load(Ordering::Acquire))
+    }
+
+    /// Puts down an attempt for the head of `seen`, the value of `word`. `None` if the fuse has moved on meanwhile.
+    pub(crate) fn attempt(self, word: &AtomicU64, seen: Word, now_us: u64) -> Option<Entry> {
+        let previous = self.entry(seen.head(), 1);
+        let place = self.place(seen.head());
+        // Acquire on the entry: if it is of a later lap, its writer had seen a later fuse word, and so do we below.
+        let found = Entry(place.load(Ordering::Acquire));
+        if word.load(Ordering::Acquire) != seen.0 {
+            return None;
+        }
+        let mine = next_entry(seen, previous, found, now_us);
+        // Release on the entry: hands the fuse word we saw to whoever reads the entry (see the line above).
+        place.compare_exchange(found.0, mine.0, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| mine)
+    }
+
+    /// Whether the `n` latest failures, the attempt `last` at `head` among them, lie within `window_us` of it.
+    pub(crate) fn reaches(self, head: u64, last: Entry, n: u32, window_us: u64) -> bool {
+        let oldest = last.stamp().saturating_sub(window_us);
+        u32::from(last.run()) >= n && (n <= 1 || self.entry(head, u64::from(n) - 1).stamp() >= oldest)
+    }
+
+    /// How many failures of the window, the entry `last` at `head` among them, have a stamp of `oldest` or later.
+    /// At most the log's length; a binary search over the entries of this run.
+    pub(crate) fn count(self, head: u64, last: Entry, oldest: u64) -> u32 {
+        let (mut known, mut beyond) = (0, u64::from(last.run()).min(self.len()));
+        while known + 1 < beyond {
+            let middle = known.midpoint(beyond);
+            if self.entry(head, middle).stamp() >= oldest { known = middle } else { beyond = middle }
+        }
+        known as u32 + 1
+    }
+}
+
+/// The attempt after `previous`: one longer run, and a stamp not before any that may stand at this index.
+fn next_entry(seen: Word, previous: Entry, found: Entry, now_us: u64) -> Entry {
+    let mut stamp = not_before(now_us, seen.generation());
+    let mut run = 1;
+    if seen.is_dirty() {
+        run = previous.run().saturating_add(1);
+        stamp = not_before(stamp, previous.stamp());
+    }
+    if found.run() == run {
+        // Perhaps a rival's attempt for this very index, perhaps even counted by now: never make it older.
+        stamp = not_before(stamp, found.stamp());
+    }
+    Entry::new(stamp, run)
+}

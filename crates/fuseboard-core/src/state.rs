@@ -1,0 +1,72 @@
+//! The states of a fuse and their codes, which live in files and dashboards: never renumber them.
+
+/// What a fuse does with calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum State {
+    /// Never used, or forgotten by `reset_all`. Behaves as [`State::Closed`] and is shown as such, without a time.
+    Unseen = 0,
+    /// Calls pass; failures are counted.
+    Closed = 1,
+    /// Calls are rejected until the reset timeout has passed.
+    Open = 2,
+    /// A few calls pass as probes; the rest are rejected.
+    HalfOpen = 3,
+    /// An operator rejects every call (rule R12).
+    Isolated = 4,
+    /// An operator admits every call (rule R12).
+    Disabled = 5,
+}
+
+impl State {
+    /// The state of a code. Any three bits are a state: the two unused codes read as [`State::Unseen`] (rule T10).
+    #[must_use]
+    pub const fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::Closed,
+            2 => Self::Open,
+            3 => Self::HalfOpen,
+            4 => Self::Isolated,
+            5 => Self::Disabled,
+            _ => Self::Unseen,
+        }
+    }
+
+    /// The state as callers see it: a fuse never seen is closed (rule R01).
+    #[must_use]
+    pub const fn visible(self) -> Self {
+        match self {
+            Self::Unseen => Self::Closed,
+            other => other,
+        }
+    }
+
+    /// Whether an operator holds the fuse in this state, against every automatic transition (rule R12).
+    #[must_use]
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Isolated | Self::Disabled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_fixed() {
+        let codes = [
+            (0, State::Unseen),
+            (1, State::Closed),
+            (2, State::Open),
+            (3, State::HalfOpen),
+            (4, State::Isolated),
+            (5, State::Disabled),
+        ];
+        for (code, state) in codes {
+            assert_eq!(code, state as u8);
+            assert_eq!(state, State::from_code(code));
+        }
+        assert_eq!(State::Unseen, State::from_code(6));
+        assert_eq!(State::Unseen, State::from_code(7));
+    }
+}

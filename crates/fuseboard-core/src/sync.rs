@@ -1,0 +1,60 @@
+//! The only module that names an atomic type of a library's.
+//!
+//! Everything shared is an [`AtomicU64`] of this module: over the standard library's in a shipped build, over loom's
+//! under `--cfg fuseboard_loom`, so the code that is model-checked is the code that is shipped. It is a type of our own
+//! so that a linter can tell it from the library's, and so that every shared write of the protocol passes through here.
+
+#[cfg(not(fuseboard_loom))]
+#[allow(clippy::disallowed_types, reason = "the one place that chooses the type")]
+type Inner = core::sync::atomic::AtomicU64;
+#[cfg(fuseboard_loom)]
+type Inner = loom::sync::atomic::AtomicU64;
+
+pub use core::sync::atomic::Ordering;
+
+/// A shared 64-bit word. In memory it is exactly that; any bits are valid.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct AtomicU64(Inner);
+
+impl AtomicU64 {
+    /// A word with a value.
+    #[must_use]
+    pub fn new(value: u64) -> Self {
+        Self(Inner::new(value))
+    }
+
+    /// Reads the word.
+    #[must_use]
+    #[inline(always)]
+    pub fn load(&self, order: Ordering) -> u64 {
+        self.0.load(order)
+    }
+
+    /// Writes the word.
+    #[inline(always)]
+    pub fn store(&self, value: u64, order: Ordering) {
+        self.0.store(value, order);
+    }
+
+    /// Writes the word and returns what stood there.
+    #[inline(always)]
+    pub fn swap(&self, value: u64, order: Ordering) -> u64 {
+        self.0.swap(value, order)
+    }
+
+    /// Adds to the word, wrapping, and returns what stood there.
+    #[inline(always)]
+    pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.0.fetch_add(value, order)
+    }
+
+    /// Writes `new` where `current` stands.
+    ///
+    /// # Errors
+    /// What stands there, if it is something else.
+    #[inline(always)]
+    pub fn compare_exchange(&self, current: u64, new: u64, success: Ordering, failure: Ordering) -> Result<u64, u64> {
+        self.0.compare_exchange(current, new, success, failure)
+    }
+}

@@ -1,0 +1,68 @@
+//! Stamps: microseconds of the host's clock in 48 bits, and how to compare them safely (rule R14).
+//!
+//! The clock is an argument everywhere. Two processes read it at slightly different moments, a process may be
+//! stopped between reading it and using what it read, and a damaged file may hold anything; so a stamp is never
+//! trusted to lie in the past. Within [`HORIZON_US`] a stamp in the future counts as now; beyond it, it cannot have
+//! been written by any sound process and counts as long gone.
+
+/// Bits of a stamp.
+pub const STAMP_BITS: u32 = 48;
+/// The largest stamp: 8.9 years of host uptime.
+pub const STAMP_MAX: u64 = (1 << STAMP_BITS) - 1;
+/// The longest time any setting may span: seven days. Also how far in the future a stamp may be and still be believed.
+pub const HORIZON_US: u64 = 7 * 24 * 60 * 60 * 1_000_000;
+
+/// `now`, or `floor` where `floor` is later and believable. Keeps stamps from going back.
+#[must_use]
+pub const fn not_before(now_us: u64, floor_us: u64) -> u64 {
+    let now = if now_us < STAMP_MAX { now_us } else { STAMP_MAX };
+    if floor_us > now && floor_us - now <= HORIZON_US && floor_us <= STAMP_MAX { floor_us } else { now }
+}
+
+/// How long ago `stamp` was: 0 for a believable future, `u64::MAX` for an unbelievable one.
+#[must_use]
+pub const fn age(now_us: u64, stamp_us: u64) -> u64 {
+    if stamp_us <= now_us {
+        now_us - stamp_us
+    } else if stamp_us - now_us <= HORIZON_US {
+        0
+    } else {
+        u64::MAX
+    }
+}
+
+/// What is left until `deadline`, if it lies in the future and no farther than any setting allows.
+#[must_use]
+pub const fn remaining(now_us: u64, deadline_us: u64) -> Option<u64> {
+    if deadline_us > now_us && deadline_us - now_us <= HORIZON_US { Some(deadline_us - now_us) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_never_goes_back_within_the_horizon() {
+        assert_eq!(7, not_before(7, 5));
+        assert_eq!(9, not_before(7, 9));
+        assert_eq!(7, not_before(7, 8 + HORIZON_US));
+        assert_eq!(STAMP_MAX, not_before(u64::MAX, 0));
+        assert_eq!(STAMP_MAX, not_before(STAMP_MAX, STAMP_MAX + 1));
+    }
+
+    #[test]
+    fn a_future_stamp_is_now_or_unbelievable() {
+        assert_eq!(2, age(7, 5));
+        assert_eq!(0, age(7, 9));
+        assert_eq!(0, age(7, 7 + HORIZON_US));
+        assert_eq!(u64::MAX, age(7, 8 + HORIZON_US));
+    }
+
+    #[test]
+    fn a_deadline_beyond_any_setting_is_expired() {
+        assert_eq!(Some(1), remaining(7, 8));
+        assert_eq!(None, remaining(7, 7));
+        assert_eq!(Some(HORIZON_US), remaining(7, 7 + HORIZON_US));
+        assert_eq!(None, remaining(7, 8 + HORIZON_US));
+    }
+}
