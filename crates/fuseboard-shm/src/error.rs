@@ -1,0 +1,73 @@
+//! Why a host's table cannot be had: one kind per reaction a caller can have.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// What the caller can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The folder is not private to this user: mend or choose another.
+    Place,
+    /// The file is not a sound table of this user's: remove it.
+    Foreign,
+    /// The file is of another layout version: use one version of the library.
+    Version,
+    /// No room for the table: free some, or ask for a smaller one.
+    Full,
+    /// The operating system refused: see the message.
+    System,
+    /// This platform has no shared tables.
+    Unsupported,
+}
+
+impl Kind {
+    /// The word by which Python knows the kind.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Place => "place",
+            Self::Foreign => "foreign",
+            Self::Version => "version",
+            Self::Full => "full",
+            Self::System => "system",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// A host's table could not be opened or made.
+#[derive(Clone, Debug)]
+pub struct OpenError {
+    /// What the caller can do about it.
+    pub kind: Kind,
+    /// The folder or file in question.
+    pub path: PathBuf,
+    /// What was found, and what was expected.
+    pub found: String,
+}
+
+impl OpenError {
+    pub(crate) fn new(kind: Kind, path: impl Into<PathBuf>, found: impl Into<String>) -> Self {
+        Self { kind, path: path.into(), found: found.into() }
+    }
+
+    /// The error for a failed system call on `path`.
+    pub(crate) fn system(doing: &str, path: impl Into<PathBuf>, error: rustix::io::Errno) -> Self {
+        use rustix::io::Errno;
+        let kind = match error {
+            Errno::NOSPC | Errno::DQUOT => Kind::Full,
+            Errno::LOOP => Kind::Foreign,
+            _ => Kind::System,
+        };
+        Self::new(kind, path, format!("{doing}: {}", io::Error::from(error)))
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.found)
+    }
+}
+
+impl std::error::Error for OpenError {}

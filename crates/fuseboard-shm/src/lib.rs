@@ -1,0 +1,33 @@
+//! Fuseboard's table in shared memory: everything that needs the operating system.
+//!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`store`] | a store: a table, and process-local tables for what does not fit into it |
+//! | [`table`] | one mapped table; from names to slots |
+//! | [`open`] | open or create a host's table |
+//! | `place` | the private folder that tables lie in |
+//! | `mapping` | map, unmap, and the single cast from bytes to atomics |
+//! | [`clock`] | microseconds that all processes of a host agree on, or a clock that a test moves |
+//! | [`owner`] | who this process is: random numbers, fresh after fork |
+//! | [`error`] | why a host's table cannot be had |
+//!
+//! # Trust model
+//!
+//! A table belongs to one user of one host: the folder is 0700, the file 0600, and both are checked. Processes of that
+//! user are trusted not to be hostile, but not to be sane: whatever bytes stand in a mapped table, reading and writing
+//! it is sound, because every field is an atomic and no number from it becomes a length or an index unchecked (rule
+//! T10). What cannot be guarded against is a file that is made shorter while it is mapped: touching the lost pages ends
+//! the process with SIGBUS. Nothing of ours ever shortens a file.
+//!
+//! All unsafe code lives in `mapping`, `owner` and, for the one system call that has no safe wrapper on macOS, `open`.
+
+pub mod clock;
+pub mod error;
+mod mapping;
+pub mod open;
+pub mod owner;
+mod place;
+pub mod store;
+pub mod table;

@@ -1,0 +1,85 @@
+//! Map, unmap, and the single cast from bytes to atomics.
+
+use std::ffi::c_void;
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+
+use fuseboard_core::counters::Stripe;
+use fuseboard_core::directory::{Key, Name};
+use fuseboard_core::fuse::Cell;
+use fuseboard_core::layout::Header;
+use fuseboard_core::sync::AtomicU64;
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+/// A type that may stand in a mapping that other processes write to.
+///
+/// # Safety
+/// Every byte of it belongs to an [`AtomicU64`], so any bytes are a valid value and any access is a data-race-free one.
+pub(crate) unsafe trait Shared {}
+
+// SAFETY: made of nothing but atomics, by its definition.
+unsafe impl Shared for AtomicU64 {}
+// SAFETY: `repr(C)`, nine words and an array of words that fill its page, all atomics.
+unsafe impl Shared for Header {}
+// SAFETY: `repr(C)`, two atomics.
+unsafe impl Shared for Key {}
+// SAFETY: `repr(C)`, sixteen atomics that fill its 128 bytes.
+unsafe impl Shared for Cell {}
+// SAFETY: `repr(C)`, an array of atomics.
+unsafe impl Shared for Name {}
+// SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
+unsafe impl Shared for Stripe {}
+
+/// A readable and writable stretch of memory, mapped until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: NonNull<c_void>,
+    len: usize,
+}
+
+// SAFETY: the memory is only ever seen as `Shared` types, which are atomics, and it is unmapped only with the last owner.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// The first `len` bytes of a file, shared with every process that maps them.
+    pub(crate) fn of_file(file: BorrowedFd<'_>, len: usize) -> Result<Self, Errno> {
+        // SAFETY: a null hint lets the kernel choose the address, so no existing memory is replaced.
+        let base = unsafe { mmap(std::ptr::null_mut(), len, protection(), MapFlags::SHARED, file, 0) }?;
+        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len })
+    }
+
+    /// Zeroes that belong to this process alone; a forked child gets a copy of its own.
+    pub(crate) fn anonymous(len: usize) -> Result<Self, Errno> {
+        // SAFETY: as above.
+        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, protection(), MapFlags::PRIVATE) }?;
+        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len })
+    }
+
+    /// `count` values of `T` from byte `offset` on.
+    ///
+    /// # Panics
+    /// If they do not lie within the mapping, or not on `T`'s boundary.
+    pub(crate) fn section<T: Shared>(&self, offset: usize, count: usize) -> &[T] {
+        let bytes = count.checked_mul(size_of::<T>()).expect("a section's size fits");
+        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.len), "a section within the mapping");
+        assert!(offset.is_multiple_of(align_of::<T>()), "a section on its boundary");
+        // SAFETY: the range lies within the mapping (checked above), which starts on a page, so it is aligned; the
+        // mapping lives as long as `self`; and `T: Shared` says that any bytes are valid and that others may write them.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr().byte_add(offset).cast::<T>(), count) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range was mapped by us and every reference into it borrowed `self`, so none is left. An error
+        // could only mean that the range is not mapped, which leaves nothing to do.
+        _ = unsafe { munmap(self.base.as_ptr(), self.len) };
+    }
+}
+
+fn protection() -> ProtFlags {
+    ProtFlags::READ | ProtFlags::WRITE
+}

@@ -1,0 +1,125 @@
+//! One mapped table: from names to slots, and from slots to fuses and counters.
+
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
+
+use fuseboard_core::counters::{STRIPES, Stripe};
+use fuseboard_core::directory::{self, Fingerprint, Key, Name};
+use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::layout::{Geometry, Header};
+use fuseboard_core::sync::{AtomicU64, Ordering};
+use rustix::io::Errno;
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::clock::Clock;
+use crate::mapping::Mapping;
+use crate::owner::{self, random_u64};
+
+/// A table: this process's own, or a host's. Every method may be called from any thread and, for a host's table, beside
+/// any other process; a forked child goes on with a host's table and gets a copy of a private one.
+#[derive(Debug)]
+pub struct Table {
+    mapping: Mapping,
+    geometry: Geometry,
+    offsets: [usize; 7],
+    hash_key: [u64; 2],
+    clock: Clock,
+    path: Option<PathBuf>,
+}
+
+impl Table {
+    pub(crate) fn new(mapping: Mapping, geometry: Geometry, clock: Clock, path: Option<PathBuf>) -> Self {
+        owner::register();
+        let header: &Header = &mapping.section(0, 1)[0];
+        let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
+        Self { offsets: geometry.offsets(), mapping, geometry, hash_key, clock, path }
+    }
+
+    /// A table of this process's own. Costs address space; memory only for the fuses that are used.
+    ///
+    /// # Errors
+    /// If the process may not map that much.
+    pub fn private(geometry: Geometry, clock: Clock) -> Result<Self, Errno> {
+        let mapping = Mapping::anonymous(geometry.bytes())?;
+        let header: &Header = &mapping.section(0, 1)[0];
+        header.write(geometry, 0, [random_u64(), random_u64()], clock.now_us());
+        Ok(Self::new(mapping, geometry, clock, None))
+    }
+
+    /// Where a host's table lies; `None` for a private one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The numbers the table was made with.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// The table's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The slot of a name of 1 to 200 bytes; takes one if it has none and `claim` is set. `None` if there is none.
+    #[must_use]
+    pub fn locate(&self, name: &str, claim: bool) -> Option<usize> {
+        let slot = directory::locate(self.keys(), self.fingerprint(name.as_bytes()), claim)?;
+        if claim {
+            self.names()[slot].write(name.as_bytes());
+        }
+        Some(slot)
+    }
+
+    /// The name of a slot, if it has one and it stands there whole.
+    #[must_use]
+    pub fn name(&self, slot: usize) -> Option<String> {
+        let print = self.keys()[slot].fingerprint()?;
+        let name = self.names()[slot].read();
+        let name = std::str::from_utf8(name.as_bytes()).ok()?;
+        (self.fingerprint(name.as_bytes()) == print).then(|| name.to_owned())
+    }
+
+    /// The slots that are taken, in the order they lie in.
+    pub fn taken(&self) -> impl Iterator<Item = usize> {
+        (0..self.geometry.slots()).filter(|slot| self.keys()[*slot].fingerprint().is_some())
+    }
+
+    /// The fuse of a slot.
+    #[must_use]
+    pub fn fuse(&self, slot: usize) -> Fuse<'_> {
+        let len = self.geometry.log_len();
+        let logs: &[AtomicU64] = self.mapping.section(self.offsets[3], self.geometry.slots() * len);
+        Fuse::new(&self.cells()[slot], &logs[slot * len..][..len])
+    }
+
+    /// The lines of counters of a slot.
+    #[must_use]
+    pub fn stripes(&self, slot: usize) -> &[Stripe] {
+        let stripes: &[Stripe] = self.mapping.section(self.offsets[4], self.geometry.slots() * STRIPES);
+        &stripes[slot * STRIPES..][..STRIPES]
+    }
+
+    fn keys(&self) -> &[Key] {
+        self.mapping.section(self.offsets[0], self.geometry.slots())
+    }
+
+    fn cells(&self) -> &[Cell] {
+        self.mapping.section(self.offsets[1], self.geometry.slots())
+    }
+
+    fn names(&self) -> &[Name] {
+        self.mapping.section(self.offsets[2], self.geometry.slots())
+    }
+
+    /// SipHash-1-3 with 128 bits, under the table's own random key: nobody can choose names that collide.
+    fn fingerprint(&self, name: &[u8]) -> Fingerprint {
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
+        name.hash(&mut hasher);
+        let hash = hasher.finish128();
+        Fingerprint::new(hash.h1, hash.h2)
+    }
+}
