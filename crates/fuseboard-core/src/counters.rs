@@ -37,6 +37,7 @@ pub const COUNTERS: usize = 8;
 
 /// One cache line of counters.
 #[repr(C, align(64))]
+#[derive(Debug)]
 pub struct Stripe(pub(crate) [AtomicU64; COUNTERS]);
 
 impl Stripe {

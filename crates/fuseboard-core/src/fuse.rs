@@ -23,6 +23,7 @@ use crate::word::Word;
 /// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10); zeroes are a fuse
 /// never seen.
 #[repr(C, align(64))]
+#[derive(Debug)]
 pub struct Cell {
     /// The fuse word.
     pub word: AtomicU64,
@@ -49,6 +50,15 @@ impl Cell {
             reserved: std::array::from_fn(|_| zero()),
             seats: std::array::from_fn(|_| zero()),
         }
+    }
+}
+
+impl Cell {
+    /// The fuse word, in one acquire load (rule T04). It orders the failure log's entries that its head counts.
+    #[must_use]
+    #[inline(always)]
+    pub fn load(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
     }
 }
 
@@ -133,7 +143,7 @@ impl<'a> Fuse<'a> {
     #[must_use]
     #[inline(always)]
     pub fn word(self) -> Word {
-        Word(self.cell.word.load(Ordering::Acquire))
+        self.cell.load()
     }
 
     /// Puts `next` in the place of `seen`; says whether it was still there.

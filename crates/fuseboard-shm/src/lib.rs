@@ -5,6 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`store`] | a store: a table, and process-local tables for what does not fit into it |
+//! | [`handle`] | a slot with its shared words at hand: admits and settles calls |
 //! | [`table`] | one mapped table; from names to slots |
 //! | [`open`] | open or create a host's table |
 //! | `place` | the private folder that tables lie in |
@@ -25,6 +26,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod handle;
 mod mapping;
 pub mod open;
 pub mod owner;

@@ -1,8 +1,10 @@
 //! Map, unmap, and the single cast from bytes to atomics.
 
 use std::ffi::c_void;
+use std::ops::Deref;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use fuseboard_core::counters::Stripe;
 use fuseboard_core::directory::{Key, Name};
@@ -77,6 +79,36 @@ impl Drop for Mapping {
         // SAFETY: the range was mapped by us and every reference into it borrowed `self`, so none is left. An error
         // could only mean that the range is not mapped, which leaves nothing to do.
         _ = unsafe { munmap(self.base.as_ptr(), self.len) };
+    }
+}
+
+/// A reference into a mapping, together with a share in the mapping: what the hot path follows instead of computing
+/// offsets.
+#[derive(Debug)]
+pub(crate) struct Pinned<T: ?Sized> {
+    target: NonNull<T>,
+    _mapping: Arc<Mapping>,
+}
+
+// SAFETY: `target` is a shared reference in all but its lifetime, so it may go where `&T` may go.
+unsafe impl<T: ?Sized + Sync> Send for Pinned<T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for Pinned<T> {}
+
+impl<T: ?Sized> Pinned<T> {
+    /// Pins what `choose` returns of the mapping.
+    pub(crate) fn new(mapping: &Arc<Mapping>, choose: impl FnOnce(&Mapping) -> &T) -> Self {
+        Self { target: NonNull::from(choose(mapping)), _mapping: Arc::clone(mapping) }
+    }
+}
+
+impl<T: ?Sized> Deref for Pinned<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: made from a reference that borrowed the mapping, which lives as long as our share in it.
+        unsafe { self.target.as_ref() }
     }
 }
 

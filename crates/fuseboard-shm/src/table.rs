@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::{self, Fingerprint, Key, Name};
@@ -12,14 +13,14 @@ use rustix::io::Errno;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::clock::Clock;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Pinned};
 use crate::owner::{self, random_u64};
 
 /// A table: this process's own, or a host's. Every method may be called from any thread and, for a host's table, beside
 /// any other process; a forked child goes on with a host's table and gets a copy of a private one.
 #[derive(Debug)]
 pub struct Table {
-    mapping: Mapping,
+    mapping: Arc<Mapping>,
     geometry: Geometry,
     offsets: [usize; 7],
     hash_key: [u64; 2],
@@ -32,7 +33,7 @@ impl Table {
         owner::register();
         let header: &Header = &mapping.section(0, 1)[0];
         let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
-        Self { offsets: geometry.offsets(), mapping, geometry, hash_key, clock, path }
+        Self { offsets: geometry.offsets(), mapping: Arc::new(mapping), geometry, hash_key, clock, path }
     }
 
     /// A table of this process's own. Costs address space; memory only for the fuses that are used.
@@ -91,16 +92,31 @@ impl Table {
     /// The fuse of a slot.
     #[must_use]
     pub fn fuse(&self, slot: usize) -> Fuse<'_> {
-        let len = self.geometry.log_len();
-        let logs: &[AtomicU64] = self.mapping.section(self.offsets[3], self.geometry.slots() * len);
-        Fuse::new(&self.cells()[slot], &logs[slot * len..][..len])
+        Fuse::new(&self.cells()[slot], self.log(&self.mapping, slot))
     }
 
     /// The lines of counters of a slot.
     #[must_use]
     pub fn stripes(&self, slot: usize) -> &[Stripe] {
-        let stripes: &[Stripe] = self.mapping.section(self.offsets[4], self.geometry.slots() * STRIPES);
-        &stripes[slot * STRIPES..][..STRIPES]
+        self.lines(&self.mapping, slot)
+    }
+
+    /// The shared words of a slot, for as long as they are wanted.
+    pub(crate) fn pin(&self, slot: usize) -> (Pinned<Cell>, Pinned<[AtomicU64]>, Pinned<[Stripe]>) {
+        (
+            Pinned::new(&self.mapping, |mapping| &mapping.section(self.offsets[1], self.geometry.slots())[slot]),
+            Pinned::new(&self.mapping, |mapping| self.log(mapping, slot)),
+            Pinned::new(&self.mapping, |mapping| self.lines(mapping, slot)),
+        )
+    }
+
+    fn log<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [AtomicU64] {
+        let len = self.geometry.log_len();
+        &mapping.section(self.offsets[3], self.geometry.slots() * len)[slot * len..][..len]
+    }
+
+    fn lines<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Stripe] {
+        &mapping.section(self.offsets[4], self.geometry.slots() * STRIPES)[slot * STRIPES..][..STRIPES]
     }
 
     fn keys(&self) -> &[Key] {

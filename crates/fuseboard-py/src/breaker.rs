@@ -1,0 +1,241 @@
+//! `Breaker`: admits calls and settles them. The Python class on top says what an exception means, what a rejection
+//! looks like and who hears of a transition.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fuseboard_core::fuse::Transition;
+use fuseboard_shm::handle::Outcome;
+use pyo3::exceptions::PyBaseException;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::fuse::{Fuse, Held, Permit};
+use crate::guard::{Link, frame_address, new_guard};
+use crate::python::seconds;
+
+/// Permits of `with` blocks, by the frame they run in and how many the frame had entered before.
+type Entered = HashMap<(usize, u32), Option<Held>>;
+
+#[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
+pub struct Breaker {
+    pub(crate) link: Link,
+    entered: Mutex<Entered>,
+}
+
+#[pymethods]
+impl Breaker {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { link: Link::default(), entered: Mutex::default() }
+    }
+
+    fn _link(slf: &Bound<'_, Self>, fuse: Option<Bound<'_, Fuse>>) {
+        slf.get().link.set(slf.py(), fuse);
+    }
+
+    fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
+        slf.get().link.get(slf.py())
+    }
+
+    fn _guard(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        new_guard(slf, function)
+    }
+
+    fn _admit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
+        admit(slf).map(Permit::new)
+    }
+
+    #[pyo3(signature = (permit, error=None))]
+    fn _settle(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, error: Option<Bound<'_, PyBaseException>>) {
+        if let Some(held) = permit.get().take() {
+            settle(slf, held, error.as_ref());
+        }
+    }
+
+    #[pyo3(signature = (function, /, *args, **kwargs))]
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        function: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let held = admit(slf)?;
+        finish(slf, held, function.call(args, kwargs))
+    }
+
+    fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let held = admit(slf)?;
+        slf.get().remember(frame_address(slf.py()), held);
+        Ok(())
+    }
+
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        _class: &Bound<'_, PyAny>,
+        error: Option<Bound<'_, PyBaseException>>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> bool {
+        if let Some(held) = slf.get().recall(frame_address(slf.py())) {
+            settle(slf, &held, error.as_ref());
+        }
+        false
+    }
+
+    fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Ready> {
+        Self::__enter__(slf).map(|()| Ready)
+    }
+
+    fn __aexit__(
+        slf: &Bound<'_, Self>,
+        class: &Bound<'_, PyAny>,
+        error: Option<Bound<'_, PyBaseException>>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> Ready {
+        Self::__exit__(slf, class, error, traceback);
+        Ready
+    }
+}
+
+impl Breaker {
+    /// Held for a few instructions that call nobody, so never across a fork of the thread that holds it.
+    fn entered(&self) -> MutexGuard<'_, Entered> {
+        self.entered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a permit for the `with` block of a frame. A breaker is one object for all threads, tasks and generators, and
+    /// what tells their blocks apart is the frame that runs them; an `ExitStack` enters from a frame that ends at once.
+    fn remember(&self, frame: usize, held: Option<Held>) {
+        let mut entered = self.entered();
+        let depth = depth(&entered, frame);
+        entered.insert((frame, depth), held);
+    }
+
+    /// The permit of the frame's innermost block. If it has none the block was entered from another frame that has
+    /// ended, as an `ExitStack` does: then any of those will do, they differ only if the fuse changed in between.
+    fn recall(&self, frame: usize) -> Option<Held> {
+        let mut entered = self.entered();
+        let key = match depth(&entered, frame) {
+            0 => entered.keys().next().copied()?,
+            depth => (frame, depth - 1),
+        };
+        entered.remove(&key).flatten()
+    }
+}
+
+fn depth(entered: &Entered, frame: usize) -> u32 {
+    (0..).find(|depth| !entered.contains_key(&(frame, *depth))).unwrap_or(u32::MAX)
+}
+
+/// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
+pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
+    let py = slf.py();
+    let fuse = match slf.get().link.get(py) {
+        Some(fuse) => fuse,
+        None => match resolve(slf) {
+            Ok(fuse) => fuse,
+            Err(fault) => {
+                fault.write_unraisable(py, Some(slf.as_any()));
+                return Ok(None);
+            }
+        },
+    };
+    let word = fuse.get().word();
+    if word.is_closed() {
+        return Ok(Some(Held::closed(&fuse, word)));
+    }
+    let admission = fuse.get().admit();
+    if let Some(transition) = admission.transition {
+        tell(slf, transition, None);
+    }
+    match admission.verdict {
+        Ok(permit) => Ok(Some(Held::new(&fuse, permit))),
+        Err(rejection) => {
+            let retry_after = rejection.retry_after_us.map(seconds);
+            let error = slf.call_method1(intern!(py, "_reject"), (rejection.state as u8, retry_after))?;
+            Err(PyErr::from_value(error))
+        }
+    }
+}
+
+fn resolve<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
+    Ok(slf.call_method0(intern!(slf.py(), "_resolve"))?.cast_into::<Fuse>()?)
+}
+
+/// Reports how a call ended: without an error, or with this one.
+pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound<'_, PyBaseException>>) {
+    let outcome = error.map_or(Outcome::Success, |error| classify(slf, error));
+    if let Some(transition) = held.settle(outcome) {
+        tell(slf, transition, error);
+    }
+}
+
+/// What an exception means, by the Python class. If it cannot say, by a fault of its own, the call has failed.
+fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Outcome {
+    let py = slf.py();
+    match slf.call_method1(intern!(py, "_is_failure"), (error,)).and_then(|answer| answer.is_truthy()) {
+        Ok(true) => Outcome::Failure,
+        Ok(false) => Outcome::Ignored,
+        Err(fault) => {
+            fault.write_unraisable(py, Some(slf.as_any()));
+            Outcome::Failure
+        }
+    }
+}
+
+/// Tells the Python class of a transition that this call made. Nothing it does can change the call.
+fn tell(slf: &Bound<'_, Breaker>, transition: Transition, error: Option<&Bound<'_, PyBaseException>>) {
+    let py = slf.py();
+    let (from, to) = (transition.from as u8, transition.to as u8);
+    let told = slf.call_method1(intern!(py, "_transitioned"), (from, to, transition.generation, error));
+    if let Err(fault) = told {
+        fault.write_unraisable(py, Some(slf.as_any()));
+    }
+}
+
+/// Settles a call that has returned or raised. What it returned is handed on unchanged, unless the call has only begun:
+/// a coroutine or a generator is guarded anew, while it runs (rule R17).
+pub(crate) fn finish<'py>(
+    slf: &Bound<'py, Breaker>,
+    held: Option<Held>,
+    result: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    let Some(held) = held else { return result };
+    match result {
+        Ok(value) if crate::guard::has_only_begun(&value) => {
+            held.cancel();
+            slf.call_method1(intern!(py, "_follow"), (value,))
+        }
+        Ok(value) => {
+            settle(slf, &held, None);
+            Ok(value)
+        }
+        Err(error) => {
+            settle(slf, &held, Some(error.value(py)));
+            Err(error)
+        }
+    }
+}
+
+/// An awaitable that is ready at once, with None: entering and leaving a breaker never waits.
+#[pyclass(frozen, module = "fuseboard._core")]
+pub struct Ready;
+
+#[pymethods]
+impl Ready {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[allow(clippy::unused_self, reason = "the iterator protocol's signature")]
+    fn __next__(&self) -> Option<Py<PyAny>> {
+        None
+    }
+}

@@ -1,0 +1,133 @@
+//! `Fuse`: a name's slot with one breaker's numbers. `Permit`: the right to make one call.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Transition};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::word::Word;
+use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use pyo3::prelude::*;
+
+use crate::python::fuse_name;
+use crate::store::{Store, transition_codes};
+use crate::values::FuseState;
+
+#[pyclass(frozen, module = "fuseboard._core")]
+pub struct Fuse {
+    handle: Handle,
+    policy: Policy,
+}
+
+#[pymethods]
+impl Fuse {
+    #[new]
+    #[pyo3(signature = (store, name, *, threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success))]
+    #[allow(clippy::too_many_arguments, reason = "named in Python, checked there")]
+    fn new(
+        store: &Bound<'_, Store>,
+        name: &Bound<'_, PyAny>,
+        threshold: u32,
+        window_us: u64,
+        reset_us: u64,
+        probes: u32,
+        success_threshold: u32,
+        probe_us: u64,
+        clear_on_success: bool,
+    ) -> PyResult<Self> {
+        let handle = store.get().slot(fuse_name(name)?)?.pin();
+        let policy = Policy { threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success };
+        let policy = policy.in_range(handle.log_len());
+        Ok(Self { handle, policy })
+    }
+
+    #[getter]
+    fn overflowed(&self) -> bool {
+        self.handle.overflowed()
+    }
+
+    fn state(&self) -> FuseState {
+        FuseState::of_word(self.word())
+    }
+
+    fn command_state(&self, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+        let state = crate::python::state_of_code(code)?;
+        Ok(self.handle.fuse().command(state, self.handle.now_us()).map(transition_codes))
+    }
+
+    fn note_settings(&self, fingerprint: u64) -> bool {
+        self.handle.fuse().note_settings(fingerprint.max(1))
+    }
+}
+
+impl Fuse {
+    #[inline(always)]
+    pub(crate) fn word(&self) -> Word {
+        self.handle.word()
+    }
+
+    pub(crate) fn admit(&self) -> Admission {
+        self.handle.admit(&self.policy)
+    }
+
+    #[inline(always)]
+    pub(crate) fn plain_success(&self, admitted: Word) -> bool {
+        self.handle.plain_success(admitted)
+    }
+}
+
+/// A permit and the fuse that gave it.
+pub(crate) struct Held {
+    pub(crate) fuse: Py<Fuse>,
+    ticket: Ticket,
+}
+
+impl Held {
+    pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
+        Self { fuse: fuse.clone().unbind(), ticket: Ticket::new(permit) }
+    }
+
+    /// The permit of a call that found the fuse closed.
+    #[inline(always)]
+    pub(crate) fn closed(fuse: &Bound<'_, Fuse>, word: Word) -> Self {
+        Self::new(fuse, CorePermit { generation: word.generation(), lease: None })
+    }
+
+    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
+        let fuse = self.fuse.get();
+        match fuse.handle.settle(&fuse.policy, &self.ticket, outcome) {
+            Effect::Changed(transition) => Some(transition),
+            Effect::Counted | Effect::Late => None,
+        }
+    }
+
+    /// Gives the permit back as if it had never been taken: nothing is counted.
+    pub(crate) fn cancel(&self) {
+        self.fuse.get().handle.cancel(&self.ticket);
+    }
+}
+
+#[pyclass(frozen, module = "fuseboard._core")]
+pub struct Permit {
+    held: Option<Held>,
+    settled: AtomicBool,
+}
+
+impl Permit {
+    /// A permit; without a fuse where ours could not be had and the call goes on unguarded.
+    pub(crate) fn new(held: Option<Held>) -> Self {
+        Self { held, settled: AtomicBool::new(false) }
+    }
+
+    /// What it holds, for the first to ask: a permit has one outcome.
+    pub(crate) fn take(&self) -> Option<&Held> {
+        if self.settled.swap(true, Ordering::Relaxed) { None } else { self.held.as_ref() }
+    }
+}
+
+#[pymethods]
+impl Permit {
+    #[getter]
+    fn is_probe(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.ticket.is_probe())
+    }
+}

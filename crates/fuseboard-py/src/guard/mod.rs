@@ -1,0 +1,28 @@
+//! The guard: a native callable in front of a function. The binding's only unsafe code is in this module.
+//!
+//! A guarded call costs, while the fuse is closed, one load before and one load and one counter after; arguments are
+//! handed on as they came (vectorcall, PEP 590), so nothing is packed. The type is made by hand because PyO3's
+//! classes take their arguments in a tuple.
+
+mod callable;
+mod link;
+
+pub(crate) use callable::new_guard;
+pub(crate) use link::Link;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Whether a result is a call that has only begun: a coroutine, a generator or an asynchronous generator.
+#[inline(always)]
+pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
+    let class = value.get_type_ptr();
+    class == &raw mut ffi::PyCoro_Type || class == &raw mut ffi::PyGen_Type || class == &raw mut ffi::PyAsyncGen_Type
+}
+
+/// The address of the Python frame that is running: the same for the beginning and the end of a `with` block, and no
+/// other block's while that one runs.
+pub(crate) fn frame_address(_py: Python<'_>) -> usize {
+    // SAFETY: the interpreter is attached (`_py`); the result is borrowed and only its address is used.
+    unsafe { ffi::PyEval_GetFrame() }.addr()
+}

@@ -1,0 +1,35 @@
+//! The binding: converts, raises, calls. It makes no decisions; those are the core's, and in Python the package's.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `store` | `Store`: the contract by name |
+//! | `fuse` | `Fuse`: a name's slot with one breaker's numbers; `Permit` |
+//! | `breaker` | `Breaker`: admits and settles calls; the context managers |
+//! | `guard` | the native callable, and the binding's only unsafe code |
+//! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
+//! | `python` | what the binding uses of the Python package: the enum of states, the errors |
+#![deny(unsafe_code)]
+
+mod breaker;
+mod fuse;
+#[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
+mod guard;
+mod python;
+mod store;
+mod values;
+
+use pyo3::prelude::*;
+
+/// The compiled part of Fuseboard. Its manual is the stub `_core.pyi`.
+// The links from breakers to fuses are swapped under the interpreter lock, so the module asks for it.
+#[pymodule(gil_used = true)]
+mod _core {
+    #[pymodule_export]
+    use crate::breaker::{Breaker, Ready};
+    #[pymodule_export]
+    use crate::fuse::{Fuse, Permit};
+    #[pymodule_export]
+    use crate::store::Store;
+    #[pymodule_export]
+    use crate::values::{Clock, FuseSnapshot, FuseState};
+}

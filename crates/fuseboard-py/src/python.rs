@@ -1,0 +1,70 @@
+//! What the binding uses of the Python package, imported at first use.
+
+use fuseboard_core::state::State;
+use fuseboard_shm::error::OpenError;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyType};
+
+/// The member of `fuseboard.State` for a state.
+pub(crate) fn state_member<'py>(py: Python<'py>, state: State) -> PyResult<Bound<'py, PyAny>> {
+    static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
+    let members = MEMBERS.get_or_try_init(py, || -> PyResult<_> {
+        let class = py.import("fuseboard._state")?.getattr("State")?;
+        let names = ["CLOSED", "CLOSED", "OPEN", "HALF_OPEN", "ISOLATED", "DISABLED"];
+        names.iter().map(|name| Ok(class.getattr(name)?.unbind())).collect()
+    })?;
+    Ok(members[state as usize].bind(py).clone())
+}
+
+/// The state of a member's code.
+pub(crate) fn state_of_code(code: u8) -> PyResult<State> {
+    let state = State::from_code(code);
+    if state as u8 == code && state != State::Unseen {
+        return Ok(state);
+    }
+    Err(PyValueError::new_err(format!("code must be that of a State, got {code}")))
+}
+
+/// `fuseboard.errors.StoreOpenError` for a table that cannot be had.
+pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    match CLASS.import(py, "fuseboard.errors", "StoreOpenError") {
+        Ok(class) => {
+            let path = error.path.display().to_string();
+            PyErr::from_type(class.clone(), (store.to_owned(), path, error.kind.word(), error.found.clone()))
+        }
+        Err(error) => error,
+    }
+}
+
+/// Checks a fuse's name: 1 to 200 bytes of UTF-8.
+pub(crate) fn fuse_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    use fuseboard_core::directory::NAME_MAX;
+    let Ok(text) = name.cast::<PyString>() else {
+        let kind = name.get_type().name()?;
+        return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+            "fuse name must be a str, got {kind}: {}",
+            name.repr()?
+        )));
+    };
+    let text = text.to_str().map_err(|_| {
+        PyValueError::new_err(format!("fuse name must be valid Unicode, got {text:?} with a lone surrogate"))
+    })?;
+    if (1..=NAME_MAX).contains(&text.len()) {
+        return Ok(text);
+    }
+    let shown: String = text.chars().take(40).collect();
+    Err(PyValueError::new_err(format!(
+        "fuse name must have 1 to {NAME_MAX} bytes of UTF-8, got {}: {shown:?}{}",
+        text.len(),
+        if shown.len() < text.len() { "..." } else { "" }
+    )))
+}
+
+/// Seconds of a stamp.
+#[allow(clippy::cast_precision_loss, reason = "48 bits fit a double")]
+pub(crate) fn seconds(us: u64) -> f64 {
+    us as f64 / 1e6
+}

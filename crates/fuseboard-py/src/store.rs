@@ -1,0 +1,147 @@
+//! `Store`: the contract by name.
+
+use std::path::PathBuf;
+
+use fuseboard_core::counters::totals;
+use fuseboard_core::fuse::Transition;
+use fuseboard_core::layout::Geometry;
+use fuseboard_core::state::State;
+use fuseboard_shm::clock::Clock as TableClock;
+use fuseboard_shm::store::{Slot, Store as Tables};
+use fuseboard_shm::table::Table;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::python::{fuse_name, open_error, seconds, state_of_code};
+use crate::values::{Clock, FuseSnapshot, FuseState};
+
+#[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
+pub struct Store {
+    pub(crate) tables: Tables,
+}
+
+impl Store {
+    /// The slot of a checked name; takes one if it has none.
+    pub(crate) fn slot(&self, name: &str) -> PyResult<Slot> {
+        self.tables.resolve(name).ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))
+    }
+
+    /// Slots with their names; a slot that somebody is just taking has none yet.
+    fn named(&self) -> impl Iterator<Item = (String, Slot)> {
+        self.tables.slots().into_iter().filter_map(|slot| Some((slot.name()?, slot)))
+    }
+}
+
+/// A transition as Python takes it: codes of the states before and after, and the generation.
+pub(crate) fn transition_codes(transition: Transition) -> (u8, u8, u64) {
+    (transition.from as u8, transition.to as u8, transition.generation)
+}
+
+#[pymethods]
+impl Store {
+    #[new]
+    #[pyo3(signature = (name, folder, fuses, failures, clock=None))]
+    fn new(
+        py: Python<'_>,
+        name: Option<&str>,
+        folder: Option<PathBuf>,
+        fuses: usize,
+        failures: usize,
+        clock: Option<&Bound<'_, Clock>>,
+    ) -> PyResult<Self> {
+        let geometry = Geometry::for_capacity(fuses, failures)
+            .ok_or_else(|| PyValueError::new_err(format!("no table of {fuses} fuses and {failures} failures")))?;
+        let clock = clock.map_or(TableClock::System, |clock| TableClock::Manual(clock.get().0.clone()));
+        let table = match name {
+            Some(name) => py
+                .detach(|| fuseboard_shm::open::open(name, folder.as_deref(), geometry, clock))
+                .map_err(|error| open_error(py, name, &error))?,
+            None => Table::private(geometry, clock).map_err(|error| PyMemoryError::new_err(error.to_string()))?,
+        };
+        Ok(Self { tables: Tables::new(table) })
+    }
+
+    #[getter]
+    fn path(&self) -> Option<PathBuf> {
+        self.tables.table().path().map(ToOwned::to_owned)
+    }
+
+    #[getter]
+    fn fuse_capacity(&self) -> usize {
+        self.tables.table().geometry().slots()
+    }
+
+    #[getter]
+    fn failure_capacity(&self) -> usize {
+        self.tables.table().geometry().log_len()
+    }
+
+    #[getter]
+    fn size_bytes(&self) -> usize {
+        self.tables.table().geometry().bytes()
+    }
+
+    #[getter]
+    fn overflowed(&self) -> usize {
+        self.tables.overflowed()
+    }
+
+    fn now(&self) -> f64 {
+        seconds(self.tables.table().clock().now_us())
+    }
+
+    fn state(&self, fuse: &Bound<'_, PyAny>) -> PyResult<FuseState> {
+        let slot = self.tables.find(fuse_name(fuse)?);
+        Ok(FuseState::of_word(slot.map_or(fuseboard_core::word::Word(0), |slot| slot.fuse().word())))
+    }
+
+    fn record_failure_us(&self, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
+        let slot = self.slot(fuse_name(fuse)?)?;
+        Ok(slot.fuse().record_failure(window_us, slot.now_us()))
+    }
+
+    fn record_success(&self, fuse: &Bound<'_, PyAny>) -> PyResult<()> {
+        let slot = self.slot(fuse_name(fuse)?)?;
+        slot.fuse().record_success(slot.now_us());
+        Ok(())
+    }
+
+    fn set_state(&self, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+        let slot = self.slot(fuse_name(fuse)?)?;
+        Ok(slot.fuse().set(state_of_code(code)?, slot.now_us()).map(transition_codes))
+    }
+
+    fn command_state(&self, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+        let slot = self.slot(fuse_name(fuse)?)?;
+        Ok(slot.fuse().command(state_of_code(code)?, slot.now_us()).map(transition_codes))
+    }
+
+    fn all_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let states = PyDict::new(py);
+        for (name, slot) in self.named() {
+            let word = slot.fuse().word();
+            if word.state() != State::Unseen {
+                states.set_item(name, FuseState::of_word(word))?;
+            }
+        }
+        Ok(states)
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let snapshots = PyDict::new(py);
+        for (name, slot) in self.named() {
+            let reading = slot.fuse().read();
+            if reading.word.state() != State::Unseen {
+                let local = self.tables.table().path().is_none() || slot.overflowed();
+                let snapshot = FuseSnapshot::new(py, name.clone(), &reading, &totals(slot.stripes()), local)?;
+                snapshots.set_item(name, snapshot)?;
+            }
+        }
+        Ok(snapshots)
+    }
+
+    fn reset_all(&self) {
+        self.tables.forget_all();
+    }
+}

@@ -1,0 +1,160 @@
+//! A slot with its shared words at hand: what a breaker holds. Admits calls, settles them, and counts both.
+
+use std::sync::Arc;
+
+use fuseboard_core::counters::{Counter, STRIPES, Stripe};
+use fuseboard_core::fuse::{Admission, Cell, Effect, Fuse, Permit};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::word::Word;
+
+use crate::mapping::Pinned;
+use crate::owner;
+use crate::store::Slot;
+use crate::table::Table;
+
+/// A permit, and the process that took it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    permit: Permit,
+    owner: usize,
+}
+
+impl Ticket {
+    /// A ticket for a permit that this process was just given.
+    #[must_use]
+    pub fn new(permit: Permit) -> Self {
+        Self { permit, owner: owner::token() }
+    }
+
+    /// Whether the call it admits is a probe.
+    #[must_use]
+    pub const fn is_probe(&self) -> bool {
+        self.permit.lease.is_some()
+    }
+
+    /// The permit, unless it is a probe's and this process is a forked child of the one that took it: the probe is the
+    /// parent's to answer for.
+    fn valid(&self) -> Option<Permit> {
+        (self.permit.lease.is_none() || self.owner == owner::token()).then_some(self.permit)
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it should.
+    Success,
+    /// It failed.
+    Failure,
+    /// It says nothing about the service (rule R10).
+    Ignored,
+}
+
+/// A slot's shared words, kept mapped. May be used from any thread, and in a forked child.
+#[derive(Debug)]
+pub struct Handle {
+    cell: Pinned<Cell>,
+    log: Pinned<[AtomicU64]>,
+    stripes: Pinned<[Stripe]>,
+    table: Arc<Table>,
+    overflowed: bool,
+}
+
+impl Handle {
+    pub(crate) fn new(slot: &Slot, words: (Pinned<Cell>, Pinned<[AtomicU64]>, Pinned<[Stripe]>)) -> Self {
+        let (cell, log, stripes) = words;
+        Self { cell, log, stripes, table: slot.table(), overflowed: slot.overflowed() }
+    }
+
+    /// Whether the fuse lives in this process alone because the store's table was full.
+    #[must_use]
+    pub const fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// The fuse.
+    #[must_use]
+    pub fn fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log)
+    }
+
+    /// The fuse word, in one acquire load: all that a closed fuse costs a call (rule T04).
+    #[must_use]
+    #[inline(always)]
+    pub fn word(&self) -> Word {
+        self.cell.load()
+    }
+
+    /// Entries in the failure log.
+    #[must_use]
+    pub fn log_len(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Microseconds on the table's clock.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.table.clock().now_us()
+    }
+
+    #[inline(always)]
+    fn add(&self, counter: Counter) {
+        self.stripes[owner::stripe() % STRIPES].add(counter);
+    }
+
+    /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an
+    /// empty window. Whether it was one; if not, [`Self::settle`] it.
+    #[must_use]
+    #[inline(always)]
+    pub fn plain_success(&self, admitted: Word) -> bool {
+        let plain = self.word() == admitted && !admitted.is_dirty();
+        if plain {
+            self.add(Counter::Successes);
+        }
+        plain
+    }
+
+    /// Asks to make a call, and counts the answer.
+    #[must_use]
+    pub fn admit(&self, policy: &Policy) -> Admission {
+        let admission = self.fuse().admit(policy, self.now_us());
+        match &admission.verdict {
+            Ok(Permit { lease: Some(_), .. }) => self.add(Counter::Probes),
+            Ok(_) => {}
+            Err(_) => self.add(Counter::Rejections),
+        }
+        admission
+    }
+
+    /// Gives a permit back as if it had never been taken: nothing is counted.
+    pub fn cancel(&self, ticket: &Ticket) {
+        if let Some(permit) = ticket.valid() {
+            self.fuse().released(permit);
+        }
+    }
+
+    /// Reports how a call ended, and counts it.
+    pub fn settle(&self, policy: &Policy, ticket: &Ticket, outcome: Outcome) -> Effect {
+        let (fuse, now_us) = (self.fuse(), self.now_us());
+        let effect = match (ticket.valid(), outcome) {
+            (None, _) => Effect::Late,
+            (Some(permit), Outcome::Success) => fuse.succeeded(policy, permit, now_us),
+            (Some(permit), Outcome::Failure) => fuse.failed(policy, permit, now_us),
+            (Some(permit), Outcome::Ignored) => fuse.released(permit),
+        };
+        self.add(match outcome {
+            Outcome::Success => Counter::Successes,
+            Outcome::Failure => Counter::Failures,
+            Outcome::Ignored => Counter::Ignored,
+        });
+        match effect {
+            Effect::Late => self.add(Counter::Late),
+            Effect::Changed(transition) if transition.to == State::Open => self.add(Counter::Trips),
+            Effect::Changed(_) => self.add(Counter::Closes),
+            Effect::Counted => {}
+        }
+        effect
+    }
+}
