@@ -17,7 +17,7 @@ use crate::log::{Entry, Log};
 use crate::policy::Policy;
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
-use crate::time::age;
+use crate::time::{LEAD_US, age};
 use crate::word::Word;
 
 /// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10); zeroes are a fuse
@@ -174,7 +174,7 @@ impl<'a> Fuse<'a> {
                 State::Open => {
                     let left = policy.reset_us.saturating_sub(age(now_us, seen.generation()));
                     // One call makes at most one transition, so that it has at most one event.
-                    if left > 0 || transition.is_some() {
+                    if left > LEAD_US || transition.is_some() {
                         break Err(Rejection { state: State::Open, retry_after_us: Some(left) });
                     }
                     transition = self.transit(seen, State::HalfOpen, now_us);

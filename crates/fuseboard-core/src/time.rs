@@ -12,6 +12,10 @@ pub const STAMP_MAX: u64 = (1 << STAMP_BITS) - 1;
 /// The longest time any setting may span: seven days. Also how far in the future a stamp may be and still be believed.
 pub const HORIZON_US: u64 = 7 * 24 * 60 * 60 * 1_000_000;
 
+/// How far a stamp may lead the clock because transitions followed each other within a microsecond: each pushes it by one
+/// (see [`crate::word`]). An open fuse's time is up this much early, so that time that has passed is never short of it.
+pub const LEAD_US: u64 = 100;
+
 /// `now`, or `floor` where `floor` is later and believable. Keeps stamps from going back.
 #[must_use]
 pub const fn not_before(now_us: u64, floor_us: u64) -> u64 {

@@ -8,7 +8,6 @@ use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
 
-use crate::python::fuse_name;
 use crate::store::{Store, transition_codes};
 use crate::values::FuseState;
 
@@ -34,7 +33,7 @@ impl Fuse {
         probe_us: u64,
         clear_on_success: bool,
     ) -> PyResult<Self> {
-        let handle = store.get().slot(fuse_name(name)?)?.pin();
+        let handle = Store::slot(store, name)?.pin();
         let policy = Policy { threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success };
         let policy = policy.in_range(handle.log_len());
         Ok(Self { handle, policy })

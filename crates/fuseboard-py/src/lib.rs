@@ -29,6 +29,8 @@ mod _core {
     #[pymodule_export]
     use crate::fuse::{Fuse, Permit};
     #[pymodule_export]
+    use crate::python::check_name;
+    #[pymodule_export]
     use crate::store::Store;
     #[pymodule_export]
     use crate::values::{Clock, FuseSnapshot, FuseState};

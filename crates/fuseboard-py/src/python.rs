@@ -63,6 +63,11 @@ pub(crate) fn fuse_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     )))
 }
 
+#[pyfunction]
+pub(crate) fn check_name(name: &Bound<'_, PyAny>) -> PyResult<()> {
+    fuse_name(name).map(|_| ())
+}
+
 /// Seconds of a stamp.
 #[allow(clippy::cast_precision_loss, reason = "48 bits fit a double")]
 pub(crate) fn seconds(us: u64) -> f64 {

@@ -1,6 +1,7 @@
 //! `Store`: the contract by name.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::counters::totals;
 use fuseboard_core::fuse::Transition;
@@ -10,6 +11,7 @@ use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::store::{Slot, Store as Tables};
 use fuseboard_shm::table::Table;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -18,13 +20,20 @@ use crate::values::{Clock, FuseSnapshot, FuseState};
 
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Store {
-    pub(crate) tables: Tables,
+    tables: Tables,
+    told_full: AtomicBool,
 }
 
 impl Store {
-    /// The slot of a checked name; takes one if it has none.
-    pub(crate) fn slot(&self, name: &str) -> PyResult<Slot> {
-        self.tables.resolve(name).ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))
+    /// The slot of a name, which is checked; takes one if it has none. The first that finds the table full is told of.
+    pub(crate) fn slot(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Slot> {
+        let this = slf.get();
+        let found = this.tables.resolve(fuse_name(name)?);
+        let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
+        if slot.overflowed() && !this.told_full.swap(true, Ordering::Relaxed) {
+            slf.call_method1(intern!(slf.py(), "_full"), (name,))?;
+        }
+        Ok(slot)
     }
 
     /// Slots with their names; a slot that somebody is just taking has none yet.
@@ -59,7 +68,7 @@ impl Store {
                 .map_err(|error| open_error(py, name, &error))?,
             None => Table::private(geometry, clock).map_err(|error| PyMemoryError::new_err(error.to_string()))?,
         };
-        Ok(Self { tables: Tables::new(table) })
+        Ok(Self { tables: Tables::new(table), told_full: AtomicBool::new(false) })
     }
 
     #[getter]
@@ -96,24 +105,24 @@ impl Store {
         Ok(FuseState::of_word(slot.map_or(fuseboard_core::word::Word(0), |slot| slot.fuse().word())))
     }
 
-    fn record_failure_us(&self, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
-        let slot = self.slot(fuse_name(fuse)?)?;
+    fn record_failure_us(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
+        let slot = Self::slot(slf, fuse)?;
         Ok(slot.fuse().record_failure(window_us, slot.now_us()))
     }
 
-    fn record_success(&self, fuse: &Bound<'_, PyAny>) -> PyResult<()> {
-        let slot = self.slot(fuse_name(fuse)?)?;
+    fn record_success(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<()> {
+        let slot = Self::slot(slf, fuse)?;
         slot.fuse().record_success(slot.now_us());
         Ok(())
     }
 
-    fn set_state(&self, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
-        let slot = self.slot(fuse_name(fuse)?)?;
+    fn set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+        let slot = Self::slot(slf, fuse)?;
         Ok(slot.fuse().set(state_of_code(code)?, slot.now_us()).map(transition_codes))
     }
 
-    fn command_state(&self, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
-        let slot = self.slot(fuse_name(fuse)?)?;
+    fn command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+        let slot = Self::slot(slf, fuse)?;
         Ok(slot.fuse().command(state_of_code(code)?, slot.now_us()).map(transition_codes))
     }
 

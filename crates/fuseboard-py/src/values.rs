@@ -132,7 +132,7 @@ impl FuseSnapshot {
     }
 }
 
-#[pyclass(frozen, module = "fuseboard._core")]
+#[pyclass(frozen, subclass, module = "fuseboard._core")]
 pub struct Clock(pub(crate) Arc<ManualClock>);
 
 #[pymethods]

@@ -60,7 +60,11 @@ unsafe extern "C" fn vectorcall(
     unsafe {
         let py = Python::assume_attached();
         let guard = &*this.cast::<Guard>();
-        let call = || ffi::PyObject_Vectorcall(guard.function, args, nargsf, kwnames);
+        let call = || match ffi::PyVectorcall_Function(guard.function) {
+            // Straight to the function, without the checks of a result that the interpreter will make of ours.
+            Some(function) => function(guard.function, args, nargsf, kwnames),
+            None => ffi::PyObject_Vectorcall(guard.function, args, nargsf, kwnames),
+        };
         let breaker = Bound::ref_from_ptr(py, &guard.breaker).cast_unchecked::<Breaker>();
         let Some(fuse) = breaker.get().link.get(py) else { return slow(guard.breaker, None, call) };
         let word = fuse.get().word();

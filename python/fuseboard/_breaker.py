@@ -1,0 +1,215 @@
+"""The breaker: a policy bound to a fuse."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, TypeVar
+
+from fuseboard import _core, _follow, _registry
+from fuseboard._events import Transition, announce, from_codes, logger
+from fuseboard._outcome import Which, classifier
+from fuseboard._settings import Seconds, Settings
+from fuseboard._state import State
+from fuseboard._store import DEFAULT_FAILURES, Store
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F")
+
+
+class CircuitBreaker(_core.Breaker):
+    """Guards calls to a service by the fuse of this name.
+
+    Use it as a decorator (of functions, coroutine functions, generators, asynchronous generators, methods, class and
+    static methods), as ``with breaker:`` or ``async with breaker:``, or as ``breaker.call(function, ...)`` and ``await
+    breaker.acall(function, ...)``. While the fuse is closed a call passes at the cost of one atomic load; once
+    ``threshold`` calls have failed within ``window`` seconds, in all processes together, calls raise
+    :class:`CircuitOpenError` instead; ``reset_timeout`` seconds later one call is let through to see whether the service
+    is back.
+
+    Whatever the guarded call returns or raises, it returns and raises. Nothing is held while it runs.
+
+    Thread-safe, task-safe, process-safe. After ``fork`` a child goes on with the same fuse; a probe stays its parent's.
+    Two breakers of one name on one store share their fuse, each with its own settings.
+
+    Args:
+        name: the fuse; 1 to 200 bytes of UTF-8.
+        threshold: see :class:`Settings`, as for the next six.
+        window: seconds or a timedelta.
+        reset_timeout: seconds or a timedelta.
+        probes: 1 to 8.
+        success_threshold: 1 to 65,535.
+        probe_timeout: seconds or a timedelta; None for ``reset_timeout``.
+        clear_on_success: False to count failures whatever succeeds between them.
+        failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. Others are ignored:
+            they count neither way.
+        ignore: which of those are not. Cancellation, ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are
+            always ignored (rule R10).
+        on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state, once
+            per host. What it raises is logged.
+        store: the store; None for :meth:`Store.default`, which is opened at the first call.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: an argument is out of range.
+    """
+
+    __slots__ = ("__dict__",)
+
+    name: str
+    """The fuse."""
+    settings: Settings
+    """The numbers it decides by."""
+
+    def __init__(  # noqa: PLR0913 - one argument per setting, all but the first by name
+        self,
+        name: str,
+        *,
+        threshold: int = 5,
+        window: Seconds = 10.0,
+        reset_timeout: Seconds = 30.0,
+        probes: int = 1,
+        success_threshold: int = 1,
+        probe_timeout: Seconds | None = None,
+        clear_on_success: bool = True,
+        failure_on: Which = Exception,
+        ignore: Which = (),
+        on_transition: Callable[[Transition], object] | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self.settings = Settings(
+            threshold=threshold,
+            window=window,
+            reset_timeout=reset_timeout,
+            probes=probes,
+            success_threshold=success_threshold,
+            probe_timeout=probe_timeout,
+            clear_on_success=clear_on_success,
+        )
+        _core.check_name(name)
+        _check_arguments(on_transition, store)
+        self.name = name
+        self._store = store
+        self._listener = on_transition
+        self._is_failure = classifier(name, failure_on, ignore)
+        _check_capacity(self.settings, store or _registry.default())
+        if store is None:
+            _registry.followers.add(self)
+        else:
+            self._resolve()
+
+    @property
+    def store(self) -> Store:
+        """The store its fuse is in; opens the default store if it follows that and it is not open yet."""
+        return self._store or Store.default()
+
+    @property
+    def state(self) -> State:
+        """The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06)."""
+        return self._fuse().state().state
+
+    def isolate(self) -> None:
+        """Rejects every call on the host until :meth:`reset` or :meth:`disable`, whatever happens meanwhile (R12)."""
+        self._command(State.ISOLATED)
+
+    def disable(self) -> None:
+        """Admits every call on the host until :meth:`reset` or :meth:`isolate`, whatever happens meanwhile (R12)."""
+        self._command(State.DISABLED)
+
+    def reset(self) -> None:
+        """Closes the fuse with an empty window, whatever it was; calls under way count no more (R09)."""
+        self._command(State.CLOSED)
+
+    def __call__(self, function: F) -> F:
+        """Guards a function: a decorator. Signature, name and documentation stay.
+
+        Raises:
+            TypeError: for what is not a function, such as a class or a property.
+        """
+        if isinstance(function, classmethod | staticmethod):
+            kind = type(function)
+            return kind(self(function.__func__))  # type: ignore[return-value]
+        if isinstance(function, type) or not callable(function):
+            hint = "decorate its methods" if isinstance(function, type) else "decorate the function inside"
+            raise TypeError(f"a breaker guards functions, got {function!r}; {hint}")
+        guarded = _follow.function(self, function)
+        if guarded is None:
+            guarded = functools.update_wrapper(self._guard(function), function)
+        return guarded  # type: ignore[no-any-return]
+
+    async def acall(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Awaits ``function(*args, **kwargs)`` under the breaker; ``call`` is its counterpart for plain functions.
+
+        Raises:
+            CircuitOpenError: the fuse rejects the call; the function is not called.
+        """
+        permit = self._admit()
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            self._settle(permit, error)
+            raise
+        self._settle(permit)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<CircuitBreaker {self.name!r}>"
+
+    def _fuse(self) -> _core.Fuse:
+        return self._linked() or self._resolve()
+
+    def _command(self, state: State) -> None:
+        codes = self._fuse().command_state(state.code)
+        if codes is not None:
+            announce(from_codes(self.name, codes), self._listener)
+
+    def _resolve(self) -> _core.Fuse:
+        """Finds the fuse, for the compiled part and for us. A default store that cannot be opened is our own fault."""
+        try:
+            store = self.store
+        except ValueError as fault:
+            logger.error("%s. The default store is private instead.", fault)  # noqa: TRY400 - the message says it all
+            store = Store.private()
+            _registry.replace_default(store)
+        fuse = _core.Fuse(store, self.name, **self.settings.numbers())
+        if fuse.note_settings(self.settings.fingerprint()):
+            logger.warning(
+                "circuit %r: another breaker on this fuse has other settings than %s; each decides by its own",
+                self.name, self.settings,
+            )  # fmt: skip
+        if self.settings.threshold > store.failure_capacity:
+            logger.warning(
+                "circuit %r: threshold %d counts as %d, the failures that store %r can count",
+                self.name, self.settings.threshold, store.failure_capacity, store.name,
+            )  # fmt: skip
+        self._link(fuse)
+        return fuse
+
+    def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError:
+        state = State.of_code(code)
+        kind = CircuitIsolatedError if state is State.ISOLATED else CircuitOpenError
+        return kind(self.name, state, retry_after)
+
+    def _transitioned(self, before: int, after: int, generation_us: int, error: BaseException | None) -> None:
+        announce(from_codes(self.name, (before, after, generation_us), error), self._listener)
+
+    def _follow(self, begun: Any) -> Any:
+        return _follow.result(self, begun)
+
+
+def _check_arguments(on_transition: object, store: object) -> None:
+    if on_transition is not None and not callable(on_transition):
+        kind = type(on_transition).__name__
+        raise TypeError(f"on_transition must be callable or None, got {kind}: {on_transition!r}")
+    if store is not None and not isinstance(store, Store):
+        raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {store!r}")
+
+
+def _check_capacity(settings: Settings, store: Store | None) -> None:
+    capacity = DEFAULT_FAILURES if store is None else store.failure_capacity
+    if settings.threshold > capacity:
+        raise ValueError(
+            f"threshold must be at most the store's capacity of {capacity} failures, got {settings.threshold}; "
+            "use a store made with more, such as Store.shared(name, failures=...)"
+        )
+

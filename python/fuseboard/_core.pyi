@@ -1,0 +1,229 @@
+"""The compiled part: the table in shared memory and the calls on it.
+
+This is its manual. Names with an underscore, and ``Fuse``, ``Permit`` and ``Ready``, are for the package alone. Times are
+whole microseconds where a name ends in ``_us``, else seconds. Every method may be called from any thread at any time.
+"""
+
+from collections.abc import Callable, Generator
+from os import PathLike
+from types import TracebackType
+from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar, final
+
+from fuseboard._state import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_Codes = tuple[int, int, int]
+
+def check_name(name: str) -> None:
+    """Checks a fuse's name: 1 to 200 bytes of UTF-8.
+
+    Raises:
+        TypeError: it is not a str.
+        ValueError: it is empty, too long, or not valid Unicode.
+    """
+
+@final
+class FuseState:
+    """A fuse's state and since when, of one instant. Immutable, hashable; pickles, and ``match`` takes it apart."""
+
+    __match_args__: ClassVar[tuple[Literal["state"], Literal["since"]]] = ("state", "since")
+
+    def __new__(cls, state: State, since: float | None = None) -> Self: ...
+    @property
+    def state(self) -> State:
+        """The state."""
+    @property
+    def since(self) -> float | None:
+        """When it began, in seconds of ``store.now()``; None for a fuse never seen."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __reduce__(self) -> tuple[type[Self], tuple[State, float | None]]: ...
+
+@final
+class FuseSnapshot:
+    """What a fuse has been through, for people and dashboards. Immutable.
+
+    State and generation are of one instant. Counters are the whole host's and only ever go up, until ``reset_all``; a total
+    is never less than what was counted before the reading began.
+    """
+
+    @property
+    def name(self) -> str:
+        """The fuse."""
+    @property
+    def state(self) -> State:
+        """The state."""
+    @property
+    def since(self) -> float | None:
+        """When it began, in seconds of ``store.now()``."""
+    @property
+    def generation(self) -> int:
+        """A number that grows with each change of state."""
+    @property
+    def window_failures(self) -> int:
+        """Failures of any age since the last success or change of state, at most ``failure_capacity``."""
+    @property
+    def last_failure(self) -> float | None:
+        """When the latest of them was, in seconds of ``store.now()``; None if there is none."""
+    @property
+    def successes(self) -> int:
+        """Calls that succeeded."""
+    @property
+    def failures(self) -> int:
+        """Calls that failed."""
+    @property
+    def ignored(self) -> int:
+        """Calls whose outcome counted neither way (rule R10)."""
+    @property
+    def rejections(self) -> int:
+        """Calls that were rejected."""
+    @property
+    def late(self) -> int:
+        """Outcomes of calls admitted in an older generation (rule R09), counted as what they were too."""
+    @property
+    def probes(self) -> int:
+        """Calls admitted as probes."""
+    @property
+    def trips(self) -> int:
+        """Times that a failure opened the fuse."""
+    @property
+    def closes(self) -> int:
+        """Times that a probe closed the fuse."""
+    @property
+    def settings_changes(self) -> int:
+        """Times that a breaker came with other settings than the one before it (rule R15)."""
+    @property
+    def local(self) -> bool:
+        """Whether the fuse lives in this process alone."""
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __new__(cls, now_us: int) -> Self: ...
+    @property
+    def now_us(self) -> int:
+        """Microseconds it shows."""
+    def advance_us(self, by_us: int) -> None:
+        """Moves it forward."""
+
+class Store:
+    """A table of fuses; see ``fuseboard.Store``."""
+
+    def __new__(
+        cls, name: str | None, folder: str | PathLike[str] | None, fuses: int, failures: int, clock: Clock | None = None
+    ) -> Self: ...
+    @property
+    def path(self) -> PathLike[str] | None:
+        """Where a host's table lies; None for a private one."""
+    @property
+    def fuse_capacity(self) -> int:
+        """Fuses there is room for, a power of two."""
+    @property
+    def failure_capacity(self) -> int:
+        """Failures of a fuse that are counted exactly, a power of two."""
+    @property
+    def size_bytes(self) -> int:
+        """Size of the table, allocated up front."""
+    @property
+    def overflowed(self) -> int:
+        """Fuses that found no room in the table and live in this process alone (rule T12)."""
+    def now(self) -> float:
+        """Seconds on the store's clock: the host's, which runs through suspend and is not the time of day."""
+    def state(self, fuse: str) -> FuseState:
+        """The state of a fuse and since when, in one atomic reading. Creates nothing."""
+    def record_failure_us(self, fuse: str, window_us: int) -> int:
+        """``record_failure`` with the window in microseconds."""
+    def record_success(self, fuse: str) -> None:
+        """Records a success: clears the window of failures. Changes no state; an open fuse stays open."""
+    def set_state(self, fuse: str, code: int) -> _Codes | None:
+        """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
+    def command_state(self, fuse: str, code: int) -> _Codes | None:
+        """Sets a state whatever holds the fuse; the transition."""
+    def all_states(self) -> dict[str, FuseState]:
+        """The fuses that have been used, by name, in no particular order. Safe while others write."""
+    def snapshot(self) -> dict[str, FuseSnapshot]:
+        """The same with counters."""
+    def reset_all(self) -> None:
+        """Closes and forgets every fuse, held ones too: ``all_states()`` is empty, counters begin at 0. Outcomes of
+        calls under way change nothing; generations do not go back."""
+
+@final
+class Fuse:
+    """A fuse, with one breaker's numbers."""
+
+    def __new__(
+        cls,
+        store: Store,
+        name: str,
+        *,
+        threshold: int,
+        window_us: int,
+        reset_us: int,
+        probes: int,
+        success_threshold: int,
+        probe_us: int,
+        clear_on_success: bool,
+    ) -> Self: ...
+    @property
+    def overflowed(self) -> bool:
+        """Whether it found no room in the store's table."""
+    def state(self) -> FuseState:
+        """State and since when."""
+    def command_state(self, code: int) -> _Codes | None:
+        """Sets a state whatever holds the fuse; the transition."""
+    def note_settings(self, fingerprint: int) -> bool:
+        """Notes the settings a breaker comes with; whether the one before came with others."""
+
+@final
+class Permit:
+    """The right to make one call."""
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the call is a probe."""
+
+@final
+class Ready:
+    """An awaitable that is ready at once, with None."""
+
+    def __await__(self) -> Generator[Any, Any, None]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> None: ...
+
+class Breaker:
+    """Admits calls and settles them. A subclass provides ``_resolve``, ``_is_failure``, ``_reject``, ``_transitioned`` and
+    ``_follow``; what those raise by mistake is reported as unraisable and never reaches the caller."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+    def _link(self, fuse: Fuse | None) -> None:
+        """Makes calls go by this fuse; None for whatever ``_resolve`` returns at the next call."""
+    def _linked(self) -> Fuse | None:
+        """The fuse that calls go by."""
+    def _guard(self, function: Callable[..., Any]) -> Any:
+        """A native callable that guards a plain function."""
+    def _admit(self) -> Permit:
+        """Asks to make a call. The permit is to be settled once.
+
+        Raises:
+            CircuitOpenError: the call is rejected.
+        """
+    def _settle(self, permit: Permit, error: BaseException | None = None) -> None:
+        """Says how the call ended. A second time for the same permit does nothing."""
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
+
+        If that is a coroutine or a generator, it is guarded while it runs (rule R17).
+
+        Raises:
+            CircuitOpenError: the fuse rejects the call; the function is not called.
+        """
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> Literal[False]: ...
+    def __aenter__(self) -> Ready: ...
+    def __aexit__(
+        self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> Ready: ...

@@ -1,0 +1,42 @@
+"""What an exception says about the service: failure, or nothing (rule R10)."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
+
+from fuseboard.errors import CircuitOpenError
+
+Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+"""Which exceptions are meant: a class, a tuple of classes, or a predicate."""
+
+_NEVER = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
+def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseException], bool]:
+    """A function that says whether an exception is a failure; if not, it is ignored.
+
+    Never failures, whatever the settings: cancellation, the ends of the interpreter and of a generator, and a rejection
+    by this very fuse further down, which says nothing new about the service.
+
+    Raises:
+        TypeError: ``failure_on`` or ``ignore`` is of the wrong type.
+    """
+    counts = _matcher("failure_on", failure_on)
+    excluded = _matcher("ignore", ignore)
+
+    def is_failure(error: BaseException) -> bool:
+        if isinstance(error, _NEVER) or (isinstance(error, CircuitOpenError) and error.name == fuse):
+            return False
+        return counts(error) and not excluded(error)
+
+    return is_failure
+
+
+def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
+    classes = which if isinstance(which, tuple) else (which,)
+    if all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
+        return lambda error: isinstance(error, classes)  # type: ignore[arg-type]
+    if isinstance(which, tuple | type) or not callable(which):
+        kinds = "an exception class, a tuple of them, or a predicate"
+        raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {which!r}")
+    return which

@@ -1,0 +1,48 @@
+"""What this process has open: shared stores by name, the default store, and the breakers that follow it.
+
+A breaker that was not given a store follows the default one. It looks it up at its first call, so that nothing is opened
+at import; and when the default is replaced, as tests do, it looks it up again.
+"""
+
+import os
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fuseboard._breaker import CircuitBreaker
+    from fuseboard._store import Store
+
+PRIVATE = ":private:"
+"""The value of ``FUSEBOARD_STORE`` that asks for a private default store."""
+
+shared: "weakref.WeakValueDictionary[tuple[str, str | None], Store]" = weakref.WeakValueDictionary()
+"""Shared stores of this process, by name and ``FUSEBOARD_DIR``."""
+
+followers: "weakref.WeakSet[CircuitBreaker]" = weakref.WeakSet()
+"""Breakers on the default store."""
+
+_default: "Store | None" = None
+
+
+def folder() -> str | None:
+    """The folder that tables are to lie in, if the environment names one."""
+    return os.environ.get("FUSEBOARD_DIR") or None
+
+
+def default_name() -> str:
+    """The name of the default store, or :data:`PRIVATE`."""
+    return os.environ.get("FUSEBOARD_STORE") or "default"
+
+
+def default() -> "Store | None":
+    """The default store, if it is open."""
+    return _default
+
+
+def replace_default(store: "Store | None") -> "Store | None":
+    """Makes a store the default one, or none: then the next use opens it. Returns the one before."""
+    global _default  # noqa: PLW0603 - the one process-wide variable, which is this module's purpose
+    before, _default = _default, store
+    for breaker in list(followers):
+        breaker._link(None)  # noqa: SLF001 - breakers and their registry are one mechanism in two modules
+    return before

@@ -1,0 +1,98 @@
+"""A breaker's settings: units, ranges, defaults, and the messages of those out of range."""
+
+import dataclasses
+import math
+import zlib
+from datetime import timedelta
+
+Seconds = float | int | timedelta
+"""A length of time: seconds as a number, or a timedelta."""
+
+MAX_SECONDS = 7 * 24 * 60 * 60
+MIN_SECONDS = 0.001
+MAX_THRESHOLD = 2048
+MAX_PROBES = 8
+MAX_SUCCESSES = 65_535
+
+
+def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -> int:
+    """Checks a length of time and converts it.
+
+    Raises:
+        TypeError: if it is neither a number nor a timedelta.
+        ValueError: if it is not a number from ``least`` to seven days.
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {value!r}")
+    if not (math.isfinite(seconds) and least <= seconds <= MAX_SECONDS):
+        raise ValueError(f"{argument} must be from {least:g} to {MAX_SECONDS} seconds (seven days), got {value!r}")
+    return round(seconds * 1_000_000)
+
+
+def whole(argument: str, value: int, most: int) -> int:
+    """Checks a whole number from 1 to ``most``.
+
+    Raises:
+        TypeError: if it is not an int.
+        ValueError: if it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{argument} must be an int, got {type(value).__name__}: {value!r}")
+    if not 1 <= value <= most:
+        raise ValueError(f"{argument} must be from 1 to {most}, got {value}")
+    return value
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
+
+    Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1 millisecond
+    to seven days.
+
+    Attributes:
+        threshold: failures within ``window`` that open the fuse; 1 to 2,048, at most the store's ``failure_capacity``.
+        window: how long a failure counts.
+        reset_timeout: how long the fuse stays open before a probe is let through.
+        probes: probes under way at once while half-open, in all processes together; 1 to 8.
+        success_threshold: successful probes that close the fuse; 1 to 65,535.
+        probe_timeout: how long a probe may hold its permit before another call gets it, because the process that took it
+            may be dead. Longer than the longest good call. None for ``reset_timeout``.
+        clear_on_success: whether a success while closed clears the window (rule R04).
+
+    Raises:
+        TypeError: a setting is of the wrong type.
+        ValueError: a setting is out of range.
+    """
+
+    threshold: int = 5
+    window: Seconds = 10.0
+    reset_timeout: Seconds = 30.0
+    probes: int = 1
+    success_threshold: int = 1
+    probe_timeout: Seconds | None = None
+    clear_on_success: bool = True
+
+    def __post_init__(self) -> None:
+        self.numbers()
+
+    def numbers(self) -> dict[str, int | bool]:
+        """The settings as the table's numbers: times in whole microseconds."""
+        probe_timeout = self.reset_timeout if self.probe_timeout is None else self.probe_timeout
+        if not isinstance(self.clear_on_success, bool):
+            kind = type(self.clear_on_success).__name__
+            raise TypeError(f"clear_on_success must be a bool, got {kind}: {self.clear_on_success!r}")
+        return {
+            "threshold": whole("threshold", self.threshold, MAX_THRESHOLD),
+            "window_us": microseconds("window", self.window),
+            "reset_us": microseconds("reset_timeout", self.reset_timeout),
+            "probes": whole("probes", self.probes, MAX_PROBES),
+            "success_threshold": whole("success_threshold", self.success_threshold, MAX_SUCCESSES),
+            "probe_us": microseconds("probe_timeout", probe_timeout),
+            "clear_on_success": self.clear_on_success,
+        }
+
+    def fingerprint(self) -> int:
+        """A number that two breakers with other settings do not share, but by chance; the same in every process."""
+        return zlib.crc32(repr(self.numbers()).encode())

@@ -1,0 +1,36 @@
+"""The states of a fuse."""
+
+import enum
+
+
+class State(enum.Enum):
+    """What a fuse does with calls. Compare with ``is``; ``value`` is the word for logs and dashboards."""
+
+    CLOSED = "closed"
+    """Calls pass, failures are counted. Also the state of a fuse never seen (rule R01)."""
+    OPEN = "open"
+    """Calls are rejected until the reset timeout has passed (rule R05)."""
+    HALF_OPEN = "half-open"
+    """Probes pass, other calls are rejected (rule R06)."""
+    ISOLATED = "isolated"
+    """An operator rejects every call (rule R12)."""
+    DISABLED = "disabled"
+    """An operator admits every call (rule R12)."""
+
+    @property
+    def code(self) -> int:
+        """The number that stands for the state in the table, 1 to 5."""
+        return _CODES[self]
+
+    @staticmethod
+    def of_code(code: int) -> "State":
+        """The state that a number of the table stands for.
+
+        Raises:
+            KeyError: for a number that is no state's.
+        """
+        return _STATES[code]
+
+
+_CODES = {State.CLOSED: 1, State.OPEN: 2, State.HALF_OPEN: 3, State.ISOLATED: 4, State.DISABLED: 5}
+_STATES = {code: state for state, code in _CODES.items()}

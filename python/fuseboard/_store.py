@@ -1,0 +1,210 @@
+"""Stores: the table of fuses, the host's or a process's own."""
+
+import re
+from types import TracebackType
+from typing import Self
+
+from fuseboard import _core, _registry
+from fuseboard._events import announce, from_codes, logger
+from fuseboard._settings import MAX_THRESHOLD, Seconds, microseconds, whole
+from fuseboard._state import State
+from fuseboard.errors import StoreOpenError
+
+DEFAULT_FUSES = 1024
+DEFAULT_FAILURES = 256
+MAX_FUSES = 1 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Store(_core.Store):
+    """A table of fuses. Get one from :meth:`shared`, :meth:`private` or :meth:`default`.
+
+    The contract is PhoenixMicro's ``CircuitBreaker.Store``, carried from one BEAM node to all processes of a host. These
+    are raw operations: they record and set but never decide (rule R13); deciding is :class:`CircuitBreaker`'s. Each
+    acts on one fuse in one atomic step, so a process that dies in the middle of one has done it or has not.
+
+    A fuse is named by a ``str`` of 1 to 200 bytes of UTF-8; it comes into being when it is first used. A fuse never
+    seen is closed. Other names raise ``TypeError`` or ``ValueError``.
+
+    Thread-safe and process-safe; lock-free. After ``fork`` a child goes on with a shared table, and gets a copy of a
+    private one. The table lives as long as a store or breaker on it; a shared one as long as its file, which is until
+    the host restarts.
+    """
+
+    __slots__ = ("__dict__",)
+
+    name: str | None
+    """The shared store's name, None for a private one."""
+    fault: StoreOpenError | None
+    """Why a store that should be shared is this process's own; None if it is what it should be."""
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self:
+        """Refuses: a store comes from a class method that says whose it is."""
+        raise TypeError("use Store.shared(name), Store.private() or Store.default()")
+
+    @classmethod
+    def shared(
+        cls,
+        name: str,
+        *,
+        fuses: int = DEFAULT_FUSES,
+        failures: int = DEFAULT_FAILURES,
+        strict: bool = False,
+        clock: _core.Clock | None = None,
+    ) -> Self:
+        """Opens the host's table of this name, or makes it.
+
+        All processes of one user that give the same name share it, whatever starts them. It lies in ``FUSEBOARD_DIR``, or
+        else in a private folder in shared memory. If it cannot be had, the store is a private one instead: one warning
+        is logged, ``is_shared`` is False and ``fault`` says why.
+
+        Args:
+            name: 1 to 64 letters, digits, dots, dashes and underscores; no path.
+            fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two. More than that
+                live in this process alone.
+            failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two. A
+                table that exists keeps the numbers it was made with.
+            strict: raise instead of falling back.
+            clock: where time comes from; None for the host's clock. Only tests give one.
+
+        Raises:
+            StoreOpenError: with ``strict``, if the table cannot be had.
+            TypeError: an argument is of the wrong type.
+            ValueError: an argument is out of range.
+        """
+        _check_name(name)
+        key = (name, _registry.folder())
+        known = _registry.shared.get(key) if clock is None else None
+        if isinstance(known, cls) and not (strict and known.fault):
+            return known
+        store = cls._open(name, fuses, failures, strict=strict, clock=clock)
+        if clock is None:
+            _registry.shared[key] = store
+        return store
+
+    @classmethod
+    def private(
+        cls, *, fuses: int = DEFAULT_FUSES, failures: int = DEFAULT_FAILURES, clock: _core.Clock | None = None
+    ) -> Self:
+        """Makes a table of this process's own. Arguments as for :meth:`shared`.
+
+        Raises:
+            MemoryError: the process may not map that much.
+            TypeError: an argument is of the wrong type.
+            ValueError: an argument is out of range.
+        """
+        return cls._make(None, None, fuses, failures, clock)
+
+    @classmethod
+    def default(cls) -> "Store":
+        """The store of breakers that are not given one: opened at first use, then the same one.
+
+        Its name is ``FUSEBOARD_STORE``, or ``default``; ``:private:`` makes it private.
+
+        Raises:
+            ValueError: ``FUSEBOARD_STORE`` is not a store's name.
+        """
+        store = _registry.default()
+        if store is None:
+            name = _registry.default_name()
+            store = Store.private() if name == _registry.PRIVATE else Store.shared(name)
+            _registry.replace_default(store)
+        return store
+
+    @classmethod
+    def _make(cls, name: str | None, folder: str | None, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
+        whole("fuses", fuses, MAX_FUSES)
+        whole("failures", failures, MAX_THRESHOLD)
+        store = _core.Store.__new__(cls, name, folder, fuses, failures, clock)
+        store.name = name
+        store.fault = None
+        return store
+
+    @classmethod
+    def _open(cls, name: str, fuses: int, failures: int, *, strict: bool, clock: _core.Clock | None) -> Self:
+        try:
+            store = cls._make(name, _registry.folder(), fuses, failures, clock)
+        except StoreOpenError as fault:
+            if strict:
+                raise
+            logger.warning("%s This process uses a table of its own until it is restarted.", fault)
+            store = cls._make(None, None, fuses, failures, clock)
+            store.name, store.fault = name, fault.with_traceback(None)
+        if store.fuse_capacity < fuses or store.failure_capacity < failures:
+            logger.warning(
+                "store %r was made for %d fuses and %d failures; this process asked for %d and %d. "
+                "A table is never resized; choose another name for a larger one.",
+                name, store.fuse_capacity, store.failure_capacity, fuses, failures,
+            )  # fmt: skip
+        return store
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the table is the host's: False for a private store, and for a shared one that could not be had."""
+        return self.path is not None
+
+    def record_failure(self, fuse: str, window: Seconds) -> int:
+        """Records a failure and returns how many there were within ``window`` seconds, this one included.
+
+        Counts failures since the last success or change of state; exact up to ``failure_capacity``, where it
+        saturates. Costs the same whatever the count. Changes no state.
+        """
+        return self.record_failure_us(fuse, microseconds("window", window, least=1e-6))
+
+    def set_open(self, fuse: str) -> None:
+        """Opens the fuse from now on, whatever it was; but an isolated or disabled one stays so (rule R12).
+
+        Like each ``set_*`` it begins a new generation with an empty window: outcomes of calls made before change
+        nothing.
+        """
+        self._set(fuse, State.OPEN)
+
+    def set_half_open(self, fuse: str) -> None:
+        """Makes the fuse half-open; see :meth:`set_open`. (PhoenixMicro's keeps the window; here it is emptied.)"""
+        self._set(fuse, State.HALF_OPEN)
+
+    def set_closed(self, fuse: str) -> None:
+        """Closes the fuse; see :meth:`set_open`."""
+        self._set(fuse, State.CLOSED)
+
+    def _set(self, fuse: str, state: State) -> None:
+        codes = self.set_state(fuse, state.code)
+        if codes is not None:
+            announce(from_codes(fuse, codes), None)
+
+    def _full(self, fuse: str) -> None:
+        """The compiled part's word, once a store, that a fuse found no room in the table."""
+        logger.warning(
+            "store %r is full (%d fuses): fuse %r and others that find no room live in this process alone. "
+            "Use a store with more fuses, or fewer names.",
+            self.name, self.fuse_capacity, fuse,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Lets go of the table: the process unmaps it once no breaker uses it either. Not an error if done twice."""
+        key = (self.name or "", _registry.folder())
+        if _registry.shared.get(key) is self:
+            del _registry.shared[key]
+        if _registry.default() is self:
+            _registry.replace_default(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self.name is None:
+            return "<Store private>"
+        return f"<Store {self.name!r} {'shared' if self.is_shared else 'fallen back to a private table'}>"
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"store name must be a str, got {type(name).__name__}: {name!r}")
+    if not _NAME.fullmatch(name):
+        allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
+        raise ValueError(f"store name must be {allowed}; a path goes into FUSEBOARD_DIR; got {name!r}")

@@ -1,0 +1,89 @@
+"""What can be raised.
+
+::
+
+    Exception
+    └── FuseboardError
+        ├── CircuitOpenError          a call was rejected: wait, or do without it
+        │   └── CircuitIsolatedError  ... by an operator's word: waiting will not help
+        └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
+
+Settings and names out of range raise ``ValueError`` or ``TypeError`` where they are given.
+"""
+
+from fuseboard._state import State
+
+
+class FuseboardError(Exception):
+    """Anything that this library raises of its own."""
+
+
+class CircuitOpenError(FuseboardError):
+    """A call was rejected because the fuse is open, or half-open with all its probes under way (rules R05, R06).
+
+    The guarded function was not called. Each rejection raises an exception of its own. Pickles.
+
+    Attributes:
+        name: the fuse.
+        state: the state that rejected the call.
+        retry_after: seconds until a call may be admitted; at most this long, for a half-open fuse. None if that is up
+            to an operator.
+    """
+
+    name: str
+    state: State
+    retry_after: float | None
+
+    def __init__(self, name: str, state: State, retry_after: float | None) -> None:
+        super().__init__(name, state, retry_after)
+        self.name = name
+        self.state = state
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        hint = "" if self.retry_after is None else f"; retry in {self.retry_after:.3g} s"
+        if self.state is State.HALF_OPEN:
+            return f"circuit {self.name!r} is half-open and its probes are under way{hint} at the latest"
+        return f"circuit {self.name!r} is {self.state.value}{hint}"
+
+
+class CircuitIsolatedError(CircuitOpenError):
+    """A call was rejected because an operator isolated the fuse (rule R12). ``retry_after`` is None."""
+
+
+class StoreOpenError(FuseboardError):
+    """A host's table could not be opened or made.
+
+    Attributes:
+        store: the store's name.
+        path: the file or folder in question.
+        reason: ``"place"`` (the folder is not private to this user), ``"foreign"`` (the file is not a sound table of this
+            user's), ``"version"`` (of another layout version), ``"full"`` (no room for it), ``"system"`` (the
+            operating system refused).
+        detail: what was found there.
+    """
+
+    store: str
+    path: str
+    reason: str
+    detail: str
+
+    def __init__(self, store: str, path: str, reason: str, detail: str) -> None:
+        super().__init__(store, path, reason, detail)
+        self.store = store
+        self.path = path
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"store {self.store!r} cannot be shared: {self.path}: {self.detail}. {_WAY_OUT[self.reason]}"
+
+
+_WAY_OUT = {
+    "place": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
+    "foreign": "Remove it, or choose another store name or FUSEBOARD_DIR.",
+    "version": "Let all processes use one version of fuseboard, or choose another store name.",
+    "full": "Free some space there, ask for fewer fuses or failures, or set FUSEBOARD_DIR to another folder.",
+    "system": "Set FUSEBOARD_DIR to a folder that this user may write to.",
+    "unsupported": "Use Store.private() on this platform.",
+}

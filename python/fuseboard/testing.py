@@ -1,0 +1,69 @@
+"""Tools for the tests of code that uses breakers: a clock to move, a default store of one's own, a state by force.
+
+With pytest, the plugin that comes with fuseboard gives every test a private default store; see
+:mod:`fuseboard.pytest_plugin`.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+from fuseboard import _core, _registry
+from fuseboard._breaker import CircuitBreaker
+from fuseboard._settings import Seconds, microseconds
+from fuseboard._state import State
+from fuseboard._store import Store
+
+__all__ = ["Clock", "force_state", "private_default_store"]
+
+_START_SECONDS = 1000
+
+
+class Clock(_core.Clock):
+    """A clock that stands still until it is moved: ``Store.private(clock=Clock())``. It begins at 1,000 seconds.
+
+    It lives in one process: a child that is forked gets a copy of its own.
+    """
+
+    def __new__(cls) -> "Clock":
+        """Makes a clock."""
+        return super().__new__(cls, _START_SECONDS * 1_000_000)
+
+    @property
+    def now(self) -> float:
+        """The seconds it shows, as ``store.now()`` does."""
+        return self.now_us / 1e6
+
+    def advance(self, seconds: Seconds) -> None:
+        """Moves it forward, by 1 microsecond to seven days.
+
+        Raises:
+            TypeError: ``seconds`` is neither a number nor a timedelta.
+            ValueError: ``seconds`` is out of range.
+        """
+        self.advance_us(microseconds("seconds", seconds, least=1e-6))
+
+
+@contextlib.contextmanager
+def private_default_store(clock: _core.Clock | None = None) -> Iterator[Store]:
+    """A private default store while the block runs. Breakers that follow the default one move to it, and back after.
+
+    Args:
+        clock: where its time comes from; None for the host's clock.
+    """
+    store = Store.private(clock=clock)
+    before = _registry.replace_default(store)
+    try:
+        yield store
+    finally:
+        _registry.replace_default(before)
+
+
+def force_state(breaker: CircuitBreaker, state: State) -> None:
+    """Puts a breaker's fuse into a state, whatever it was, with an empty window and as of now.
+
+    Raises:
+        TypeError: ``state`` is not a :class:`State`.
+    """
+    if not isinstance(state, State):
+        raise TypeError(f"state must be a State, got {type(state).__name__}: {state!r}")
+    breaker._command(state)  # noqa: SLF001 - the same mechanism that isolate, disable and reset use
