@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from fuseboard import _core, _follow, _registry
 from fuseboard._events import Transition, announce, from_codes, logger
@@ -24,8 +24,8 @@ class CircuitBreaker(_core.Breaker):
     static methods), as ``with breaker:`` or ``async with breaker:``, or as ``breaker.call(function, ...)`` and ``await
     breaker.acall(function, ...)``. While the fuse is closed a call passes at the cost of one atomic load; once
     ``threshold`` calls have failed within ``window`` seconds, in all processes together, calls raise
-    :class:`CircuitOpenError` instead; ``reset_timeout`` seconds later one call is let through to see whether the service
-    is back.
+    :class:`CircuitOpenError` instead; ``reset_timeout`` seconds later one call is let through to see whether the
+    service is back.
 
     Whatever the guarded call returns or raises, it returns and raises. Nothing is held while it runs.
 
@@ -128,14 +128,14 @@ class CircuitBreaker(_core.Breaker):
         """
         if isinstance(function, classmethod | staticmethod):
             kind = type(function)
-            return kind(self(function.__func__))  # type: ignore[return-value]
+            return kind(self(function.__func__))
         if isinstance(function, type) or not callable(function):
             hint = "decorate its methods" if isinstance(function, type) else "decorate the function inside"
             raise TypeError(f"a breaker guards functions, got {function!r}; {hint}")
         guarded = _follow.function(self, function)
         if guarded is None:
             guarded = functools.update_wrapper(self._guard(function), function)
-        return guarded  # type: ignore[no-any-return]
+        return cast("F", guarded)
 
     async def acall(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Awaits ``function(*args, **kwargs)`` under the breaker; ``call`` is its counterpart for plain functions.
@@ -168,7 +168,7 @@ class CircuitBreaker(_core.Breaker):
         try:
             store = self.store
         except ValueError as fault:
-            logger.error("%s. The default store is private instead.", fault)  # noqa: TRY400 - the message says it all
+            logger.error("%s. The default store is private instead.", fault)
             store = Store.private()
             _registry.replace_default(store)
         fuse = _core.Fuse(store, self.name, **self.settings.numbers())
@@ -212,4 +212,3 @@ def _check_capacity(settings: Settings, store: Store | None) -> None:
             f"threshold must be at most the store's capacity of {capacity} failures, got {settings.threshold}; "
             "use a store made with more, such as Store.shared(name, failures=...)"
         )
-

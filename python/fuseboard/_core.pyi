@@ -1,20 +1,23 @@
 """The compiled part: the table in shared memory and the calls on it.
 
-This is its manual. Names with an underscore, and ``Fuse``, ``Permit`` and ``Ready``, are for the package alone. Times are
-whole microseconds where a name ends in ``_us``, else seconds. Every method may be called from any thread at any time.
+This is its manual. Names with an underscore, and ``Fuse``, ``Permit`` and ``Ready``, are for the package alone. Times
+are whole microseconds where a name ends in ``_us``, else seconds. Every method may be called from any thread at any
+time.
 """
 
 from collections.abc import Callable, Generator
 from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar, final
+from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeAlias, TypeVar, final
 
 from fuseboard._state import State
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
-_Codes = tuple[int, int, int]
+__all__ = ["Breaker", "Clock", "Fuse", "FuseSnapshot", "FuseState", "Permit", "Ready", "Store", "check_name"]
+
+_Codes: TypeAlias = tuple[int, int, int]
 
 def check_name(name: str) -> None:
     """Checks a fuse's name: 1 to 200 bytes of UTF-8.
@@ -45,8 +48,8 @@ class FuseState:
 class FuseSnapshot:
     """What a fuse has been through, for people and dashboards. Immutable.
 
-    State and generation are of one instant. Counters are the whole host's and only ever go up, until ``reset_all``; a total
-    is never less than what was counted before the reading began.
+    State and generation are of one instant. Counters are the whole host's and only ever go up, until ``reset_all``; a
+    total is never less than what was counted before the reading began.
     """
 
     @property
@@ -146,8 +149,11 @@ class Store:
     def snapshot(self) -> dict[str, FuseSnapshot]:
         """The same with counters."""
     def reset_all(self) -> None:
-        """Closes and forgets every fuse, held ones too: ``all_states()`` is empty, counters begin at 0. Outcomes of
-        calls under way change nothing; generations do not go back."""
+        """Closes and forgets every fuse, held ones too.
+
+        ``all_states()`` is empty and counters begin at 0. Outcomes of calls under way change nothing; generations do
+        not go back.
+        """
 
 @final
 class Fuse:
@@ -188,13 +194,16 @@ class Permit:
 class Ready:
     """An awaitable that is ready at once, with None."""
 
-    def __await__(self) -> Generator[Any, Any, None]: ...
+    def __await__(self) -> Generator[Any]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> None: ...
 
 class Breaker:
-    """Admits calls and settles them. A subclass provides ``_resolve``, ``_is_failure``, ``_reject``, ``_transitioned`` and
-    ``_follow``; what those raise by mistake is reported as unraisable and never reaches the caller."""
+    """Admits calls and settles them.
+
+    A subclass provides ``_resolve``, ``_is_failure``, ``_reject``, ``_transitioned`` and ``_follow``; what those raise
+    by mistake is reported as unraisable and never reaches the caller.
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def _link(self, fuse: Fuse | None) -> None:
@@ -211,7 +220,7 @@ class Breaker:
         """
     def _settle(self, permit: Permit, error: BaseException | None = None) -> None:
         """Says how the call ended. A second time for the same permit does nothing."""
-    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
 
         If that is a coroutine or a generator, it is guarded while it runs (rule R17).

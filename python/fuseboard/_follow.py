@@ -1,7 +1,8 @@
 """Calls that go on after they return: coroutines, generators, asynchronous generators (rule R17).
 
-What is guarded is the whole of such a call: the awaiting, the iteration. Its permit is asked for when it begins to run,
-not when it is made, and settled when it has ended, however that comes about; a generator closed early counts neither way.
+What is guarded is the whole of such a call: the awaiting, the iteration. Its permit is asked for when it begins to
+run, not when it is made, and settled when it has ended, however that comes about; a generator closed early counts
+neither way.
 """
 
 import functools

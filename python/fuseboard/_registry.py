@@ -1,7 +1,7 @@
 """What this process has open: shared stores by name, the default store, and the breakers that follow it.
 
-A breaker that was not given a store follows the default one. It looks it up at its first call, so that nothing is opened
-at import; and when the default is replaced, as tests do, it looks it up again.
+A breaker that was not given a store follows the default one. It looks it up at its first call, so that nothing is
+opened at import; and when the default is replaced, as tests do, it looks it up again.
 """
 
 import os
@@ -41,7 +41,7 @@ def default() -> "Store | None":
 
 def replace_default(store: "Store | None") -> "Store | None":
     """Makes a store the default one, or none: then the next use opens it. Returns the one before."""
-    global _default  # noqa: PLW0603 - the one process-wide variable, which is this module's purpose
+    global _default
     before, _default = _default, store
     for breaker in list(followers):
         breaker._link(None)  # noqa: SLF001 - breakers and their registry are one mechanism in two modules

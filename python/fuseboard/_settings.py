@@ -4,6 +4,7 @@ import dataclasses
 import math
 import zlib
 from datetime import timedelta
+from typing import TypedDict
 
 Seconds = float | int | timedelta
 """A length of time: seconds as a number, or a timedelta."""
@@ -13,6 +14,18 @@ MIN_SECONDS = 0.001
 MAX_THRESHOLD = 2048
 MAX_PROBES = 8
 MAX_SUCCESSES = 65_535
+
+
+class Numbers(TypedDict):
+    """Settings as the table's numbers: times in whole microseconds."""
+
+    threshold: int
+    window_us: int
+    reset_us: int
+    probes: int
+    success_threshold: int
+    probe_us: int
+    clear_on_success: bool
 
 
 def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -> int:
@@ -44,12 +57,23 @@ def whole(argument: str, value: int, most: int) -> int:
     return value
 
 
+def flag(argument: str, value: bool) -> bool:
+    """Checks a bool.
+
+    Raises:
+        TypeError: if it is not one.
+    """
+    if value is not True and value is not False:
+        raise TypeError(f"{argument} must be True or False, got {type(value).__name__}: {value!r}")
+    return value
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
 
-    Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1 millisecond
-    to seven days.
+    Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1
+    millisecond to seven days.
 
     Attributes:
         threshold: failures within ``window`` that open the fuse; 1 to 2,048, at most the store's ``failure_capacity``.
@@ -57,8 +81,8 @@ class Settings:
         reset_timeout: how long the fuse stays open before a probe is let through.
         probes: probes under way at once while half-open, in all processes together; 1 to 8.
         success_threshold: successful probes that close the fuse; 1 to 65,535.
-        probe_timeout: how long a probe may hold its permit before another call gets it, because the process that took it
-            may be dead. Longer than the longest good call. None for ``reset_timeout``.
+        probe_timeout: how long a probe may hold its permit before another call gets it, because the process that took
+            it may be dead. Longer than the longest good call. None for ``reset_timeout``.
         clear_on_success: whether a success while closed clears the window (rule R04).
 
     Raises:
@@ -77,12 +101,9 @@ class Settings:
     def __post_init__(self) -> None:
         self.numbers()
 
-    def numbers(self) -> dict[str, int | bool]:
+    def numbers(self) -> Numbers:
         """The settings as the table's numbers: times in whole microseconds."""
         probe_timeout = self.reset_timeout if self.probe_timeout is None else self.probe_timeout
-        if not isinstance(self.clear_on_success, bool):
-            kind = type(self.clear_on_success).__name__
-            raise TypeError(f"clear_on_success must be a bool, got {kind}: {self.clear_on_success!r}")
         return {
             "threshold": whole("threshold", self.threshold, MAX_THRESHOLD),
             "window_us": microseconds("window", self.window),
@@ -90,7 +111,7 @@ class Settings:
             "probes": whole("probes", self.probes, MAX_PROBES),
             "success_threshold": whole("success_threshold", self.success_threshold, MAX_SUCCESSES),
             "probe_us": microseconds("probe_timeout", probe_timeout),
-            "clear_on_success": self.clear_on_success,
+            "clear_on_success": flag("clear_on_success", self.clear_on_success),
         }
 
     def fingerprint(self) -> int:

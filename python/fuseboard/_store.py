@@ -19,9 +19,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Store(_core.Store):
     """A table of fuses. Get one from :meth:`shared`, :meth:`private` or :meth:`default`.
 
-    The contract is PhoenixMicro's ``CircuitBreaker.Store``, carried from one BEAM node to all processes of a host. These
-    are raw operations: they record and set but never decide (rule R13); deciding is :class:`CircuitBreaker`'s. Each
-    acts on one fuse in one atomic step, so a process that dies in the middle of one has done it or has not.
+    The contract is PhoenixMicro's ``CircuitBreaker.Store``, carried from one BEAM node to all processes of a host.
+    These are raw operations: they record and set but never decide (rule R13); deciding is :class:`CircuitBreaker`'s.
+    Each acts on one fuse in one atomic step, so a process that dies in the middle of one has done it or has not.
 
     A fuse is named by a ``str`` of 1 to 200 bytes of UTF-8; it comes into being when it is first used. A fuse never
     seen is closed. Other names raise ``TypeError`` or ``ValueError``.
@@ -54,9 +54,9 @@ class Store(_core.Store):
     ) -> Self:
         """Opens the host's table of this name, or makes it.
 
-        All processes of one user that give the same name share it, whatever starts them. It lies in ``FUSEBOARD_DIR``, or
-        else in a private folder in shared memory. If it cannot be had, the store is a private one instead: one warning
-        is logged, ``is_shared`` is False and ``fault`` says why.
+        All processes of one user that give the same name share it, whatever starts them. It lies in ``FUSEBOARD_DIR``,
+        or else in a private folder in shared memory. If it cannot be had, the store is a private one instead: one
+        warning is logged, ``is_shared`` is False and ``fault`` says why.
 
         Args:
             name: 1 to 64 letters, digits, dots, dashes and underscores; no path.
@@ -160,7 +160,7 @@ class Store(_core.Store):
         self._set(fuse, State.OPEN)
 
     def set_half_open(self, fuse: str) -> None:
-        """Makes the fuse half-open; see :meth:`set_open`. (PhoenixMicro's keeps the window; here it is emptied.)"""
+        """Makes the fuse half-open; see :meth:`set_open`. PhoenixMicro's keeps the window; here it is emptied."""
         self._set(fuse, State.HALF_OPEN)
 
     def set_closed(self, fuse: str) -> None:

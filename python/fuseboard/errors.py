@@ -57,8 +57,8 @@ class StoreOpenError(FuseboardError):
     Attributes:
         store: the store's name.
         path: the file or folder in question.
-        reason: ``"place"`` (the folder is not private to this user), ``"foreign"`` (the file is not a sound table of this
-            user's), ``"version"`` (of another layout version), ``"full"`` (no room for it), ``"system"`` (the
+        reason: ``"place"`` (the folder is not private to this user), ``"foreign"`` (the file is not a sound table of
+            this user's), ``"version"`` (of another layout version), ``"full"`` (no room for it), ``"system"`` (the
             operating system refused).
         detail: what was found there.
     """

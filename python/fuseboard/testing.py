@@ -6,6 +6,7 @@ With pytest, the plugin that comes with fuseboard gives every test a private def
 
 import contextlib
 from collections.abc import Iterator
+from typing import Self
 
 from fuseboard import _core, _registry
 from fuseboard._breaker import CircuitBreaker
@@ -24,7 +25,7 @@ class Clock(_core.Clock):
     It lives in one process: a child that is forked gets a copy of its own.
     """
 
-    def __new__(cls) -> "Clock":
+    def __new__(cls) -> Self:
         """Makes a clock."""
         return super().__new__(cls, _START_SECONDS * 1_000_000)
 
