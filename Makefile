@@ -1,0 +1,58 @@
+# The verbs. `make demo` and `make test` do everything on a fresh machine with Python, a C compiler and Rust.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-rust test-python model check bench format clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.tools: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' 'maturin>=1.9,<2'
+	$(BIN)/python -m pip install --quiet --group check
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.tools $(RUST_SOURCES) pyproject.toml
+	$(BIN)/maturin develop --release --locked --quiet --extras demo
+	@touch $@
+
+build: $(VENV)/.built  ## build everything into .venv
+
+demo: build  ## the main job with real processes, sockets and kills, in 20 seconds
+	$(BIN)/fuseboard demo
+
+test: test-rust model test-python  ## every test
+
+test-rust: ## the tests of the core and of the table
+	cargo test --locked --quiet --package fuseboard-core --package fuseboard-shm
+
+test-python: build  ## the tests of the package, over real processes
+	$(BIN)/python -m pytest
+
+model: $(VENV)/.tools  ## model-check the shipped core, and see that each broken variant is caught
+	RUSTFLAGS="--cfg fuseboard_loom" CARGO_TARGET_DIR=target/loom \
+		cargo test --locked --quiet --release --package fuseboard-core --test 'model_*'
+	$(BIN)/python tools/mutants.py
+
+check: build  ## formats, lints, types, stubs
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest --ignore-disjoint-bases fuseboard._core
+
+bench: build  ## what a guarded call costs, beside its yardsticks
+	$(BIN)/python bench/guard.py
+
+format:  ## format everything
+	cargo fmt --all
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:  ## remove what was built
+	rm -rf target $(VENV) python/fuseboard/*.so
