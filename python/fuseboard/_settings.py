@@ -35,6 +35,8 @@ def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -
         TypeError: if it is neither a number nor a timedelta.
         ValueError: if it is not a number from ``least`` to seven days.
     """
+    if type(value) is float and least <= value <= MAX_SECONDS:
+        return round(value * 1_000_000)
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {value!r}")

@@ -112,8 +112,9 @@ pub fn locate(keys: &[Key], print: Fingerprint, claim: bool) -> Option<usize> {
 
 /// A slot's name: its length in the first byte, then up to [`NAME_MAX`] bytes of UTF-8, then zeroes.
 ///
-/// Whoever takes or finds a slot writes the name if it is not there yet; all write the same bytes, so a half-written
-/// one is completed by the next. A reader checks what it read against the slot's fingerprint.
+/// Whoever takes or finds a slot writes the name if it is not there yet; all write the same bytes, and the first word last,
+/// so a half-written one has none and is completed by the next. A reader checks what it read against the slot's
+/// fingerprint.
 #[repr(C)]
 pub struct Name([AtomicU64; NAME_WORDS]);
 
@@ -124,17 +125,22 @@ impl Name {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
+    /// Whether the whole name stands there.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        // Acquire: the rest was written before the first word.
+        self.0[0].load(Ordering::Acquire) != 0
+    }
+
     /// Writes a name of 1 to [`NAME_MAX`] bytes; longer ones are cut.
     pub fn write(&self, name: &[u8]) {
         let len = name.len().min(NAME_MAX);
         let mut bytes = [0_u8; NAME_WORDS * 8];
         bytes[0] = len as u8;
         bytes[1..=len].copy_from_slice(&name[..len]);
-        for (word, bytes) in self.0.iter().zip(bytes.as_chunks().0) {
-            let value = u64::from_le_bytes(*bytes);
-            if word.load(Ordering::Relaxed) != value {
-                word.store(value, Ordering::Relaxed);
-            }
+        for (word, bytes) in self.0.iter().zip(bytes.as_chunks().0).rev() {
+            // Release, for the first word's sake; see `is_written`.
+            word.store(u64::from_le_bytes(*bytes), Ordering::Release);
         }
     }
 

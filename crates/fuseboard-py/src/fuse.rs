@@ -105,7 +105,7 @@ impl Held {
     }
 }
 
-#[pyclass(frozen, module = "fuseboard._core")]
+#[pyclass(frozen, freelist = 64, module = "fuseboard._core")]
 pub struct Permit {
     held: Option<Held>,
     settled: AtomicBool,

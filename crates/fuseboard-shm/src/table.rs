@@ -69,7 +69,7 @@ impl Table {
     #[must_use]
     pub fn locate(&self, name: &str, claim: bool) -> Option<usize> {
         let slot = directory::locate(self.keys(), self.fingerprint(name.as_bytes()), claim)?;
-        if claim {
+        if claim && !self.names()[slot].is_written() {
             self.names()[slot].write(name.as_bytes());
         }
         Some(slot)
