@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::fuse::Transition;
 use fuseboard_shm::handle::Outcome;
-use pyo3::exceptions::PyBaseException;
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -137,7 +137,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
         None => match resolve(slf) {
             Ok(fuse) => fuse,
             Err(fault) => {
-                fault.write_unraisable(py, Some(slf.as_any()));
+                report(slf, fault);
                 return Ok(None);
             }
         },
@@ -179,7 +179,7 @@ fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Out
         Ok(true) => Outcome::Failure,
         Ok(false) => Outcome::Ignored,
         Err(fault) => {
-            fault.write_unraisable(py, Some(slf.as_any()));
+            report(slf, fault);
             Outcome::Failure
         }
     }
@@ -191,6 +191,17 @@ fn tell(slf: &Bound<'_, Breaker>, transition: Transition, error: Option<&Bound<'
     let (from, to) = (transition.from as u8, transition.to as u8);
     let told = slf.call_method1(intern!(py, "_transitioned"), (from, to, transition.generation, error));
     if let Err(fault) = told {
+        report(slf, fault);
+    }
+}
+
+/// Reports a fault of ours, or of code called on our account, without letting it into the user's call. Ctrl-C is neither:
+/// it comes again as soon as the call is over.
+fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
+    let py = slf.py();
+    if fault.is_instance_of::<PyKeyboardInterrupt>(py) {
+        crate::guard::interrupt_again(py);
+    } else {
         fault.write_unraisable(py, Some(slf.as_any()));
     }
 }

@@ -123,6 +123,16 @@ impl Permit {
     }
 }
 
+impl Drop for Permit {
+    /// A permit that nobody settled, because Ctrl-C came just after it was given or its owner was thrown away, gives its
+    /// lease back.
+    fn drop(&mut self) {
+        if let Some(held) = self.take() {
+            held.cancel();
+        }
+    }
+}
+
 #[pymethods]
 impl Permit {
     #[getter]

@@ -20,6 +20,12 @@ pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
     class == &raw mut ffi::PyCoro_Type || class == &raw mut ffi::PyGen_Type || class == &raw mut ffi::PyAsyncGen_Type
 }
 
+/// Makes Ctrl-C come again.
+pub(crate) fn interrupt_again(_py: Python<'_>) {
+    // SAFETY: the interpreter is attached; this only notes that the signal has come.
+    unsafe { ffi::PyErr_SetInterrupt() };
+}
+
 /// The address of the Python frame that is running: the same for the beginning and the end of a `with` block, and no
 /// other block's while that one runs.
 pub(crate) fn frame_address(_py: Python<'_>) -> usize {
