@@ -35,6 +35,7 @@ pub struct Cell {
     pub(crate) settings_changes: AtomicU64,
     reserved: [AtomicU64; 4],
     pub(crate) seats: [AtomicU64; SEATS],
+    pub(crate) hints: [AtomicU64; SEATS],
 }
 
 impl Cell {
@@ -49,6 +50,7 @@ impl Cell {
             settings_changes: zero(),
             reserved: std::array::from_fn(|_| zero()),
             seats: std::array::from_fn(|_| zero()),
+            hints: std::array::from_fn(|_| zero()),
         }
     }
 }
@@ -158,7 +160,17 @@ impl<'a> Fuse<'a> {
     }
 
     fn seats(&self) -> Seats<'a> {
-        Seats(&self.cell.seats)
+        Seats { leases: &self.cell.seats, hints: &self.cell.hints }
+    }
+
+    /// Says who holds a probe's lease, in [`crate::lease::HINT_BITS`] bits of the caller's choice, for [`Self::reclaim`].
+    pub fn sign(self, lease: Lease, hint: u64) {
+        self.seats().sign(lease, hint);
+    }
+
+    /// Frees the leases whose signers `is_gone` says are gone for good (rule R11); whether there were any.
+    pub fn reclaim(self, is_gone: impl Fn(u64) -> bool) -> bool {
+        self.seats().reclaim(is_gone)
     }
 
     /// Asks to make a call (rules R01, R02, R05, R06, R12). A permit must be answered by exactly one of

@@ -58,7 +58,7 @@ pub const FINGERPRINT: u64 = {
 #[cfg(not(fuseboard_loom))]
 const _: () = {
     assert!(size_of::<Header>() == PAGE);
-    assert!(size_of::<Cell>() == 128);
+    assert!(size_of::<Cell>() == 192);
     assert!(size_of::<Key>() == 16);
     assert!(size_of::<Name>() == 208);
     assert!(size_of::<Stripe>() == 64);
@@ -185,7 +185,7 @@ mod tests {
     fn a_default_table_is_a_few_mebibytes() {
         let geometry = Geometry::for_capacity(1024, 256).expect("in range");
         assert_eq!((1024, 256), (geometry.slots(), geometry.log_len()));
-        assert_eq!(3_248_128, geometry.bytes());
+        assert_eq!(3_313_664, geometry.bytes());
     }
 
     #[test]

@@ -5,6 +5,11 @@
 //! owner's death: past its deadline a lease is anybody's (rule R11). A lease of an older generation is free at once;
 //! only where 16 bits of two generations agree by chance does it count until its deadline.
 //!
+//! Where the owner's death is certain there is no need to wait for the deadline. Beside each seat stands a **hint** of its
+//! owner, 48 bits that mean nothing here, marked with the lease it belongs to. Whoever is refused a seat may ask, of each
+//! hint that matches its lease, whether that owner is gone for good, and free the seat. A hint that is missing, or of
+//! another lease, only means that the deadline decides.
+//!
 //! Successful probes are counted in a word of their own, tagged with the generation, so that a new half-open state
 //! begins at zero without anybody wiping it.
 
@@ -26,15 +31,22 @@ pub struct Lease {
     pub word: u64,
 }
 
-/// The seats of one fuse.
+/// Bits of an owner's hint.
+pub const HINT_BITS: u32 = 48;
+const HINT_MASK: u64 = (1 << HINT_BITS) - 1;
+
+/// The seats of one fuse, and the hints of their owners.
 #[derive(Clone, Copy)]
-pub(crate) struct Seats<'a>(pub(crate) &'a [AtomicU64; SEATS]);
+pub(crate) struct Seats<'a> {
+    pub(crate) leases: &'a [AtomicU64; SEATS],
+    pub(crate) hints: &'a [AtomicU64; SEATS],
+}
 
 impl Seats<'_> {
     /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first is free.
     pub(crate) fn take(self, generation: u64, probes: u32, probe_us: u64, now_us: u64) -> Result<Lease, u64> {
         let mut soonest = probe_us;
-        for (seat, place) in (0_u32..).zip(self.0).take(probes as usize) {
+        for (seat, place) in (0_u32..).zip(self.leases).take(probes as usize) {
             let held = place.load(Ordering::Acquire);
             if let Some(left) = time_left(held, generation, now_us) {
                 soonest = soonest.min(left);
@@ -59,13 +71,38 @@ impl Seats<'_> {
         self.place(lease).compare_exchange(lease.word, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
+    /// Says who holds the lease.
+    pub(crate) fn sign(self, lease: Lease, hint: u64) {
+        let mark = mark_of(lease.word) << HINT_BITS;
+        self.hints[lease.seat as usize % SEATS].store(mark | hint & HINT_MASK, Ordering::Release);
+    }
+
+    /// Frees the seats whose owners `is_gone` says are gone; whether there were any.
+    pub(crate) fn reclaim(self, is_gone: impl Fn(u64) -> bool) -> bool {
+        let mut freed = false;
+        for (place, hint) in self.leases.iter().zip(self.hints) {
+            let held = place.load(Ordering::Acquire);
+            let hint = hint.load(Ordering::Acquire);
+            if held != 0 && hint >> HINT_BITS == mark_of(held) && is_gone(hint & HINT_MASK) {
+                // The lease is in the swap, so a seat that somebody took meanwhile stays theirs.
+                freed |= place.compare_exchange(held, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+            }
+        }
+        freed
+    }
+
     fn place(&self, lease: Lease) -> &AtomicU64 {
-        &self.0[lease.seat as usize % SEATS]
+        &self.leases[lease.seat as usize % SEATS]
     }
 }
 
 fn lease_word(generation: u64, deadline_us: u64) -> u64 {
     deadline_us.min(STAMP_MAX) << TAG_BITS | generation & TAG_MASK
+}
+
+/// Sixteen bits that tell a lease from the others of its seat, and never those of an unsigned hint.
+fn mark_of(lease: u64) -> u64 {
+    (lease ^ lease >> 16 ^ lease >> 32 ^ lease >> 48) & 0x7fff | 0x8000
 }
 
 fn time_left(held: u64, generation: u64, now_us: u64) -> Option<u64> {

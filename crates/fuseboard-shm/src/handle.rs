@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fuseboard_core::counters::{Counter, STRIPES, Stripe};
-use fuseboard_core::fuse::{Admission, Cell, Effect, Fuse, Permit};
+use fuseboard_core::fuse::{Admission, Cell, Effect, Fuse, Permit, Rejection};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
@@ -127,13 +127,25 @@ impl Handle {
     /// Asks to make a call, and counts the answer.
     #[must_use]
     pub fn admit(&self, policy: &Policy) -> Admission {
-        let admission = self.fuse().admit(policy, self.now_us());
+        let mut admission = self.fuse().admit(policy, self.now_us());
+        if admission.transition.is_none() && self.probers_are_gone(&admission) {
+            admission = self.fuse().admit(policy, self.now_us());
+        }
         match &admission.verdict {
-            Ok(Permit { lease: Some(_), .. }) => self.add(Counter::Probes),
+            Ok(Permit { lease: Some(lease), .. }) => {
+                self.fuse().sign(*lease, owner::hint());
+                self.add(Counter::Probes);
+            }
             Ok(_) => {}
             Err(_) => self.add(Counter::Rejections),
         }
         admission
+    }
+
+    /// Whether a call was refused for want of a probe's permit, and one of those out was a dead process's (rule R11).
+    fn probers_are_gone(&self, admission: &Admission) -> bool {
+        let refused = matches!(admission.verdict, Err(Rejection { state: State::HalfOpen, .. }));
+        refused && self.fuse().reclaim(owner::is_gone)
     }
 
     /// Gives a permit back as if it had never been taken: nothing is counted.

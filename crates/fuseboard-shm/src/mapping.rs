@@ -26,7 +26,7 @@ unsafe impl Shared for AtomicU64 {}
 unsafe impl Shared for Header {}
 // SAFETY: `repr(C)`, two atomics.
 unsafe impl Shared for Key {}
-// SAFETY: `repr(C)`, sixteen atomics that fill its 128 bytes.
+// SAFETY: `repr(C)`, twenty-four atomics that fill its 192 bytes.
 unsafe impl Shared for Cell {}
 // SAFETY: `repr(C)`, an array of atomics.
 unsafe impl Shared for Name {}

@@ -1,12 +1,23 @@
-//! Who this process is, without pids (rule T01): a random token, fresh after fork.
+//! Who this process is: a random token, fresh after fork; and whether another process is certainly dead.
 //!
 //! The token marks the permits a process took, so that a forked child cannot use its parent's, and it chooses the line of
 //! counters the process adds to, so that workers forked from one parent do not share one.
+//!
+//! No pid decides who owns what (rule T01). A pid is only a hint beside a probe's lease: where the hint's process is gone the
+//! lease need not run to its deadline (rule R11). "Gone" must be certain, so a hint names the pid namespace too, and a pid
+//! that was given to another process counts as alive.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fuseboard_core::counters::STRIPES;
+use fuseboard_core::lease::HINT_BITS;
+use rustix::io::Errno;
+use rustix::process::{Pid, getpid, test_kill_process};
+
+const PID_BITS: u32 = 22;
+const PID_MASK: u64 = (1 << PID_BITS) - 1;
+const NAMESPACE_MASK: u64 = (1 << (HINT_BITS - PID_BITS)) - 1;
 
 static TOKEN: AtomicUsize = AtomicUsize::new(0);
 static REGISTER: Once = Once::new();
@@ -40,6 +51,34 @@ pub(crate) fn register() {
         // against a child that finishes its parent's probe.
         debug_assert_eq!(0, refused);
     });
+}
+
+/// This process as a hint for others: its pid (22 bits, Linux's largest) and its pid namespace (26 bits).
+#[must_use]
+pub(crate) fn hint() -> u64 {
+    // Without a namespace to name, no hint: the number 0, whose pid is nobody's.
+    let pid = u64::from(getpid().as_raw_nonzero().get().cast_unsigned());
+    pid_namespace().map_or(0, |namespace| namespace << PID_BITS | pid & PID_MASK)
+}
+
+/// Whether the process of a hint is certainly gone: it had a pid in our namespace, and nobody has it now.
+#[must_use]
+pub(crate) fn is_gone(hint: u64) -> bool {
+    let Some(pid) = Pid::from_raw((hint & PID_MASK) as i32) else { return false };
+    pid_namespace() == Some(hint >> PID_BITS) && test_kill_process(pid) == Err(Errno::SRCH)
+}
+
+/// The low bits of the pid namespace's number. The kernel counts the numbers up, so two namespaces that live at once do
+/// not share them. Read anew each time, for a probe or a refusal by one: after `unshare` and fork it is another.
+#[cfg(target_os = "linux")]
+fn pid_namespace() -> Option<u64> {
+    rustix::fs::stat("/proc/self/ns/pid").ok().map(|stat| stat.st_ino & NAMESPACE_MASK)
+}
+
+/// Other systems have one for all.
+#[cfg(not(target_os = "linux"))]
+fn pid_namespace() -> Option<u64> {
+    Some(NAMESPACE_MASK)
 }
 
 /// This process's token.
