@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 PRIVATE = ":private:"
 """The value of ``FUSEBOARD_STORE`` that asks for a private default store."""
 
-shared: "weakref.WeakValueDictionary[tuple[str, str | None], Store]" = weakref.WeakValueDictionary()
-"""Shared stores of this process, by name and ``FUSEBOARD_DIR``."""
+shared: "dict[tuple[str, str | None], Store]" = {}
+"""Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. Kept alive: one that fell back to
+a private table would otherwise warn again, and forget, at each look-up."""
 
 followers: "weakref.WeakSet[CircuitBreaker]" = weakref.WeakSet()
 """Breakers on the default store."""
