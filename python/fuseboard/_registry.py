@@ -16,8 +16,8 @@ PRIVATE = ":private:"
 """The value of ``FUSEBOARD_STORE`` that asks for a private default store."""
 
 shared: "dict[tuple[str, str | None], Store]" = {}
-"""Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. Kept alive: one that fell back to
-a private table would otherwise warn again, and forget, at each look-up."""
+"""Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. Kept alive: one that fell back
+to a private table would otherwise warn again, and forget, at each look-up."""
 
 followers: "weakref.WeakSet[CircuitBreaker]" = weakref.WeakSet()
 """Breakers on the default store."""
