@@ -1,6 +1,6 @@
 """What an exception says about the service: failure, or nothing (rule R10)."""
 
-import asyncio
+import sys
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -9,7 +9,8 @@ from fuseboard.errors import CircuitOpenError
 Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 """Which exceptions are meant: a class, a tuple of classes, or a predicate."""
 
-_NEVER = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+_NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
 
 
 def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseException], bool]:
@@ -25,11 +26,22 @@ def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseExc
     excluded = _matcher("ignore", ignore)
 
     def is_failure(error: BaseException) -> bool:
-        if isinstance(error, _NEVER) or (isinstance(error, CircuitOpenError) and error.name == fuse):
+        if not isinstance(error, Exception):
+            if isinstance(error, _NEVER) or _is_cancellation(error):
+                return False
+        elif isinstance(error, CircuitOpenError) and error.name == fuse:
             return False
         return counts(error) and not excluded(error)
 
     return is_failure
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Whether an event loop cancels the call. What was never imported, which is slow, cannot have raised it."""
+    return any(
+        module in sys.modules and isinstance(error, getattr(sys.modules[module], name, ()))
+        for module, name in _CANCELLATIONS
+    )
 
 
 def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
