@@ -205,7 +205,7 @@ def _check_arguments(on_transition: object, store: object) -> None:
         raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {store!r}")
 
 
-def _check_capacity(settings: Settings, store: Store | None) -> None:
+def _check_capacity(settings: Settings, store: _core.Store | None) -> None:
     capacity = DEFAULT_FAILURES if store is None else store.failure_capacity
     if settings.threshold > capacity:
         raise ValueError(

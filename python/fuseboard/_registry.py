@@ -6,23 +6,20 @@ opened at import; and when the default is replaced, as tests do, it looks it up 
 
 import os
 import weakref
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fuseboard._breaker import CircuitBreaker
-    from fuseboard._store import Store
+from fuseboard import _core
 
 PRIVATE = ":private:"
 """The value of ``FUSEBOARD_STORE`` that asks for a private default store."""
 
-shared: "dict[tuple[str, str | None], Store]" = {}
+shared: dict[tuple[str, str | None], _core.Store] = {}
 """Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. Kept alive: one that fell back
 to a private table would otherwise warn again, and forget, at each look-up."""
 
-followers: "weakref.WeakSet[CircuitBreaker]" = weakref.WeakSet()
+followers: weakref.WeakSet[_core.Breaker] = weakref.WeakSet()
 """Breakers on the default store."""
 
-_default: "Store | None" = None
+_default: _core.Store | None = None
 
 
 def folder() -> str | None:
@@ -35,12 +32,12 @@ def default_name() -> str:
     return os.environ.get("FUSEBOARD_STORE") or "default"
 
 
-def default() -> "Store | None":
+def default() -> _core.Store | None:
     """The default store, if it is open."""
     return _default
 
 
-def replace_default(store: "Store | None") -> "Store | None":
+def replace_default(store: _core.Store | None) -> _core.Store | None:
     """Makes a store the default one, or none: then the next use opens it. Returns the one before."""
     global _default
     before, _default = _default, store

@@ -105,7 +105,7 @@ class Store(_core.Store):
             ValueError: ``FUSEBOARD_STORE`` is not a store's name.
         """
         store = _registry.default()
-        if store is None:
+        if not isinstance(store, Store):
             name = _registry.default_name()
             store = Store.private() if name == _registry.PRIVATE else Store.shared(name)
             _registry.replace_default(store)

@@ -11,7 +11,6 @@ use fuseboard_core::word::Word;
 
 use crate::mapping::Pinned;
 use crate::owner;
-use crate::store::Slot;
 use crate::table::Table;
 
 /// A permit, and the process that took it.
@@ -63,9 +62,9 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(slot: &Slot, words: (Pinned<Cell>, Pinned<[AtomicU64]>, Pinned<[Stripe]>)) -> Self {
-        let (cell, log, stripes) = words;
-        Self { cell, log, stripes, table: slot.table(), overflowed: slot.overflowed() }
+    pub(crate) fn new(table: Arc<Table>, slot: usize, overflowed: bool) -> Self {
+        let (cell, log, stripes) = table.pin(slot);
+        Self { cell, log, stripes, table, overflowed }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.

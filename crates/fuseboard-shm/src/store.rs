@@ -111,7 +111,7 @@ impl Slot {
     /// The slot with its shared words at hand.
     #[must_use]
     pub fn pin(&self) -> Handle {
-        Handle::new(self, self.table.pin(self.index))
+        Handle::new(Arc::clone(&self.table), self.index, self.overflowed)
     }
 
     /// The fuse.
@@ -136,9 +136,5 @@ impl Slot {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         self.table.clock().now_us()
-    }
-
-    pub(crate) fn table(&self) -> Arc<Table> {
-        Arc::clone(&self.table)
     }
 }

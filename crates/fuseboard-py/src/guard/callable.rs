@@ -195,44 +195,7 @@ fn guard_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 }
 
 fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
-    let mut members = [
-        offset_member(c"__vectorcalloffset__", offset_of!(Guard, vectorcall)),
-        offset_member(c"__dictoffset__", offset_of!(Guard, dict)),
-        offset_member(c"__weaklistoffset__", offset_of!(Guard, weakrefs)),
-        ffi::PyMemberDef::default(),
-    ];
-    // The interpreter keeps pointers to the methods and attributes for as long as the type lives: for ever.
-    let methods = Box::leak(Box::new([
-        ffi::PyMethodDef {
-            ml_name: c"__reduce__".as_ptr(),
-            ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
-            ml_flags: ffi::METH_NOARGS,
-            ml_doc: ptr::null(),
-        },
-        ffi::PyMethodDef::zeroed(),
-    ]));
-    let attributes = Box::leak(Box::new([
-        ffi::PyGetSetDef {
-            name: c"__dict__".as_ptr(),
-            get: Some(ffi::PyObject_GenericGetDict),
-            set: Some(ffi::PyObject_GenericSetDict),
-            ..ffi::PyGetSetDef::default()
-        },
-        ffi::PyGetSetDef::default(),
-    ]));
-    let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
-    let mut slots = [
-        slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
-        slot(ffi::Py_tp_descr_get, descr_get as *mut c_void),
-        slot(ffi::Py_tp_repr, repr as *mut c_void),
-        slot(ffi::Py_tp_traverse, traverse as *mut c_void),
-        slot(ffi::Py_tp_clear, clear as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_members, members.as_mut_ptr().cast()),
-        slot(ffi::Py_tp_methods, methods.as_mut_ptr().cast()),
-        slot(ffi::Py_tp_getset, attributes.as_mut_ptr().cast()),
-        slot(0, ptr::null_mut()),
-    ];
+    let mut slots = slots();
     let flags = ffi::Py_TPFLAGS_DEFAULT
         | ffi::Py_TPFLAGS_HAVE_GC
         | ffi::Py_TPFLAGS_HAVE_VECTORCALL
@@ -245,10 +208,56 @@ fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
         flags: u32::try_from(flags).expect("flags have 32 bits"),
         slots: slots.as_mut_ptr(),
     };
-    // SAFETY: the slots' functions have the signatures their slots ask for, and both lists end with a zeroed entry. What
-    // the type keeps pointers to was leaked above; the rest is copied.
+    // SAFETY: the slots' functions have the signatures their slots ask for, and all lists end with a zeroed entry. What the
+    // type keeps pointers to lives for ever (see `slots`); the rest is copied.
     let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }?;
     Ok(class.cast_into::<PyType>()?.unbind())
+}
+
+fn slots() -> [ffi::PyType_Slot; 10] {
+    let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
+    // The interpreter keeps pointers into these lists for as long as the type lives: for ever.
+    [
+        slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
+        slot(ffi::Py_tp_descr_get, descr_get as *mut c_void),
+        slot(ffi::Py_tp_repr, repr as *mut c_void),
+        slot(ffi::Py_tp_traverse, traverse as *mut c_void),
+        slot(ffi::Py_tp_clear, clear as *mut c_void),
+        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
+        slot(ffi::Py_tp_members, Box::leak(Box::new(members())).as_mut_ptr().cast()),
+        slot(ffi::Py_tp_methods, Box::leak(Box::new(methods())).as_mut_ptr().cast()),
+        slot(ffi::Py_tp_getset, Box::leak(Box::new(attributes())).as_mut_ptr().cast()),
+        slot(0, ptr::null_mut()),
+    ]
+}
+
+fn members() -> [ffi::PyMemberDef; 4] {
+    [
+        offset_member(c"__vectorcalloffset__", offset_of!(Guard, vectorcall)),
+        offset_member(c"__dictoffset__", offset_of!(Guard, dict)),
+        offset_member(c"__weaklistoffset__", offset_of!(Guard, weakrefs)),
+        ffi::PyMemberDef::default(),
+    ]
+}
+
+fn methods() -> [ffi::PyMethodDef; 2] {
+    let reduce = ffi::PyMethodDef {
+        ml_name: c"__reduce__".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
+        ml_flags: ffi::METH_NOARGS,
+        ml_doc: ptr::null(),
+    };
+    [reduce, ffi::PyMethodDef::zeroed()]
+}
+
+fn attributes() -> [ffi::PyGetSetDef; 2] {
+    let dict = ffi::PyGetSetDef {
+        name: c"__dict__".as_ptr(),
+        get: Some(ffi::PyObject_GenericGetDict),
+        set: Some(ffi::PyObject_GenericSetDict),
+        ..ffi::PyGetSetDef::default()
+    };
+    [dict, ffi::PyGetSetDef::default()]
 }
 
 fn offset_member(name: &'static std::ffi::CStr, offset: usize) -> ffi::PyMemberDef {
