@@ -13,6 +13,8 @@ Settings and names out of range raise ``ValueError`` or ``TypeError`` where they
 
 from fuseboard._state import State
 
+__all__ = ["CircuitIsolatedError", "CircuitOpenError", "FuseboardError", "StoreOpenError"]
+
 
 class FuseboardError(Exception):
     """Anything that this library raises of its own."""

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::fuse::Transition;
 use fuseboard_shm::handle::Outcome;
-use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -231,7 +231,7 @@ pub(crate) fn finish<'py>(
     }
 }
 
-/// An awaitable that is ready at once, with None: entering and leaving a breaker never waits.
+/// A coroutine that is ready at once, with None: entering and leaving a breaker never waits.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Ready;
 
@@ -249,4 +249,20 @@ impl Ready {
     fn __next__(&self) -> Option<Py<PyAny>> {
         None
     }
+
+    // The rest of a coroutine's methods, so that it is one to whoever drives it by hand, and to type checkers.
+
+    #[allow(clippy::unused_self, reason = "the coroutine protocol's signature")]
+    fn send(&self, _value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyStopIteration::new_err(()))
+    }
+
+    #[allow(clippy::unused_self, reason = "the coroutine protocol's signature")]
+    #[pyo3(signature = (error, /))]
+    fn throw(&self, error: Bound<'_, PyBaseException>) -> PyResult<()> {
+        Err(PyErr::from_value(error.into_any()))
+    }
+
+    #[allow(clippy::unused_self, reason = "the coroutine protocol's signature")]
+    fn close(&self) {}
 }

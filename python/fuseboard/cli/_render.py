@@ -1,0 +1,71 @@
+"""Snapshots as text: a table for people, JSON for programs. Pure."""
+
+import json
+from collections.abc import Mapping
+
+from fuseboard._core import FuseSnapshot
+
+_HEAD = ("FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "TRIPS")
+
+_COUNTERS = (
+    "generation",
+    "window_failures",
+    "successes",
+    "failures",
+    "ignored",
+    "rejections",
+    "late",
+    "probes",
+    "trips",
+    "closes",
+    "settings_changes",
+)
+
+_EMPTY = """\
+Store {store!r} has no fuses yet; its table is {path}
+A fuse appears at the first call of its breaker. If you expect some, see that the service runs as this user,
+with the same store name (--store or FUSEBOARD_STORE) and the same FUSEBOARD_DIR."""
+
+
+def as_table(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot]) -> str:
+    """The fuses by name, one a line; or what to look at if there are none.
+
+    SECONDS is how long the fuse has been in its state, WINDOW the failures since its last success or change of state.
+    """
+    if not fuses:
+        return _EMPTY.format(store=store, path=path)
+    rows = [_HEAD, *(_row(now, fuses[name]) for name in sorted(fuses))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def as_json(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot]) -> str:
+    """One object: the store's name and path, its clock, and the fuses by name, with all counters. Times in seconds."""
+    described = {name: _facts(now, fuses[name]) for name in sorted(fuses)}
+    return json.dumps({"store": store, "path": path, "now": now, "fuses": described}, indent=2)
+
+
+def _row(now: float, fuse: FuseSnapshot) -> tuple[str, ...]:
+    age = "-" if fuse.since is None else f"{max(0.0, now - fuse.since):.1f}"
+    counters = (fuse.window_failures, fuse.successes, fuse.failures, fuse.rejections, fuse.probes, fuse.trips)
+    return (_printable(fuse.name), fuse.state.value, age, *map(str, counters))
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    words, numbers = 2, len(widths)
+    left = [row[i].ljust(widths[i]) for i in range(words)]
+    right = [row[i].rjust(widths[i]) for i in range(words, numbers)]
+    return "  ".join(left + right)
+
+
+def _printable(name: str) -> str:
+    """A fuse's name may be any text; what would move the cursor or break the line is shown escaped."""
+    return name if name.isprintable() else repr(name)[1:-1]
+
+
+def _facts(now: float, fuse: FuseSnapshot) -> dict[str, object]:
+    def age(moment: float | None) -> float | None:
+        return None if moment is None else round(max(0.0, now - moment), 6)
+
+    times = {"for_seconds": age(fuse.since), "last_failure_seconds_ago": age(fuse.last_failure)}
+    return {"state": fuse.state.value, **times, **{counter: getattr(fuse, counter) for counter in _COUNTERS}}

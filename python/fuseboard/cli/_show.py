@@ -1,0 +1,59 @@
+"""``fuseboard show``: what stands in a store."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from fuseboard import _registry
+from fuseboard._store import DEFAULT_FUSES, Store
+from fuseboard.cli import _render
+from fuseboard.errors import StoreOpenError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+_DESCRIPTION = f"""\
+Shows every fuse of a store of this user's: its state, for how many seconds, the failures in its
+window, and the host's totals. Safe while services run.
+
+A store that does not exist yet is made, empty, with room for {DEFAULT_FUSES} fuses: start the service first
+if it asks for another size.
+"""
+
+
+def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to the parser."""
+    parser = commands.add_parser(
+        "show",
+        help="show the fuses of a store",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--store", metavar="NAME", help="the store's name (default: default; environment: FUSEBOARD_STORE)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, times in seconds (default: a table)"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    name = options.store or _registry.default_name()
+    if name == _registry.PRIVATE:
+        return _complain(2, "FUSEBOARD_STORE asks for a private store, which no other process sees; give --store NAME")
+    try:
+        with Store.shared(name, strict=True) as store:
+            fuses, now, path = store.snapshot(), store.now(), str(store.path)
+    except ValueError as fault:
+        return _complain(2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
+    except StoreOpenError as fault:
+        return _complain(1, str(fault))
+    render = _render.as_json if options.json else _render.as_table
+    print(render(name, path, now, fuses))
+    return 0
+
+
+def _complain(code: int, message: str) -> int:
+    print(f"fuseboard show: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,113 @@
+"""``fuseboard show``: a store's fuses as a table and as JSON."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard.cli import main
+
+
+class Broken(Exception):  # noqa: N818 - what a service raises
+    """The service's failure."""
+
+
+def _fail() -> None:
+    raise Broken
+
+
+@pytest.fixture
+def shop(folder: Path) -> Iterator[Store]:
+    """A host's store with three fuses: one open after 3 failures and 2 rejections, one closed with 1, one isolated."""
+    with Store.shared("shop", fuses=8, strict=True) as store:
+        assert store.path is not None
+        assert folder in Path(store.path).parents
+        payments = CircuitBreaker("payments", threshold=3, store=store)
+        for raised in [Broken] * 3 + [CircuitOpenError] * 2:
+            with pytest.raises(raised):
+                payments.call(_fail)
+        search = CircuitBreaker("search", store=store)
+        search.call(int)
+        with pytest.raises(Broken):
+            search.call(_fail)
+        CircuitBreaker("maps", store=store).isolate()
+        yield store
+
+
+def test_the_table_has_a_line_for_each_fuse(shop: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fuses by name: state, seconds, failures in the window, totals."""
+    assert main(["show", "--store", "shop"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "TRIPS"]
+    rows = [line.split() for line in lines]
+    assert all(float(row.pop(2)) < 60 for row in rows)
+    assert rows == [
+        ["maps", "isolated", "0", "0", "0", "0", "0", "0"],
+        ["payments", "open", "0", "0", "3", "2", "0", "1"],
+        ["search", "closed", "1", "1", "1", "0", "0", "0"],
+    ]
+    assert shop.snapshot()["payments"].rejections == 2, "looking changes nothing"
+
+
+def test_json_has_every_counter(shop: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON object with what the table shows, and the rest."""
+    assert main(["show", "--store", "shop", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert ("shop", str(shop.path)) == (shown["store"], shown["path"])
+    assert {"maps", "payments", "search"} == set(shown["fuses"])
+    payments = shown["fuses"]["payments"]
+    assert 0 <= payments.pop("for_seconds") < 60
+    assert shop.snapshot()["payments"].generation == payments.pop("generation")
+    expected = dict.fromkeys(("window_failures", "successes", "ignored", "late", "probes", "closes"), 0)
+    expected |= {"failures": 3, "rejections": 2, "trips": 1, "settings_changes": 0}
+    assert {"state": "open", "last_failure_seconds_ago": None, **expected} == payments
+    assert 0 <= shown["fuses"]["search"]["last_failure_seconds_ago"] < 60
+
+
+def test_the_environment_names_the_store(
+    shop: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --store it is FUSEBOARD_STORE."""
+    monkeypatch.setenv("FUSEBOARD_STORE", str(shop.name))
+    assert main(["show"]) == 0
+    assert "payments" in capsys.readouterr().out
+
+
+def test_a_store_without_fuses_says_what_to_look_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty table is most often the wrong one."""
+    assert main(["show", "--store", "empty"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("'empty' has no fuses yet", str(folder), "--store", "FUSEBOARD_DIR"))
+    assert main(["show", "--store", "empty", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["fuses"] == {}
+
+
+def test_a_name_that_would_move_the_cursor_is_escaped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A fuse's name is anybody's text; a terminal obeys what it prints."""
+    assert folder.is_dir()
+    with Store.shared("shop", fuses=8, strict=True) as store:
+        store.record_success("\x1b[2Jgone\n")
+        assert main(["show", "--store", "shop"]) == 0
+    assert r"\x1b[2Jgone\n  closed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "way_out"),
+    [
+        (("FUSEBOARD_STORE", "no/such"), 2, "give another --store NAME"),
+        (("FUSEBOARD_STORE", ":private:"), 2, "give --store NAME"),
+        (("FUSEBOARD_DIR", "/proc/nowhere"), 1, "Set FUSEBOARD_DIR"),
+    ],
+)
+def test_errors_name_the_way_out(
+    fault: tuple[str, str], code: int, way_out: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be shown is an error with a hint, on standard error."""
+    monkeypatch.setenv("FUSEBOARD_STORE", "shop")
+    monkeypatch.setenv(*fault)
+    assert main(["show"]) == code
+    streams = capsys.readouterr()
+    assert not streams.out
+    assert way_out in streams.err
