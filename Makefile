@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python model check bench format clean
+.PHONY: help build demo test test-rust test-python model crash check bench format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +25,7 @@ build: $(VENV)/.built  ## build everything into .venv
 demo: build  ## the main job with real processes, sockets and kills, in 20 seconds
 	$(BIN)/fuseboard demo
 
-test: test-rust model test-python  ## every test
+test: test-rust model crash test-python  ## every test
 
 test-rust: ## the tests of the core and of the table
 	cargo test --locked --quiet --package fuseboard-core --package fuseboard-shm
@@ -37,6 +37,10 @@ model: $(VENV)/.tools  ## model-check the shipped core, and see that each broken
 	RUSTFLAGS="--cfg fuseboard_loom" CARGO_TARGET_DIR=target/loom \
 		cargo test --locked --quiet --release --package fuseboard-core --test 'model_*'
 	$(BIN)/python tools/mutants.py
+
+crash:  ## stop every operation of the core before each of its shared writes, for good, and go on with the others
+	RUSTFLAGS="--cfg fuseboard_crash" CARGO_TARGET_DIR=target/crash \
+		cargo test --locked --quiet --package fuseboard-core --test crash_points
 
 check: build  ## formats, lints, types, stubs
 	cargo fmt --all --check

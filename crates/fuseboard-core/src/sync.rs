@@ -12,6 +12,46 @@ type Inner = loom::sync::atomic::AtomicU64;
 
 pub use core::sync::atomic::Ordering;
 
+#[cfg(not(fuseboard_crash))]
+#[inline(always)]
+const fn before_write() {}
+#[cfg(fuseboard_crash)]
+use crash::before_write;
+
+/// Stopping an operation for good before any of its shared writes, for the tests of what a crash leaves (`--cfg
+/// fuseboard_crash`). A panic stands for the death: what it unwinds through holds nothing shared.
+#[cfg(fuseboard_crash)]
+pub mod crash {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    thread_local! {
+        static WRITES_LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+
+    struct Died;
+
+    pub(super) fn before_write() {
+        match WRITES_LEFT.get() {
+            Some(0) => resume_unwind(Box::new(Died)),
+            left => WRITES_LEFT.set(left.map(|left| left - 1)),
+        }
+    }
+
+    /// Runs `operation` until it is about to make its shared write number `writes` (from 0) and abandons it there;
+    /// whether it got that far. Otherwise it has run to its end.
+    pub fn abandon_after(writes: u32, operation: impl FnOnce()) -> bool {
+        WRITES_LEFT.set(Some(writes));
+        let end = catch_unwind(AssertUnwindSafe(operation));
+        WRITES_LEFT.set(None);
+        match end {
+            Ok(()) => false,
+            Err(cause) if cause.is::<Died>() => true,
+            Err(cause) => resume_unwind(cause),
+        }
+    }
+}
+
 /// A shared 64-bit word. In memory it is exactly that; any bits are valid.
 #[repr(transparent)]
 #[derive(Debug)]
@@ -34,18 +74,21 @@ impl AtomicU64 {
     /// Writes the word.
     #[inline(always)]
     pub fn store(&self, value: u64, order: Ordering) {
+        before_write();
         self.0.store(value, order);
     }
 
     /// Writes the word and returns what stood there.
     #[inline(always)]
     pub fn swap(&self, value: u64, order: Ordering) -> u64 {
+        before_write();
         self.0.swap(value, order)
     }
 
     /// Adds to the word, wrapping, and returns what stood there.
     #[inline(always)]
     pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        before_write();
         self.0.fetch_add(value, order)
     }
 
@@ -55,6 +98,7 @@ impl AtomicU64 {
     /// What stands there, if it is something else.
     #[inline(always)]
     pub fn compare_exchange(&self, current: u64, new: u64, success: Ordering, failure: Ordering) -> Result<u64, u64> {
+        before_write();
         self.0.compare_exchange(current, new, success, failure)
     }
 }

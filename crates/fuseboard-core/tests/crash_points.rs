@@ -1,0 +1,239 @@
+//! Death at every step (rule T02): each operation is abandoned before each of its shared writes, and everybody else goes
+//! on. Run with `RUSTFLAGS="--cfg fuseboard_crash"`; without it there is nothing to stop at.
+#![cfg(fuseboard_crash)]
+
+use fuseboard_core::counters::{Counter, Stripe, totals};
+use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
+use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::sync::crash::abandon_after;
+
+const SECOND: u64 = 1_000_000;
+const NOW: u64 = 1_000 * SECOND;
+const POLICY: Policy = Policy {
+    threshold: 3,
+    window_us: 10 * SECOND,
+    reset_us: 30 * SECOND,
+    probes: 2,
+    success_threshold: 2,
+    probe_us: 5 * SECOND,
+    clear_on_success: true,
+};
+
+/// A fuse of its own, with the permit that was given last.
+struct Bench {
+    cell: Cell,
+    log: Vec<AtomicU64>,
+    permit: Option<Permit>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { cell: Cell::new(), log: (0..4).map(|_| AtomicU64::new(0)).collect(), permit: None }
+    }
+
+    fn fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log)
+    }
+
+    fn admit(&mut self, now: u64) {
+        self.permit = self.fuse().admit(&POLICY, now).verdict.ok();
+    }
+
+    /// What others can see of the fuse: its state, its failures, and how many within the window they would count next.
+    fn seen(&self) -> (State, u32, u64) {
+        let reading = self.fuse().read();
+        (reading.word.state(), reading.failures, reading.word.generation())
+    }
+}
+
+/// The fuses that operations begin from: each state, with and without failures, with a permit of that state.
+fn beginnings() -> Vec<(&'static str, fn() -> Bench)> {
+    fn closed(failures: u64) -> Bench {
+        let mut bench = Bench::new();
+        for _ in 0..failures {
+            bench.admit(NOW);
+            bench.fuse().failed(&POLICY, bench.permit.expect("closed"), NOW);
+        }
+        bench.admit(NOW);
+        bench
+    }
+    fn half_open() -> Bench {
+        let mut bench = closed(3);
+        bench.admit(NOW + 31 * SECOND);
+        bench
+    }
+    fn set(state: State) -> Bench {
+        let mut bench = closed(1);
+        bench.fuse().command(state, NOW);
+        bench.admit(NOW);
+        bench
+    }
+    vec![
+        ("never seen", Bench::new as fn() -> Bench),
+        ("closed", || closed(0)),
+        ("one failure", || closed(1)),
+        ("about to trip", || closed(2)),
+        ("open", || closed(3)),
+        ("half-open", half_open),
+        ("half-open, one good probe", || {
+            let mut bench = half_open();
+            bench.fuse().succeeded(&POLICY, bench.permit.expect("a probe"), NOW + 31 * SECOND);
+            bench.admit(NOW + 31 * SECOND);
+            bench
+        }),
+        ("isolated", || set(State::Isolated)),
+        ("disabled", || set(State::Disabled)),
+        ("forgotten", || {
+            let bench = closed(2);
+            bench.fuse().forget(NOW);
+            bench
+        }),
+    ]
+}
+
+/// Every operation on a fuse. Those that need a permit do nothing without one.
+fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
+    fn with_permit(bench: &Bench, settle: impl FnOnce(Permit) -> Effect) {
+        if let Some(permit) = bench.permit {
+            settle(permit);
+        }
+    }
+    vec![
+        ("admit", |bench, now| _ = bench.fuse().admit(&POLICY, now).verdict),
+        ("succeeded", |bench, now| with_permit(bench, |permit| bench.fuse().succeeded(&POLICY, permit, now))),
+        ("failed", |bench, now| with_permit(bench, |permit| bench.fuse().failed(&POLICY, permit, now))),
+        ("released", |bench, _| with_permit(bench, |permit| bench.fuse().released(permit))),
+        ("record_failure", |bench, now| _ = bench.fuse().record_failure(POLICY.window_us, now)),
+        ("record_success", |bench, now| bench.fuse().record_success(now)),
+        ("set open", |bench, now| _ = bench.fuse().set(State::Open, now)),
+        ("set half-open", |bench, now| _ = bench.fuse().set(State::HalfOpen, now)),
+        ("set closed", |bench, now| _ = bench.fuse().set(State::Closed, now)),
+        ("isolate", |bench, now| _ = bench.fuse().command(State::Isolated, now)),
+        ("disable", |bench, now| _ = bench.fuse().command(State::Disabled, now)),
+        ("forget", |bench, now| _ = bench.fuse().forget(now)),
+        ("reclaim", |bench, _| _ = bench.fuse().reclaim(|_| true)),
+        ("note settings", |bench, _| _ = bench.fuse().note_settings(7)),
+    ]
+}
+
+/// What everybody else can still do: the whole life of a fuse, with exact counts.
+fn lives_on(bench: &Bench, mut now: u64) {
+    let fuse = bench.fuse();
+    fuse.command(State::Closed, now);
+    assert_eq!([1, 2, 3, 4, 4], [0; 5].map(|_| fuse.record_failure(POLICY.window_us, now)), "counts");
+    fuse.record_success(now);
+    let fail = |now| fuse.failed(&POLICY, fuse.admit(&POLICY, now).verdict.expect("closed"), now);
+    assert_eq!([Effect::Counted; 2], [fail(now), fail(now)]);
+    assert!(matches!(fail(now), Effect::Changed(change) if change.to == State::Open));
+    assert!(fuse.admit(&POLICY, now).verdict.is_err(), "open");
+    now += 31 * SECOND;
+    for last in [false, true] {
+        let probe = fuse.admit(&POLICY, now).verdict.expect("a seat: all leases are of older generations");
+        assert_eq!(last, matches!(fuse.succeeded(&POLICY, probe, now), Effect::Changed(_)));
+    }
+    assert_eq!(State::Closed, fuse.word().state());
+}
+
+/// Calls `check` for each operation from each beginning, abandoned at each of its points. The number of points.
+fn at_every_point(check: impl Fn(&str, fn() -> Bench, fn(&Bench, u64), &Bench)) -> u32 {
+    let mut points = 0;
+    for (beginning, begin) in beginnings() {
+        for (operation, run) in operations() {
+            for point in 0.. {
+                let bench = begin();
+                if !abandon_after(point, || run(&bench, NOW + 31 * SECOND)) {
+                    break;
+                }
+                points += 1;
+                check(&format!("{operation}, {beginning}, before write {point}"), begin, run, &bench);
+            }
+        }
+    }
+    points
+}
+
+/// An operation that dies has happened or has not; at most the step before it has (open to half-open before a seat).
+#[test]
+fn a_dead_operation_has_happened_or_not() {
+    let points = at_every_point(|place, begin, run, bench| {
+        let (before, after) = (begin(), begin());
+        run(&after, NOW + 31 * SECOND);
+        let allowed = [before.seen(), after.seen()];
+        // A fuse never seen is entered as closed by a step of its own: it was closed all along (rule R01).
+        let (state, failures, _) = bench.seen();
+        let entered = state == State::Closed && failures == 0 && before.seen().0 == State::Unseen;
+        assert!(allowed.contains(&bench.seen()) || entered, "{place}: {:?} is none of {allowed:?}", bench.seen());
+    });
+    assert!(points > 100, "{points} points");
+}
+
+/// Whatever died where, all others go on at once and count exactly.
+#[test]
+fn everybody_else_goes_on_at_once() {
+    at_every_point(|_, _, _, bench| lives_on(bench, NOW + 32 * SECOND));
+}
+
+/// The death of a prober after it took its seat costs its lease and no more: the fuse is not stuck (rule R11).
+#[test]
+fn a_fuse_is_never_stuck() {
+    at_every_point(|place, _, _, bench| {
+        let held = bench.fuse().word().state().is_held();
+        let later = NOW + 31 * SECOND + POLICY.reset_us + POLICY.probe_us;
+        let admitted = bench.fuse().admit(&POLICY, later).verdict.is_ok();
+        assert!(admitted || held, "{place}: rejected after every timeout");
+    });
+}
+
+/// A claimant of a name that dies leaves a slot that the name's next user completes.
+#[test]
+fn a_dead_claim_is_completed() {
+    let print = Fingerprint::new(5, 9);
+    for point in 0.. {
+        let keys: Vec<_> = (0..4).map(|_| Key::new()).collect();
+        let name = Name::new();
+        let claim = || {
+            _ = locate(&keys, print, true);
+            name.write(b"payments");
+        };
+        let died = abandon_after(point, claim);
+        assert!(!name.is_written() || name.read().as_bytes() == b"payments", "half a name passes for a whole");
+        assert_eq!(locate(&keys, print, true), locate(&keys, print, false), "one slot");
+        name.write(b"payments");
+        assert_eq!(b"payments", name.read().as_bytes());
+        if !died {
+            return;
+        }
+    }
+}
+
+/// A counter that was not added to is not added to; nothing else.
+#[test]
+fn a_dead_count_is_not_counted() {
+    let stripe = Stripe::new();
+    assert!(abandon_after(0, || stripe.add(Counter::Late)));
+    assert_eq!(0, totals(&[stripe])[Counter::Late as usize]);
+}
+
+/// Negative control: a trip in two steps, count and then open, is caught between them.
+#[test]
+#[should_panic(expected = "counted, yet closed")]
+fn a_trip_in_two_steps_is_caught() {
+    for point in 0.. {
+        let bench = Bench::new();
+        bench.fuse().record_failure(POLICY.window_us, NOW);
+        bench.fuse().record_failure(POLICY.window_us, NOW);
+        let died = abandon_after(point, || {
+            if bench.fuse().record_failure(POLICY.window_us, NOW) >= POLICY.threshold {
+                bench.fuse().set(State::Open, NOW);
+            }
+        });
+        let (state, failures, _) = bench.seen();
+        assert!(failures < POLICY.threshold || state == State::Open, "counted, yet closed");
+        if !died {
+            return;
+        }
+    }
+}
