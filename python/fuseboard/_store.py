@@ -78,9 +78,13 @@ class Store(_core.Store):
         if isinstance(known, cls) and not (strict and known.fault):
             return known
         store = cls._open(name, fuses, failures, strict=strict, clock=clock)
-        if clock is None:
+        if clock is not None:
+            return store
+        if known is not None:
             _registry.shared[key] = store
-        return store
+        # Of threads that open a store at once, all get the first one's.
+        first = _registry.shared.setdefault(key, store)
+        return first if isinstance(first, cls) else store
 
     @classmethod
     def private(
@@ -184,7 +188,7 @@ class Store(_core.Store):
         """Lets go of the table: the process unmaps it once no breaker uses it either. Not an error if done twice."""
         key = (self.name or "", _registry.folder())
         if _registry.shared.get(key) is self:
-            del _registry.shared[key]
+            _registry.shared.pop(key, None)
         if _registry.default() is self:
             _registry.replace_default(None)
 
