@@ -94,7 +94,7 @@ class CircuitBreaker(_core.Breaker):
         self._is_failure = classifier(name, failure_on, ignore)
         _check_capacity(self.settings, store or _registry.default())
         if store is None:
-            _registry.followers.add(self)
+            _registry.follow_default(self)
         else:
             self._resolve()
 
@@ -159,19 +159,19 @@ class CircuitBreaker(_core.Breaker):
         return self._linked() or self._resolve()
 
     def _command(self, state: State) -> None:
-        codes = self._fuse().command_state(state.code)
+        codes = self._fuse()._command_state(state.code)
         if codes is not None:
             announce(from_codes(self.name, codes), self._listener)
 
     def _resolve(self) -> _core.Fuse:
-        """Finds the fuse, for the compiled part and for us. A default store that cannot be opened is our own fault."""
-        try:
-            store = self.store
-        except ValueError as fault:
-            logger.error("%s. The default store is private instead.", fault)
-            store = Store.private()
-            _registry.replace_default(store)
-        fuse = _core.Fuse(store, self.name, **self.settings.numbers())
+        """Finds the fuse and links to it, for the compiled part and for us."""
+        while True:
+            store = self._store or _default_store()
+            fuse = _core.Fuse(store, self.name, **self.settings.numbers())
+            self._link(fuse)
+            # A default store that was replaced just before the link would otherwise stay ours.
+            if self._store is not None or _registry.default() is store:
+                break
         if fuse.note_settings(self.settings.fingerprint()):
             logger.warning(
                 "circuit %r: another breaker on this fuse has other settings than %s; each decides by its own",
@@ -182,7 +182,6 @@ class CircuitBreaker(_core.Breaker):
                 "circuit %r: threshold %d counts as %d, the failures that store %r can count",
                 self.name, self.settings.threshold, store.failure_capacity, store.name,
             )  # fmt: skip
-        self._link(fuse)
         return fuse
 
     def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError:
@@ -193,8 +192,17 @@ class CircuitBreaker(_core.Breaker):
     def _transitioned(self, before: int, after: int, generation_us: int, error: BaseException | None) -> None:
         announce(from_codes(self.name, (before, after, generation_us), error), self._listener)
 
-    def _follow(self, begun: Any) -> Any:
-        return _follow.result(self, begun)
+    def _follow(self, begun: Any, permit: _core.Permit) -> Any:
+        return _follow.result(self, begun, permit)
+
+
+def _default_store() -> Store:
+    """The default store; a private one if the environment does not name a store, which is no call's fault."""
+    try:
+        return Store.default()
+    except ValueError as fault:
+        logger.error("FUSEBOARD_STORE: %s. The default store is private instead.", fault)
+        return cast("Store", _registry.offer_default(Store.private()))
 
 
 def _check_arguments(on_transition: object, store: object) -> None:

@@ -136,13 +136,13 @@ class Store:
         """Seconds on the store's clock: the host's, which runs through suspend and is not the time of day."""
     def state(self, fuse: str) -> FuseState:
         """The state of a fuse and since when, in one atomic reading. Creates nothing."""
-    def record_failure_us(self, fuse: str, window_us: int) -> int:
+    def _record_failure_us(self, fuse: str, window_us: int) -> int:
         """``record_failure`` with the window in microseconds."""
     def record_success(self, fuse: str) -> None:
         """Records a success: clears the window of failures. Changes no state; an open fuse stays open."""
-    def set_state(self, fuse: str, code: int) -> _Codes | None:
+    def _set_state(self, fuse: str, code: int) -> _Codes | None:
         """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
-    def command_state(self, fuse: str, code: int) -> _Codes | None:
+    def _command_state(self, fuse: str, code: int) -> _Codes | None:
         """Sets a state whatever holds the fuse; the transition."""
     def all_states(self) -> dict[str, FuseState]:
         """The fuses that have been used, by name, in no particular order. Safe while others write."""
@@ -177,7 +177,7 @@ class Fuse:
         """Whether it found no room in the store's table."""
     def state(self) -> FuseState:
         """State and since when."""
-    def command_state(self, code: int) -> _Codes | None:
+    def _command_state(self, code: int) -> _Codes | None:
         """Sets a state whatever holds the fuse; the transition."""
     def note_settings(self, fingerprint: int) -> bool:
         """Notes the settings a breaker comes with; whether the one before came with others."""

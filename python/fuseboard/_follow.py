@@ -1,22 +1,24 @@
 """Calls that go on after they return: coroutines, generators, asynchronous generators (rule R17).
 
-What is guarded is the whole of such a call: the awaiting, the iteration. Its permit is asked for when it begins to
-run, not when it is made, and settled when it has ended, however that comes about; a generator closed early counts
-neither way.
+What is guarded is the whole of such a call: the awaiting, the iteration. Its permit is settled when it has ended,
+however that comes about; a generator closed early counts neither way. Of a coroutine function or a generator function
+the permit is asked for when it begins to run; of a plain function that returns such a thing, when it is called, because
+there the call begins.
 """
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fuseboard._core import Breaker
+    from fuseboard._core import Breaker, Permit
 
 
 def function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Callable[..., Any] | None:
     """A guarded function of the same kind, or None for a plain one."""
-    if inspect.iscoroutinefunction(wrapped):
+    if inspect.iscoroutinefunction(wrapped) or _is_awaited(getattr(wrapped, "__code__", None)):
         return _coroutine_function(breaker, wrapped)
     if inspect.isgeneratorfunction(wrapped):
         return _generator_function(breaker, wrapped)
@@ -25,18 +27,29 @@ def function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Callable[..., A
     return None
 
 
-def result(breaker: "Breaker", begun: Any) -> Any:
-    """Guards what a plain function returned: a coroutine, a generator or an asynchronous generator not yet run."""
-    if inspect.iscoroutine(begun):
-        return _coroutine(breaker, begun)
-    if inspect.isgenerator(begun):
-        return _generator(breaker, begun)
-    return _async_generator(breaker, begun)
+def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
+    """Guards what a plain function returned, under that call's permit: a coroutine, a generator, an asynchronous one.
+
+    If it is never run the permit goes with it, and gives its lease back.
+    """
+    start = functools.update_wrapper(lambda: begun, begun)
+    if inspect.iscoroutine(begun) or _is_awaited(getattr(begun, "gi_code", None)):
+        guard = _coroutine_function
+    else:
+        guard = _generator_function if inspect.isgenerator(begun) else _async_generator_function
+    return guard(breaker, start, admit=lambda: permit)()
 
 
-def _coroutine_function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Callable[..., Any]:
-    # Looked up once: these are the calls that an asynchronous call costs.
-    admit, settle = breaker._admit, breaker._settle
+def _is_awaited(code: CodeType | None) -> bool:
+    """Whether it is the code of a generator that is awaited as a coroutine: one by ``types.coroutine``."""
+    return code is not None and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+
+
+def _coroutine_function(
+    breaker: "Breaker", wrapped: Callable[..., Any], admit: Callable[[], "Permit"] | None = None
+) -> Callable[..., Any]:
+    # Looked up once: these are the calls that a guarded one costs.
+    admit, settle = admit or breaker._admit, breaker._settle
 
     @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -52,25 +65,35 @@ def _coroutine_function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Call
     return guarded
 
 
-def _generator_function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Callable[..., Any]:
+def _generator_function(
+    breaker: "Breaker", wrapped: Callable[..., Any], admit: Callable[[], "Permit"] | None = None
+) -> Callable[..., Any]:
+    # Looked up once: these are the calls that a guarded one costs.
+    admit, settle = admit or breaker._admit, breaker._settle
+
     @functools.wraps(wrapped)
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        permit = breaker._admit()
+        permit = admit()
         try:
             value = yield from wrapped(*args, **kwargs)
         except BaseException as error:
-            breaker._settle(permit, error)
+            settle(permit, error)
             raise
-        breaker._settle(permit)
+        settle(permit)
         return value
 
     return guarded
 
 
-def _async_generator_function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Callable[..., Any]:
+def _async_generator_function(
+    breaker: "Breaker", wrapped: Callable[..., Any], admit: Callable[[], "Permit"] | None = None
+) -> Callable[..., Any]:
+    # Looked up once: these are the calls that a guarded one costs.
+    admit, settle = admit or breaker._admit, breaker._settle
+
     @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        permit = breaker._admit()
+        permit = admit()
         try:
             source = wrapped(*args, **kwargs)
             step = source.__anext__()
@@ -90,26 +113,8 @@ def _async_generator_function(breaker: "Breaker", wrapped: Callable[..., Any]) -
                 else:
                     step = source.asend(sent)
         except BaseException as error:
-            breaker._settle(permit, error)
+            settle(permit, error)
             raise
-        breaker._settle(permit)
+        settle(permit)
 
     return guarded
-
-
-async def _coroutine(breaker: "Breaker", begun: Coroutine[Any, Any, Any]) -> Any:
-    async def awaiting() -> Any:
-        return await begun
-
-    try:
-        return await _coroutine_function(breaker, awaiting)()
-    finally:
-        begun.close()
-
-
-def _generator(breaker: "Breaker", begun: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    return _generator_function(breaker, lambda: begun)()  # type: ignore[no-any-return]
-
-
-def _async_generator(breaker: "Breaker", begun: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
-    return _async_generator_function(breaker, lambda: begun)()  # type: ignore[no-any-return]

@@ -16,10 +16,10 @@ shared: dict[tuple[str, str | None], _core.Store] = {}
 """Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. Kept alive: one that fell back
 to a private table would otherwise warn again, and forget, at each look-up."""
 
-followers: weakref.WeakSet[_core.Breaker] = weakref.WeakSet()
-"""Breakers on the default store."""
-
-_default: _core.Store | None = None
+# Threads come here at once, and a lock could be left locked in a forked child; so each step is one operation of a dict.
+_followers: dict[int, weakref.ref[_core.Breaker]] = {}
+_default: dict[str, _core.Store] = {}
+_THE_ONE = "default"
 
 
 def folder() -> str | None:
@@ -34,13 +34,27 @@ def default_name() -> str:
 
 def default() -> _core.Store | None:
     """The default store, if it is open."""
-    return _default
+    return _default.get(_THE_ONE)
+
+
+def offer_default(store: _core.Store) -> _core.Store:
+    """Makes a store the default one if there is none; the one that it is then, the same for all threads."""
+    return _default.setdefault(_THE_ONE, store)
 
 
 def replace_default(store: _core.Store | None) -> _core.Store | None:
     """Makes a store the default one, or none: then the next use opens it. Returns the one before."""
-    global _default
-    before, _default = _default, store
-    for breaker in list(followers):
-        breaker._link(None)  # noqa: SLF001 - breakers and their registry are one mechanism in two modules
+    before = _default.pop(_THE_ONE, None)
+    if store is not None:
+        _default[_THE_ONE] = store
+    for follower in list(_followers.values()):
+        breaker = follower()
+        if breaker is not None:
+            breaker._link(None)  # noqa: SLF001 - breakers and their registry are one mechanism in two modules
     return before
+
+
+def follow_default(breaker: _core.Breaker) -> None:
+    """Makes a breaker look its store up again whenever the default one is replaced, for as long as it lives."""
+    key = id(breaker)
+    _followers[key] = weakref.ref(breaker, lambda _: _followers.pop(key, None))

@@ -1,7 +1,6 @@
 """A breaker's settings: units, ranges, defaults, and the messages of those out of range."""
 
 import dataclasses
-import math
 import zlib
 from datetime import timedelta
 from typing import TypedDict
@@ -11,6 +10,8 @@ Seconds = float | int | timedelta
 
 MAX_SECONDS = 7 * 24 * 60 * 60
 MIN_SECONDS = 0.001
+_LONGEST_BITS = 128
+_LONGEST_TEXT = 80
 MAX_THRESHOLD = 2048
 MAX_PROBES = 8
 MAX_SUCCESSES = 65_535
@@ -28,6 +29,14 @@ class Numbers(TypedDict):
     clear_on_success: bool
 
 
+def shown(value: object) -> str:
+    """A value for a message, whatever it is: short, and without a failure of its own."""
+    if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
+        return f"an int of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+
+
 def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -> int:
     """Checks a length of time and converts it.
 
@@ -39,9 +48,9 @@ def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -
         return round(value * 1_000_000)
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {value!r}")
-    if not (math.isfinite(seconds) and least <= seconds <= MAX_SECONDS):
-        raise ValueError(f"{argument} must be from {least:g} to {MAX_SECONDS} seconds (seven days), got {value!r}")
+        raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {shown(value)}")
+    if not least <= seconds <= MAX_SECONDS:  # nor is NaN
+        raise ValueError(f"{argument} must be from {least:g} to {MAX_SECONDS} seconds (seven days), got {shown(value)}")
     return round(seconds * 1_000_000)
 
 
@@ -53,9 +62,9 @@ def whole(argument: str, value: int, most: int) -> int:
         ValueError: if it is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{argument} must be an int, got {type(value).__name__}: {value!r}")
+        raise TypeError(f"{argument} must be an int, got {type(value).__name__}: {shown(value)}")
     if not 1 <= value <= most:
-        raise ValueError(f"{argument} must be from 1 to {most}, got {value}")
+        raise ValueError(f"{argument} must be from 1 to {most}, got {shown(value)}")
     return value
 
 

@@ -2,7 +2,7 @@
 
 import re
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from fuseboard import _core, _registry
 from fuseboard._events import announce, from_codes, logger
@@ -37,6 +37,9 @@ class Store(_core.Store):
     """The shared store's name, None for a private one."""
     fault: StoreOpenError | None
     """Why a store that should be shared is this process's own; None if it is what it should be."""
+    _key: tuple[str, str | None] | None
+    _told_fault: bool
+    _told_small: bool
 
     def __new__(cls, *_args: object, **_kwargs: object) -> Self:
         """Refuses: a store comes from a class method that says whose it is."""
@@ -73,18 +76,22 @@ class Store(_core.Store):
             ValueError: an argument is out of range.
         """
         _check_name(name)
+        whole("fuses", fuses, MAX_FUSES)
+        whole("failures", failures, MAX_THRESHOLD)
         key = (name, _registry.folder())
-        known = _registry.shared.get(key) if clock is None else None
-        if isinstance(known, cls) and not (strict and known.fault):
-            return known
-        store = cls._open(name, fuses, failures, strict=strict, clock=clock)
-        if clock is not None:
-            return store
-        if known is not None:
-            _registry.shared[key] = store
-        # Of threads that open a store at once, all get the first one's.
-        first = _registry.shared.setdefault(key, store)
-        return first if isinstance(first, cls) else store
+        store = _registry.shared.get(key) if clock is None else None
+        if not isinstance(store, cls) or (strict and store.fault):
+            fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
+            store = fresh if clock else fresh._share(key, instead_of=store)
+        store._expect(fuses, failures)
+        return store
+
+    def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
+        """Enters the store into the registry. Of threads that open one at once all get the same."""
+        if instead_of is not None:
+            _registry.shared[key] = self
+        first = _registry.shared.setdefault(key, self)
+        return first if isinstance(first, type(self)) else self
 
     @classmethod
     def private(
@@ -112,7 +119,7 @@ class Store(_core.Store):
         if not isinstance(store, Store):
             name = _registry.default_name()
             store = Store.private() if name == _registry.PRIVATE else Store.shared(name)
-            _registry.replace_default(store)
+            store = cast("Store", _registry.offer_default(store))
         return store
 
     @classmethod
@@ -122,6 +129,8 @@ class Store(_core.Store):
         store = _core.Store.__new__(cls, name, folder, fuses, failures, clock)
         store.name = name
         store.fault = None
+        store._key = None
+        store._told_fault = store._told_small = False
         return store
 
     @classmethod
@@ -131,16 +140,23 @@ class Store(_core.Store):
         except StoreOpenError as fault:
             if strict:
                 raise
-            logger.warning("%s This process uses a table of its own until it is restarted.", fault)
             store = cls._make(None, None, fuses, failures, clock)
             store.name, store.fault = name, fault.with_traceback(None)
-        if store.fuse_capacity < fuses or store.failure_capacity < failures:
+        store._key = (name, _registry.folder())
+        return store
+
+    def _expect(self, fuses: int, failures: int) -> None:
+        """Says once what the store is not: the host's, or as large as somebody asked for."""
+        if self.fault and not self._told_fault:
+            self._told_fault = True
+            logger.warning("%s This process uses a table of its own until it is restarted.", self.fault)
+        if (self.fuse_capacity < fuses or self.failure_capacity < failures) and not self._told_small:
+            self._told_small = True
             logger.warning(
                 "store %r was made for %d fuses and %d failures; this process asked for %d and %d. "
                 "A table is never resized; choose another name for a larger one.",
-                name, store.fuse_capacity, store.failure_capacity, fuses, failures,
+                self.name, self.fuse_capacity, self.failure_capacity, fuses, failures,
             )  # fmt: skip
-        return store
 
     @property
     def is_shared(self) -> bool:
@@ -153,7 +169,7 @@ class Store(_core.Store):
         Counts failures since the last success or change of state; exact up to ``failure_capacity``, where it
         saturates. Costs the same whatever the count. Changes no state.
         """
-        return self.record_failure_us(fuse, microseconds("window", window, least=1e-6))
+        return self._record_failure_us(fuse, microseconds("window", window, least=1e-6))
 
     def set_open(self, fuse: str) -> None:
         """Opens the fuse from now on, whatever it was; but an isolated or disabled one stays so (rule R12).
@@ -172,7 +188,7 @@ class Store(_core.Store):
         self._set(fuse, State.CLOSED)
 
     def _set(self, fuse: str, state: State) -> None:
-        codes = self.set_state(fuse, state.code)
+        codes = self._set_state(fuse, state.code)
         if codes is not None:
             announce(from_codes(fuse, codes), None)
 
@@ -186,9 +202,8 @@ class Store(_core.Store):
 
     def close(self) -> None:
         """Lets go of the table: the process unmaps it once no breaker uses it either. Not an error if done twice."""
-        key = (self.name or "", _registry.folder())
-        if _registry.shared.get(key) is self:
-            _registry.shared.pop(key, None)
+        if self._key and _registry.shared.get(self._key) is self:
+            _registry.shared.pop(self._key, None)
         if _registry.default() is self:
             _registry.replace_default(None)
 

@@ -75,6 +75,7 @@ impl Fuse<'_> {
 
     /// Closes the fuse and forgets it, as if never seen, in a later generation. A fuse never seen stays untouched.
     pub fn forget(self, now_us: u64) -> Option<Transition> {
+        self.cell.settings_changes.store(0, Ordering::Relaxed);
         self.go_to(State::Unseen, now_us, |seen| seen.state() != State::Unseen)
     }
 

@@ -7,16 +7,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fuseboard_core::fuse::Transition;
 use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PyStopIteration};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{Link, frame_address, new_guard};
+use crate::guard::{Link, new_guard, references, running_frame};
 use crate::python::seconds;
 
-/// Permits of `with` blocks, by the frame they run in and how many the frame had entered before.
-type Entered = HashMap<(usize, u32), Option<Held>>;
+/// A permit of a `with` block. The first of a frame keeps the frame, so that no other gets its address.
+struct Block {
+    frame: Option<Py<PyAny>>,
+    held: Option<Held>,
+}
+
+/// Blocks by the address of the frame they run in, and how many the frame had entered before.
+type Entered = HashMap<(usize, u32), Block>;
 
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Breaker {
@@ -68,7 +75,9 @@ impl Breaker {
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
         let held = admit(slf)?;
-        slf.get().remember(frame_address(slf.py()), held);
+        if let Some(frame) = running_frame(slf.py()) {
+            slf.get().remember(frame, held);
+        }
         Ok(())
     }
 
@@ -78,10 +87,17 @@ impl Breaker {
         error: Option<Bound<'_, PyBaseException>>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        if let Some(held) = slf.get().recall(frame_address(slf.py())) {
+        let block = running_frame(slf.py()).and_then(|frame| slf.get().recall(&frame));
+        if let Some(held) = block.and_then(|block| block.held) {
             settle(slf, &held, error.as_ref());
         }
         false
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Not while somebody holds it: the collector may run in the middle of an insertion.
+        let entered = self.entered.try_lock();
+        entered.iter().flat_map(|entered| entered.values()).try_for_each(|block| visit.call(&block.frame))
     }
 
     fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Ready> {
@@ -106,25 +122,31 @@ impl Breaker {
     }
 
     /// Keeps a permit for the `with` block of a frame. A breaker is one object for all threads, tasks and generators, and
-    /// what tells their blocks apart is the frame that runs them; an `ExitStack` enters from a frame that ends at once.
-    fn remember(&self, frame: usize, held: Option<Held>) {
+    /// what tells their blocks apart is the frame that runs them.
+    fn remember(&self, frame: Bound<'_, PyAny>, held: Option<Held>) {
         let mut entered = self.entered();
-        let depth = depth(&entered, frame);
-        entered.insert((frame, depth), held);
+        let address = frame.as_ptr().addr();
+        let depth = depth(&entered, address);
+        let frame = (depth == 0).then(|| frame.unbind());
+        entered.insert((address, depth), Block { frame, held });
     }
 
-    /// The permit of the frame's innermost block. If it has none the block was entered from another frame that has
-    /// ended, as an `ExitStack` does: then any of those will do, they differ only if the fuse changed in between.
-    fn recall(&self, frame: usize) -> Option<Held> {
+    /// The innermost block of a frame. If it has none, the block was entered from a frame that has ended, as an
+    /// `ExitStack` does it: then any of those will do, they differ only if the fuse changed in between. A frame that only
+    /// we refer to has ended; one that runs or waits is referred to by the interpreter.
+    fn recall(&self, frame: &Bound<'_, PyAny>) -> Option<Block> {
         let mut entered = self.entered();
-        let key = match depth(&entered, frame) {
-            0 => entered.keys().next().copied()?,
-            depth => (frame, depth - 1),
+        let ended = |block: &Block| block.frame.as_ref().is_some_and(|other| references(other) == 1);
+        let address = match depth(&entered, frame.as_ptr().addr()) {
+            0 => entered.iter().find(|(_, block)| ended(block))?.0.0,
+            _ => frame.as_ptr().addr(),
         };
-        entered.remove(&key).flatten()
+        let last = depth(&entered, address) - 1;
+        entered.remove(&(address, last))
     }
 }
 
+/// How many blocks a frame has entered.
 fn depth(entered: &Entered, frame: usize) -> u32 {
     (0..).find(|depth| !entered.contains_key(&(frame, *depth))).unwrap_or(u32::MAX)
 }
@@ -217,8 +239,7 @@ pub(crate) fn finish<'py>(
     let Some(held) = held else { return result };
     match result {
         Ok(value) if crate::guard::has_only_begun(&value) => {
-            held.cancel();
-            slf.call_method1(intern!(py, "_follow"), (value,))
+            slf.call_method1(intern!(py, "_follow"), (value, Permit::new(Some(held))))
         }
         Ok(value) => {
             settle(slf, &held, None);

@@ -48,7 +48,7 @@ impl Fuse {
         FuseState::of_word(self.word())
     }
 
-    fn command_state(&self, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+    fn _command_state(&self, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let state = crate::python::state_of_code(code)?;
         Ok(self.handle.fuse().command(state, self.handle.now_us()).map(transition_codes))
     }

@@ -24,6 +24,12 @@ use pyo3::prelude::*;
 // The links from breakers to fuses are swapped under the interpreter lock, so the module asks for it.
 #[pymodule(gil_used = true)]
 mod _core {
+    /// Before anybody can fork in the middle of it; neither I/O nor a thread.
+    #[pymodule_init]
+    fn init() {
+        fuseboard_shm::owner::register();
+    }
+
     #[pymodule_export]
     use crate::breaker::{Breaker, Ready};
     #[pymodule_export]

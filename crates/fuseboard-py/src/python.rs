@@ -2,7 +2,7 @@
 
 use fuseboard_core::state::State;
 use fuseboard_shm::error::OpenError;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyType};
@@ -16,6 +16,17 @@ pub(crate) fn state_member<'py>(py: Python<'py>, state: State) -> PyResult<Bound
         names.iter().map(|name| Ok(class.getattr(name)?.unbind())).collect()
     })?;
     Ok(members[state as usize].bind(py).clone())
+}
+
+/// The state that a member of `fuseboard.State` stands for.
+pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
+    for code in [State::Closed, State::Open, State::HalfOpen, State::Isolated, State::Disabled] {
+        if state_member(member.py(), code)?.is(member) {
+            return Ok(code);
+        }
+    }
+    let kind = member.get_type().name()?;
+    Err(PyTypeError::new_err(format!("state must be a State, got {kind}: {}", member.repr()?)))
 }
 
 /// The state of a member's code.
@@ -44,10 +55,7 @@ pub(crate) fn fuse_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     use fuseboard_core::directory::NAME_MAX;
     let Ok(text) = name.cast::<PyString>() else {
         let kind = name.get_type().name()?;
-        return Err(pyo3::exceptions::PyTypeError::new_err(format!(
-            "fuse name must be a str, got {kind}: {}",
-            name.repr()?
-        )));
+        return Err(PyTypeError::new_err(format!("fuse name must be a str, got {kind}: {}", name.repr()?)));
     };
     let text = text.to_str().map_err(|_| {
         PyValueError::new_err(format!("fuse name must be valid Unicode, got {text:?} with a lone surrogate"))

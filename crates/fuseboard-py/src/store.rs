@@ -105,7 +105,7 @@ impl Store {
         Ok(FuseState::of_word(slot.map_or(fuseboard_core::word::Word(0), |slot| slot.fuse().word())))
     }
 
-    fn record_failure_us(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
+    fn _record_failure_us(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
         let slot = Self::slot(slf, fuse)?;
         Ok(slot.fuse().record_failure(window_us, slot.now_us()))
     }
@@ -116,12 +116,12 @@ impl Store {
         Ok(())
     }
 
-    fn set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+    fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let slot = Self::slot(slf, fuse)?;
         Ok(slot.fuse().set(state_of_code(code)?, slot.now_us()).map(transition_codes))
     }
 
-    fn command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+    fn _command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let slot = Self::slot(slf, fuse)?;
         Ok(slot.fuse().command(state_of_code(code)?, slot.now_us()).map(transition_codes))
     }

@@ -11,8 +11,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::python::{seconds, state_member, state_of_code};
+use crate::python::{seconds, state_member, state_of_member};
 
+/// A fuse's state and since when (seconds of `store.now()`, None if never seen), of one instant.
 #[pyclass(frozen, eq, hash, module = "fuseboard._core")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FuseState {
@@ -32,7 +33,6 @@ impl FuseState {
     #[new]
     #[pyo3(signature = (state, since=None))]
     fn new(state: &Bound<'_, PyAny>, since: Option<f64>) -> PyResult<Self> {
-        let code: u8 = state.getattr("code")?.extract()?;
         #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "checked to be in range")]
         let since_us = match since {
             None => None,
@@ -41,7 +41,7 @@ impl FuseState {
                 return Err(PyValueError::new_err(format!("since must be seconds from 0 up to 1e9, got {since}")));
             }
         };
-        Ok(Self { state: state_of_code(code)? as u8, since_us })
+        Ok(Self { state: state_of_member(state)? as u8, since_us })
     }
 
     #[classattr]
@@ -71,6 +71,7 @@ impl FuseState {
     }
 }
 
+/// What a fuse has been through: its state, and the whole host's counters.
 #[pyclass(frozen, get_all, module = "fuseboard._core")]
 pub struct FuseSnapshot {
     name: String,
@@ -132,6 +133,7 @@ impl FuseSnapshot {
     }
 }
 
+/// A clock that stands still until it is moved.
 #[pyclass(frozen, subclass, module = "fuseboard._core")]
 pub struct Clock(pub(crate) Arc<ManualClock>);
 

@@ -40,8 +40,9 @@ extern "C" fn renew() {
     TOKEN.store(token, Ordering::Relaxed);
 }
 
-/// Makes this process's token and sees to it that children make their own. Called when a store is opened.
-pub(crate) fn register() {
+/// Makes this process's token and sees to it that children make their own. Called when a table is opened; a program with
+/// threads that fork calls it before it has them, because a child forked in the middle of it would wait for ever.
+pub fn register() {
     REGISTER.call_once(|| {
         renew();
         // SAFETY: `renew` is an `extern "C" fn()` that lives as long as the process (Python never unloads an extension

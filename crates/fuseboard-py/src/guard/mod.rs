@@ -26,9 +26,15 @@ pub(crate) fn interrupt_again(_py: Python<'_>) {
     unsafe { ffi::PyErr_SetInterrupt() };
 }
 
-/// The address of the Python frame that is running: the same for the beginning and the end of a `with` block, and no
-/// other block's while that one runs.
-pub(crate) fn frame_address(_py: Python<'_>) -> usize {
-    // SAFETY: the interpreter is attached (`_py`); the result is borrowed and only its address is used.
-    unsafe { ffi::PyEval_GetFrame() }.addr()
+/// How many references there are to an object.
+pub(crate) fn references(object: &Py<PyAny>) -> ffi::Py_ssize_t {
+    // SAFETY: `object` is a reference to a live object; reading its count needs no more.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}
+
+/// The Python frame that is running: the same for the beginning and the end of a `with` block, and no other block's
+/// while that one runs. None where no Python code runs.
+pub(crate) fn running_frame(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+    // SAFETY: the interpreter is attached (`py`); the result is borrowed, or null.
+    unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast()) }
 }

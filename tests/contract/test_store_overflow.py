@@ -1,0 +1,104 @@
+"""The store's contract: a full table (rule T12)."""
+
+import pytest
+
+from fuseboard import CircuitBreaker, State, Store
+from fuseboard.testing import Clock
+from helpers import MakeStore, rejection, trip, wait_for_probe
+
+NAMES = [f"fuse-{number}" for number in range(12)]
+
+
+@pytest.fixture
+def small(make_store: MakeStore) -> Store:
+    """A store with room for four fuses."""
+    return make_store(fuses=4)
+
+
+@pytest.mark.parametrize(("asked", "got"), [(1, 1), (2, 2), (3, 4), (16, 16), (17, 32)])
+def test_the_fuse_capacity_is_the_next_power_of_two(make_store: MakeStore, asked: int, got: int) -> None:
+    """A table has room for at least the fuses it was asked for, down to the last slot."""
+    store = make_store(fuses=asked)
+    assert got == store.fuse_capacity
+    for number in range(got):
+        store.set_open(f"fuse-{number}")
+    assert (0, got) == (store.overflowed, len(store.all_states()))
+
+
+def test_fuses_beyond_the_capacity_keep_the_contract(small: Store) -> None:
+    """T12: a fuse that finds the table full lives in this process, and works."""
+    for name in NAMES:
+        assert [1, 2] == [small.record_failure(name, 10) for _ in range(2)]
+        small.set_open(name)
+    assert set(NAMES) == set(small.all_states())
+    assert {State.OPEN} == {small.state(name).state for name in NAMES}
+    assert 8 == small.overflowed
+
+
+def test_a_breaker_beyond_the_capacity_keeps_its_rules(small: Store, clock: Clock) -> None:
+    """T12: protection goes on with a full table."""
+    for name in NAMES:
+        small.record_success(name)
+    breaker = CircuitBreaker("late-comer", threshold=2, reset_timeout=1, store=small)
+    trip(breaker)
+    assert rejection(breaker) is not None
+    clock.advance(1)
+    breaker.call(int)
+    assert State.CLOSED is small.state("late-comer").state
+
+
+def test_breakers_of_one_overflowed_fuse_share_it(small: Store) -> None:
+    """T12: one fuse per name, wherever it lives."""
+    for name in NAMES:
+        small.record_success(name)
+    trip(CircuitBreaker("late-comer", threshold=1, store=small))
+    assert State.OPEN is CircuitBreaker("late-comer", threshold=1, store=small).state
+
+
+def test_overflow_is_warned_of_once_a_store(small: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """T12: one warning, which names the store, its size and the fuse."""
+    for name in NAMES:
+        small.record_success(name)
+        CircuitBreaker(name, store=small)
+    (record,) = caplog.records
+    assert ("WARNING", "fuseboard") == (record.levelname, record.name)
+    beginning = f"store {small.name!r} is full (4 fuses): fuse 'fuse-4' and others"
+    assert record.getMessage().startswith(beginning)
+
+
+def test_asking_for_the_state_of_an_unknown_fuse_needs_no_room(small: Store) -> None:
+    """A reading takes no slot, in a full table either."""
+    for name in NAMES:
+        small.state(name)
+    assert 0 == small.overflowed
+    for name in NAMES[:4]:
+        small.record_success(name)
+    assert State.CLOSED is small.state("unknown").state
+    assert 0 == small.overflowed
+
+
+def test_a_snapshot_says_which_fuses_are_this_processs_own(small: Store) -> None:
+    """T12: ``local`` is the visible flag; every fuse of a private store has it."""
+    for name in NAMES:
+        small.record_success(name)
+    own = [name for name in NAMES if small.snapshot()[name].local]
+    assert (NAMES[4:] if small.is_shared else NAMES) == own
+
+
+def test_reset_all_forgets_overflowed_fuses_too(small: Store, clock: Clock) -> None:
+    """``reset_all`` knows every fuse that ``all_states`` does."""
+    for name in NAMES:
+        wait_for_probe(CircuitBreaker(name, threshold=1, store=small), clock)
+    small.reset_all()
+    assert {} == small.all_states()
+    assert {State.CLOSED} == {small.state(name).state for name in NAMES}
+
+
+def test_a_thousand_fuses_overflow_and_none_is_lost(make_store: MakeStore) -> None:
+    """T12: tables of the process's own are added as they are needed."""
+    store = make_store(fuses=2, failures=2)
+    names = [f"fuse-{number}" for number in range(1000)]
+    for name in names:
+        store.set_open(name)
+    assert set(names) == set(store.all_states())
+    assert 998 == store.overflowed

@@ -1,0 +1,51 @@
+"""Words that several test modules use: calls that fail, breakers that trip, what a call is told."""
+
+import contextlib
+from typing import Protocol
+
+from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard.testing import Clock
+
+
+class MakeStore(Protocol):
+    """Makes stores of one reach."""
+
+    def __call__(self, *, fuses: int = 16, failures: int = 32) -> Store:
+        """Makes one with this much room."""
+
+
+class BoomError(Exception):
+    """What a service raises that fails."""
+
+
+def boom(*_arguments: object) -> None:
+    """Fails."""
+    raise BoomError
+
+
+def fail(breaker: CircuitBreaker, times: int = 1) -> None:
+    """Lets calls through a breaker fail."""
+    for _ in range(times):
+        with contextlib.suppress(BoomError):
+            breaker.call(boom)
+
+
+def trip(breaker: CircuitBreaker) -> None:
+    """Fails until a closed fuse opens."""
+    fail(breaker, breaker.settings.threshold)
+
+
+def wait_for_probe(breaker: CircuitBreaker, clock: Clock) -> None:
+    """Trips a breaker and lets its reset timeout pass: the next call is a probe."""
+    trip(breaker)
+    clock.advance(breaker.settings.reset_timeout)
+
+
+def rejection(breaker: CircuitBreaker) -> CircuitOpenError | None:
+    """What a call is rejected with, if it is; else it is made, and ignored."""
+    try:
+        permit = breaker._admit()
+    except CircuitOpenError as error:
+        return error
+    breaker._settle(permit, KeyboardInterrupt())
+    return None

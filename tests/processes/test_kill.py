@@ -1,0 +1,160 @@
+"""A storm of kills over processes that use everything. ``FUSEBOARD_STORM_SECONDS`` makes it longer."""
+
+import functools
+import os
+import random
+import time
+from collections.abc import Callable
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import storm
+from racy import LockedStore, RacyStore
+from tasks import count_failures
+from team import Team, Worker
+from workers import FUSE, LONG, Post, Words
+
+from fuseboard import Store
+
+SECONDS = float(os.environ.get("FUSEBOARD_STORM_SECONDS", "8"))
+REFEREES = 2
+VICTIMS = 6
+SEATS = REFEREES + VICTIMS
+AT_ONCE = 10
+"""Seconds that an operation may take on a busy machine; one that waits for a dead process takes for ever."""
+
+
+class Storm:
+    """Referees that work through it, and victims that are killed and replaced all the time."""
+
+    def __init__(self, team: Team, site: storm.Site) -> None:
+        self.team = team
+        self.site = site
+        self.kills = 0
+        self.random = random.Random(int(os.environ.get("FUSEBOARD_STORM_SEED", "1")))  # noqa: S311 - to be repeated
+        self.referees = [self._start(seat) for seat in range(REFEREES)]
+        self.victims = [self._start(seat) for seat in range(REFEREES, SEATS)]
+
+    def _start(self, seat: int) -> Worker:
+        return self.team.start(1, storm.work, self.site, seat, self.random.getrandbits(32))[0]
+
+    @property
+    def living(self) -> list[Worker]:
+        """The processes that are alive."""
+        return self.referees + self.victims
+
+    def rage(self, seconds: float) -> None:
+        """Kills one process after another at random instants. None of the others may have anything to say of it."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            seats = self.random.sample(range(VICTIMS), self.random.randint(1, VICTIMS - 1))
+            for seat in seats:
+                self.victims[seat].process.kill()
+            for seat in seats:
+                self.team.bury(self.victims[seat])
+                self.victims[seat] = self._start(REFEREES + seat)
+            self.kills += len(seats)
+            for pipe in connection.wait([worker.pipe for worker in self.living], self.random.random() * 0.02):
+                fault = next(worker for worker in self.living if worker.pipe is pipe).hear()
+                raise AssertionError(f"a process ended by itself: {fault}")
+
+    def calm_down(self) -> list[dict[str, Any]]:
+        """Stops the work; what each process has to say."""
+        for worker in self.living:
+            worker.tell("stop")
+        return [worker.hear(AT_ONCE) for worker in self.living]
+
+
+def unaccounted(counted: int, begun: int, ended: int, lost: int) -> list[str]:
+    """What is wrong with a host's count of calls, of which up to ``lost`` died between being begun and ended."""
+    faults = [] if ended <= counted <= begun else [f"{counted} calls counted; {begun} begun, {ended} ended"]
+    return faults + ([] if begun - ended <= lost else [f"{begun - ended} calls lost in {lost} kills"])
+
+
+def answers_in_time(team: Team, target: Callable[..., Any], *args: Any, patience: float = AT_ONCE) -> Any:
+    """What a fresh process answers, or None if it does not within ``patience`` seconds."""
+    (worker,) = team.start(1, target, *args)
+    try:
+        return worker.hear(patience)
+    except TimeoutError:
+        return None
+
+
+@pytest.mark.timeout(120 + 2 * SECONDS)
+def test_a_storm_of_kills_leaves_nothing_behind(forked: Team, spawned: Team, host: str, tmp_path: Path) -> None:
+    """Goal 2, T02, T05, T07: nobody hangs, everything is valid, every call is counted, and every fuse still works."""
+    site = storm.Site(host, tmp_path / "ledger", SEATS)
+    ledger = storm.Ledger(site)
+    raging = Storm(forked, site)
+    raging.rage(SECONDS)
+    reports = raging.calm_down()
+    operations, slowest = ledger.total("operations"), max(report["slowest"] for report in reports)
+    _tell(raging.kills, operations, slowest)
+    assert raging.kills >= 5 * SECONDS
+    assert operations >= 500 * SECONDS
+    assert slowest < AT_ONCE
+    assert [[]] * SEATS == [report["faults"] for report in reports]
+    _check_what_is_left(raging, spawned, ledger)
+
+
+def _tell(kills: int, operations: int, slowest: float) -> None:
+    rate = f"{kills} kills and {operations} operations in {SECONDS:g} s"
+    print(f"\nstorm: {rate}; slowest operation {slowest * 1e3:.1f} ms")  # noqa: T201 - for pytest -s
+
+
+def _check_what_is_left(raging: Storm, fresh: Team, ledger: storm.Ledger) -> None:
+    found = answers_in_time(fresh, storm.decide, raging.site.host)
+    assert found is not None, "a fresh process hangs"
+    assert found["seconds"] < AT_ONCE
+    assert ([], 0, 0) == (found["faults"], found["disturbed"], found["overflowed"])
+    assert [] == unaccounted(found["counted"], ledger.total("begun"), ledger.total("ended"), raging.kills)
+    for worker in raging.living:
+        worker.tell("count")
+    told = [worker.hear(AT_ONCE) for worker in raging.living]
+    for fuse in storm.RAW:
+        assert list(range(1, 20 * SEATS + 1)) == sorted(count for counts in told for count in counts[fuse])
+    expected = [["failed"] * 3 + ["open"] + ["done"] * (number + 1) + ["closed"] for number in range(len(storm.HOT))]
+    for _ in range(2):
+        assert expected == answers_in_time(fresh, storm.go_round, raging.site.host)
+
+
+def test_a_lock_that_dies_with_its_holder_is_found_out(forked: Team, tmp_path: Path) -> None:
+    """Control: with a lock in the table, the same check sees that a fresh process hangs after a kill."""
+    make_store = functools.partial(LockedStore, tmp_path / "words")
+    assert [[1]] == answers_in_time(forked, count_failures, make_store, [FUSE], 1)
+    (holder,) = forked.start(1, _lock_and_wait, make_store)
+    assert "locked" == holder.hear()
+    holder.kill()
+    assert answers_in_time(forked, count_failures, make_store, [FUSE], 1, patience=0.5) is None
+
+
+def _lock_and_wait(post: Post, make_store: Callable[[], LockedStore]) -> None:
+    make_store().lock()
+    post.say("locked")
+    post.hear()
+
+
+def test_a_stamp_that_is_out_of_its_time_is_found_out(folder: Path, host: str) -> None:
+    """Control: the same look at the table sees a word that no process can have written."""
+    with Store.shared(host, strict=True) as store:
+        store.record_failure(storm.STEADY, LONG)
+        assert [] == storm.unsound(store)
+        since = store.state(storm.STEADY).since
+        assert since is not None
+        words = Words(next(folder.iterdir()), store.size_bytes // 8)
+        place = next(place for place in range(store.size_bytes // 8) if words[place] >> 16 == round(since * 1e6))
+        words[place] += 3_600_000_000 << 16
+        assert storm.unsound(store)
+
+
+def test_calls_that_are_lost_without_a_kill_are_found_out(forked: Team, tmp_path: Path) -> None:
+    """Control: the same account does not balance when a count is looked up and then stored."""
+    store = functools.partial(RacyStore, tmp_path)
+    for fuse in "abcdefghij":
+        forked.run(4, count_failures, store, [fuse], 500)
+        counted = store().record_failure(fuse, LONG) - 1
+        if unaccounted(counted, 2000, 2000, lost=0):
+            return
+    raise AssertionError("nothing was lost")

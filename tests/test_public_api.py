@@ -1,0 +1,183 @@
+"""The public API: what there is, pinned. A change here is a change for users, and belongs into the changelog."""
+
+import enum
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import fuseboard
+from fuseboard import CircuitBreaker, FuseSnapshot, FuseState, Settings, State, Store, Transition, errors, testing
+
+PUBLIC = [
+    "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "FuseSnapshot", "FuseState", "FuseboardError",
+    "Settings", "State", "Store", "StoreOpenError", "Transition",
+]  # fmt: skip
+
+SIGNATURES = {
+    "CircuitBreaker": (
+        "(name, *, threshold=5, window=10.0, reset_timeout=30.0, probes=1, success_threshold=1, probe_timeout=None, "
+        "clear_on_success=True, failure_on=<class 'Exception'>, ignore=(), on_transition=None, store=None)"
+    ),
+    "CircuitBreaker.__call__": "(self, function)",
+    "CircuitBreaker.acall": "(self, function, /, *args, **kwargs)",
+    "CircuitBreaker.call": "(self, function, /, *args, **kwargs)",
+    "CircuitBreaker.disable": "(self)",
+    "CircuitBreaker.isolate": "(self)",
+    "CircuitBreaker.reset": "(self)",
+    "CircuitIsolatedError": "(name, state, retry_after)",
+    "CircuitOpenError": "(name, state, retry_after)",
+    "FuseState": "(state, since=None)",
+    "Settings": (
+        "(*, threshold=5, window=10.0, reset_timeout=30.0, probes=1, success_threshold=1, probe_timeout=None, "
+        "clear_on_success=True)"
+    ),
+    "Store.all_states": "(self, /)",
+    "Store.close": "(self)",
+    "Store.default": "()",
+    "Store.now": "(self, /)",
+    "Store.private": "(*, fuses=1024, failures=256, clock=None)",
+    "Store.record_failure": "(self, fuse, window)",
+    "Store.record_success": "(self, /, fuse)",
+    "Store.reset_all": "(self, /)",
+    "Store.set_closed": "(self, fuse)",
+    "Store.set_half_open": "(self, fuse)",
+    "Store.set_open": "(self, fuse)",
+    "Store.shared": "(name, *, fuses=1024, failures=256, strict=False, clock=None)",
+    "Store.snapshot": "(self, /)",
+    "Store.state": "(self, /, fuse)",
+    "StoreOpenError": "(store, path, reason, detail)",
+    "Transition": "(fuse, before, after, at, error=None)",
+}
+
+ATTRIBUTES = {
+    CircuitBreaker: ["state", "store"],
+    FuseSnapshot: [
+        "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "name", "probes", "rejections",
+        "settings_changes", "since", "state", "successes", "trips", "window_failures",
+    ],
+    FuseState: ["since", "state"],
+    Store: ["failure_capacity", "fuse_capacity", "is_shared", "overflowed", "path", "size_bytes"],
+}  # fmt: skip
+
+FIELDS = {
+    Settings: [
+        "threshold", "window", "reset_timeout", "probes", "success_threshold", "probe_timeout", "clear_on_success",
+    ],
+    Transition: ["fuse", "before", "after", "at", "error"],
+}  # fmt: skip
+
+
+def defined_in(module: ModuleType) -> list[str]:
+    """Public names of classes and functions that a module defines itself."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+
+
+def signature_of(path: str) -> str:
+    """A signature without annotations, which ``tests/typing/api.py`` pins."""
+    thing: object = fuseboard
+    for name in path.split("."):
+        thing = getattr(thing, name)
+    signature = inspect.signature(thing)
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+
+
+def test_the_package_exports_what_it_says() -> None:
+    """``__all__`` is sorted, complete and true."""
+    assert PUBLIC == fuseboard.__all__ == sorted(fuseboard.__all__)
+    found = [name for name, value in vars(fuseboard).items() if name[0] != "_" and not inspect.ismodule(value)]
+    assert PUBLIC == sorted(found)
+
+
+@pytest.mark.parametrize("module", [errors, testing])
+def test_documented_modules_export_what_they_define(module: ModuleType) -> None:
+    """Modules without an underscore are public: their ``__all__`` is sorted and complete."""
+    assert sorted(defined_in(module)) == sorted(module.__all__) == list(module.__all__)
+
+
+def test_every_error_is_exported() -> None:
+    """What can be raised can be caught by a name of the package."""
+    assert set(defined_in(errors)) <= set(fuseboard.__all__)
+
+
+@pytest.mark.parametrize(("path", "expected"), SIGNATURES.items(), ids=SIGNATURES)
+def test_signatures_are_pinned(path: str, expected: str) -> None:
+    """Names, order, kinds and defaults of arguments are for ever."""
+    assert expected == signature_of(path)
+
+
+@pytest.mark.parametrize(("cls", "expected"), ATTRIBUTES.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_attributes_are_pinned(cls: type, expected: list[str]) -> None:
+    """Names of what can be read are for ever, and each says what it is."""
+    found = [name for name in dir(cls) if not name.startswith("_") and not callable(getattr(cls, name))]
+    assert expected == found
+
+
+@pytest.mark.parametrize(("cls", "expected"), FIELDS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_fields_are_pinned(cls: type, expected: list[str]) -> None:
+    """Names and order of fields are for ever."""
+    assert expected == list(cls.__dataclass_fields__)
+
+
+def test_every_method_is_pinned() -> None:
+    """No method becomes public by accident."""
+    pinned = {tuple(path.split(".")) for path in SIGNATURES if "." in path}
+    found = {
+        (cls.__name__, name)
+        for cls in (CircuitBreaker, Store)
+        for name in dir(cls)
+        if not name.startswith("_") and callable(getattr(cls, name))
+    }
+    own = {("CircuitBreaker", "__call__")}
+    assert pinned == found | own
+
+
+def test_states_are_pinned() -> None:
+    """Words and order of states are for ever."""
+    assert issubclass(State, enum.Enum)
+    assert ["CLOSED", "OPEN", "HALF_OPEN", "ISOLATED", "DISABLED"] == list(State.__members__)
+
+
+@pytest.mark.parametrize("name", sorted({*PUBLIC} - {"FuseSnapshot", "FuseState"}))
+def test_every_public_name_is_documented(name: str) -> None:
+    """And so are its public members. The compiled classes have their manual in the stub."""
+    thing = getattr(fuseboard, name)
+    assert inspect.getdoc(thing)
+    members = {key: value for key, value in vars(thing).items() if not key.startswith("_") and callable(value)}
+    assert [] == [key for key, value in members.items() if not inspect.getdoc(value)]
+
+
+BARE = """
+import sys
+for name in ("pytest", "httpx", "rich", "hypothesis", "anyio", "typing_extensions", "redis", "asyncio"):
+    sys.modules[name] = None
+before = set(sys.modules)
+import fuseboard, fuseboard.errors, fuseboard.testing
+breaker = fuseboard.CircuitBreaker("db", store=fuseboard.Store.private())
+assert breaker(lambda: 7)() == 7
+files = {name: getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before}
+assert {} == {name: file for name, file in files.items() if "site-packages" in file and "fuseboard" not in file}
+print(sorted(set(fuseboard.__all__) - set(dir(fuseboard))))
+"""
+
+
+def test_the_base_package_needs_nothing_else() -> None:
+    """It imports and guards with no other package, not even an optional one, and without an event loop."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-I", "-c", BARE], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (0, "[]\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_the_package_is_typed() -> None:
+    """The marker and the stub are where type checkers look."""
+    (folder,) = fuseboard.__path__
+    assert {"py.typed", "_core.pyi"} <= {path.name for path in Path(folder).iterdir()}

@@ -1,0 +1,265 @@
+"""The public API as type checkers see it. Never run; checked by ``mypy``."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import AsyncExitStack, ExitStack
+from datetime import timedelta
+from os import PathLike
+from typing import Any, assert_never, assert_type
+
+from fuseboard import (
+    CircuitBreaker,
+    CircuitIsolatedError,
+    CircuitOpenError,
+    FuseboardError,
+    FuseSnapshot,
+    FuseState,
+    Settings,
+    State,
+    Store,
+    StoreOpenError,
+    Transition,
+)
+from fuseboard.testing import Clock, force_state, private_default_store
+
+breaker = CircuitBreaker("db")
+
+
+def listener(transition: Transition) -> None:
+    """Listens."""
+    assert_type(transition.fuse, str)
+    assert_type(transition.before, State)
+    assert_type(transition.at, float)
+    assert_type(transition.error, str | None)
+
+
+every_argument = CircuitBreaker(
+    "db",
+    threshold=5,
+    window=timedelta(seconds=10),
+    reset_timeout=30,
+    probes=1,
+    success_threshold=1,
+    probe_timeout=None,
+    clear_on_success=False,
+    failure_on=(OSError, ValueError),
+    ignore=lambda error: isinstance(error, KeyError),
+    on_transition=listener,
+    store=Store.private(),
+)
+told: list[Transition] = []
+CircuitBreaker("db", failure_on=OSError, on_transition=told.append)
+CircuitBreaker("db", 5)  # type: ignore[call-arg]
+CircuitBreaker("db", threshold="5")  # type: ignore[arg-type]
+CircuitBreaker("db", failure_on=[OSError])  # type: ignore[arg-type]
+CircuitBreaker(b"db")  # type: ignore[arg-type]
+
+
+@breaker
+def plain(number: int, /, *, text: str = "") -> bytes:
+    """A function."""
+    return f"{number}{text}".encode()
+
+
+@breaker
+async def coroutine(number: int) -> str:
+    """A coroutine function."""
+    return str(number)
+
+
+@breaker
+def generator(number: int) -> Generator[int, str, bytes]:
+    """A generator function."""
+    return (yield number).encode()
+
+
+@breaker
+async def async_generator(number: int) -> AsyncGenerator[int, str]:
+    """An asynchronous generator function."""
+    yield number
+
+
+class Service:
+    """Methods of every kind."""
+
+    @breaker
+    def method(self, number: int) -> str:
+        """A method."""
+        return str(number)
+
+    @classmethod
+    @breaker
+    def inner_class(cls, number: int) -> str:
+        """A class method."""
+        return str(number)
+
+    @breaker
+    @classmethod
+    def outer_class(cls, number: int) -> str:
+        """A class method."""
+        return str(number)
+
+    @staticmethod
+    @breaker
+    def inner_static(number: int) -> str:
+        """A static method."""
+        return str(number)
+
+    @breaker
+    @staticmethod
+    def outer_static(number: int) -> str:
+        """A static method."""
+        return str(number)
+
+
+def decorators_keep_signatures() -> None:
+    """What is guarded has the type of what it guards."""
+    assert_type(plain(1, text="x"), bytes)
+    plain("1")  # type: ignore[arg-type]
+    plain(number=1)  # type: ignore[call-arg]
+    _ = assert_type(coroutine(1), Coroutine[Any, Any, str])
+    assert_type(generator(1), Generator[int, str, bytes])
+    assert_type(async_generator(1), AsyncGenerator[int, str])
+    service = Service()
+    assert_type(service.method(1), str)
+    assert_type(service.inner_class(1), str)
+    assert_type(Service.outer_class(1), str)
+    assert_type(service.inner_static(1), str)
+    assert_type(Service.outer_static(1), str)
+    service.method("1")  # type: ignore[arg-type]
+
+
+def call_returns_what_the_function_does() -> None:
+    """``call`` checks arguments against the function's."""
+    assert_type(breaker.call(plain, 1, text="x"), bytes)
+    _ = assert_type(breaker.call(coroutine, 1), Coroutine[Any, Any, str])
+    assert_type(breaker.call(generator, 1), Generator[int, str, bytes])
+    breaker.call(plain, "1")  # type: ignore[arg-type]
+    breaker.call(plain, 1, other="x")  # type: ignore[call-arg]
+
+
+async def acall_awaits() -> None:
+    """``acall`` takes what can be awaited."""
+    assert_type(await breaker.acall(coroutine, 1), str)
+    assert_type(await breaker.acall(asyncio.to_thread, plain, 1), bytes)
+    make: Callable[[int], Awaitable[str]] = coroutine
+    assert_type(await breaker.acall(make, 1), str)
+    await breaker.acall(plain, 1)  # type: ignore[arg-type]
+
+
+async def blocks() -> int:
+    """A block neither binds nor swallows."""
+    with breaker as nothing:
+        assert_type(nothing, None)
+    async with breaker as nothing:
+        assert_type(nothing, None)
+    with ExitStack() as stack:
+        stack.enter_context(breaker)
+    async with AsyncExitStack() as async_stack:
+        await async_stack.enter_async_context(breaker)
+    with breaker:
+        return 1
+
+
+def match_takes_states_apart(seen: FuseState) -> float | None:
+    """By position and by name, and exhaustively over states."""
+    match seen:
+        case FuseState(State.OPEN, since):
+            assert_type(since, float | None)
+            return since
+        case FuseState(state=State.CLOSED, since=None):
+            return None
+        case FuseState():
+            return None
+
+
+def states_are_exhaustive(state: State) -> str:
+    """Five of them, no more."""
+    match state:
+        case State.CLOSED | State.DISABLED:
+            return "passes"
+        case State.OPEN | State.ISOLATED:
+            return "rejects"
+        case State.HALF_OPEN:
+            return "tries"
+        case _:
+            assert_never(state)
+
+
+def attributes_of_breakers() -> None:
+    """What a breaker tells and takes."""
+    assert_type(breaker.name, str)
+    assert_type(breaker.state, State)
+    assert_type(breaker.settings, Settings)
+    assert_type(breaker.settings.threshold, int)
+    assert_type(breaker.store, Store)
+    breaker.isolate()
+    breaker.disable()
+    breaker.reset()
+    breaker.state = State.OPEN  # type: ignore[misc]
+    Settings().threshold = 3  # type: ignore[misc]
+
+
+def stores() -> None:
+    """The store's contract."""
+    with Store.shared("shop", fuses=1, failures=1, strict=True) as store:
+        assert_type(store, Store)
+    assert_type(Store.default(), Store)
+    assert_type(store.name, str | None)
+    assert_type(store.path, PathLike[str] | None)
+    assert_type(store.is_shared, bool)
+    assert_type(store.fault, StoreOpenError | None)
+    assert_type(store.fuse_capacity, int)
+    assert_type(store.overflowed, int)
+    assert_type(store.now(), float)
+    assert_type(store.state("db"), FuseState)
+    assert_type(store.record_failure("db", 10), int)
+    assert_type(store.record_failure("db", timedelta(seconds=10)), int)
+    assert_type(store.all_states(), dict[str, FuseState])
+    assert_type(store.snapshot(), dict[str, FuseSnapshot])
+    store.record_success("db")
+    store.set_open("db")
+    store.set_half_open("db")
+    store.set_closed("db")
+    store.reset_all()
+    store.record_failure("db", "10")  # type: ignore[arg-type]
+    store.set_open(b"db")  # type: ignore[arg-type]
+
+
+def snapshots(seen: FuseSnapshot) -> None:
+    """What a fuse has been through."""
+    assert_type(seen.name, str)
+    assert_type(seen.state, State)
+    assert_type(seen.since, float | None)
+    assert_type(seen.last_failure, float | None)
+    assert_type(seen.generation + seen.window_failures + seen.successes + seen.failures + seen.ignored, int)
+    assert_type(seen.rejections + seen.late + seen.probes + seen.trips + seen.closes + seen.settings_changes, int)
+    assert_type(seen.local, bool)
+    seen.successes = 1  # type: ignore[misc]
+
+
+def errors() -> None:
+    """Every error is ours, and tells data as attributes."""
+    try:
+        plain(1)
+    except CircuitIsolatedError as error:
+        assert_type(error.state, State)
+    except CircuitOpenError as error:
+        assert_type(error.name, str)
+        assert_type(error.retry_after, float | None)
+    except StoreOpenError as error:
+        assert_type(error.reason, str)
+    except FuseboardError:
+        pass
+
+
+def testing() -> None:
+    """The tools for tests."""
+    clock = Clock()
+    clock.advance(1)
+    clock.advance(timedelta(seconds=1))
+    assert_type(clock.now, float)
+    with private_default_store(clock) as store:
+        assert_type(store, Store)
+    force_state(breaker, State.OPEN)
+    force_state(breaker, "open")  # type: ignore[arg-type]

@@ -1,0 +1,86 @@
+"""The error tree: what can be raised, what it tells, and that it travels."""
+
+import copy
+import pickle
+
+import pytest
+
+from fuseboard import State, errors
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, FuseboardError, StoreOpenError
+
+OPEN = CircuitOpenError("payments_db", State.OPEN, 2.5)
+HALF_OPEN = CircuitOpenError("payments_db", State.HALF_OPEN, 2.5)
+ISOLATED = CircuitIsolatedError("payments_db", State.ISOLATED, None)
+STORE = StoreOpenError("shop", "/dev/shm/x", "place", "has mode 0755")  # noqa: S108 - a path to tell of
+ALL = [OPEN, HALF_OPEN, ISOLATED, STORE]
+
+
+def test_the_tree_has_one_root_and_one_leaf_per_reaction() -> None:
+    """Whoever waits catches ``CircuitOpenError``; whoever asks an operator, the subclass."""
+    tree = {
+        FuseboardError: Exception,
+        CircuitOpenError: FuseboardError,
+        CircuitIsolatedError: CircuitOpenError,
+        StoreOpenError: FuseboardError,
+    }
+    assert tree == {cls: cls.__base__ for cls in tree}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OPEN, "circuit 'payments_db' is open; retry in 2.5 s"),
+        (HALF_OPEN, "circuit 'payments_db' is half-open and its probes are under way; retry in 2.5 s at the latest"),
+        (ISOLATED, "circuit 'payments_db' is isolated"),
+        (CircuitOpenError("db", State.OPEN, 0.0), "circuit 'db' is open; retry in 0 s"),
+        (CircuitOpenError("db", State.OPEN, 1 / 3), "circuit 'db' is open; retry in 0.333 s"),
+    ],
+)
+def test_a_rejection_says_which_fuse_and_when_to_retry(error: CircuitOpenError, text: str) -> None:
+    """R05: the class builds the message from its attributes."""
+    assert text == str(error)
+
+
+def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None:
+    """The message names the store, the path, what was found and the way out."""
+    expected = (
+        "store 'shop' cannot be shared: /dev/shm/x: has mode 0755. "
+        "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one."
+    )
+    assert expected == str(STORE)
+
+
+@pytest.mark.parametrize("reason", ["place", "foreign", "version", "full", "system", "unsupported"])
+def test_every_reason_has_a_way_out(reason: str) -> None:
+    """One way out per reaction a caller can have."""
+    text = str(StoreOpenError("shop", "path", reason, "detail"))
+    assert text.startswith("store 'shop' cannot be shared: path: detail. ")
+    assert text.endswith(".")
+
+
+@pytest.mark.parametrize("error", ALL, ids=repr)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_error_pickles(error: FuseboardError, protocol: int) -> None:
+    """Errors cross process boundaries with class, attributes and message."""
+    twin = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 - our own bytes
+    assert (type(error), vars(error), str(error)) == (type(twin), vars(twin), str(twin))
+
+
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("error", ALL, ids=repr)
+def test_an_error_copies(error: FuseboardError, copier: object) -> None:
+    """A copy is the same error."""
+    twin = copier(error)
+    assert (type(error), vars(error), str(error)) == (type(twin), vars(twin), str(twin))
+
+
+def test_data_are_attributes() -> None:
+    """R05: ``name``, ``state`` and ``retry_after``."""
+    assert {"name": "payments_db", "state": State.OPEN, "retry_after": 2.5} == vars(OPEN)
+    assert {"store": "shop", "path": "/dev/shm/x", "reason": "place", "detail": "has mode 0755"} == vars(STORE)  # noqa: S108
+
+
+def test_the_module_documents_every_class_in_its_tree() -> None:
+    """The tree at the top of the module is the tree there is."""
+    for cls in (FuseboardError, CircuitOpenError, CircuitIsolatedError, StoreOpenError):
+        assert cls.__name__ in (errors.__doc__ or "")

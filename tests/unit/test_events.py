@@ -1,0 +1,192 @@
+"""Transitions: what is logged, what a listener is told, and that neither can hurt a call."""
+
+import contextlib
+import dataclasses
+import logging
+import pickle
+from collections.abc import Callable
+
+import pytest
+
+from fuseboard import CircuitBreaker, State, Store
+from fuseboard._events import Transition, announce, from_codes
+from fuseboard.testing import Clock
+from helpers import BoomError, boom, fail, trip
+
+Listener = Callable[[Transition], object]
+
+
+def listening(store: Store, listener: Listener) -> CircuitBreaker:
+    """A breaker that opens at the second failure, for a second."""
+    return CircuitBreaker("db", threshold=2, reset_timeout=1, on_transition=listener, store=store)
+
+
+def test_a_listener_is_told_of_the_whole_way_round(store: Store, clock: Clock) -> None:
+    """R03, R06, R07: each transition is told once, with the fuse, both states, the time and the cause."""
+    told: list[Transition] = []
+    breaker = listening(store, told.append)
+    trip(breaker)
+    clock.advance(1)
+    breaker.call(int)
+    closed, opened, half_open = State.CLOSED, State.OPEN, State.HALF_OPEN
+    assert [
+        ("db", closed, opened, pytest.approx(1000.0, abs=1e-4), "BoomError"),
+        ("db", opened, half_open, 1001.0, None),
+        ("db", half_open, closed, pytest.approx(1001.0, abs=1e-4), None),
+    ] == [dataclasses.astuple(transition) for transition in told]
+
+
+def test_a_failed_probe_is_told_with_its_cause(store: Store, clock: Clock) -> None:
+    """R08: half-open to open, and the class of the exception."""
+    told: list[Transition] = []
+    breaker = listening(store, told.append)
+    trip(breaker)
+    clock.advance(1)
+    fail(breaker)
+    last = told[-1]
+    assert (State.HALF_OPEN, State.OPEN, "BoomError") == (last.before, last.after, last.error)
+
+
+def test_the_time_of_a_transition_is_that_of_the_state(store: Store, clock: Clock) -> None:
+    """A transition's ``at`` is the ``since`` of the state it began."""
+    told: list[Transition] = []
+    breaker = listening(store, told.append)
+    clock.advance(0.123456)
+    trip(breaker)
+    assert store.state("db").since == told[0].at
+
+
+def test_calls_that_change_nothing_are_not_told(store: Store) -> None:
+    """An event is a change of state."""
+    told: list[Transition] = []
+    breaker = listening(store, told.append)
+    breaker.call(int)
+    fail(breaker)
+    breaker.call(int)
+    trip(breaker)
+    with pytest.raises(Exception, match="open"):
+        breaker.call(int)
+    assert 1 == len(told)
+
+
+def test_an_operators_commands_are_told(store: Store) -> None:
+    """R12: isolate, disable and reset are transitions, unless the fuse is there already."""
+    told: list[Transition] = []
+    breaker = listening(store, told.append)
+    for command in (breaker.reset, breaker.isolate, breaker.isolate, breaker.disable, breaker.reset, breaker.reset):
+        command()
+    closed, isolated, disabled = State.CLOSED, State.ISOLATED, State.DISABLED
+    expected = [(closed, isolated), (isolated, disabled), (disabled, closed)]
+    assert expected == [(transition.before, transition.after) for transition in told]
+
+
+def test_a_listener_that_raises_is_logged_and_goes_no_further(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """R16: the call raises its own exception, whatever the listener does."""
+
+    def listener(_: Transition) -> None:
+        raise RuntimeError("listener")
+
+    breaker = listening(store, listener)
+    fail(breaker)
+    with pytest.raises(BoomError):
+        breaker.call(boom)
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert "ERROR" == record.levelname
+    assert record.getMessage().startswith("circuit 'db': the listener <function ")
+    assert State.OPEN is breaker.state
+
+
+def test_a_listener_that_raises_does_not_change_a_result(store: Store, clock: Clock) -> None:
+    """R16: a result is never changed."""
+    breaker = listening(store, lambda _: 1 / 0)
+    trip(breaker)
+    clock.advance(1)
+    assert 7 == breaker.call(lambda: 7)
+
+
+def test_an_interrupt_in_a_listener_is_not_lost(store: Store) -> None:
+    """Ctrl-C while a listener runs comes again as soon as the call is over."""
+
+    def listener(_: Transition) -> None:
+        raise KeyboardInterrupt
+
+    breaker = CircuitBreaker("db", threshold=1, on_transition=listener, store=store)
+    with pytest.raises(KeyboardInterrupt):
+        call_and_go_on(breaker)
+    assert State.OPEN is breaker.state
+
+
+def call_and_go_on(breaker: CircuitBreaker) -> None:
+    """Lets a call fail, and does something else for a moment."""
+    with contextlib.suppress(BoomError):
+        breaker.call(boom)
+    for _ in range(1000):
+        pass
+
+
+def test_a_listener_may_use_the_breaker(store: Store) -> None:
+    """Nothing of ours is held while user code runs (R16)."""
+    states: list[State] = []
+
+    def listener(transition: Transition) -> None:
+        states.append(breaker.state)
+        if transition.after is State.OPEN:
+            breaker.reset()
+
+    breaker = listening(store, listener)
+    trip(breaker)
+    assert [State.OPEN, State.CLOSED] == states
+    assert 3 == breaker.call(lambda: 3)
+
+
+@pytest.mark.parametrize(
+    ("after", "level"),
+    [
+        (State.OPEN, logging.WARNING),
+        (State.ISOLATED, logging.WARNING),
+        (State.HALF_OPEN, logging.INFO),
+        (State.CLOSED, logging.INFO),
+        (State.DISABLED, logging.INFO),
+    ],
+)
+def test_what_rejects_calls_is_a_warning(after: State, level: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A transition is logged at a level that fits it, with its fields as attributes of the record."""
+    before = State.OPEN if after is State.CLOSED else State.CLOSED
+    with caplog.at_level(logging.INFO, "fuseboard"):
+        announce(Transition("db", before, after, 1.0), None)
+    (record,) = caplog.records
+    assert (level, f"circuit 'db': {before.value} -> {after.value}") == (record.levelno, record.getMessage())
+    assert ("db", before.value, after.value) == (record.fuse, record.before, record.after)
+
+
+def test_the_log_tells_the_cause(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """The exception's class is told, never its message, which may hold secrets."""
+    breaker = CircuitBreaker("db", threshold=1, store=store)
+    with pytest.raises(ValueError, match="secret"):
+        breaker.call(int, "secret")
+    assert ["circuit 'db': closed -> open after ValueError"] == caplog.messages
+
+
+def test_a_raw_set_is_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """``set_*`` are transitions too."""
+    store.set_open("db")
+    store.set_open("db")
+    assert ["circuit 'db': closed -> open"] == caplog.messages
+
+
+def test_a_transition_is_a_value() -> None:
+    """Frozen, equal by content, picklable."""
+    transition = from_codes("db", (1, 2, 812_500_000), KeyError())
+    assert Transition("db", State.CLOSED, State.OPEN, 812.5, "KeyError") == transition
+    assert transition == pickle.loads(pickle.dumps(transition))  # noqa: S301 - our own bytes
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        transition.at = 0.0
+
+
+def test_a_nested_class_is_named_in_full() -> None:
+    """The cause is the qualified name."""
+
+    class Inner(Exception):  # noqa: N818 - the name matters not
+        pass
+
+    assert Inner.__qualname__ == from_codes("db", (1, 2, 0), Inner()).error

@@ -1,0 +1,104 @@
+"""What an exception means: failure, or nothing (rule R10)."""
+
+import asyncio
+
+import pytest
+
+from fuseboard import CircuitIsolatedError, CircuitOpenError, State
+from fuseboard._outcome import Which, classifier
+from helpers import BoomError
+
+NEVER = [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit]
+
+
+def is_failure(error: BaseException, failure_on: Which = Exception, ignore: Which = ()) -> bool:
+    """What a breaker of the fuse "db" makes of an exception."""
+    return classifier("db", failure_on, ignore)(error)
+
+
+def test_any_exception_is_a_failure_by_default() -> None:
+    """``failure_on`` is ``Exception``."""
+    assert is_failure(BoomError())
+    assert is_failure(StopIteration())
+    assert is_failure(TimeoutError())
+
+
+class _OtherBaseError(BaseException):
+    """One that is not an Exception."""
+
+
+def test_what_is_no_exception_is_ignored_by_default() -> None:
+    """R10: a ``BaseException`` counts only if ``failure_on`` says so."""
+    assert not is_failure(_OtherBaseError())
+    assert is_failure(_OtherBaseError(), BaseException)
+
+
+@pytest.mark.parametrize("cls", NEVER)
+@pytest.mark.parametrize(
+    "failure_on", [BaseException, tuple(NEVER), lambda _: True], ids=["base", "tuple", "predicate"]
+)
+def test_cancellation_and_the_ends_of_things_are_never_failures(cls: type[BaseException], failure_on: Which) -> None:
+    """R10: always ignored, whatever the settings, subclasses too."""
+    subclass = type("Sub", (cls,), {})
+    assert not is_failure(cls(), failure_on)
+    assert not is_failure(subclass(), failure_on)
+
+
+def test_a_class_means_its_subclasses_too() -> None:
+    """``failure_on`` and ``ignore`` go by ``isinstance``."""
+    assert is_failure(KeyError(), LookupError)
+    assert not is_failure(ValueError(), LookupError)
+    assert not is_failure(KeyError(), ignore=LookupError)
+    assert is_failure(ValueError(), ignore=LookupError)
+
+
+def test_a_tuple_means_any_of_its_classes() -> None:
+    """As in an ``except`` clause."""
+    classes = (KeyError, OSError)
+    assert [True, True, False] == [is_failure(error, classes) for error in (KeyError(), OSError(), ValueError())]
+    assert [False, False, True] == [
+        is_failure(error, ignore=classes) for error in (KeyError(), OSError(), ValueError())
+    ]
+
+
+def test_an_empty_tuple_means_none() -> None:
+    """``failure_on=()`` makes everything ignored; ``ignore=()`` nothing."""
+    assert not is_failure(BoomError(), ())
+    assert is_failure(BoomError(), ignore=())
+
+
+def test_a_predicate_is_asked() -> None:
+    """A predicate sees the exception itself."""
+    asked: list[BaseException] = []
+    error = OSError(5, "input/output")
+
+    def is_serious(seen: BaseException) -> bool:
+        asked.append(seen)
+        return isinstance(seen, OSError) and 5 == seen.errno
+
+    assert is_failure(error, is_serious)
+    assert not is_failure(error, ignore=is_serious)
+    assert not is_failure(OSError(6, "none"), is_serious)
+    assert asked[0] is error
+
+
+def test_ignore_wins_over_failure_on() -> None:
+    """``ignore`` says which of the failures are none."""
+    assert not is_failure(KeyError(), KeyError, KeyError)
+
+
+@pytest.mark.parametrize("kind", [CircuitOpenError, CircuitIsolatedError])
+def test_a_rejection_by_the_same_fuse_says_nothing_new(kind: type[CircuitOpenError]) -> None:
+    """R10: a rejection by this very fuse further down the call is ignored; by another one it is a failure."""
+    assert not is_failure(kind("db", State.OPEN, 1.0))
+    assert not is_failure(kind("db", State.OPEN, 1.0), BaseException)
+    assert is_failure(kind("mail", State.OPEN, 1.0))
+
+
+@pytest.mark.parametrize("argument", ["failure_on", "ignore"])
+@pytest.mark.parametrize("wrong", [int, None, "KeyError", 3, (int,), (KeyError, "x"), [KeyError], (lambda _: True,)])
+def test_what_names_no_exceptions_is_refused(argument: str, wrong: object) -> None:
+    """The message names the argument, its type and its value."""
+    pattern = f"^{argument} must be an exception class, a tuple of them, or a predicate, got {type(wrong).__name__}: "
+    with pytest.raises(TypeError, match=pattern):
+        classifier("db", **{"failure_on": Exception, "ignore": (), argument: wrong})

@@ -1,0 +1,72 @@
+"""What the process has open, and who follows the default store."""
+
+import gc
+import threading
+import weakref
+
+import pytest
+
+from fuseboard import CircuitBreaker, State, Store, _registry
+from helpers import MakeStore, trip
+
+
+def test_replacing_the_default_store_returns_the_one_before(make_private: MakeStore) -> None:
+    """So that it can be put back."""
+    first, second = make_private(), make_private()
+    before = _registry.replace_default(first)
+    assert first is _registry.replace_default(second)
+    assert second is Store.default()
+    assert second is _registry.replace_default(before)
+
+
+def test_every_follower_moves_with_the_default_store(make_private: MakeStore) -> None:
+    """Breakers without a store look it up again when it is replaced."""
+    breakers = [CircuitBreaker(f"fuse-{number}", threshold=1) for number in range(5)]
+    for breaker in breakers:
+        trip(breaker)
+    _registry.replace_default(make_private())
+    assert [State.CLOSED] * 5 == [breaker.state for breaker in breakers]
+
+
+def test_only_breakers_without_a_store_are_followers(make_private: MakeStore) -> None:
+    """A breaker that was given a store never moves."""
+    follower, settled = CircuitBreaker("db"), CircuitBreaker("db", store=make_private())
+    linked = [breaker._fuse() for breaker in (follower, settled)]
+    _registry.replace_default(None)
+    assert [None, linked[1]] == [breaker._linked() for breaker in (follower, settled)]
+
+
+def test_the_registry_keeps_no_breaker_alive() -> None:
+    """Followers are held weakly."""
+    reference = weakref.ref(CircuitBreaker("db"))
+    gc.collect()
+    assert reference() is None
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``FUSEBOARD_DIR=`` and ``FUSEBOARD_STORE=`` are as if they were not there."""
+    monkeypatch.setenv("FUSEBOARD_DIR", "")
+    monkeypatch.setenv("FUSEBOARD_STORE", "")
+    assert (None, "default") == (_registry.folder(), _registry.default_name())
+    monkeypatch.delenv("FUSEBOARD_DIR")
+    monkeypatch.delenv("FUSEBOARD_STORE")
+    assert (None, "default") == (_registry.folder(), _registry.default_name())
+
+
+def test_the_default_store_may_be_replaced_while_threads_call(make_private: MakeStore) -> None:
+    """A call goes by the store of the day or the one before it, never by none."""
+    breaker = CircuitBreaker("db")
+    guarded = breaker(lambda: 7)
+    done, results = threading.Event(), set()
+
+    def work() -> None:
+        while not done.is_set():
+            results.update([guarded(), breaker.call(lambda: 7)])
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    [thread.start() for thread in threads]
+    for _ in range(300):
+        _registry.replace_default(make_private())
+    done.set()
+    [thread.join() for thread in threads]
+    assert {7} == results

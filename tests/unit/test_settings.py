@@ -1,0 +1,143 @@
+"""Settings: units, ranges, defaults, and messages that name argument, range and value."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from fuseboard import CircuitBreaker, Settings, Store
+
+TIMES = ["window", "reset_timeout", "probe_timeout"]
+WHOLE = {"threshold": 2048, "probes": 8, "success_threshold": 65_535}
+SECONDS_OUT_OF_RANGE = [0, 0.0, -1, -0.5, 0.0009, 604_801, 1e300, float("nan"), float("inf"), -float("inf"), 10**30]
+SECONDS_OF_OTHER_TYPES = ["10", b"10", None, True, False, [10], (1, 2), 10j, timedelta]
+WHOLE_OF_OTHER_TYPES = ["5", None, 5.0, True, False, [5], float("nan"), 5j]
+
+
+def make(argument: str, value: object) -> Settings:
+    """Settings with one argument."""
+    return Settings(**{argument: value})
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    """Threshold 5 within 10 s, 30 s open, one probe that closes it, and clearing on success."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    assert {
+        "threshold": 5,
+        "window": 10.0,
+        "reset_timeout": 30.0,
+        "probes": 1,
+        "success_threshold": 1,
+        "probe_timeout": None,
+        "clear_on_success": True,
+    } == defaults
+
+
+def test_settings_are_immutable_and_equal_by_content() -> None:
+    """Settings can be shared between breakers."""
+    settings = Settings(threshold=3)
+    assert {settings} == {Settings(threshold=3)}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.threshold = 4
+
+
+@pytest.mark.parametrize("argument", TIMES)
+@pytest.mark.parametrize("value", SECONDS_OUT_OF_RANGE)
+def test_seconds_out_of_range_are_refused(argument: str, value: float) -> None:
+    """From a millisecond to seven days; not a number and infinite are neither."""
+    with pytest.raises(
+        ValueError, match=rf"^{argument} must be from 0\.001 to 604800 seconds \(seven days\), got "
+    ) as e:
+        make(argument, value)
+    assert str(e.value).endswith(repr(value))
+
+
+@pytest.mark.parametrize("argument", TIMES)
+@pytest.mark.parametrize("value", [timedelta(0), timedelta(days=-1), timedelta(days=7, microseconds=1), timedelta.max])
+def test_timedeltas_out_of_range_are_refused(argument: str, value: timedelta) -> None:
+    """The same range, and the message shows what was given."""
+    with pytest.raises(ValueError, match=f"^{argument} must be from ") as caught:
+        make(argument, value)
+    assert str(caught.value).endswith(repr(value))
+
+
+@pytest.mark.parametrize("argument", ["window", "reset_timeout"])
+@pytest.mark.parametrize("value", SECONDS_OF_OTHER_TYPES)
+def test_what_is_no_length_of_time_is_refused(argument: str, value: object) -> None:
+    """A number or a timedelta; a bool is no number of seconds."""
+    pattern = f"^{argument} must be seconds or a timedelta, got {type(value).__name__}: "
+    with pytest.raises(TypeError, match=pattern):
+        make(argument, value)
+
+
+@pytest.mark.parametrize("argument", TIMES)
+@pytest.mark.parametrize("value", [0.001, 1, 604_800, 604_800.0, timedelta(milliseconds=1), timedelta(days=7)])
+def test_the_edges_of_the_range_are_in_it(argument: str, value: float) -> None:
+    """From a millisecond to seven days, both included."""
+    assert value == getattr(make(argument, value), argument)
+
+
+@pytest.mark.parametrize(("argument", "most"), WHOLE.items())
+def test_whole_numbers_out_of_range_are_refused(argument: str, most: int) -> None:
+    """From 1 to the most the table can hold."""
+    for value in (0, -1, most + 1, 10**30):
+        with pytest.raises(ValueError, match=f"^{argument} must be from 1 to {most}, got {value}$"):
+            make(argument, value)
+    assert (1, most) == (getattr(make(argument, 1), argument), getattr(make(argument, most), argument))
+
+
+@pytest.mark.parametrize("argument", WHOLE)
+@pytest.mark.parametrize("value", WHOLE_OF_OTHER_TYPES)
+def test_what_is_no_whole_number_is_refused(argument: str, value: object) -> None:
+    """An int; a bool is none, nor is a float that happens to be whole."""
+    with pytest.raises(TypeError, match=f"^{argument} must be an int, got {type(value).__name__}: "):
+        make(argument, value)
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes", []])
+def test_what_is_neither_true_nor_false_is_refused(value: object) -> None:
+    """A bool, not what could pass for one."""
+    with pytest.raises(TypeError, match=f"^clear_on_success must be True or False, got {type(value).__name__}: "):
+        make("clear_on_success", value)
+
+
+def test_numbers_are_in_microseconds() -> None:
+    """Seconds and timedeltas become the same whole microseconds."""
+    one = Settings(window=1.5, reset_timeout=2, probe_timeout=0.0015).numbers()
+    other = Settings(
+        window=timedelta(seconds=1.5), reset_timeout=timedelta(seconds=2), probe_timeout=timedelta(microseconds=1500)
+    ).numbers()
+    assert one == other
+    assert (1_500_000, 2_000_000, 1_500) == (one["window_us"], one["reset_us"], one["probe_us"])
+
+
+def test_a_probe_may_take_as_long_as_the_fuse_stays_open() -> None:
+    """``probe_timeout=None`` is ``reset_timeout``."""
+    assert 7_000_000 == Settings(reset_timeout=7).numbers()["probe_us"]
+
+
+def test_equal_settings_have_one_fingerprint() -> None:
+    """R15: spelling does not make settings differ, numbers do."""
+    same = [Settings(window=10), Settings(window=10.0), Settings(window=timedelta(seconds=10)), Settings()]
+    assert 1 == len({settings.fingerprint() for settings in same})
+    others = [
+        Settings(threshold=6), Settings(window=11), Settings(reset_timeout=31), Settings(probes=2),
+        Settings(success_threshold=2), Settings(probe_timeout=5), Settings(clear_on_success=False), Settings(),
+    ]  # fmt: skip
+    assert len(others) == len({settings.fingerprint() for settings in others})
+
+
+@pytest.mark.parametrize(("argument", "value"), [("threshold", 0), ("window", -1), ("probes", 9)])
+def test_a_breaker_refuses_what_settings_refuse(argument: str, value: float) -> None:
+    """The same messages, where the breaker is made."""
+    with pytest.raises(ValueError, match=f"^{argument} must be from "):
+        CircuitBreaker("db", **{argument: value})
+
+
+@pytest.mark.parametrize("argument", ["fuses", "failures"])
+@pytest.mark.parametrize(("value", "kind"), [(0, ValueError), (-1, ValueError), (10**9, ValueError), ("8", TypeError)])
+@pytest.mark.parametrize("maker", [Store.private, lambda **sizes: Store.shared("sizes", **sizes)])
+def test_a_store_refuses_sizes_out_of_range(argument: str, value: object, kind: type[Exception], maker: object) -> None:
+    """A table has 1 to 1,048,576 fuses of 1 to 2,048 failures each."""
+    with pytest.raises(kind, match=f"^{argument} must be "):
+        maker(**{argument: value})
