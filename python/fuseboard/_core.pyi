@@ -222,7 +222,7 @@ class Breaker:
             CircuitOpenError: the call is rejected.
         """
     def _settle(self, permit: Permit, error: BaseException | None = None) -> None:
-        """Says how the call ended. A second time for the same permit does nothing."""
+        """Says how the call ended. A second time for the same probe does nothing."""
     def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
 

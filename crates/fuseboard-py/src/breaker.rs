@@ -27,7 +27,10 @@ type Entered = HashMap<(usize, u32), Block>;
 
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Breaker {
-    pub(crate) link: Link,
+    pub(crate) link: Link<Fuse>,
+    /// The permit of the last call that found the fuse closed. Such permits differ only by fuse and generation, so one
+    /// does for many calls.
+    closed: Link<Permit>,
     entered: Mutex<Entered>,
 }
 
@@ -36,11 +39,12 @@ impl Breaker {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { link: Link::default(), entered: Mutex::default() }
+        Self { link: Link::default(), closed: Link::default(), entered: Mutex::default() }
     }
 
     fn _link(slf: &Bound<'_, Self>, fuse: Option<Bound<'_, Fuse>>) {
         slf.get().link.set(slf.py(), fuse);
+        slf.get().closed.set(slf.py(), None);
     }
 
     fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
@@ -51,8 +55,19 @@ impl Breaker {
         new_guard(slf, function)
     }
 
-    fn _admit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
-        admit(slf).map(Permit::new)
+    fn _admit<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Permit>> {
+        let py = slf.py();
+        let breaker = slf.get();
+        if let (Some(fuse), Some(last)) = (breaker.link.get(py), breaker.closed.get(py))
+            && last.get().admits(&fuse)
+        {
+            return Ok(last);
+        }
+        let permit = Bound::new(py, Permit::new(admit(slf)?))?;
+        if permit.get().is_closed() {
+            breaker.closed.set(py, Some(permit.clone()));
+        }
+        Ok(permit)
     }
 
     #[pyo3(signature = (permit, error=None))]

@@ -76,19 +76,20 @@ impl Fuse {
 
 /// A permit and the fuse that gave it.
 pub(crate) struct Held {
-    pub(crate) fuse: Py<Fuse>,
+    fuse: Py<Fuse>,
     ticket: Ticket,
+    closed: bool,
 }
 
 impl Held {
     pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
-        Self { fuse: fuse.clone().unbind(), ticket: Ticket::new(permit) }
+        Self { fuse: fuse.clone().unbind(), ticket: Ticket::new(permit), closed: false }
     }
 
     /// The permit of a call that found the fuse closed.
     #[inline(always)]
     pub(crate) fn closed(fuse: &Bound<'_, Fuse>, word: Word) -> Self {
-        Self::new(fuse, CorePermit { generation: word.generation(), lease: None })
+        Self { closed: true, ..Self::new(fuse, CorePermit { generation: word.generation(), lease: None }) }
     }
 
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
@@ -117,9 +118,24 @@ impl Permit {
         Self { held, settled: AtomicBool::new(false) }
     }
 
-    /// What it holds, for the first to ask: a permit has one outcome.
+    /// Whether it was given by a closed fuse; then one permit serves many calls.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.closed)
+    }
+
+    /// Whether it is a closed permit that this fuse would give just now.
+    #[inline(always)]
+    pub(crate) fn admits(&self, fuse: &Bound<'_, Fuse>) -> bool {
+        self.held.as_ref().is_some_and(|held| {
+            let word = fuse.get().word();
+            held.closed && held.fuse.is(fuse) && word.is_closed() && held.ticket.generation() == word.generation()
+        })
+    }
+
+    /// What it holds. A probe's permit has one outcome: only the first to ask gets it.
     pub(crate) fn take(&self) -> Option<&Held> {
-        if self.settled.swap(true, Ordering::Relaxed) { None } else { self.held.as_ref() }
+        let held = self.held.as_ref()?;
+        (held.closed || !self.settled.swap(true, Ordering::Relaxed)).then_some(held)
     }
 }
 
@@ -127,7 +143,9 @@ impl Drop for Permit {
     /// A permit that nobody settled, because Ctrl-C came just after it was given or its owner was thrown away, gives its
     /// lease back.
     fn drop(&mut self) {
-        if let Some(held) = self.take() {
+        if let Some(held) = self.take()
+            && !held.closed
+        {
             held.cancel();
         }
     }

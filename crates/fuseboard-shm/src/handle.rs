@@ -27,6 +27,13 @@ impl Ticket {
         Self { permit, owner: owner::token() }
     }
 
+    /// The generation of the fuse when the call was admitted.
+    #[must_use]
+    #[inline(always)]
+    pub const fn generation(&self) -> u64 {
+        self.permit.generation
+    }
+
     /// Whether the call it admits is a probe.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
