@@ -204,8 +204,11 @@ impl<'a> Fuse<'a> {
     /// Takes a probe's permit; `Ok(None)` if the generation ended while it was taken.
     fn probe(self, seen: Word, policy: &Policy, now_us: u64) -> Result<Option<Permit>, u64> {
         let generation = seen.generation();
-        let lease = self.seats().take(generation, policy.probes, policy.probe_us, now_us)?;
-        if self.word().generation() == generation {
+        let is_current = || self.word().generation() == generation;
+        let Some(lease) = self.seats().take(generation, policy.probes, policy.probe_us, now_us, is_current)? else {
+            return Ok(None);
+        };
+        if is_current() {
             return Ok(Some(Permit { generation, lease: Some(lease) }));
         }
         self.seats().give_back(lease);
@@ -246,8 +249,9 @@ impl<'a> Fuse<'a> {
     /// Counts a successful probe: whether it is the last one needed; `None` if its lease was taken over.
     fn count_probe(self, policy: &Policy, permit: Permit) -> Option<bool> {
         let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
+        let is_current = || self.word().generation() == permit.generation;
         let enough = policy.success_threshold <= 1
-            || count_success(&self.cell.progress, permit.generation) >= policy.success_threshold;
+            || count_success(&self.cell.progress, permit.generation, is_current)? >= policy.success_threshold;
         if !enough {
             self.seats().give_back(lease);
         }

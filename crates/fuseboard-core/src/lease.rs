@@ -44,7 +44,19 @@ pub(crate) struct Seats<'a> {
 
 impl Seats<'_> {
     /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first is free.
-    pub(crate) fn take(self, generation: u64, probes: u32, probe_us: u64, now_us: u64) -> Result<Lease, u64> {
+    /// `Ok(None)` if `is_current` says that the generation has ended.
+    ///
+    /// A lease of another generation is overwritten, so it must be an older one: a caller that was stopped while its
+    /// generation ended would take a newer prober's seat. Hence the question after the look: whoever wrote a newer lease
+    /// had seen a newer fuse word, and having read that lease we see it too.
+    pub(crate) fn take(
+        self,
+        generation: u64,
+        probes: u32,
+        probe_us: u64,
+        now_us: u64,
+        is_current: impl Fn() -> bool,
+    ) -> Result<Option<Lease>, u64> {
         let mut soonest = probe_us;
         for (seat, place) in (0_u32..).zip(self.leases).take(probes as usize) {
             let held = place.load(Ordering::Acquire);
@@ -52,10 +64,13 @@ impl Seats<'_> {
                 soonest = soonest.min(left);
                 continue;
             }
+            if !is_current() {
+                return Ok(None);
+            }
             let word = lease_word(generation, now_us.saturating_add(probe_us));
             // AcqRel: the last holder's use of the seat ends before ours begins.
             if place.compare_exchange(held, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return Ok(Lease { seat, word });
+                return Ok(Some(Lease { seat, word }));
             }
         }
         Err(soonest)
@@ -112,15 +127,19 @@ fn time_left(held: u64, generation: u64, now_us: u64) -> Option<u64> {
     remaining(now_us, held >> TAG_BITS)
 }
 
-/// Counts one successful probe of `generation` and returns how many there are now.
-pub(crate) fn count_success(progress: &AtomicU64, generation: u64) -> u32 {
-    let mut seen = progress.load(Ordering::Relaxed);
+/// Counts one successful probe of `generation` and returns how many there are now; `None` if a newer generation counts.
+pub(crate) fn count_success(progress: &AtomicU64, generation: u64, is_current: impl Fn() -> bool) -> Option<u32> {
+    let mut seen = progress.load(Ordering::Acquire);
     loop {
+        // As with a seat: what stands there may be replaced only if it was read while the generation was ours.
+        if seen >> TAG_BITS != generation && !is_current() {
+            return None;
+        }
         let before = if seen >> TAG_BITS == generation { seen & TAG_MASK } else { 0 };
         let after = (before + 1).min(TAG_MASK);
-        // Relaxed: the number decides alone; the fuse word orders everything else.
-        match progress.compare_exchange(seen, generation << TAG_BITS | after, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return after as u32,
+        // AcqRel: hands on the fuse word we saw, to whoever asks about a count that is not theirs.
+        match progress.compare_exchange(seen, generation << TAG_BITS | after, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return Some(after as u32),
             Err(now) => seen = now,
         }
     }
