@@ -22,7 +22,7 @@ $(VENV)/.built: $(VENV)/.tools $(RUST_SOURCES) pyproject.toml
 
 build: $(VENV)/.built  ## build everything into .venv
 
-demo: build  ## the main job with real processes, sockets and kills, in 20 seconds
+demo: build  ## the main job with real processes, sockets and kills, in half a minute
 	$(BIN)/fuseboard demo
 
 test: test-rust model crash test-python  ## every test

@@ -137,6 +137,16 @@ class CircuitBreaker(_core.Breaker):
             guarded = functools.update_wrapper(self._guard(function), function)
         return cast("F", guarded)
 
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
+
+        If that is a coroutine or a generator, it is guarded while it runs (rule R17).
+
+        Raises:
+            CircuitOpenError: the fuse rejects the call; the function is not called.
+        """
+        return cast("R", self._guard(function)(*args, **kwargs))
+
     async def acall(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Awaits ``function(*args, **kwargs)`` under the breaker; ``call`` is its counterpart for plain functions.
 

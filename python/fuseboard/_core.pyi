@@ -8,12 +8,9 @@ time.
 from collections.abc import Callable, Coroutine, Generator
 from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeAlias, TypeVar, final
+from typing import Any, ClassVar, Literal, Self, TypeAlias, final
 
 from fuseboard._state import State
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 __all__ = ["Breaker", "Clock", "Fuse", "FuseSnapshot", "FuseState", "Permit", "Ready", "Store", "check_name"]
 
@@ -223,14 +220,6 @@ class Breaker:
         """
     def _settle(self, permit: Permit, error: BaseException | None = None) -> None:
         """Says how the call ended. A second time for the same probe does nothing."""
-    def call(self, function: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
-
-        If that is a coroutine or a generator, it is guarded while it runs (rule R17).
-
-        Raises:
-            CircuitOpenError: the fuse rejects the call; the function is not called.
-        """
     def __enter__(self) -> None: ...
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None

@@ -40,9 +40,9 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
     return guard(breaker, start, admit=lambda: permit)()
 
 
-def _is_awaited(code: CodeType | None) -> bool:
+def _is_awaited(code: object) -> bool:
     """Whether it is the code of a generator that is awaited as a coroutine: one by ``types.coroutine``."""
-    return code is not None and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+    return isinstance(code, CodeType) and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _coroutine_function(

@@ -1,5 +1,6 @@
 """What an exception says about the service: failure, or nothing (rule R10)."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from typing import TypeAlias
@@ -48,7 +49,7 @@ def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
     classes = which if isinstance(which, tuple) else (which,)
     if all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         return lambda error: isinstance(error, classes)  # type: ignore[arg-type]
-    if isinstance(which, tuple | type) or not callable(which):
+    if isinstance(which, tuple | type) or not callable(which) or inspect.iscoroutinefunction(which):
         kinds = "an exception class, a tuple of them, or a predicate"
         raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {which!r}")
     return which

@@ -33,7 +33,10 @@ def shown(value: object) -> str:
     """A value for a message, whatever it is: short, and without a failure of its own."""
     if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
         return f"an int of {value.bit_length()} bits"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - somebody else's repr must not hide what is wrong with the value
+        text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
 
 
@@ -75,7 +78,7 @@ def flag(argument: str, value: bool) -> bool:
         TypeError: if it is not one.
     """
     if value is not True and value is not False:
-        raise TypeError(f"{argument} must be True or False, got {type(value).__name__}: {value!r}")
+        raise TypeError(f"{argument} must be True or False, got {type(value).__name__}: {shown(value)}")
     return value
 
 

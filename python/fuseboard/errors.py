@@ -43,7 +43,7 @@ class CircuitOpenError(FuseboardError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        hint = "" if self.retry_after is None else f"; retry in {self.retry_after:.3g} s"
+        hint = "" if self.retry_after is None else f"; retry in {_rounded(self.retry_after)} s"
         if self.state is State.HALF_OPEN:
             return f"circuit {self.name!r} is half-open and its probes are under way{hint} at the latest"
         return f"circuit {self.name!r} is {self.state.value}{hint}"
@@ -81,6 +81,11 @@ class StoreOpenError(FuseboardError):
         return f"store {self.store!r} cannot be shared: {self.path}: {self.detail}. {_WAY_OUT[self.reason]}"
 
 
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.3g}" if seconds < _LONG else f"{seconds:,.0f}"
+
+
+_LONG = 100
 _WAY_OUT = {
     "place": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
     "foreign": "Remove it, or choose another store name or FUSEBOARD_DIR.",

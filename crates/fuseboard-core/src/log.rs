@@ -26,6 +26,8 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_BITS, not_before};
 use crate::word::Word;
 
+/// How far ahead of the clock an old entry of the same place may be and still matter.
+const NEAR_US: u64 = 1_000_000;
 const RUN_SHIFT: u32 = STAMP_BITS;
 const STAMP_MASK: u64 = (1 << STAMP_BITS) - 1;
 
@@ -72,9 +74,9 @@ impl Log<'_> {
 
     /// Puts down an attempt for the head of `seen`, the value of `word`. `None` if the fuse has moved on meanwhile.
     pub(crate) fn attempt(self, word: &AtomicU64, seen: Word, now_us: u64) -> Option<Entry> {
-        let previous = self.entry(seen.head(), 1);
+        // Acquire on both entries: if one is of a later lap, its writer had seen a later fuse word, and so do we below.
+        let previous = self.last(seen.head());
         let place = self.place(seen.head());
-        // Acquire on the entry: if it is of a later lap, its writer had seen a later fuse word, and so do we below.
         let found = Entry(place.load(Ordering::Acquire));
         if word.load(Ordering::Acquire) != seen.0 {
             return None;
@@ -110,9 +112,12 @@ fn next_entry(seen: Word, previous: Entry, found: Entry, now_us: u64) -> Entry {
         run = previous.run().saturating_add(1);
         stamp = not_before(stamp, previous.stamp());
     }
-    if found.run() == run {
-        // Perhaps a rival's attempt for this very index, perhaps even counted by now: never make it older.
-        stamp = not_before(stamp, found.stamp());
+    let ahead = found.stamp().checked_sub(stamp);
+    if found.run() == run || ahead.is_some_and(|ahead| ahead < NEAR_US) {
+        // Perhaps a rival's attempt for this very index, perhaps even counted by now: never make it older. And never put
+        // down what stood there, even where the clock stands still: a writer that was stopped before a lap would take it
+        // for what it had read, and replace it.
+        stamp = not_before(stamp, found.stamp() + 1);
     }
     Entry::new(stamp, run)
 }

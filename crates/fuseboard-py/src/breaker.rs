@@ -77,17 +77,6 @@ impl Breaker {
         }
     }
 
-    #[pyo3(signature = (function, /, *args, **kwargs))]
-    fn call<'py>(
-        slf: &Bound<'py, Self>,
-        function: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let held = admit(slf)?;
-        finish(slf, held, function.call(args, kwargs))
-    }
-
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
         let held = admit(slf)?;
         if let Some(frame) = running_frame(slf.py()) {
@@ -147,18 +136,35 @@ impl Breaker {
     }
 
     /// The innermost block of a frame. If it has none, the block was entered from a frame that has ended, as an
-    /// `ExitStack` does it: then any of those will do, they differ only if the fuse changed in between. A frame that only
-    /// we refer to has ended; one that runs or waits is referred to by the interpreter.
+    /// `ExitStack` does it.
     fn recall(&self, frame: &Bound<'_, PyAny>) -> Option<Block> {
         let mut entered = self.entered();
-        let ended = |block: &Block| block.frame.as_ref().is_some_and(|other| references(other) == 1);
-        let address = match depth(&entered, frame.as_ptr().addr()) {
-            0 => entered.iter().find(|(_, block)| ended(block))?.0.0,
-            _ => frame.as_ptr().addr(),
-        };
-        let last = depth(&entered, address) - 1;
-        entered.remove(&(address, last))
+        let address = frame.as_ptr().addr();
+        match depth(&entered, address) {
+            0 => recall_ended(&mut entered),
+            depth => entered.remove(&(address, depth - 1)),
+        }
     }
+}
+
+/// A block whose frame has ended: any of them, if their permits are alike. If they are not, nobody can tell whose this one
+/// is; then all of them are void and their outcomes change nothing (rule R09), and a probe among them runs to its
+/// deadline. A frame that only we refer to has ended; one that runs or waits is referred to by the interpreter too.
+fn recall_ended(entered: &mut Entered) -> Option<Block> {
+    let has_ended = |block: &Block| block.frame.as_ref().is_none_or(|frame| references(frame) == 1);
+    let ended: Vec<_> = entered.iter().filter(|(_, block)| has_ended(block)).map(|(key, _)| *key).collect();
+    // A frame that is kept by a traceback does not look ended; where there is but one block, it is this one all the same.
+    let only = (entered.len() == 1).then(|| entered.keys().next().copied()).flatten();
+    let key = ended.first().copied().or(only)?;
+    let alike = |a: &Option<Held>, b: &Option<Held>| a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_like(b));
+    if !ended.iter().all(|other| *other == key || alike(&entered[&key].held, &entered[other].held)) {
+        for key in &ended {
+            if let Some(block) = entered.get_mut(key) {
+                block.held = None;
+            }
+        }
+    }
+    entered.remove(&key)
 }
 
 /// How many blocks a frame has entered.
@@ -247,11 +253,10 @@ fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
 /// a coroutine or a generator is guarded anew, while it runs (rule R17).
 pub(crate) fn finish<'py>(
     slf: &Bound<'py, Breaker>,
-    held: Option<Held>,
+    held: Held,
     result: PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    let Some(held) = held else { return result };
     match result {
         Ok(value) if crate::guard::has_only_begun(&value) => {
             slf.call_method1(intern!(py, "_follow"), (value, Permit::new(Some(held))))

@@ -92,6 +92,12 @@ impl Held {
         Self { closed: true, ..Self::new(fuse, CorePermit { generation: word.generation(), lease: None }) }
     }
 
+    /// Whether the two may stand for each other: of one fuse and generation, and no probes.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let same = self.fuse.is(&other.fuse) && self.ticket.generation() == other.ticket.generation();
+        same && !self.ticket.is_probe() && !other.ticket.is_probe()
+    }
+
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
         let fuse = self.fuse.get();
         match fuse.handle.settle(&fuse.policy, &self.ticket, outcome) {

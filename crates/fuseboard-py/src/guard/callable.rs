@@ -48,7 +48,10 @@ pub(crate) fn new_guard(breaker: &Bound<'_, Breaker>, function: &Bound<'_, PyAny
     }
 }
 
-/// The call. Hot: everything up to the first `return` is the closed path.
+/// The call. Hot: everything up to the first `return` of a result is the closed path.
+///
+/// The function is called from here and from nowhere deeper: when the interpreter ends, it ends a daemon thread in the
+/// middle of the function by unwinding its stack, which must not meet a frame of ours that catches or cleans up.
 unsafe extern "C" fn vectorcall(
     this: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
@@ -58,61 +61,160 @@ unsafe extern "C" fn vectorcall(
     // SAFETY: the interpreter calls this with the lock held and with a guard, whose fields stay as they were made for as
     // long as it lives, which the caller sees to; the arguments are handed on as they came.
     unsafe {
-        let py = Python::assume_attached();
         let guard = &*this.cast::<Guard>();
-        let call = || match ffi::PyVectorcall_Function(guard.function) {
+        let function = guard.function;
+        let call = match ffi::PyVectorcall_Function(function) {
             // Straight to the function, without the checks of a result that the interpreter will make of ours.
-            Some(function) => function(guard.function, args, nargsf, kwnames),
-            None => ffi::PyObject_Vectorcall(guard.function, args, nargsf, kwnames),
+            Some(call) => call,
+            None => ffi::PyObject_Vectorcall,
         };
-        let breaker = Bound::ref_from_ptr(py, &guard.breaker).cast_unchecked::<Breaker>();
-        let Some(fuse) = breaker.get().link.get(py) else { return slow(guard.breaker, None, call) };
-        let word = fuse.get().word();
-        if !word.is_closed() {
-            return slow(guard.breaker, None, call);
-        }
-        let result = call();
-        if !result.is_null() {
-            let value = Bound::ref_from_ptr(py, &result);
-            if !super::has_only_begun(value) && fuse.get().plain_success(word) {
-                return result;
+        match begin(guard.breaker) {
+            Beginning::Closed(fuse, word) => {
+                let result = call(function, args, nargsf, kwnames);
+                if !result.is_null() && plain(fuse, word, result) {
+                    return result;
+                }
+                end_closed(guard.breaker, fuse, word, result)
             }
+            Beginning::Held(held) => {
+                let result = call(function, args, nargsf, kwnames);
+                end_held(guard.breaker, held, result)
+            }
+            Beginning::Unguarded => call(function, args, nargsf, kwnames),
+            Beginning::Rejected => ptr::null_mut(),
         }
-        slow(guard.breaker, Some((fuse, word)), || result)
     }
 }
 
-/// Everything but the closed path: asks for a permit if the call was not `admitted` yet, calls, settles.
-///
+/// How a call begins. Plain values and owned pointers: nothing that is cleaned up if the thread ends in the call.
+enum Beginning {
+    /// The fuse is closed: an owned reference to it, and its word.
+    Closed(*mut ffi::PyObject, Word),
+    /// A permit, from `Box::into_raw`.
+    Held(*mut Held),
+    /// Our own fault, or the interpreter is going away: the call goes on as if there were no breaker.
+    Unguarded,
+    /// An exception is set.
+    Rejected,
+}
+
 /// # Safety
-/// `breaker` is a live breaker, and `call` returns a new reference, or null with an exception set.
-#[cold]
-#[inline(never)]
-unsafe fn slow(
-    breaker: *mut ffi::PyObject,
-    admitted: Option<(Bound<'_, Fuse>, Word)>,
-    call: impl FnOnce() -> *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // Attached already; this tells PyO3 so, which else would put off every release of a reference.
-    Python::attach(|py| {
-        // SAFETY: a live breaker, says the caller.
-        let breaker = unsafe { Bound::from_borrowed_ptr(py, breaker).cast_into_unchecked::<Breaker>() };
-        let held = match admitted {
-            Some((fuse, word)) => Ok(Some(Held::closed(&fuse, word))),
-            None => admit(&breaker),
-        };
-        let result = held.and_then(|held| {
-            // SAFETY: an owned reference, or null with an exception set, says the caller.
-            finish(&breaker, held, unsafe { Bound::from_owned_ptr_or_err(py, call()) })
-        });
-        match result {
-            Ok(value) => value.into_ptr(),
-            Err(error) => {
-                error.restore(py);
-                ptr::null_mut()
+/// The interpreter lock is held and `breaker` is a live breaker.
+#[inline(always)]
+unsafe fn begin(breaker: *mut ffi::PyObject) -> Beginning {
+    // SAFETY: as the caller says.
+    unsafe {
+        let py = Python::assume_attached();
+        let link = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().link;
+        if let Some(fuse) = link.get(py) {
+            let word = fuse.get().word();
+            if word.is_closed() {
+                return Beginning::Closed(fuse.into_ptr(), word);
             }
         }
-    })
+        ask(breaker)
+    }
+}
+
+/// Whether a result ends a closed call that changes nothing; then it is counted and the fuse's reference given back.
+///
+/// # Safety
+/// The interpreter lock is held; `fuse` is an owned reference to a fuse; `result` is a live object.
+#[inline(always)]
+unsafe fn plain(fuse: *mut ffi::PyObject, word: Word, result: *mut ffi::PyObject) -> bool {
+    // SAFETY: as the caller says.
+    unsafe {
+        let py = Python::assume_attached();
+        let link = Bound::ref_from_ptr(py, &fuse).cast_unchecked::<Fuse>();
+        let plain = !super::has_only_begun(Bound::ref_from_ptr(py, &result)) && link.get().plain_success(word);
+        if plain {
+            ffi::Py_DECREF(fuse);
+        }
+        plain
+    }
+}
+
+/// Asks for a permit where the fuse is not known to be closed.
+///
+/// # Safety
+/// As for [`begin`].
+#[cold]
+#[inline(never)]
+unsafe fn ask(breaker: *mut ffi::PyObject) -> Beginning {
+    // Attached already; this tells PyO3 so, which else would put off every release of a reference. It refuses when the
+    // interpreter is going away.
+    let beginning = Python::try_attach(|py| {
+        // SAFETY: a live breaker, says the caller.
+        let breaker = unsafe { Bound::from_borrowed_ptr(py, breaker).cast_into_unchecked::<Breaker>() };
+        match admit(&breaker) {
+            Ok(Some(held)) => Beginning::Held(Box::into_raw(Box::new(held))),
+            Ok(None) => Beginning::Unguarded,
+            Err(error) => {
+                error.restore(py);
+                Beginning::Rejected
+            }
+        }
+    });
+    beginning.unwrap_or(Beginning::Unguarded)
+}
+
+/// Settles a closed call that is not plain.
+///
+/// # Safety
+/// As for [`begin`]; `fuse` is an owned reference to a fuse, `result` an owned reference or null with an exception set.
+#[cold]
+#[inline(never)]
+unsafe fn end_closed(
+    breaker: *mut ffi::PyObject,
+    fuse: *mut ffi::PyObject,
+    word: Word,
+    result: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let ended = Python::try_attach(|py| {
+        // SAFETY: an owned reference to a fuse, says the caller.
+        let fuse = unsafe { Bound::from_owned_ptr(py, fuse).cast_into_unchecked::<Fuse>() };
+        // SAFETY: as the caller says.
+        unsafe { end(py, breaker, Held::closed(&fuse, word), result) }
+    });
+    ended.unwrap_or(result)
+}
+
+/// Settles a call that was given a permit.
+///
+/// # Safety
+/// As for [`end_closed`]; `held` is from `Box::into_raw` and not used again.
+#[cold]
+#[inline(never)]
+unsafe fn end_held(breaker: *mut ffi::PyObject, held: *mut Held, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let ended = Python::try_attach(|py| {
+        // SAFETY: the box is given up by the caller.
+        let held = unsafe { Box::from_raw(held) };
+        // SAFETY: as the caller says.
+        unsafe { end(py, breaker, *held, result) }
+    });
+    ended.unwrap_or(result)
+}
+
+/// # Safety
+/// `breaker` is a live breaker, `result` an owned reference or null with an exception set.
+unsafe fn end(
+    py: Python<'_>,
+    breaker: *mut ffi::PyObject,
+    held: Held,
+    result: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as the caller says.
+    let (breaker, result) = unsafe {
+        let breaker = Bound::from_borrowed_ptr(py, breaker).cast_into_unchecked::<Breaker>();
+        (breaker, Bound::from_owned_ptr_or_err(py, result))
+    };
+    match finish(&breaker, held, result) {
+        Ok(value) => value.into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            ptr::null_mut()
+        }
+    }
 }
 
 /// As a method: bound to the instance it is looked up on; on the class, the guard itself.
@@ -200,7 +302,8 @@ fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
         | ffi::Py_TPFLAGS_HAVE_GC
         | ffi::Py_TPFLAGS_HAVE_VECTORCALL
         | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR
-        | ffi::Py_TPFLAGS_IMMUTABLETYPE;
+        | ffi::Py_TPFLAGS_IMMUTABLETYPE
+        | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
     let mut spec = ffi::PyType_Spec {
         name: c"fuseboard._core.Guard".as_ptr(),
         basicsize: c_int::try_from(size_of::<Guard>()).expect("a small struct"),

@@ -1,0 +1,198 @@
+//! The rules of a fuse as a plain sequential machine: what `docs/reference/state-machine.md` says, in the simplest words
+//! that can be run. It knows of no words, heads or rings; only of the log's length, where counts stop.
+
+use fuseboard_core::fuse::{Effect, Permit, Rejection, Transition};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use fuseboard_core::time::LEAD_US;
+
+/// A lease as its holder and the seat know it. Generations are told apart by 16 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    tag: u64,
+    deadline: u64,
+}
+
+/// What a call was given: the generation and, for a probe, its seat and lease.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    pub generation: u64,
+    pub probe: Option<(usize, Held)>,
+}
+
+impl Ticket {
+    /// Whether a permit of the shipped code's says the same.
+    pub fn is_like(&self, permit: &Permit) -> bool {
+        let seat = permit.lease.map(|lease| lease.seat as usize);
+        self.generation == permit.generation && self.probe.map(|(seat, _)| seat) == seat
+    }
+}
+
+/// A fuse.
+#[derive(Debug)]
+pub struct Reference {
+    pub state: State,
+    /// When the state began; one more than the last time where the clock did not move.
+    pub since: u64,
+    /// When the failures of the window were, of any age.
+    pub failures: Vec<u64>,
+    pub log_len: usize,
+    successes: u32,
+    seats: [Option<(Held, u64)>; 8],
+}
+
+impl Reference {
+    pub fn new(log_len: usize) -> Self {
+        Self { state: State::Unseen, since: 0, failures: Vec::new(), log_len, successes: 0, seats: [None; 8] }
+    }
+
+    /// R09: a change of state begins a later generation, with an empty window and no probe counted.
+    fn go_to(&mut self, to: State, now: u64) -> Transition {
+        let from = self.state.visible();
+        self.since = now.max(self.since + 1);
+        self.state = to;
+        self.failures.clear();
+        self.successes = 0;
+        Transition { from, to: to.visible(), generation: self.since }
+    }
+
+    /// R01: a fuse never seen is closed.
+    fn see(&mut self, now: u64) {
+        if self.state == State::Unseen {
+            self.go_to(State::Closed, now);
+        }
+    }
+
+    fn tag(&self) -> u64 {
+        self.since % (1 << 16)
+    }
+
+    /// R02, R05, R06, R12; what the shipped code should answer, and the ticket if it is a permit.
+    pub fn admit(&mut self, policy: &Policy, owner: u64, now: u64) -> (Result<Ticket, Rejection>, Option<Transition>) {
+        self.see(now);
+        let mut transition = None;
+        if self.state == State::Open {
+            // R14: a stamp in the future counts as now.
+            let left = (self.since.min(now) + policy.reset_us).saturating_sub(now);
+            if left > LEAD_US {
+                return (Err(Rejection { state: State::Open, retry_after_us: Some(left) }), None);
+            }
+            transition = Some(self.go_to(State::HalfOpen, now));
+        }
+        let verdict = match self.state {
+            State::Isolated => Err(Rejection { state: State::Isolated, retry_after_us: None }),
+            State::HalfOpen => self.probe(policy, owner, now),
+            _ => Ok(Ticket { generation: self.since, probe: None }),
+        };
+        (verdict, transition)
+    }
+
+    fn probe(&mut self, policy: &Policy, owner: u64, now: u64) -> Result<Ticket, Rejection> {
+        let tag = self.tag();
+        let taken = |seat: &Option<(Held, u64)>| {
+            let (held, _) = (*seat)?;
+            (held.tag == tag && held.deadline > now).then(|| held.deadline - now)
+        };
+        let left: Vec<_> = self.seats[..policy.probes as usize].iter().map(taken).collect();
+        let Some(free) = left.iter().position(Option::is_none) else {
+            let soonest = left.into_iter().flatten().min();
+            return Err(Rejection { state: State::HalfOpen, retry_after_us: soonest.min(Some(policy.probe_us)) });
+        };
+        let held = Held { tag, deadline: now + policy.probe_us };
+        self.seats[free] = Some((held, owner));
+        Ok(Ticket { generation: self.since, probe: Some((free, held)) })
+    }
+
+    fn holds(&self, ticket: &Ticket) -> bool {
+        ticket.probe.is_some_and(|(seat, held)| self.seats[seat].is_some_and(|(now_held, _)| now_held == held))
+    }
+
+    fn is_late(&self, ticket: &Ticket) -> bool {
+        ticket.generation != self.since || self.state == State::HalfOpen && !self.holds(ticket)
+    }
+
+    /// R04, R07, R09.
+    pub fn succeeded(&mut self, policy: &Policy, ticket: &Ticket, now: u64) -> Effect {
+        match self.state {
+            _ if self.is_late(ticket) => Effect::Late,
+            State::HalfOpen => {
+                self.successes += 1;
+                if self.successes >= policy.success_threshold {
+                    return Effect::Changed(self.go_to(State::Closed, now));
+                }
+                self.seats[ticket.probe.expect("a probe").0] = None;
+                Effect::Counted
+            }
+            State::Closed if policy.clear_on_success => {
+                self.failures.clear();
+                Effect::Counted
+            }
+            _ => Effect::Counted,
+        }
+    }
+
+    /// R03, R08, R09.
+    pub fn failed(&mut self, policy: &Policy, ticket: &Ticket, now: u64) -> Effect {
+        match self.state {
+            _ if self.is_late(ticket) => Effect::Late,
+            State::HalfOpen => Effect::Changed(self.go_to(State::Open, now)),
+            State::Closed => {
+                let count = self.add(policy.window_us, now);
+                if count < policy.threshold as usize {
+                    return Effect::Counted;
+                }
+                Effect::Changed(self.go_to(State::Open, now))
+            }
+            _ => Effect::Counted,
+        }
+    }
+
+    /// R10.
+    pub fn released(&mut self, ticket: &Ticket) -> Effect {
+        let held = self.holds(ticket);
+        if let Some((seat, _)) = ticket.probe.filter(|_| held) {
+            self.seats[seat] = None;
+        }
+        if ticket.generation != self.since || ticket.probe.is_some() && !held { Effect::Late } else { Effect::Counted }
+    }
+
+    /// R11: frees the seats of an owner that is gone; whether it had any.
+    pub fn reclaim(&mut self, owner: u64) -> bool {
+        let gone = self.seats.iter_mut().filter(|seat| seat.is_some_and(|(_, of)| of == owner));
+        gone.map(|seat| *seat = None).count() > 0
+    }
+
+    /// Adds a failure; how many there are within the window.
+    fn add(&mut self, window: u64, now: u64) -> usize {
+        let stamp = now.max(self.since);
+        self.failures.push(stamp);
+        self.failures.iter().filter(|failure| **failure + window >= stamp).count()
+    }
+
+    /// R13.
+    pub fn record_failure(&mut self, window: u64, now: u64) -> u32 {
+        self.see(now);
+        self.add(window, now).min(self.log_len) as u32
+    }
+
+    /// R13.
+    pub fn record_success(&mut self, now: u64) {
+        self.see(now);
+        self.failures.clear();
+    }
+
+    /// R12.
+    pub fn set(&mut self, to: State, now: u64) -> Option<Transition> {
+        let held = [State::Isolated, State::Disabled].contains(&self.state);
+        (!held).then(|| self.go_to(to, now))
+    }
+
+    /// R12.
+    pub fn command(&mut self, to: State, now: u64) -> Transition {
+        self.go_to(to, now)
+    }
+
+    pub fn forget(&mut self, now: u64) -> Option<Transition> {
+        (self.state != State::Unseen).then(|| self.go_to(State::Unseen, now))
+    }
+}

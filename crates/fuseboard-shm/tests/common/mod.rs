@@ -1,0 +1,104 @@
+//! What the tests of the table share: a folder of their own in shared memory, and a small table in it.
+#![allow(dead_code, reason = "each file takes the part it needs")]
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fuseboard_core::layout::Geometry;
+use fuseboard_core::policy::Policy;
+use fuseboard_shm::clock::Clock;
+use fuseboard_shm::error::OpenError;
+use fuseboard_shm::open;
+use fuseboard_shm::table::Table;
+
+/// One second.
+pub const SECOND: u64 = 1_000_000;
+/// What most tests ask of a fuse.
+pub const POLICY: Policy = Policy {
+    threshold: 3,
+    window_us: 10 * SECOND,
+    reset_us: 30 * SECOND,
+    probes: 1,
+    success_threshold: 1,
+    probe_us: 5 * SECOND,
+    clear_on_success: true,
+};
+
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
+/// A private folder that is removed in the end, with all that lies in it.
+#[derive(Debug)]
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let shm = Path::new("/dev/shm");
+        let base = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = base.join(format!("fuseboard-test-{}-{number}", process::id()));
+        DirBuilder::new().mode(0o700).create(&path).expect("a folder that nobody has");
+        Self(path)
+    }
+
+    /// The names in it, in order.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("a readable folder");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name")).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Opens the table `name` in it, or makes a small one.
+    pub fn open(&self, name: &str) -> Result<Table, OpenError> {
+        open::open(name, Some(&self.0), small(), Clock::System)
+    }
+
+    /// The table `name`, which can be had.
+    pub fn table(&self, name: &str) -> Table {
+        self.open(name).expect("a table")
+    }
+
+    /// Where the table `shop` lies, or would.
+    pub fn shop(&self) -> PathBuf {
+        let elsewhere = Self::new();
+        let table = elsewhere.table("shop");
+        self.0.join(table.path().and_then(Path::file_name).expect("a file's name"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).expect("a folder of ours");
+    }
+}
+
+/// Four slots, four failures each.
+pub fn small() -> Geometry {
+    Geometry::for_capacity(4, 4).expect("numbers in range")
+}
+
+/// Random numbers that a seed repeats (xorshift64*, Vigna 2016).
+#[derive(Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end
+    }
+}

@@ -1,0 +1,131 @@
+//! How a table comes to be, and what happens where there is no room for it or it is taken away.
+mod common;
+
+use std::ffi::CStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Barrier;
+use std::thread;
+
+use common::{Folder, SECOND, small};
+use fuseboard_core::layout::Geometry;
+use fuseboard_shm::clock::Clock;
+use fuseboard_shm::error::Kind;
+use fuseboard_shm::open;
+use fuseboard_shm::table::Table;
+
+fn fail(table: &Table, name: &str) -> u32 {
+    let slot = table.locate(name, true).expect("there is room");
+    table.fuse(slot).record_failure(60 * SECOND, table.clock().now_us())
+}
+
+/// T08, T11: creation leaves one file of the right size and mode, with one name, and nothing else.
+#[test]
+fn creation_leaves_one_whole_private_file() {
+    let folder = Folder::new();
+    let table = folder.table("shop");
+    let path = table.path().expect("a host's table");
+    assert_eq!(vec![path.file_name().expect("a name").to_str().expect("a plain name").to_owned()], folder.names());
+    let meta = fs::metadata(path).expect("our own file");
+    assert_eq!((0o100_600, 1, small().bytes() as u64), (meta.mode(), meta.nlink(), meta.len()));
+    assert!(meta.blocks() * 512 >= meta.len(), "every byte is reserved");
+}
+
+/// T08: whoever comes second gets the table of the first, with the numbers it was made with.
+#[test]
+fn an_existing_table_keeps_its_geometry() {
+    let folder = Folder::new();
+    let first = folder.table("shop");
+    let larger = Geometry::for_capacity(64, 64).expect("numbers in range");
+    let second = open::open("shop", Some(&folder.0), larger, Clock::System).expect("the same table");
+    assert_eq!(small(), second.geometry());
+    assert_eq!([1, 2, 3], [fail(&first, "db"), fail(&second, "db"), fail(&first, "db")]);
+}
+
+/// T08: openers that race to create a table all get the same one, and leave no other file.
+#[test]
+fn racing_openers_get_one_table() {
+    for round in 0..50 {
+        let folder = Folder::new();
+        let start = Barrier::new(4);
+        let open_and_fail = || {
+            start.wait();
+            fail(&folder.table("shop"), "db")
+        };
+        let mut counts = thread::scope(|scope| {
+            let openers = [(); 4].map(|()| scope.spawn(open_and_fail));
+            openers.map(|opener| opener.join().expect("no opener panics"))
+        });
+        counts.sort_unstable();
+        assert_eq!([1, 2, 3, 4], counts, "round {round}");
+        assert_eq!(1, folder.names().len());
+    }
+}
+
+/// T08: two names are two tables.
+#[test]
+fn tables_of_two_names_share_nothing() {
+    let folder = Folder::new();
+    let (shop, bank) = (folder.table("shop"), folder.table("bank"));
+    assert_eq!([1, 1, 2], [fail(&shop, "db"), fail(&bank, "db"), fail(&shop, "db")]);
+}
+
+/// State outlives callers: a table that nobody has open any more is still there.
+#[test]
+fn a_table_outlives_its_last_user() {
+    let folder = Folder::new();
+    assert_eq!([1, 2], [fail(&folder.table("shop"), "db"), fail(&folder.table("shop"), "db")]);
+}
+
+/// T12: a table whose file is removed goes on for those who have it open; the next opener makes a new one.
+#[test]
+fn a_removed_table_goes_on_for_its_users() {
+    let folder = Folder::new();
+    let old = folder.table("shop");
+    fail(&old, "db");
+    fs::remove_file(old.path().expect("a host's table")).expect("our own file");
+    let new = folder.table("shop");
+    assert_eq!((2, 1), (fail(&old, "db"), fail(&new, "db")));
+}
+
+/// The folder is made, private, if there is none.
+#[test]
+fn a_missing_folder_is_made_private() {
+    let folder = Folder::new();
+    let inner = folder.0.join("inner");
+    open::open("shop", Some(&inner), small(), Clock::System).expect("a table");
+    assert_eq!(0o40_700, fs::metadata(inner).expect("our own folder").mode());
+}
+
+/// Mounts a file system of 1 MiB on the folder, for this thread alone; `false` if it may not.
+fn confine(folder: &Folder) -> bool {
+    let target = std::ffi::CString::new(folder.0.as_os_str().as_encoded_bytes()).expect("a plain path");
+    let mount = |kind: &CStr, on: &CStr, flags, options: &CStr| {
+        // SAFETY: all arguments are C strings that outlive the call.
+        unsafe { libc::mount(kind.as_ptr(), on.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) == 0 }
+    };
+    // SAFETY: takes numbers only; gives this thread its own view of what is mounted, which ends with the thread.
+    let apart = unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0;
+    apart
+        && mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE, c"")
+        && mount(c"tmpfs", &target, libc::MS_NOSUID, c"size=1m,mode=0700")
+}
+
+/// T08, T12: a table for which there is no room is refused as such when it is made, not met by a signal later; nothing
+/// is left of it, and a smaller one can be had. Only root can mount so small a file system; others are told so and pass.
+#[test]
+fn a_full_disk_is_told_at_creation() {
+    let folder = Folder::new();
+    let large = Geometry::for_capacity(1024, 256).expect("numbers in range");
+    let full_then_small = || {
+        if !confine(&folder) {
+            eprintln!("not tested: only root can mount a small file system");
+            return;
+        }
+        let error = open::open("shop", Some(&folder.0), large, Clock::System).expect_err("it does not fit");
+        assert_eq!(Kind::Full, error.kind, "{error}");
+        assert_eq!(Vec::<String>::new(), folder.names());
+        assert_eq!(1, fail(&folder.table("shop"), "db"));
+    };
+    thread::scope(|scope| scope.spawn(full_then_small).join()).expect("no step panics");
+}

@@ -1,0 +1,27 @@
+//! Any bytes as a table (rule T10): random bytes replayed, bytes that change under one's hands, and a file cut short.
+//!
+//! | module | shows |
+//! |---|---|
+//! | `checks` | what must hold, as functions of a string of bytes; shared with `fuzz/` |
+//! | `replay` | that it holds for some thousand random strings, without a fuzzer |
+//! | `live` | that it holds while another process scribbles over the table |
+//! | `truncation` | what a file cut short does to those who map it, and to those who open it |
+//! | `findings` | what does not hold yet, ignored until it does |
+//! | `child` | other processes: this binary again, in another role |
+//! | `watchdog` | the end of a process that hangs |
+//!
+//! Every check has a control: the same harness, given something unsound, must notice.
+#[path = "hostile/checks/mod.rs"]
+mod checks;
+#[path = "hostile/child.rs"]
+mod child;
+#[path = "hostile/findings.rs"]
+mod findings;
+#[path = "hostile/live.rs"]
+mod live;
+#[path = "hostile/replay.rs"]
+mod replay;
+#[path = "hostile/truncation.rs"]
+mod truncation;
+#[path = "hostile/watchdog.rs"]
+mod watchdog;

@@ -1,0 +1,186 @@
+//! A table's file, its raw words, and a folder for such files.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::hash::Hasher;
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use fuseboard_core::layout::{FINGERPRINT, Geometry, MAGIC, VERSION};
+use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_shm::clock::Clock;
+use fuseboard_shm::error::OpenError;
+use fuseboard_shm::open::open;
+use fuseboard_shm::table::Table;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::words::{CELL_WORDS, has_believed_future};
+
+/// The key under which names are hashed in tables that the checks lay out.
+pub const HASH_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+const NAME_WORDS: usize = 26;
+const LINE_WORDS: usize = 64;
+
+/// A private folder for tables, removed with this value.
+pub struct Bed {
+    folder: PathBuf,
+    boot: u64,
+}
+
+impl Bed {
+    /// A folder of this name below `parent`, which must not exist yet.
+    pub fn new(parent: &Path, name: &str) -> Self {
+        let folder = parent.join(format!("fuseboard-{name}-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&folder).expect("a folder of our own");
+        let geometry = Geometry::for_capacity(1, 2).expect("in range");
+        let table = open("any", Some(&folder), geometry, Clock::System).expect("a table can be made");
+        let boot = table.path().and_then(Path::extension).and_then(|hex| hex.to_str());
+        let boot = u64::from_str_radix(boot.expect("the boot is the extension"), 16).expect("in hexadecimal");
+        Self { folder, boot }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The number of this boot.
+    pub fn boot(&self) -> u64 {
+        self.boot
+    }
+
+    /// Where the table `name` lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.v{VERSION}.{:016x}", self.boot))
+    }
+
+    /// Opens the table `name`, or makes the smallest one.
+    pub fn open(&self, name: &str, clock: Clock) -> Result<Table, OpenError> {
+        open(name, Some(&self.folder), Geometry::for_capacity(1, 1).expect("in range"), clock)
+    }
+
+    /// An empty file for the table `name`, in the place of any that was there.
+    pub fn file(&self, name: &str) -> File {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        options.open(self.path(name)).expect("a file of our own")
+    }
+
+    /// The table `name` with a sound header and zeroes behind it.
+    pub fn lay(&self, name: &str, geometry: Geometry) -> Raw {
+        self.file(name).set_len(geometry.bytes() as u64).expect("room for the table");
+        let raw = Raw::map(&self.path(name), geometry);
+        raw.write_header(self.boot);
+        raw
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// All words of a table's file, through a mapping of the test's own.
+pub struct Raw {
+    base: *const AtomicU64,
+    geometry: Geometry,
+}
+
+impl Raw {
+    /// Maps the file of a table with this geometry.
+    pub fn map(path: &Path, geometry: Geometry) -> Self {
+        let file = OpenOptions::new().read(true).write(true).open(path).expect("the table's file");
+        let length = file.metadata().expect("its length").len();
+        assert_eq!(geometry.bytes() as u64, length, "a mapping beyond the file would end this process");
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a null hint lets the kernel choose the address, so no existing memory is replaced.
+        let base = unsafe { mmap(std::ptr::null_mut(), geometry.bytes(), protection, MapFlags::SHARED, &file, 0) };
+        Self { base: base.expect("the file can be mapped").cast(), geometry }
+    }
+
+    /// Every word of the file.
+    pub fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `map` mapped this many bytes, on a page and until `self` is dropped; every bit pattern is a valid
+        // `AtomicU64`, and whoever else writes the file does so by atomics too.
+        unsafe { std::slice::from_raw_parts(self.base, self.geometry.bytes() / 8) }
+    }
+
+    /// The numbers of the table.
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn entry(&self, section: usize, slot: usize, len: usize) -> &[AtomicU64] {
+        &self.words()[self.geometry.offsets()[section] / 8..][slot * len..][..len]
+    }
+
+    /// The two words of a slot's key.
+    pub fn key(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(0, slot, 2)
+    }
+
+    /// The words of a slot's cell.
+    pub fn cell(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(1, slot, CELL_WORDS)
+    }
+
+    /// The words of a slot's name.
+    pub fn name(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(2, slot, NAME_WORDS)
+    }
+
+    /// A slot's failure log.
+    pub fn log(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(3, slot, self.geometry.log_len())
+    }
+
+    /// A slot's lines of counters.
+    pub fn lines(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(4, slot, LINE_WORDS)
+    }
+
+    /// Whether the slot holds damage that a reset does not mend; see `words`.
+    pub fn has_believed_future(&self, slot: usize, now: u64) -> bool {
+        has_believed_future(self.cell(slot), self.log(slot), now)
+    }
+
+    /// The words of every section but the header and the journal, in the order of the file.
+    pub fn used(&self) -> impl Iterator<Item = &AtomicU64> {
+        let slots = self.geometry.slots();
+        let sections = [2, CELL_WORDS, NAME_WORDS, self.geometry.log_len(), LINE_WORDS];
+        let starts = self.geometry.offsets();
+        let ranges = (0..5).map(move |i| Range { start: starts[i] / 8, end: starts[i] / 8 + sections[i] * slots });
+        ranges.flat_map(|range| &self.words()[range])
+    }
+
+    /// Lays `bytes` over the used words and zeroes over the rest of them.
+    pub fn lay_over(&self, bytes: &[u8]) {
+        let (words, _) = bytes.as_chunks();
+        let values = words.iter().map(|word| u64::from_le_bytes(*word)).chain(std::iter::repeat(0));
+        self.used().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+    }
+
+    fn write_header(&self, boot: u64) {
+        let (slots, log_len) = (self.geometry.slots() as u64, self.geometry.log_len() as u64);
+        let header = [MAGIC, VERSION, FINGERPRINT, slots, log_len, boot, HASH_KEY[0], HASH_KEY[1], 0];
+        self.words().iter().zip(header).for_each(|(word, value)| word.store(value, Ordering::Release));
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // SAFETY: `map` mapped exactly this range, and every reference into it borrowed `self`.
+        _ = unsafe { munmap(self.base.cast_mut().cast(), self.geometry.bytes()) };
+    }
+}
+
+/// The key of a name in a table whose hash key is [`HASH_KEY`]: the format's rule, written down a second time.
+pub fn key_of(name: &[u8]) -> [u64; 2] {
+    let mut hasher = SipHasher13::new_with_keys(HASH_KEY[0], HASH_KEY[1]);
+    hasher.write(&name.len().to_ne_bytes());
+    hasher.write(name);
+    let hash = hasher.finish128();
+    [hash.h1.max(1), hash.h2.max(1)]
+}

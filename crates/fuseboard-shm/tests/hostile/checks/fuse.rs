@@ -1,0 +1,215 @@
+//! Every operation on one fuse, at any time and with any settings: no answer leaves its range.
+
+use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection, Transition};
+use fuseboard_core::lease::{Lease, SEATS};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use fuseboard_core::time::{HORIZON_US, STAMP_MAX};
+use fuseboard_core::word::Word;
+
+use super::input::Input;
+use super::steps::bounded;
+
+/// More shared writes than any operation on a fuse makes while nobody else writes.
+pub const WRITES: u32 = 16;
+/// Every state there is.
+pub const STATES: [State; 6] =
+    [State::Unseen, State::Closed, State::Open, State::HalfOpen, State::Isolated, State::Disabled];
+const PERMITS: usize = 8;
+
+/// A fuse under test, with some of the permits that it gave and some that it did not.
+pub struct Driver<'a> {
+    fuse: Fuse<'a>,
+    log_len: u32,
+    permits: Vec<Permit>,
+}
+
+impl<'a> Driver<'a> {
+    /// A fuse with a log of `log_len` entries, which nobody else writes to.
+    pub fn new(fuse: Fuse<'a>, log_len: usize) -> Self {
+        Self { fuse, log_len: log_len as u32, permits: Vec::new() }
+    }
+
+    /// One operation, chosen by `input`, at `now`.
+    pub fn step(&mut self, input: &mut Input<'_>, now: u64) {
+        match input.choice(12) {
+            0 => self.admit(input, now),
+            1..=3 => self.settle(input, now),
+            4 => self.record_failure(input, now),
+            5 => self.record_success(now),
+            6 => self.move_to(input, now),
+            7 => check_reading(self.fuse, self.log_len),
+            8 => self.sign(input),
+            9 => self.reclaim(input),
+            10 => _ = bounded(WRITES, || self.fuse.note_settings(input.word().max(1))),
+            _ => self.forge(input),
+        }
+    }
+
+    fn keep(&mut self, permit: Permit) {
+        if self.permits.len() == PERMITS {
+            self.permits.remove(0);
+        }
+        self.permits.push(permit);
+    }
+
+    fn permit(&self, input: &mut Input<'_>) -> Permit {
+        let none = Permit { generation: self.fuse.word().generation(), lease: None };
+        self.permits.get(input.choice(PERMITS)).copied().unwrap_or(none)
+    }
+
+    /// A permit that no fuse ever gave.
+    fn forge(&mut self, input: &mut Input<'_>) {
+        let lease = (input.choice(2) == 0).then(|| Lease { seat: input.word() as u32, word: input.word() });
+        let generation = if input.choice(2) == 0 { self.fuse.word().generation() } else { input.word() };
+        self.keep(Permit { generation, lease });
+    }
+
+    fn admit(&mut self, input: &mut Input<'_>, now: u64) {
+        let policy = policy(input, self.log_len);
+        let before = self.fuse.word();
+        let admission = bounded(WRITES, || self.fuse.admit(&policy, now));
+        check_admission(&admission, &policy);
+        if let Some(transition) = admission.transition {
+            check_transition(self.fuse, before, transition, now);
+        }
+        if let Ok(permit) = admission.verdict {
+            assert_eq!(self.fuse.word().generation(), permit.generation, "a permit is of the generation that gave it");
+            self.keep(permit);
+        }
+    }
+
+    fn settle(&mut self, input: &mut Input<'_>, now: u64) {
+        let (policy, permit) = (policy(input, self.log_len), self.permit(input));
+        let before = self.fuse.word();
+        let effect = bounded(WRITES, || match input.choice(3) {
+            0 => self.fuse.succeeded(&policy, permit, now),
+            1 => self.fuse.failed(&policy, permit, now),
+            _ => self.fuse.released(permit),
+        });
+        match effect {
+            Effect::Changed(transition) => {
+                assert!(may_follow(transition.from, transition.to), "{transition:?}");
+                check_transition(self.fuse, before, transition, now);
+            }
+            Effect::Late => assert_eq!(before, self.fuse.word(), "a late outcome changes nothing (R09)"),
+            Effect::Counted => assert_eq!(before.state(), self.fuse.word().state()),
+        }
+    }
+
+    fn record_failure(&self, input: &mut Input<'_>, now: u64) {
+        let (before, window) = (self.fuse.word(), input.word());
+        let count = bounded(WRITES, || self.fuse.record_failure(window, now));
+        assert!((1..=self.log_len).contains(&count), "{count} failures in a log of {}", self.log_len);
+        let after = self.fuse.word();
+        assert!(after.is_dirty());
+        assert_eq!(before.state().visible(), after.state(), "recording decides nothing (R13)");
+    }
+
+    fn record_success(&self, now: u64) {
+        let before = self.fuse.word();
+        bounded(WRITES, || self.fuse.record_success(now));
+        let after = self.fuse.word();
+        assert!(!after.is_dirty());
+        assert_eq!(before.state().visible(), after.state(), "recording decides nothing (R13)");
+    }
+
+    fn move_to(&self, input: &mut Input<'_>, now: u64) {
+        let (before, state) = (self.fuse.word(), STATES[input.choice(STATES.len())]);
+        let (refused, transition) = match input.choice(3) {
+            0 => (before.state().is_held(), bounded(WRITES, || self.fuse.set(state, now))),
+            1 => (false, bounded(WRITES, || self.fuse.command(state, now))),
+            _ => (before.state() == State::Unseen, bounded(WRITES, || self.fuse.forget(now))),
+        };
+        assert_eq!(refused, transition.is_none(), "{before:?}");
+        match transition {
+            Some(transition) => check_transition(self.fuse, before, transition, now),
+            None => assert_eq!(before, self.fuse.word()),
+        }
+    }
+
+    fn sign(&self, input: &mut Input<'_>) {
+        if let Some(lease) = self.permit(input).lease {
+            bounded(1, || self.fuse.sign(lease, input.word()));
+        }
+    }
+
+    fn reclaim(&self, input: &mut Input<'_>) {
+        let before = self.fuse.word();
+        let gone = input.word();
+        bounded(SEATS as u32, || self.fuse.reclaim(|hint| hint & gone == 0));
+        assert_eq!(before, self.fuse.word(), "taking a seat back changes no state");
+    }
+}
+
+/// Any settings, brought into range or, one time in four, not.
+pub fn policy(input: &mut Input<'_>, log_len: u32) -> Policy {
+    let wild = input.choice(4) == 0;
+    let mut number = || if wild { input.word() } else { input.short() << (input.choice(3) * 8) };
+    let policy = Policy {
+        threshold: number() as u32,
+        window_us: number(),
+        reset_us: number(),
+        probes: number() as u32,
+        success_threshold: number() as u32,
+        probe_us: number(),
+        clear_on_success: input.choice(2) == 0,
+    };
+    if wild { policy } else { policy.in_range(log_len as usize) }
+}
+
+/// The answer to a call, whoever else writes: a seat that exists, and a wait no longer than the settings allow.
+pub fn check_admission(admission: &Admission, policy: &Policy) {
+    if let Some(transition) = admission.transition {
+        assert_eq!((State::Open, State::HalfOpen), (transition.from, transition.to));
+        assert!(transition.generation <= STAMP_MAX);
+    }
+    match admission.verdict {
+        Ok(Permit { generation, lease }) => {
+            assert!(generation <= STAMP_MAX);
+            assert!(lease.is_none_or(|lease| lease.seat < policy.probes && (lease.seat as usize) < SEATS), "{lease:?}");
+        }
+        Err(Rejection { state: State::Isolated, retry_after_us }) => assert_eq!(None, retry_after_us),
+        Err(Rejection { state, retry_after_us }) => {
+            let longest = match state {
+                State::Open => policy.reset_us,
+                State::HalfOpen => policy.probe_us,
+                other => panic!("{other:?} rejects nobody"),
+            };
+            let wait = retry_after_us.expect("a time to wait for");
+            assert!(wait <= longest, "{wait} of {longest}");
+            assert!(*policy != policy.in_range(usize::MAX) || wait <= HORIZON_US, "{wait} is more than seven days");
+        }
+    }
+}
+
+/// What people see of a fuse, whoever else writes.
+pub fn check_reading(fuse: Fuse<'_>, log_len: u32) {
+    let reading = fuse.read();
+    assert!(reading.failures <= log_len, "{} failures in a log of {log_len}", reading.failures);
+    assert_eq!(reading.failures > 0, reading.last_failure_us.is_some());
+    assert!(reading.last_failure_us.is_none_or(|stamp| stamp <= STAMP_MAX));
+    assert!(reading.word.generation() <= STAMP_MAX);
+}
+
+/// The changes of state that the breaker's rules make by themselves.
+pub fn may_follow(from: State, to: State) -> bool {
+    matches!(
+        (from, to),
+        (State::Closed | State::HalfOpen, State::Open)
+            | (State::Open, State::HalfOpen)
+            | (State::HalfOpen, State::Closed)
+    )
+}
+
+/// A change that was just made, with nobody else writing: it is in force, with an empty window, in a later generation. Only
+/// a stamp that no sound process can have written is taken back, to `now`.
+fn check_transition(fuse: Fuse<'_>, before: Word, made: Transition, now: u64) {
+    let after = fuse.word();
+    assert_eq!((made.to, made.generation), (after.state().visible(), after.generation()));
+    assert_eq!(before.state().visible(), made.from);
+    assert!(!after.is_dirty());
+    let now = now.min(STAMP_MAX);
+    let unbelievable = before.generation() >= now.saturating_add(HORIZON_US) || before.generation() == STAMP_MAX;
+    assert!(made.generation > before.generation() || unbelievable && made.generation == now, "{before:?} {made:?}");
+}

@@ -1,0 +1,87 @@
+//! A store after a reset: everything closed, and each fuse that is resolved now sound by hand and by handle.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use fuseboard_core::counters::totals;
+use fuseboard_core::fuse::Effect;
+use fuseboard_core::state::State;
+use fuseboard_core::sync::Ordering;
+use fuseboard_shm::clock::ManualClock;
+use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::store::{Slot, Store};
+
+use super::file::{Raw, key_of};
+use super::sound::{self, SECOND};
+use super::table::{Contract, name};
+
+/// Every name that a table gives out is that of its slot's key. Only while nobody else writes.
+pub fn check_keys(store: &Store, raw: &Raw) {
+    let table = store.table();
+    for slot in table.taken() {
+        if let Some(name) = table.name(slot) {
+            let key = [0, 1].map(|i| raw.key(slot)[i].load(Ordering::Relaxed));
+            assert_eq!(key_of(name.as_bytes()), key, "{name:?} in slot {slot}");
+        }
+    }
+}
+
+/// Resets the store, in which the fuses of these `names` must then be sound again; how many were looked at to the full. A
+/// fuse with a stamp in the believed future is not (see `words`). Only while nobody else writes.
+pub fn is_sound_again(contract: &Contract, raw: &Raw, clock: &Arc<ManualClock>, names: Range<usize>) -> usize {
+    is_reset(contract);
+    let mut looked_at = 0;
+    for number in names {
+        let blank: Vec<_> = (0..raw.geometry().slots()).map(|i| raw.name(i)[0].load(Ordering::Relaxed) == 0).collect();
+        let name = name(number);
+        let slot = contract.slot(&name);
+        let place = contract.store().table().locate(&name, false);
+        assert_eq!(place.is_none(), slot.overflowed(), "in one table or the other");
+        if place.is_none_or(|place| blank[place]) {
+            assert_eq!(Some(name), slot.name());
+        }
+        if place.is_none_or(|place| !raw.has_believed_future(place, clock.now_us())) {
+            sound::sound_again(slot.fuse(), raw.geometry().log_len(), clock.now_us());
+            clock.advance(100 * SECOND);
+            counts_by_handle(&slot, clock);
+            looked_at += 1;
+        }
+    }
+    is_reset(contract);
+    looked_at
+}
+
+/// `reset_all` leaves every fuse that is listed as if never seen, with counters at 0.
+fn is_reset(contract: &Contract) {
+    contract.forget_all();
+    for slot in contract.store().slots() {
+        let reading = slot.fuse().read();
+        assert_eq!((State::Unseen, 0), (reading.word.state(), reading.settings_changes));
+        assert_eq!([0; 8], totals(slot.stripes()));
+    }
+}
+
+/// A whole cycle through a handle, and exactly what it counts.
+fn counts_by_handle(slot: &Slot, clock: &Arc<ManualClock>) {
+    slot.fuse().forget(clock.now_us());
+    let handle = slot.pin();
+    let policy = sound::policy(handle.log_len());
+    let before = totals(slot.stripes());
+    for _ in 0..policy.threshold {
+        settled(&handle, Outcome::Failure);
+    }
+    assert!(handle.admit(&policy).verdict.is_err());
+    clock.advance(policy.reset_us);
+    settled(&handle, Outcome::Success);
+    let Effect::Changed(made) = settled(&handle, Outcome::Success) else { panic!("the second probe closes") };
+    assert_eq!((State::HalfOpen, State::Closed), (made.from, made.to));
+    let after = totals(slot.stripes());
+    let counted: [u64; 8] = std::array::from_fn(|i| after[i].wrapping_sub(before[i]));
+    assert_eq!([2, u64::from(policy.threshold), 0, 1, 0, 2, 1, 1], counted);
+}
+
+fn settled(handle: &Handle, outcome: Outcome) -> Effect {
+    let policy = sound::policy(handle.log_len());
+    let permit = handle.admit(&policy).verdict.expect("admitted");
+    handle.settle(&policy, &Ticket::new(permit), outcome)
+}

@@ -1,0 +1,219 @@
+//! The whole contract on a store, by name and by handle. Nothing here assumes that nobody else writes to the table.
+
+use std::sync::Arc;
+
+use fuseboard_core::counters::totals;
+use fuseboard_core::fuse::Effect;
+use fuseboard_core::layout::Geometry;
+use fuseboard_core::time::STAMP_MAX;
+use fuseboard_shm::clock::ManualClock;
+use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::store::{Slot, Store};
+
+use super::fuse::{STATES, check_admission, check_reading, may_follow, policy};
+use super::input::Input;
+use super::known;
+use super::steps::bounded;
+
+/// How many names the contract uses.
+pub const NAMES: usize = 12;
+/// How many more names a check of a store after a reset uses.
+pub const FRESH: usize = 4;
+const HANDLES: usize = 4;
+const TICKETS: usize = 8;
+/// What each number of an operation does, for a message about the one that hangs.
+pub const OPERATIONS: [&str; 12] = [
+    "resolve",
+    "find",
+    "record_failure",
+    "record_success",
+    "set",
+    "snapshot",
+    "pin",
+    "admit",
+    "settle",
+    "plain_success",
+    "note_settings",
+    "reset_all",
+];
+
+/// A store under test, with some handles and tickets.
+pub struct Contract {
+    store: Store,
+    handles: Vec<Handle>,
+    tickets: Vec<(usize, Ticket)>,
+}
+
+impl Contract {
+    /// The contract of a store.
+    pub fn new(store: Store) -> Self {
+        Self { store, handles: Vec::new(), tickets: Vec::new() }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn geometry(&self) -> Geometry {
+        self.store.table().geometry()
+    }
+
+    fn log_len(&self) -> u32 {
+        self.geometry().log_len() as u32
+    }
+
+    /// More shared writes than one look-up makes, or one change of a fuse.
+    fn writes(&self) -> u32 {
+        64 + 2 * self.geometry().slots() as u32
+    }
+
+    /// One operation, chosen by `input`; `about_to` is told which.
+    pub fn step(&mut self, input: &mut Input<'_>, about_to: impl FnOnce(&'static str)) {
+        let operation = input.choice(OPERATIONS.len());
+        about_to(OPERATIONS[operation]);
+        match operation {
+            0 => _ = self.resolve(input),
+            1 => self.find(input),
+            2..=4 => self.by_name(operation, input),
+            5 => self.snapshot(),
+            6 => self.pin(input),
+            7 => self.admit(input),
+            8 => self.settle(input),
+            9 => self.plain_success(input),
+            10 => _ = self.resolve(input).fuse().note_settings(input.word().max(1)),
+            _ => self.reset_all(input),
+        }
+    }
+
+    /// A slot for one of the names; there is always one.
+    fn resolve(&self, input: &mut Input<'_>) -> Slot {
+        self.slot(&name(input.choice(NAMES)))
+    }
+
+    /// A slot for `name`; there is always one.
+    pub fn slot(&self, name: &str) -> Slot {
+        let slot = bounded(self.writes(), || self.store.resolve(name)).expect("a slot, if only of this process");
+        assert!(self.store.overflowed() <= NAMES + FRESH, "a name has one slot in this process's own tables");
+        check_name(&slot);
+        slot
+    }
+
+    fn find(&self, input: &mut Input<'_>) {
+        if let Some(slot) = bounded(0, || self.store.find(&name(input.choice(NAMES)))) {
+            check_name(&slot);
+            check_reading(slot.fuse(), self.log_len());
+        }
+    }
+
+    fn by_name(&self, operation: usize, input: &mut Input<'_>) {
+        let slot = self.resolve(input);
+        let (fuse, now) = (slot.fuse(), slot.now_us());
+        let state = STATES[input.choice(STATES.len())];
+        bounded(self.writes(), || match operation {
+            2 => {
+                let count = fuse.record_failure(input.word(), now);
+                assert!((1..=self.log_len()).contains(&count), "{count} failures");
+            }
+            3 => fuse.record_success(now),
+            _ => {
+                let made = if input.choice(2) == 0 { fuse.set(state, now) } else { fuse.command(state, now) };
+                assert!(made.is_none_or(|made| made.to == state.visible() && made.generation <= STAMP_MAX), "{made:?}");
+            }
+        });
+    }
+
+    /// `all_states` and `snapshot`: every slot with its name, reading and counters.
+    pub fn snapshot(&self) {
+        let slots = self.store.slots();
+        assert!(slots.len() <= self.geometry().slots() + self.store.overflowed());
+        for slot in slots {
+            check_name(&slot);
+            check_reading(slot.fuse(), self.log_len());
+            std::hint::black_box(totals(slot.stripes()));
+        }
+    }
+
+    fn pin(&mut self, input: &mut Input<'_>) {
+        let handle = self.resolve(input).pin();
+        assert_eq!(self.log_len() as usize, handle.log_len());
+        if self.handles.len() < HANDLES {
+            self.handles.push(handle);
+        } else {
+            self.handles[input.choice(HANDLES)] = handle;
+        }
+    }
+
+    fn admit(&mut self, input: &mut Input<'_>) {
+        let place = input.choice(HANDLES);
+        let Some(handle) = self.handles.get(place) else { return };
+        let policy = policy(input, self.log_len());
+        let admission = bounded(self.writes(), || handle.admit(&policy));
+        check_admission(&admission, &policy);
+        if let Ok(permit) = admission.verdict {
+            if self.tickets.len() == TICKETS {
+                self.tickets.remove(0);
+            }
+            self.tickets.push((place, Ticket::new(permit)));
+        }
+    }
+
+    fn settle(&mut self, input: &mut Input<'_>) {
+        if self.tickets.is_empty() {
+            return;
+        }
+        let (place, ticket) = self.tickets.swap_remove(input.choice(self.tickets.len()));
+        let (handle, policy) = (&self.handles[place], policy(input, self.log_len()));
+        let outcome = [Outcome::Success, Outcome::Failure, Outcome::Ignored].get(input.choice(4));
+        let effect = bounded(self.writes(), || match outcome {
+            Some(outcome) => handle.settle(&policy, &ticket, *outcome),
+            None => {
+                handle.cancel(&ticket);
+                Effect::Counted
+            }
+        });
+        if let Effect::Changed(made) = effect {
+            assert!(may_follow(made.from, made.to) && made.generation <= STAMP_MAX, "{made:?}");
+        }
+    }
+
+    fn plain_success(&self, input: &mut Input<'_>) {
+        if let Some(handle) = self.handles.get(input.choice(HANDLES)) {
+            _ = bounded(1, || handle.plain_success(handle.word()));
+        }
+    }
+
+    /// Seldom, so that there is something to reset.
+    fn reset_all(&self, input: &mut Input<'_>) {
+        if input.choice(4) == 0 {
+            self.forget_all();
+        }
+    }
+
+    /// `reset_all`.
+    pub fn forget_all(&self) {
+        let slots = self.geometry().slots() + self.store.overflowed();
+        bounded(slots as u32 * 66, || self.store.forget_all());
+    }
+}
+
+/// A name is 1 to 200 bytes of UTF-8 (the type sees to that), or missing.
+fn check_name(slot: &Slot) {
+    let name = slot.name();
+    let shortest = usize::from(!known::EMPTY_NAME);
+    assert!(name.as_deref().is_none_or(|name| (shortest..=200).contains(&name.len())), "{name:?}");
+}
+
+/// A name of its own for each number: short, not ASCII, or as long as a name may be.
+pub fn name(number: usize) -> String {
+    match number % 3 {
+        0 => format!("fuse-{number}"),
+        1 => format!("größe-{number}"),
+        _ => format!("{number:x>200}"),
+    }
+}
+
+/// Moves a clock, by a microsecond up to twelve days.
+pub fn advance(clock: &Arc<ManualClock>, input: &mut Input<'_>) {
+    clock.advance(input.short() << (8 * input.choice(4)));
+}

@@ -1,0 +1,77 @@
+//! How damaged words look. The formats are those of `docs/reference/store-format.md`, written down a second time here.
+
+use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::time::{HORIZON_US, STAMP_MAX};
+
+use super::input::Input;
+
+/// The time at which checks begin that choose it themselves: twelve days of uptime, in microseconds.
+pub const NOW: u64 = 1 << 40;
+/// The longest that the check of a sound fuse lets pass, in microseconds.
+pub const SPAN: u64 = 3_600_000_000;
+/// Words of a cell, and where in it they stand.
+pub const CELL_WORDS: usize = 24;
+const WORD: usize = 0;
+const PROGRESS: usize = 1;
+const SEATS: std::ops::Range<usize> = 8..16;
+const HINTS: std::ops::Range<usize> = 16..24;
+
+/// A stamp: near `now`, within what is believed, just beyond it, at the end of time, or anything.
+pub fn stamp(input: &mut Input<'_>, now: u64) -> u64 {
+    let any = match input.choice(8) {
+        0 => now,
+        1 => now.wrapping_sub(input.short()),
+        2 => now.wrapping_add(input.short()),
+        3 => now.wrapping_sub(input.short() << 16),
+        4 => now.wrapping_add(input.word() % HORIZON_US),
+        5 => now.wrapping_add(HORIZON_US - 1 + input.short() % 3),
+        6 => STAMP_MAX - input.short() % 4,
+        _ => input.word(),
+    };
+    any & STAMP_MAX
+}
+
+/// A fuse word of any state code.
+pub fn fuse_word(input: &mut Input<'_>, now: u64) -> u64 {
+    stamp(input, now) << 16 | input.short()
+}
+
+/// An entry of a failure log, mostly with a short run.
+pub fn log_entry(input: &mut Input<'_>, now: u64) -> u64 {
+    let run = if input.choice(4) == 0 { input.short() } else { u64::from(input.byte()) };
+    run << 48 | stamp(input, now)
+}
+
+/// A seat's lease or a count of probes: a stamp and sixteen bits, those of `generation` as often as any.
+pub fn tagged(input: &mut Input<'_>, now: u64, generation: u64) -> u64 {
+    let tag = if input.choice(2) == 0 { generation & 0xffff } else { input.short() };
+    stamp(input, now) << 16 | tag
+}
+
+/// Puts one damaged word into a cell or a log, shaped for the place it goes to or wholly any.
+pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now: u64) {
+    let generation = load(&cell[WORD]) >> 16;
+    let (place, value) = match input.choice(8) {
+        0 | 1 => (&cell[WORD], fuse_word(input, now)),
+        2 => (&cell[PROGRESS], generation << 16 | input.short()),
+        3 => (&cell[SEATS.start + input.choice(SEATS.len())], tagged(input, now, generation)),
+        4 => (&cell[HINTS.start + input.choice(HINTS.len())], input.word()),
+        5 | 6 => (&log[input.place(log.len())], log_entry(input, now)),
+        _ => (&cell[input.choice(cell.len())], input.word()),
+    };
+    place.store(value, Ordering::Release);
+}
+
+/// Whether a stamp among these words lies in the future, and so near that it is believed for a while.
+///
+/// Such damage outlives a reset today (findings F1 to F3 in `findings.rs`); what the checks demand of a fuse after a
+/// reset, they demand where there is none.
+pub fn has_believed_future(cell: &[AtomicU64], log: &[AtomicU64], now: u64) -> bool {
+    let believed = |stamp: u64| stamp > now && stamp <= now.saturating_add(HORIZON_US + SPAN);
+    let in_cell = [WORD, PROGRESS].into_iter().chain(SEATS).map(|i| load(&cell[i]) >> 16);
+    in_cell.chain(log.iter().map(|entry| load(entry) & STAMP_MAX)).any(believed)
+}
+
+fn load(word: &AtomicU64) -> u64 {
+    word.load(Ordering::Acquire)
+}

@@ -1,0 +1,130 @@
+//! What is done to a fuse, from which beginnings, and what a death in it may leave beside "before" and "after".
+
+use std::hint::black_box;
+
+use fuseboard_core::state::State;
+use fuseboard_shm::handle::{Outcome, Ticket};
+
+use crate::bench::{
+    BRINK, Beginning, Bench, CLOSED, DEAD_PROBER, DIRTY, DISABLED, EXPIRED, FORGOTTEN, HALF_CLOSED, HALF_OPEN,
+    ISOLATED, NAME, NEVER, OPEN, POLICY, UNKNOWN,
+};
+use crate::operation::Operation;
+use crate::seen::{ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, UNCOUNTED, UNSIGNED};
+
+/// An operation and where it begins.
+pub type Planned = (Operation, &'static [Beginning]);
+
+const fn plain(name: &'static str, run: fn(&Bench, Option<Ticket>), may_leave: &'static [&'static str]) -> Operation {
+    Operation { name, prepare: |_| None, run, may_leave }
+}
+
+const fn of_a_call(
+    name: &'static str,
+    run: fn(&Bench, Option<Ticket>),
+    may_leave: &'static [&'static str],
+) -> Operation {
+    Operation { name, prepare: |bench| Some(bench.ticket()), run, may_leave }
+}
+
+fn settle(bench: &Bench, ticket: Option<Ticket>, outcome: Outcome) {
+    if let Some(ticket) = ticket {
+        black_box(bench.handle.settle(&POLICY, &ticket, outcome));
+    }
+}
+
+fn set(bench: &Bench, state: State) {
+    black_box(bench.fuse().set(state, bench.now()));
+}
+
+fn command(bench: &Bench, state: State) {
+    black_box(bench.fuse().command(state, bench.now()));
+}
+
+/// What a breaker does with every call.
+pub const CALLS: &[Planned] = &[
+    (
+        plain("admit", |bench, _| _ = black_box(bench.handle.admit(&POLICY)), &[NO_SEAT, UNSIGNED, FREED, UNCOUNTED]),
+        &[NEVER, CLOSED, DIRTY, OPEN, EXPIRED, HALF_OPEN, HALF_CLOSED, DEAD_PROBER, ISOLATED, DISABLED, FORGOTTEN],
+    ),
+    (
+        of_a_call("settle success", |bench, ticket| settle(bench, ticket, Outcome::Success), &[UNCOUNTED, LEASE_OUT]),
+        &[CLOSED, DIRTY, BRINK, HALF_OPEN, HALF_CLOSED, DISABLED],
+    ),
+    (
+        of_a_call("settle failure", |bench, ticket| settle(bench, ticket, Outcome::Failure), &[UNCOUNTED]),
+        &[CLOSED, DIRTY, BRINK, HALF_OPEN, DISABLED],
+    ),
+    (
+        of_a_call("settle ignored", |bench, ticket| settle(bench, ticket, Outcome::Ignored), &[UNCOUNTED]),
+        &[CLOSED, DIRTY, HALF_OPEN],
+    ),
+    (
+        Operation {
+            prepare: |bench| {
+                let ticket = bench.ticket();
+                bench.fuse().set(State::Open, bench.now());
+                Some(ticket)
+            },
+            ..of_a_call("settle a late failure", |bench, ticket| settle(bench, ticket, Outcome::Failure), &[UNCOUNTED])
+        },
+        &[DIRTY, HALF_OPEN],
+    ),
+    (
+        of_a_call(
+            "cancel",
+            |bench, ticket| {
+                if let Some(ticket) = ticket {
+                    bench.handle.cancel(&ticket);
+                }
+            },
+            &[],
+        ),
+        &[CLOSED, HALF_OPEN],
+    ),
+    (
+        plain("count a success", |bench, _| _ = black_box(bench.handle.plain_success(bench.handle.word())), &[]),
+        &[CLOSED],
+    ),
+];
+
+/// The raw operations of the store's contract.
+pub const RAW: &[Planned] = &[
+    (
+        plain(
+            "record_failure",
+            |bench, _| _ = black_box(bench.fuse().record_failure(POLICY.window_us, bench.now())),
+            &[ENTERED],
+        ),
+        &[NEVER, CLOSED, DIRTY, BRINK, OPEN, ISOLATED, FORGOTTEN],
+    ),
+    (
+        plain("record_success", |bench, _| bench.fuse().record_success(bench.now()), &[]),
+        &[NEVER, CLOSED, DIRTY, BRINK, OPEN],
+    ),
+    (plain("set open", |bench, _| set(bench, State::Open), &[]), &[NEVER, DIRTY, ISOLATED]),
+    (plain("set half-open", |bench, _| set(bench, State::HalfOpen), &[]), &[OPEN, HALF_OPEN]),
+    (plain("set closed", |bench, _| set(bench, State::Closed), &[]), &[BRINK, OPEN, HALF_OPEN, DISABLED]),
+    (plain("isolate", |bench, _| command(bench, State::Isolated), &[]), &[NEVER, DIRTY, HALF_OPEN]),
+    (plain("disable", |bench, _| command(bench, State::Disabled), &[]), &[DIRTY, OPEN, ISOLATED]),
+    (plain("reset", |bench, _| command(bench, State::Closed), &[]), &[OPEN, ISOLATED, DISABLED]),
+    (plain("forget", |bench, _| _ = black_box(bench.fuse().forget(bench.now())), &[]), &[NEVER, DIRTY, OPEN, ISOLATED]),
+];
+
+/// What is done to slots rather than to a fuse's state.
+pub const SLOTS: &[Planned] = &[
+    (plain("resolve", |bench, _| _ = black_box(bench.store.resolve(NAME)), &[NAMELESS]), &[UNKNOWN, DIRTY]),
+    (plain("find", |bench, _| _ = black_box(bench.store.find(NAME)), &[]), &[UNKNOWN, DIRTY]),
+    (plain("forget all", |bench, _| bench.store.forget_all(), &[UNCOUNTED]), &[DIRTY]),
+    (plain("note settings", |bench, _| _ = black_box(bench.fuse().note_settings(7)), &[]), &[CLOSED]),
+    (
+        Operation {
+            prepare: |bench| {
+                bench.fuse().note_settings(6);
+                None
+            },
+            ..plain("note other settings", |bench, _| _ = black_box(bench.fuse().note_settings(7)), &[NOTED])
+        },
+        &[CLOSED],
+    ),
+];

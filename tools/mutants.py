@@ -1,0 +1,183 @@
+"""Show that the models of fuseboard-core catch what they should: break the protocol on purpose and expect a failure.
+
+Each patch in crates/fuseboard-core/mutants breaks one thing in the shipped code. Its first line names the model that
+must notice, "# file::test". A mutant counts as caught when that model, explored by loom, fails; it must build, and the
+model must pass without it. Exits with 1 if a mutant survives, does not build or no longer applies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CRATE = Path("crates/fuseboard-core")
+FILES = ("Cargo.lock", "clippy.toml", "rust-toolchain.toml")
+FAILED = 101  # what a Rust test binary exits with when a test fails
+
+
+class MutantError(Exception):
+    """What keeps a mutant from being judged, or it from being caught."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A patch and the model that must catch it."""
+
+    patch: Path
+    binary: str
+    test: str
+
+    @classmethod
+    def read(cls, patch: Path) -> Mutant:
+        """Read the name of the model from the patch's first line."""
+        first = patch.read_text(encoding="utf-8").partition("\n")[0]
+        named = re.fullmatch(r"# (model_\w+)::(\w+)", first)
+        if named is None:
+            raise MutantError(f"{patch.name}: the first line must be '# model_file::test', not {first!r}")
+        return cls(patch, named[1], named[2])
+
+
+class Copy:
+    """A copy of the crate, alone in a workspace of its own, to be broken and mended. Holds no state but its files."""
+
+    def __init__(self, folder: Path, target: Path, timeout: float) -> None:
+        self.crate = folder / CRATE
+        self.folder = folder
+        self.timeout = timeout
+        self.environment = os.environ | {
+            "RUSTFLAGS": "--cfg fuseboard_loom",
+            "CARGO_TARGET_DIR": str(target),
+            "CARGO_PROFILE_RELEASE_LTO": "off",
+            "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
+            "RUST_BACKTRACE": "0",
+        }
+        for name in FILES:
+            if (ROOT / name).exists():
+                shutil.copy(ROOT / name, folder / name)
+        workspace = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+        workspace = re.sub(r"(?m)^members = .*$", f'members = ["{CRATE}"]', workspace)
+        (folder / "Cargo.toml").write_text(workspace, encoding="utf-8")
+        shutil.copytree(ROOT / CRATE, self.crate)
+
+    def mend(self) -> None:
+        """Put the shipped sources back, with new times, so that cargo builds them again."""
+        shutil.rmtree(self.crate / "src")
+        shutil.copytree(ROOT / CRATE / "src", self.crate / "src", copy_function=shutil.copyfile)
+
+    def break_by(self, patch: Path) -> None:
+        """Apply a patch to the shipped sources."""
+        self.mend()
+        command = ["patch", "-p1", "--batch", "--fuzz=1", "--no-backup-if-mismatch", "-i", str(patch)]
+        done = subprocess.run(command, cwd=self.crate, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise MutantError(f"does not apply: {done.stdout.strip()}")
+
+    def build(self, binary: str) -> Path:
+        """Build one file of models; the path of its program."""
+        command = ["cargo", "test", "-p", CRATE.name, "--release", "--test", binary, "--no-run"]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        program = re.search(r"Executable .*\((.+)\)", done.stderr)
+        if done.returncode != 0 or program is None:
+            errors = [line for line in done.stderr.splitlines() if line.startswith("error")]
+            raise MutantError(f"does not build: {'; '.join(errors)}")
+        return self.folder / program[1]
+
+    def explore(self, program: Path, test: str) -> subprocess.CompletedProcess[str]:
+        """Run one model to its end or its first failure."""
+        command = [str(program), "--exact", test, "--nocapture"]
+        try:
+            return subprocess.run(
+                command, env=self.environment, capture_output=True, text=True, check=False, timeout=self.timeout
+            )
+        except subprocess.TimeoutExpired:
+            raise MutantError(f"{test} is not done after {self.timeout:.0f} s") from None
+
+
+def faults_of_shipped(copy: Copy, mutants: list[Mutant]) -> dict[str, str]:
+    """Run the named models on the shipped code; for each that does not pass there, or does not exist, what it said."""
+    faults = {}
+    for binary, test in sorted({(mutant.binary, mutant.test) for mutant in mutants}):
+        done = copy.explore(copy.build(binary), test)
+        if done.returncode != 0 or "1 passed" not in done.stdout:
+            faults[test] = f"{binary}::{test} does not pass on the shipped code:\n{done.stdout}{done.stderr}"
+            print(faults[test], file=sys.stderr)
+    return faults
+
+
+def judge(copy: Copy, mutant: Mutant, faults: dict[str, str]) -> str:
+    """Break the code and expect the model to fail; what to say about it."""
+    if mutant.test in faults:
+        raise MutantError(f"not judged: {mutant.test} does not pass on the shipped code")
+    copy.break_by(mutant.patch)
+    program = copy.build(mutant.binary)
+    start = time.monotonic()
+    done = copy.explore(program, mutant.test)
+    seconds = time.monotonic() - start
+    if done.returncode == 0:
+        raise MutantError(f"SURVIVED {mutant.binary}::{mutant.test}, {seconds:.1f} s")
+    if done.returncode != FAILED or "panicked at" not in done.stdout + done.stderr:
+        raise MutantError(f"ended with {done.returncode}, not with a failed test:\n{done.stderr}")
+    return f"caught by {mutant.binary}::{mutant.test}, {seconds:.1f} s"
+
+
+def run(mutants: list[Mutant], target: Path, timeout: float, *, trust: bool) -> int:
+    """Judge the mutants, one line each; how many were not caught."""
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="fuseboard-mutants-") as folder:
+        copy = Copy(Path(folder), target, timeout)
+        faults = {} if trust else faults_of_shipped(copy, mutants)
+        for mutant in mutants:
+            try:
+                verdict = judge(copy, mutant, faults)
+            except MutantError as error:
+                missed += 1
+                verdict = str(error)
+            print(f"{mutant.patch.stem}: {verdict}", flush=True)
+    return missed
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="mutants to judge, by name without .patch; default: all")
+    parser.add_argument(
+        "--target-dir", type=Path, default=ROOT / "target/mutants", help="where to build; default: %(default)s"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=300, metavar="SECONDS", help="per model; default: %(default)s s"
+    )
+    parser.add_argument("--trust-shipped", action="store_true", help="do not run the models on the shipped code first")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Judge what the command line asks for; the exit code."""
+    options = parse()
+    patches = sorted((ROOT / CRATE / "mutants").glob("*.patch"))
+    unknown = set(options.names) - {patch.stem for patch in patches}
+    if unknown or not patches:
+        print(f"no such mutant: {', '.join(sorted(unknown)) or 'there are none'}", file=sys.stderr)
+        return 2
+    try:
+        mutants = [Mutant.read(patch) for patch in patches if not options.names or patch.stem in options.names]
+        missed = run(mutants, options.target_dir.resolve(), options.timeout, trust=options.trust_shipped)
+    except MutantError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{len(mutants) - missed} of {len(mutants)} mutants caught")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
