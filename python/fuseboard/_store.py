@@ -140,7 +140,10 @@ class Store(_core.Store):
         except StoreOpenError as fault:
             if strict:
                 raise
-            store = cls._make(None, None, fuses, failures, clock)
+            try:
+                store = cls._make(None, None, fuses, failures, clock)
+            except MemoryError:
+                store = cls._make(None, None, DEFAULT_FUSES, failures, clock)
             store.name, store.fault = name, fault.with_traceback(None)
         store._key = (name, _registry.folder())
         return store

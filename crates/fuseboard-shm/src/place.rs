@@ -7,7 +7,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, chmodat, fstat, mkdirat, openat, statat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -22,11 +22,15 @@ pub(crate) struct Place {
 /// Opens the folder `chosen`, or the user's folder on this host; makes it if there is none.
 pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
     if let Some(path) = chosen {
+        if !path.is_absolute() {
+            let found = "is a relative path, which means another folder in another working directory";
+            return Err(OpenError::new(Kind::Place, path, found));
+        }
         return open_private(path);
     }
     let name = format!("fuseboard-{}", geteuid().as_raw());
     let shm = Path::new("/dev/shm");
-    if is_sticky_folder(shm) {
+    if is_folder(shm) {
         match open_private(&shm.join(&name)) {
             Err(refused) if refused.kind == Kind::System => {}
             other => return other,
@@ -35,14 +39,16 @@ pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
     open_private(&Path::new("/tmp").join(&name))
 }
 
-fn is_sticky_folder(path: &Path) -> bool {
+fn is_folder(path: &Path) -> bool {
     statat(CWD, path, AtFlags::empty()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
 fn open_private(path: &Path) -> Result<Place, OpenError> {
     let failed = |doing| move |error| OpenError::system(doing, path, error);
     match mkdirat(CWD, path, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
+        // Whatever the umask took away.
+        Ok(()) => chmodat(CWD, path, Mode::RWXU, AtFlags::empty()).map_err(failed("cannot set the folder's mode"))?,
+        Err(Errno::EXIST) => {}
         Err(error) => return Err(failed("cannot make the folder")(error)),
     }
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

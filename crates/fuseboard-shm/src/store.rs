@@ -4,9 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::counters::Stripe;
 use fuseboard_core::fuse::Fuse;
+use fuseboard_core::layout::Geometry;
 
 use crate::handle::Handle;
 use crate::table::Table;
+
+/// Most slots of a table for what overflows; there are as many such tables as it takes.
+const OVERFLOW_SLOTS: usize = 1024;
 
 /// A table and what overflows from it.
 #[derive(Debug)]
@@ -50,7 +54,10 @@ impl Store {
         if let Some(slot) = overflow.iter().find_map(|table| Slot::located(table, name, true, true)) {
             return Some(slot);
         }
-        let table = Arc::new(Table::private(self.table.geometry(), self.table.clock().clone()).ok()?);
+        // No larger than need be: the store's own may be more than this process can have twice.
+        let geometry = self.table.geometry();
+        let geometry = Geometry::for_capacity(geometry.slots().min(OVERFLOW_SLOTS), geometry.log_len())?;
+        let table = Arc::new(Table::private(geometry, self.table.clock().clone()).ok()?);
         overflow.push(Arc::clone(&table));
         Slot::located(&table, name, true, true)
     }
