@@ -66,7 +66,8 @@ class Copy:
         workspace = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
         workspace = re.sub(r"(?m)^members = .*$", f'members = ["{CRATE}"]', workspace)
         (folder / "Cargo.toml").write_text(workspace, encoding="utf-8")
-        shutil.copytree(ROOT / CRATE, self.crate)
+        # Plain copies, with new times: cargo takes what an earlier run built of a mutant for current otherwise.
+        shutil.copytree(ROOT / CRATE, self.crate, copy_function=shutil.copyfile)
 
     def mend(self) -> None:
         """Put the shipped sources back, with new times, so that cargo builds them again."""

@@ -20,6 +20,8 @@ use super::table::{Contract, FRESH, NAMES, advance, name};
 use super::words::{CELL_WORDS, NOW, damage, has_believed_future};
 
 const STEPS: usize = 128;
+/// The largest file that is grown to the size it claims.
+const FILE_MAX: usize = 64 << 20;
 /// How many names are looked at in a table after its reset, some of which the contract never used.
 pub const LOOK_AT: usize = 4;
 /// Stands in a header for the sound word: this boot's number, this layout's version. No stored input can know those.
@@ -184,7 +186,8 @@ fn contents(bed: &Bed, manner: u8, bytes: &[u8]) -> (Vec<u8>, u64) {
     }
     let number = |i| word(&contents, i).and_then(|n| usize::try_from(n).ok());
     let geometry = number(3).zip(number(4)).and_then(|(slots, log_len)| Geometry::for_capacity(slots, log_len));
-    let fitting = geometry.filter(|_| manner & 2 != 0).map_or(contents.len(), Geometry::bytes) as u64;
+    let fitting = geometry.map(Geometry::bytes).filter(|bytes| manner & 2 != 0 && *bytes <= FILE_MAX);
+    let fitting = fitting.unwrap_or(contents.len()) as u64;
     let length = if manner & 0xf0 == 0 { (fitting + u64::from(manner >> 2 & 3)).saturating_sub(1) } else { fitting };
     contents.truncate(usize::try_from(length).unwrap_or(usize::MAX));
     (contents, length)
