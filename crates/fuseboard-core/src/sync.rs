@@ -12,6 +12,20 @@ type Inner = loom::sync::atomic::AtomicU64;
 
 pub use core::sync::atomic::Ordering;
 
+#[cfg(fuseboard_loom)]
+loom::lazy_static! {
+    static ref STEPS: Inner = Inner::new(0);
+}
+
+/// Makes loom try every order of all accesses. Of the accesses to one word it remembers only the last, so a thread's own
+/// load in front of its swap hides from it that other threads' loads may stand between the two. One word that every
+/// access touches leaves nothing to hide; Relaxed, so that it orders nothing.
+#[inline(always)]
+fn step() {
+    #[cfg(fuseboard_loom)]
+    STEPS.fetch_add(0, Ordering::Relaxed);
+}
+
 #[cfg(not(fuseboard_crash))]
 #[inline(always)]
 const fn before_write() {}
@@ -68,6 +82,7 @@ impl AtomicU64 {
     #[must_use]
     #[inline(always)]
     pub fn load(&self, order: Ordering) -> u64 {
+        step();
         self.0.load(order)
     }
 
@@ -75,6 +90,7 @@ impl AtomicU64 {
     #[inline(always)]
     pub fn store(&self, value: u64, order: Ordering) {
         before_write();
+        step();
         self.0.store(value, order);
     }
 
@@ -82,6 +98,7 @@ impl AtomicU64 {
     #[inline(always)]
     pub fn swap(&self, value: u64, order: Ordering) -> u64 {
         before_write();
+        step();
         self.0.swap(value, order)
     }
 
@@ -89,6 +106,7 @@ impl AtomicU64 {
     #[inline(always)]
     pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         before_write();
+        step();
         self.0.fetch_add(value, order)
     }
 
@@ -99,6 +117,7 @@ impl AtomicU64 {
     #[inline(always)]
     pub fn compare_exchange(&self, current: u64, new: u64, success: Ordering, failure: Ordering) -> Result<u64, u64> {
         before_write();
+        step();
         self.0.compare_exchange(current, new, success, failure)
     }
 }
