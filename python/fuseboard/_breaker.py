@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar, cast
 
 from fuseboard import _core, _follow, _registry
 from fuseboard._events import Transition, announce, from_codes, logger
 from fuseboard._outcome import Which, classifier
-from fuseboard._settings import Seconds, Settings
+from fuseboard._settings import Seconds, Settings, shown
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
@@ -91,8 +91,10 @@ class CircuitBreaker(_core.Breaker):
         self.name = name
         self._store = store
         self._listener = on_transition
+        self._told_awaitable = False
         self._is_failure = classifier(name, failure_on, ignore)
-        _check_capacity(self.settings, store or _registry.default())
+        # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
+        _check_capacity(self.settings, DEFAULT_FAILURES if store is None else store.failure_capacity)
         if store is None:
             _registry.follow_default(self)
         else:
@@ -131,7 +133,7 @@ class CircuitBreaker(_core.Breaker):
             return kind(self(function.__func__))
         if isinstance(function, type) or not callable(function):
             hint = "decorate its methods" if isinstance(function, type) else "decorate the function inside"
-            raise TypeError(f"a breaker guards functions, got {function!r}; {hint}")
+            raise TypeError(f"a breaker guards functions, got {shown(function)}; {hint}")
         guarded = _follow.function(self, function)
         if guarded is None:
             guarded = functools.update_wrapper(self._guard(function), function)
@@ -140,7 +142,8 @@ class CircuitBreaker(_core.Breaker):
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
 
-        If that is a coroutine or a generator, it is guarded while it runs (rule R17).
+        If that is a coroutine or a generator, it is guarded while it runs; another awaitable, such as a future, counts
+        as ignored (rule R17).
 
         Raises:
             CircuitOpenError: the fuse rejects the call; the function is not called.
@@ -164,6 +167,20 @@ class CircuitBreaker(_core.Breaker):
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r}>"
+
+    def __copy__(self) -> Self:
+        """The breaker itself: it is a hold on a fuse, and a second one is the same."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The breaker itself, as for :meth:`__copy__`."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuses: what a breaker decides by may be code. Make one in each process; by its name it is the same fuse."""
+        raise TypeError(
+            f"{self!r} does not pickle; make a breaker of this name in the other process, it shares the fuse"
+        )
 
     def _fuse(self) -> _core.Fuse:
         return self._linked() or self._resolve()
@@ -203,7 +220,18 @@ class CircuitBreaker(_core.Breaker):
         announce(from_codes(self.name, (before, after, generation_us), error), self._listener)
 
     def _follow(self, begun: Any, permit: _core.Permit) -> Any:
-        return _follow.result(self, begun, permit)
+        followed = _follow.result(self, begun, permit)
+        if followed is not None:
+            return followed
+        self._ignore(permit)
+        if not self._told_awaitable:
+            self._told_awaitable = True
+            logger.warning(
+                "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
+                "count as ignored. Guard a coroutine function that awaits it, or use acall.",
+                self.name, type(begun).__qualname__,
+            )  # fmt: skip
+        return begun
 
 
 def _default_store() -> Store:
@@ -218,15 +246,14 @@ def _default_store() -> Store:
 def _check_arguments(on_transition: object, store: object) -> None:
     if on_transition is not None and not callable(on_transition):
         kind = type(on_transition).__name__
-        raise TypeError(f"on_transition must be callable or None, got {kind}: {on_transition!r}")
+        raise TypeError(f"on_transition must be callable or None, got {kind}: {shown(on_transition)}")
     if store is not None and not isinstance(store, Store):
-        raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {store!r}")
+        raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {shown(store)}")
 
 
-def _check_capacity(settings: Settings, store: _core.Store | None) -> None:
-    capacity = DEFAULT_FAILURES if store is None else store.failure_capacity
+def _check_capacity(settings: Settings, capacity: int) -> None:
     if settings.threshold > capacity:
         raise ValueError(
             f"threshold must be at most the store's capacity of {capacity} failures, got {settings.threshold}; "
-            "use a store made with more, such as Store.shared(name, failures=...)"
+            "give a store made with more, such as store=Store.shared(name, failures=...)"
         )

@@ -43,7 +43,7 @@ class FuseState:
 
 @final
 class FuseSnapshot:
-    """What a fuse has been through, for people and dashboards. Immutable.
+    """What a fuse has been through, for people and dashboards. Immutable; equal if all of it is.
 
     State and generation are of one instant. Counters are the whole host's and only ever go up, until ``reset_all``; a
     total is never less than what was counted before the reading began.
@@ -97,6 +97,7 @@ class FuseSnapshot:
     @property
     def local(self) -> bool:
         """Whether the fuse lives in this process alone."""
+    def __eq__(self, other: object, /) -> bool: ...
 
 class Clock:
     """A clock that stands still until it is moved."""
@@ -218,6 +219,8 @@ class Breaker:
         Raises:
             CircuitOpenError: the call is rejected.
         """
+    def _ignore(self, permit: Permit) -> None:
+        """Ends a call that says nothing about the service."""
     def _settle(self, permit: Permit, error: BaseException | None = None) -> None:
         """Says how the call ended. A second time for the same probe does nothing."""
     def __enter__(self) -> None: ...

@@ -30,13 +30,18 @@ def function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Callable[..., A
 def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
     """Guards what a plain function returned, under that call's permit: a coroutine, a generator, an asynchronous one.
 
-    If it is never run the permit goes with it, and gives its lease back.
+    None for another awaitable, which cannot be guarded without becoming something else. If what is guarded is never run
+    the permit goes with it, and gives its lease back.
     """
     start = functools.update_wrapper(lambda: begun, begun)
     if inspect.iscoroutine(begun) or _is_awaited(getattr(begun, "gi_code", None)):
         guard = _coroutine_function
+    elif inspect.isgenerator(begun):
+        guard = _generator_function
+    elif inspect.isasyncgen(begun):
+        guard = _async_generator_function
     else:
-        guard = _generator_function if inspect.isgenerator(begun) else _async_generator_function
+        return None
     return guard(breaker, start, admit=lambda: permit)()
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeAlias
 
+from fuseboard._settings import shown
 from fuseboard.errors import CircuitOpenError
 
 Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
@@ -51,5 +52,5 @@ def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
         return lambda error: isinstance(error, classes)  # type: ignore[arg-type]
     if isinstance(which, tuple | type) or not callable(which) or inspect.iscoroutinefunction(which):
         kinds = "an exception class, a tuple of them, or a predicate"
-        raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {which!r}")
+        raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {shown(which)}")
     return which

@@ -1,12 +1,13 @@
 """Stores: the table of fuses, the host's or a process's own."""
 
 import re
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, cast
 
 from fuseboard import _core, _registry
 from fuseboard._events import announce, from_codes, logger
-from fuseboard._settings import MAX_THRESHOLD, Seconds, microseconds, whole
+from fuseboard._settings import MAX_THRESHOLD, Seconds, microseconds, shown, whole
 from fuseboard._state import State
 from fuseboard.errors import StoreOpenError
 
@@ -218,6 +219,24 @@ class Store(_core.Store):
     ) -> None:
         self.close()
 
+    def __copy__(self) -> Self:
+        """The store itself: there is one table."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The store itself, as for :meth:`__copy__`."""
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[str], "Store"], tuple[str]]:
+        """A shared store pickles as its name, by which the other process opens it.
+
+        Raises:
+            TypeError: a private store is this process's own.
+        """
+        if self.name is None:
+            raise TypeError("a private store does not pickle: it is this process's own; use Store.shared(name)")
+        return Store.shared, (self.name,)
+
     def __repr__(self) -> str:
         if self.name is None:
             return "<Store private>"
@@ -226,7 +245,7 @@ class Store(_core.Store):
 
 def _check_name(name: str) -> None:
     if not isinstance(name, str):
-        raise TypeError(f"store name must be a str, got {type(name).__name__}: {name!r}")
+        raise TypeError(f"store name must be a str, got {type(name).__name__}: {shown(name)}")
     if not _NAME.fullmatch(name):
         allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
-        raise ValueError(f"store name must be {allowed}; a path goes into FUSEBOARD_DIR; got {name!r}")
+        raise ValueError(f"store name must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")

@@ -45,7 +45,7 @@ def test_a_threshold_above_the_stores_capacity_is_refused(store: Store) -> None:
     """What cannot be counted cannot be reached: the message says what to do."""
     CircuitBreaker("db", threshold=32, store=store)
     with pytest.raises(
-        ValueError, match=r"^threshold must be at most the store's capacity of 32 failures, got 33; use "
+        ValueError, match=r"^threshold must be at most the store's capacity of 32 failures, got 33; give "
     ):
         CircuitBreaker("db", threshold=33, store=store)
 

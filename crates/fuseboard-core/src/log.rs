@@ -19,8 +19,9 @@
 //! seen unchanged: had the ring been lapped, the fuse word would differ; and if it is lapped later, the swap fails
 //! because the entry differs.
 //!
-//! Stamps never go back along a run, so "how many of the last `n` are within the window" is a binary search, and
-//! "are there `threshold` of them" is one look at the entry `threshold - 1` places back.
+//! Along a run stamps go back by no more than the clocks of writers that raced differ (the race above may leave a later
+//! stamp than the next writer saw), which is nothing on one host. So "how many of the last `n` are within the window" is
+//! a binary search, and "are there `threshold` of them" is one look at the entry `threshold - 1` places back.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_BITS, not_before};

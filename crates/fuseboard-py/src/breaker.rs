@@ -77,6 +77,13 @@ impl Breaker {
         }
     }
 
+    /// Ends a call that says nothing about the service.
+    #[allow(clippy::unused_self, reason = "a permit is settled by its breaker")]
+    fn _ignore(&self, permit: &Bound<'_, Permit>) {
+        // Ignored calls change no state.
+        _ = permit.get().take().and_then(|held| held.settle(Outcome::Ignored));
+    }
+
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
         let held = admit(slf)?;
         if let Some(frame) = running_frame(slf.py()) {
@@ -250,7 +257,7 @@ fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
 }
 
 /// Settles a call that has returned or raised. What it returned is handed on unchanged, unless the call has only begun:
-/// a coroutine or a generator is guarded anew, while it runs (rule R17).
+/// a coroutine or a generator is guarded anew, while it runs; other awaitables cannot be (rule R17).
 pub(crate) fn finish<'py>(
     slf: &Bound<'py, Breaker>,
     held: Held,

@@ -25,8 +25,17 @@ pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
             return Ok(code);
         }
     }
-    let kind = member.get_type().name()?;
-    Err(PyTypeError::new_err(format!("state must be a State, got {kind}: {}", member.repr()?)))
+    Err(wrong_type("state must be a State", member))
+}
+
+/// A `TypeError` that shows the value, shortened, unless its own repr fails.
+fn wrong_type(demand: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let shown = value.py().import("fuseboard._settings").and_then(|module| module.call_method1("shown", (value,)));
+    let kind = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+    match shown {
+        Ok(shown) => PyTypeError::new_err(format!("{demand}, got {kind}: {shown}")),
+        Err(error) => error,
+    }
 }
 
 /// The state of a member's code.
@@ -54,8 +63,7 @@ pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyEr
 pub(crate) fn fuse_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     use fuseboard_core::directory::NAME_MAX;
     let Ok(text) = name.cast::<PyString>() else {
-        let kind = name.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("fuse name must be a str, got {kind}: {}", name.repr()?)));
+        return Err(wrong_type("fuse name must be a str", name));
     };
     let text = text.to_str().map_err(|_| {
         PyValueError::new_err(format!("fuse name must be valid Unicode, got {text:?} with a lone surrogate"))

@@ -143,7 +143,7 @@ impl Store {
             let reading = slot.fuse().read();
             if reading.word.state() != State::Unseen {
                 let local = self.tables.table().path().is_none() || slot.overflowed();
-                let snapshot = FuseSnapshot::new(py, name.clone(), &reading, &totals(slot.stripes()), local)?;
+                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals(slot.stripes()), local);
                 snapshots.set_item(name, snapshot)?;
             }
         }

@@ -71,11 +71,26 @@ impl FuseState {
     }
 }
 
+/// A state that Python sees as a member of `fuseboard.State`.
+#[derive(Clone, Copy, PartialEq)]
+struct StateCode(State);
+
+impl<'py> IntoPyObject<'py> for StateCode {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        state_member(py, self.0)
+    }
+}
+
 /// What a fuse has been through: its state, and the whole host's counters.
-#[pyclass(frozen, get_all, module = "fuseboard._core")]
+#[pyclass(frozen, eq, get_all, module = "fuseboard._core")]
+#[derive(PartialEq)]
 pub struct FuseSnapshot {
     name: String,
-    state: Py<PyAny>,
+    state: StateCode,
     since: Option<f64>,
     generation: u64,
     window_failures: u32,
@@ -93,17 +108,11 @@ pub struct FuseSnapshot {
 }
 
 impl FuseSnapshot {
-    pub(crate) fn new(
-        py: Python<'_>,
-        name: String,
-        reading: &Reading,
-        totals: &[u64; COUNTERS],
-        local: bool,
-    ) -> PyResult<Self> {
+    pub(crate) fn new(name: String, reading: &Reading, totals: &[u64; COUNTERS], local: bool) -> Self {
         let total = |counter: Counter| totals[counter as usize];
-        Ok(Self {
+        Self {
             name,
-            state: state_member(py, reading.word.state())?.unbind(),
+            state: StateCode(reading.word.state()),
             since: FuseState::of_word(reading.word).since(),
             generation: reading.word.generation(),
             window_failures: reading.failures,
@@ -118,14 +127,14 @@ impl FuseSnapshot {
             closes: total(Counter::Closes),
             settings_changes: reading.settings_changes,
             local,
-        })
+        }
     }
 }
 
 #[pymethods]
 impl FuseSnapshot {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let state = self.state.bind(py).str()?;
+        let state = state_member(py, self.state.0)?;
         Ok(format!(
             "FuseSnapshot(name={:?}, state={state}, successes={}, failures={}, rejections={})",
             self.name, self.successes, self.failures, self.rejections

@@ -133,13 +133,15 @@ impl Handle {
     /// Asks to make a call, and counts the answer.
     #[must_use]
     pub fn admit(&self, policy: &Policy) -> Admission {
+        // Known before a seat is taken, which is signed with it at once.
+        let hint = owner::hint();
         let mut admission = self.fuse().admit(policy, self.now_us());
         if admission.transition.is_none() && self.probers_are_gone(&admission) {
             admission = self.fuse().admit(policy, self.now_us());
         }
         match &admission.verdict {
             Ok(Permit { lease: Some(lease), .. }) => {
-                self.fuse().sign(*lease, owner::hint());
+                self.fuse().sign(*lease, hint);
                 self.add(Counter::Probes);
             }
             Ok(_) => {}

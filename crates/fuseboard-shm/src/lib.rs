@@ -8,7 +8,9 @@
 //! | [`handle`] | a slot with its shared words at hand: admits and settles calls |
 //! | [`table`] | one mapped table; from names to slots |
 //! | [`open`] | open or create a host's table |
+//! | `create` | make one whole before it has a name |
 //! | `place` | the private folder that tables lie in |
+//! | `boot` | which boot of the host it is |
 //! | `mapping` | map, unmap, and the single cast from bytes to atomics |
 //! | [`clock`] | microseconds that all processes of a host agree on, or a clock that a test moves |
 //! | [`owner`] | who this process is: random numbers, fresh after fork |
@@ -22,9 +24,11 @@
 //! T10). What cannot be guarded against is a file that is made shorter while it is mapped: touching the lost pages ends
 //! the process with SIGBUS. Nothing of ours ever shortens a file.
 //!
-//! All unsafe code lives in `mapping`, `owner` and, for the one system call that has no safe wrapper on macOS, `open`.
+//! All unsafe code lives in `mapping`, `owner` and, for the one system call that has no safe wrapper on macOS, `boot`.
 
+mod boot;
 pub mod clock;
+mod create;
 pub mod error;
 pub mod handle;
 mod mapping;

@@ -20,6 +20,9 @@ const PID_MASK: u64 = (1 << PID_BITS) - 1;
 const NAMESPACE_MASK: u64 = (1 << (HINT_BITS - PID_BITS)) - 1;
 
 static TOKEN: AtomicUsize = AtomicUsize::new(0);
+/// What [`hint`] found out: a process stays in the pid namespace it was made in. 0 until it is asked, and after fork.
+#[allow(clippy::disallowed_types, reason = "this process's own, so not part of the protocol")]
+static HINT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 static REGISTER: Once = Once::new();
 
 /// A random word from the operating system.
@@ -38,6 +41,7 @@ extern "C" fn renew() {
     let local = 0_u8;
     let token = getrandom::u64().map_or_else(|_| (&raw const local).addr() ^ token().rotate_left(17), |r| r as usize);
     TOKEN.store(token, Ordering::Relaxed);
+    HINT.store(0, Ordering::Relaxed);
 }
 
 /// Makes this process's token and sees to it that children make their own. Called when a table is opened; a program with
@@ -54,23 +58,30 @@ pub fn register() {
     });
 }
 
-/// This process as a hint for others: its pid (22 bits, Linux's largest) and its pid namespace (26 bits).
+/// This process as a hint for others: its pid (22 bits, Linux's largest) and its pid namespace (26 bits). 0, whose pid is
+/// nobody's, where no namespace can be named.
 #[must_use]
 pub(crate) fn hint() -> u64 {
-    // Without a namespace to name, no hint: the number 0, whose pid is nobody's.
+    let known = HINT.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
     let pid = u64::from(getpid().as_raw_nonzero().get().cast_unsigned());
-    pid_namespace().map_or(0, |namespace| namespace << PID_BITS | pid & PID_MASK)
+    let hint = pid_namespace().map_or(0, |namespace| namespace << PID_BITS | pid & PID_MASK);
+    HINT.store(hint, Ordering::Relaxed);
+    hint
 }
 
 /// Whether the process of a hint is certainly gone: it had a pid in our namespace, and nobody has it now.
 #[must_use]
-pub(crate) fn is_gone(hint: u64) -> bool {
-    let Some(pid) = Pid::from_raw((hint & PID_MASK) as i32) else { return false };
-    pid_namespace() == Some(hint >> PID_BITS) && test_kill_process(pid) == Err(Errno::SRCH)
+pub(crate) fn is_gone(theirs: u64) -> bool {
+    let Some(pid) = Pid::from_raw((theirs & PID_MASK) as i32) else { return false };
+    let ours = hint();
+    ours != 0 && ours >> PID_BITS == theirs >> PID_BITS && test_kill_process(pid) == Err(Errno::SRCH)
 }
 
 /// The low bits of the pid namespace's number. The kernel counts the numbers up, so two namespaces that live at once do
-/// not share them. Read anew each time, for a probe or a refusal by one: after `unshare` and fork it is another.
+/// not share them.
 #[cfg(target_os = "linux")]
 fn pid_namespace() -> Option<u64> {
     rustix::fs::stat("/proc/self/ns/pid").ok().map(|stat| stat.st_ino & NAMESPACE_MASK)

@@ -7,8 +7,8 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, chmodat, fstat, mkdirat, openat, statat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, chmodat, fstat, mkdirat, openat, statat};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
 use crate::error::{Kind, OpenError};
@@ -21,57 +21,74 @@ pub(crate) struct Place {
 
 /// Opens the folder `chosen`, or the user's folder on this host; makes it if there is none.
 pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
-    if let Some(path) = chosen {
-        if !path.is_absolute() {
+    let path = match chosen {
+        Some(path) if !path.is_absolute() => {
             let found = "is a relative path, which means another folder in another working directory";
             return Err(OpenError::new(Kind::Place, path, found));
         }
-        return open_private(path);
-    }
+        // Without a slash at the end, behind which a symbolic link would be followed.
+        Some(path) => made(&path.components().collect::<PathBuf>())?,
+        None => of_user()?,
+    };
+    open_private(path)
+}
+
+fn of_user() -> Result<PathBuf, OpenError> {
     let name = format!("fuseboard-{}", geteuid().as_raw());
-    let shm = Path::new("/dev/shm");
-    if is_folder(shm) {
-        match open_private(&shm.join(&name)) {
-            Err(refused) if refused.kind == Kind::System => {}
-            other => return other,
+    let in_memory = Path::new("/dev/shm").join(&name);
+    match make(&in_memory) {
+        Ok(()) => Ok(in_memory),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+            made(&Path::new("/tmp").join(&name))
         }
+        Err(error) => Err(OpenError::system("cannot make the folder", in_memory, error)),
     }
-    open_private(&Path::new("/tmp").join(&name))
 }
 
-fn is_folder(path: &Path) -> bool {
-    statat(CWD, path, AtFlags::empty()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+fn made(path: &Path) -> Result<PathBuf, OpenError> {
+    make(path).map_err(|error| OpenError::system("cannot make the folder", path, error))?;
+    Ok(path.to_owned())
 }
 
-fn open_private(path: &Path) -> Result<Place, OpenError> {
-    let failed = |doing| move |error| OpenError::system(doing, path, error);
+/// Makes a folder unless it is there.
+fn make(path: &Path) -> Result<(), Errno> {
     match mkdirat(CWD, path, Mode::RWXU) {
         // Whatever the umask took away.
-        Ok(()) => chmodat(CWD, path, Mode::RWXU, AtFlags::empty()).map_err(failed("cannot set the folder's mode"))?,
-        Err(Errno::EXIST) => {}
-        Err(error) => return Err(failed("cannot make the folder")(error)),
+        Ok(()) => chmodat(CWD, path, Mode::RWXU, AtFlags::empty()),
+        Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error),
     }
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = match openat(CWD, path, flags, Mode::empty()) {
-        Err(Errno::LOOP | Errno::NOTDIR) => {
-            return Err(OpenError::new(Kind::Place, path, "is not a folder, or a symbolic link to one"));
-        }
-        other => other.map_err(failed("cannot open the folder"))?,
-    };
-    let stat = fstat(&folder).map_err(failed("cannot examine the folder"))?;
-    if let Some(fault) = ownership_fault(&stat, 0o077) {
-        return Err(OpenError::new(Kind::Place, path, fault));
-    }
-    Ok(Place { folder, path: path.to_owned() })
 }
 
-/// What is wrong with an owner or mode: it must be this user's, with none of the `forbidden` bits.
-pub(crate) fn ownership_fault(stat: &Stat, forbidden: u32) -> Option<String> {
+fn open_private(path: PathBuf) -> Result<Place, OpenError> {
+    let refused = |found: String| OpenError::new(Kind::Place, &path, found);
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = match retry_on_intr(|| openat(CWD, &path, flags, Mode::empty())) {
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            return Err(refused("is not a folder, or a symbolic link to one".to_owned()));
+        }
+        // Perhaps ours, with a mode that shuts us out too.
+        Err(Errno::ACCESS) => {
+            let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).ok();
+            let fault = stat.and_then(|stat| ownership_fault(&stat, Mode::RWXU));
+            return Err(refused(fault.unwrap_or_else(|| "cannot be opened: permission denied".to_owned())));
+        }
+        other => other.map_err(|error| OpenError::system("cannot open the folder", &path, error))?,
+    };
+    let stat = fstat(&folder).map_err(|error| OpenError::system("cannot examine the folder", &path, error))?;
+    if let Some(fault) = ownership_fault(&stat, Mode::RWXU) {
+        return Err(refused(fault));
+    }
+    Ok(Place { folder, path })
+}
+
+/// What is wrong with an owner or mode: it must be this user's, who alone has access.
+pub(crate) fn ownership_fault(stat: &Stat, wanted: Mode) -> Option<String> {
     let me = geteuid().as_raw();
     if stat.st_uid != me {
         return Some(format!("belongs to user {}, not to user {me}", stat.st_uid));
     }
-    #[allow(clippy::useless_conversion, reason = "16 bits on macOS")]
-    let mode = u32::from(Mode::from_raw_mode(stat.st_mode).as_raw_mode());
-    (mode & forbidden != 0).then(|| format!("has mode {mode:04o}; others must have no access to it"))
+    let mode = Mode::from_raw_mode(stat.st_mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO);
+    let (found, wanted) = (mode.as_raw_mode(), wanted.as_raw_mode());
+    (found != wanted).then(|| format!("has mode {found:04o}; it must be {wanted:04o}, so that others have no access"))
 }

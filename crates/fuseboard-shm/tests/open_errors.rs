@@ -16,6 +16,7 @@ const AT_FINGERPRINT: u64 = 16;
 const AT_SLOTS: u64 = 24;
 const AT_LOG_LEN: u64 = 32;
 const AT_BOOT: u64 = 40;
+const AT_CREATED: u64 = 64;
 
 /// Opens the table, which must fail with `kind` and say `words`.
 fn refused(folder: &Folder, kind: Kind, words: &str) {
@@ -113,6 +114,14 @@ fn another_boot_is_foreign() {
     refused(&folder, Kind::Foreign, "another boot");
 }
 
+/// T09: a table from later than now is one of another clock, although the boot's number is this one's.
+#[test]
+fn a_table_from_the_future_is_foreign() {
+    let (folder, file) = with_table();
+    overwrite(&file, AT_CREATED, u64::MAX >> 16);
+    refused(&folder, Kind::Foreign, "another clock");
+}
+
 /// T11: a symbolic link is refused, although it leads to a sound table.
 #[test]
 fn a_symbolic_link_is_foreign() {
@@ -159,10 +168,10 @@ fn an_open_mode_is_foreign() {
     }
 }
 
-/// T11: a folder that others may enter is refused, whatever lies in it.
+/// T11: a folder that others may enter, or we may not, is refused, whatever lies in it.
 #[test]
 fn an_open_folder_is_no_place() {
-    for mode in [0o755, 0o710, 0o701, 0o777] {
+    for mode in [0o755, 0o710, 0o701, 0o777, 0o500, 0o000] {
         let (folder, _) = with_table();
         fs::set_permissions(&folder.0, Permissions::from_mode(mode)).expect("our own folder");
         refused(&folder, Kind::Place, &format!("mode {mode:04o}"));
@@ -178,10 +187,11 @@ fn a_link_or_a_file_is_no_place() {
     fs::set_permissions(&inner, Permissions::from_mode(0o700)).expect("our own folder");
     symlink(&inner, &link).expect("our own folder");
     fs::write(&file, b"").expect("our own folder");
-    for place in [link, file] {
-        let opened = fuseboard_shm::open::open("shop", Some(&place), common::small(), Default::default());
+    let with_slash = link.join("");
+    for (place, named) in [(&link, &link), (&with_slash, &link), (&file, &file)] {
+        let opened = fuseboard_shm::open::open("shop", Some(place), common::small(), Default::default());
         let error = opened.expect_err("no folder");
-        assert_eq!((Kind::Place, &place), (error.kind, &error.path), "{error}");
+        assert_eq!((Kind::Place, named), (error.kind, &error.path), "{error}");
     }
 }
 

@@ -13,11 +13,15 @@ pub(crate) use link::Link;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-/// Whether a result is a call that has only begun: a coroutine, a generator or an asynchronous generator.
+/// Whether a result is a call that has only begun: a coroutine, a generator, an asynchronous generator, or anything else
+/// that can be awaited.
 #[inline(always)]
 pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
     let class = value.get_type_ptr();
-    class == &raw mut ffi::PyCoro_Type || class == &raw mut ffi::PyGen_Type || class == &raw mut ffi::PyAsyncGen_Type
+    // SAFETY: the class of a live object; its table of asynchronous methods lives as long as it, or is null.
+    let Some(methods) = (unsafe { (*class).tp_as_async.as_ref() }) else { return false };
+    // All three have such a table, which most results' classes do not, though of a generator's it is only half filled.
+    class == &raw mut ffi::PyGen_Type || class == &raw mut ffi::PyAsyncGen_Type || methods.am_await.is_some()
 }
 
 /// Makes Ctrl-C come again.

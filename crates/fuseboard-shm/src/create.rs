@@ -1,0 +1,132 @@
+//! Make a host's table whole before it has a name (rule T08).
+//!
+//! A nameless file, or where there is no such thing one with a random name, gets its full size and its header and is then
+//! linked under the final name, which fails if another process was faster. So whoever finds the name finds a whole table,
+//! and a creator that is killed leaves nothing, or a draft that is in nobody's way.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use fuseboard_core::layout::Header;
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, fchmod, linkat, openat, renameat_with, unlinkat,
+};
+use rustix::io::{Errno, pwrite, retry_on_intr};
+
+use crate::error::OpenError;
+use crate::mapping::Mapping;
+use crate::open::Wanted;
+use crate::owner::random_u64;
+
+/// Makes the table; `None` if another process was faster.
+pub(crate) fn create(wanted: &Wanted) -> Result<Option<Mapping>, OpenError> {
+    let made = match wanted.nameless() {
+        // A system, a folder or a sandbox without nameless files; a full disk is full either way.
+        Err(error) if !matches!(error, Errno::EXIST | Errno::NOSPC | Errno::DQUOT) => wanted.named(),
+        other => other,
+    };
+    match made {
+        Ok(mapping) => Ok(Some(mapping)),
+        Err(Errno::EXIST) => Ok(None),
+        Err(error) => Err(OpenError::system("cannot make the table", &wanted.path, error)),
+    }
+}
+
+const ACCESS: Mode = Mode::RUSR.union(Mode::WUSR);
+
+impl Wanted<'_> {
+    #[cfg(target_os = "linux")]
+    fn nameless(&self) -> Result<Mapping, Errno> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let fd = retry_on_intr(|| openat(&self.place.folder, ".", flags, ACCESS))?;
+        let mapping = self.fill(&fd)?;
+        let nameless = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        linkat(CWD, nameless, &self.place.folder, &self.file, AtFlags::SYMLINK_FOLLOW)?;
+        Ok(mapping)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[allow(clippy::unused_self, reason = "as on Linux")]
+    fn nameless(&self) -> Result<Mapping, Errno> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    fn named(&self) -> Result<Mapping, Errno> {
+        let folder = &self.place.folder;
+        let draft = format!(".{}.{:016x}", self.file, random_u64());
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = retry_on_intr(|| openat(folder, &draft, flags, ACCESS))?;
+        let made = self.fill(&fd).and_then(|mapping| {
+            renameat_with(folder, &draft, folder, &self.file, RenameFlags::NOREPLACE)?;
+            Ok(mapping)
+        });
+        if made.is_err() {
+            // The draft is of no use to anybody; if it cannot be removed it is in nobody's way either.
+            _ = unlinkat(folder, &draft, AtFlags::empty());
+        }
+        made
+    }
+
+    /// Gives a draft its full size, its mode whatever the umask, and its header.
+    fn fill(&self, fd: &OwnedFd) -> Result<Mapping, Errno> {
+        fchmod(fd, ACCESS)?;
+        reserve(fd, self.geometry.bytes() as u64)?;
+        let mapping = Mapping::of_file(fd.as_fd(), self.geometry.bytes())?;
+        let header: &Header = &mapping.section(0, 1)[0];
+        header.write(self.geometry, self.boot, [random_u64(), random_u64()], self.clock.now_us());
+        Ok(mapping)
+    }
+}
+
+/// Reserves every byte now, so that a full disk is met here and not at a store to a mapped page.
+fn reserve(fd: &OwnedFd, bytes: u64) -> Result<(), Errno> {
+    match retry_on_intr(|| fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeroes(fd, bytes),
+        other => other,
+    }
+}
+
+fn write_zeroes(fd: &OwnedFd, bytes: u64) -> Result<(), Errno> {
+    let zeroes = [0_u8; 64 * 1024];
+    let mut at = 0;
+    while at < bytes {
+        let rest = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(zeroes.len());
+        at += retry_on_intr(|| pwrite(fd, &zeroes[..rest], at))? as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+
+    use fuseboard_core::layout::Geometry;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::place;
+
+    /// What systems without nameless files do; on this one it is otherwise never come to.
+    #[test]
+    fn a_named_draft_becomes_the_table_once() {
+        let folder = std::env::temp_dir().join(format!("fuseboard-test-{:016x}", random_u64()));
+        fs::DirBuilder::new().mode(0o700).create(&folder).expect("a temporary folder");
+        let wanted = Wanted {
+            place: place::open(Some(&folder)).expect("a private folder"),
+            file: "shop".to_owned(),
+            path: folder.join("shop"),
+            geometry: Geometry::for_capacity(1, 1).expect("in range"),
+            boot: 1,
+            clock: &Clock::System,
+        };
+        let made = wanted.named().map(|_| ());
+        let again = wanted.named().map(|_| ());
+        let names: Vec<_> =
+            fs::read_dir(&folder).expect("our folder").map(|entry| entry.expect("one").path()).collect();
+        let mode = fs::metadata(&wanted.path).expect("the table").permissions().mode();
+        fs::remove_dir_all(&folder).expect("our folder");
+        assert_eq!((Ok(()), Err(Errno::EXIST)), (made, again));
+        assert_eq!((vec![wanted.path], 0o100_600), (names, mode));
+    }
+}

@@ -1,0 +1,49 @@
+"""What copying, pickling and comparing do to breakers, stores and snapshots."""
+
+import copy
+import pickle
+from pathlib import Path
+
+import pytest
+
+from fuseboard import CircuitBreaker, Store
+from helpers import fail
+
+
+def test_a_copied_breaker_is_the_breaker(store: Store) -> None:
+    """Settings objects that hold one can be copied."""
+    breaker = CircuitBreaker("db", store=store)
+    assert copy.copy(breaker) is breaker
+    assert breaker is copy.deepcopy([breaker])[0]
+    assert copy.copy(store) is store
+    assert store is copy.deepcopy([store])[0]
+
+
+def test_a_breaker_does_not_pickle_and_says_what_to_do(store: Store) -> None:
+    """Better than one that comes out broken."""
+    with pytest.raises(TypeError, match=r"^<CircuitBreaker 'db'> does not pickle; make a breaker of this name in the"):
+        pickle.dumps(CircuitBreaker("db", store=store))
+
+
+def test_a_shared_store_pickles_as_its_name_and_a_private_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process opens the same table; a private one is the process's own."""
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("FUSEBOARD_DIR", str(tmp_path))
+    with Store.shared("copies") as shared:
+        assert pickle.loads(pickle.dumps(shared)) is shared  # noqa: S301 - our own bytes
+    with pytest.raises(
+        TypeError, match=r"^a private store does not pickle: it is this process's own; use Store.shared"
+    ):
+        pickle.dumps(Store.private())
+
+
+def test_snapshots_are_equal_if_all_of_them_is(store: Store) -> None:
+    """So a test can compare them."""
+    breaker = CircuitBreaker("db", store=store)
+    breaker.call(int)
+    before = store.snapshot()["db"]
+    assert before == store.snapshot()["db"]
+    fail(breaker)
+    assert before != store.snapshot()["db"]
