@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +196,29 @@ def execute(_post: Post, name: str) -> str:
     os.close(writer)
     os.waitpid(pid, 0)
     return os.read(reader, 4096).decode().strip()
+
+
+def execute_in_a_probe(_post: Post, name: str, lease: float) -> dict[str, Any]:
+    """A child that becomes another program in the middle of its probe: its pid lives on, its permit is forgotten."""
+    breaker = breaker_on(name, probe_timeout=lease)
+    due_for_a_probe(breaker)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with breaker:
+            os.dup2(writer, 1)
+            os.execv("/bin/sh", ["sh", "-c", "echo; exec sleep 600"])  # noqa: S606 - until it is killed
+    os.read(reader, 1)
+    try:
+        first = attempt(lambda: breaker.call(os.getpid))
+        deadline = time.monotonic() + PATIENCE
+        while (word := attempt(lambda: breaker.call(os.getpid))) != "done" and time.monotonic() < deadline:
+            pass
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    snapshot = breaker.store.snapshot()[FUSE]
+    return {"first": first, "then": word, "state": breaker.state.value, "late": snapshot.late}
 
 
 def fork_with_threads(_post: Post, name: str, children: int) -> dict[str, Any]:

@@ -60,6 +60,12 @@ def test_a_program_executed_by_a_child_finds_the_table_by_its_name(spawned: Team
     assert "open 0" == spawned.one(fork_scenes.execute, host)
 
 
+def test_a_process_that_executes_a_program_in_a_probe_costs_its_lease(spawned: Team, host: str) -> None:
+    """R11: its pid lives on, so its death is not certain; at the deadline another takes over."""
+    seen = spawned.one(fork_scenes.execute_in_a_probe, host, 1.5)
+    assert {"first": "half-open", "then": "done", "state": "closed", "late": 0} == seen
+
+
 def test_children_of_a_process_with_busy_threads_are_sound(spawned: Team, host: str) -> None:
     """Goal 2: whatever another thread was in the middle of at the fork, the child can do everything."""
     seen = spawned.one(fork_scenes.fork_with_threads, host, 40)
