@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{Link, new_guard, references, running_frame};
+use crate::guard::{Link, ask_python, new_guard, references, running_frame};
 use crate::python::seconds;
 
 /// A permit of a `with` block. The first of a frame keeps the frame, so that no other gets its address.
@@ -204,14 +204,14 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
         Ok(permit) => Ok(Some(Held::new(&fuse, permit))),
         Err(rejection) => {
             let retry_after = rejection.retry_after_us.map(seconds);
-            let error = slf.call_method1(intern!(py, "_reject"), (rejection.state as u8, retry_after))?;
+            let error = ask_python(slf, intern!(py, "_reject"), (rejection.state as u8, retry_after))?;
             Err(PyErr::from_value(error))
         }
     }
 }
 
 fn resolve<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
-    Ok(slf.call_method0(intern!(slf.py(), "_resolve"))?.cast_into::<Fuse>()?)
+    Ok(ask_python(slf, intern!(slf.py(), "_resolve"), ())?.cast_into::<Fuse>()?)
 }
 
 /// Reports how a call ended: without an error, or with this one.
@@ -225,7 +225,7 @@ pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound
 /// What an exception means, by the Python class. If it cannot say, by a fault of its own, the call has failed.
 fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Outcome {
     let py = slf.py();
-    match slf.call_method1(intern!(py, "_is_failure"), (error,)).and_then(|answer| answer.is_truthy()) {
+    match ask_python(slf, intern!(py, "_is_failure"), (error,)).and_then(|answer| answer.is_truthy()) {
         Ok(true) => Outcome::Failure,
         Ok(false) => Outcome::Ignored,
         Err(fault) => {
@@ -239,7 +239,7 @@ fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Out
 fn tell(slf: &Bound<'_, Breaker>, transition: Transition, error: Option<&Bound<'_, PyBaseException>>) {
     let py = slf.py();
     let (from, to) = (transition.from as u8, transition.to as u8);
-    let told = slf.call_method1(intern!(py, "_transitioned"), (from, to, transition.generation, error));
+    let told = ask_python(slf, intern!(py, "_transitioned"), (from, to, transition.generation, error));
     if let Err(fault) = told {
         report(slf, fault);
     }
@@ -266,7 +266,7 @@ pub(crate) fn finish<'py>(
     let py = slf.py();
     match result {
         Ok(value) if crate::guard::has_only_begun(&value) => {
-            slf.call_method1(intern!(py, "_follow"), (value, Permit::new(Some(held))))
+            ask_python(slf, intern!(py, "_follow"), (value, Permit::new(Some(held))))
         }
         Ok(value) => {
             settle(slf, &held, None);

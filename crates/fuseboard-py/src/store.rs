@@ -15,6 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::guard::ask_python;
 use crate::python::{fuse_name, open_error, seconds, state_of_code};
 use crate::values::{Clock, FuseSnapshot, FuseState};
 
@@ -31,7 +32,7 @@ impl Store {
         let found = this.tables.resolve(fuse_name(name)?);
         let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
         if slot.overflowed() && !this.told_full.swap(true, Ordering::Relaxed) {
-            slf.call_method1(intern!(slf.py(), "_full"), (name,))?;
+            ask_python(slf, intern!(slf.py(), "_full"), (name,))?;
         }
         Ok(slot)
     }

@@ -6,9 +6,11 @@
 
 mod callable;
 mod link;
+mod python_code;
 
 pub(crate) use callable::new_guard;
 pub(crate) use link::Link;
+pub(crate) use python_code::ask_python;
 
 use pyo3::ffi;
 use pyo3::prelude::*;

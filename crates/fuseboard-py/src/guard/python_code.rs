@@ -1,0 +1,50 @@
+//! Calls of Python code from Rust: the methods of the Python class, and with them a user's predicate or listener.
+//!
+//! Until CPython 3.14 an interpreter that ends also ends its daemon threads: one that asks for the interpreter lock again
+//! is ended on the spot, by unwinding its stack. Our frames, and PyO3's, must not be unwound like that: the process would
+//! abort. So a thread that is ended in Python code that was called from here stays here for good, as all threads do since
+//! 3.14. Nobody waits for it, and it does not hold the lock.
+
+use pyo3::BoundObject;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+unsafe extern "C-unwind" {
+    // As pyo3-ffi has it, but for the ABI, by which the compiler expects the unwinding. Not to be called as that has it
+    // anywhere: of two declarations of one symbol the linker may keep the other.
+    fn PyObject_CallObject(callable: *mut ffi::PyObject, arguments: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
+/// Calls a method that is Python code, or may lead to such.
+pub(crate) fn ask_python<'py, A>(
+    object: &Bound<'py, PyAny>,
+    method: &Bound<'py, PyString>,
+    arguments: A,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    A: IntoPyObject<'py, Target = PyTuple>,
+{
+    let py = object.py();
+    let method = object.getattr(method)?;
+    let arguments = arguments.into_pyobject(py).map_err(Into::into)?.into_bound();
+    let stay = Stay;
+    // SAFETY: both are live objects, the second a tuple; the result is owned, or null with an exception set.
+    let result = unsafe {
+        let result = PyObject_CallObject(method.as_ptr(), arguments.as_ptr());
+        Bound::from_owned_ptr_or_err(py, result)
+    };
+    std::mem::forget(stay);
+    result
+}
+
+/// Is dropped only where the stack is unwound, and keeps the thread there.
+struct Stay;
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
