@@ -158,11 +158,14 @@ impl Breaker {
 /// is; then all of them are void and their outcomes change nothing (rule R09), and a probe among them runs to its
 /// deadline. A frame that only we refer to has ended; one that runs or waits is referred to by the interpreter too.
 fn recall_ended(entered: &mut Entered) -> Option<Block> {
-    let has_ended = |block: &Block| block.frame.as_ref().is_none_or(|frame| references(frame) == 1);
-    let ended: Vec<_> = entered.iter().filter(|(_, block)| has_ended(block)).map(|(key, _)| *key).collect();
+    let frame_of = |key: &(usize, u32)| entered.get(&(key.0, 0)).and_then(|first| first.frame.as_ref());
+    let ended: Vec<_> =
+        entered.keys().filter(|key| frame_of(key).is_some_and(|it| references(it) == 1)).copied().collect();
     // A frame that is kept by a traceback does not look ended; where there is but one block, it is this one all the same.
     let only = (entered.len() == 1).then(|| entered.keys().next().copied()).flatten();
-    let key = ended.first().copied().or(only)?;
+    let (frame, _) = ended.first().copied().or(only)?;
+    // The last block of the frame: the first one keeps it, and with it the address.
+    let key = (frame, depth(entered, frame).saturating_sub(1));
     let alike = |a: &Option<Held>, b: &Option<Held>| a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_like(b));
     if !ended.iter().all(|other| *other == key || alike(&entered[&key].held, &entered[other].held)) {
         for key in &ended {
