@@ -1,10 +1,14 @@
 """The store's contract: a full table (rule T12)."""
 
+import mmap
+import threading
+from pathlib import Path
+
 import pytest
 
 from fuseboard import CircuitBreaker, State, Store
 from fuseboard.testing import Clock
-from helpers import MakeStore, rejection, trip, wait_for_probe
+from helpers import MakeStore, fail, rejection, trip, wait_for_probe
 
 NAMES = [f"fuse-{number}" for number in range(12)]
 
@@ -102,3 +106,70 @@ def test_a_thousand_fuses_overflow_and_none_is_lost(make_store: MakeStore) -> No
         store.set_open(name)
     assert set(names) == set(store.all_states())
     assert 998 == store.overflowed
+
+
+def test_an_overflowed_fuse_counts_as_many_failures_as_the_others(small: Store) -> None:
+    """T12, R03: the process's own table has the failure capacity of the store's, to the last one."""
+    capacity = small.failure_capacity
+    for name in NAMES:
+        assert [*range(1, capacity + 1), capacity] == [small.record_failure(name, 10) for _ in range(capacity + 1)]
+        small.record_success(name)
+        breaker = CircuitBreaker(name, threshold=capacity, store=small)
+        fail(breaker, capacity - 1)
+        assert State.CLOSED is breaker.state
+        fail(breaker)
+        assert State.OPEN is breaker.state
+
+
+@pytest.mark.parametrize("name", ["x", "x" * 200, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 100])
+def test_an_overflowed_fuse_may_have_any_name(small: Store, name: str) -> None:
+    """T12: 1 to 200 bytes, as in the store's table."""
+    for other in NAMES:
+        small.record_success(other)
+    small.set_open(name)
+    assert (State.OPEN, True) == (small.all_states()[name].state, small.snapshot()[name].local)
+
+
+def mapped_bytes() -> int:
+    """How much address space this process uses."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+
+
+def test_a_table_for_what_overflows_is_no_larger_than_need_be() -> None:
+    """T12, T13: a process that overflows a large table need not have room for another of that size."""
+    store, number, before = Store.private(fuses=4096), 0, 0
+    while 0 == store.overflowed:
+        before, number = mapped_bytes(), number + 1
+        store.record_success(f"fuse-{number}")
+    added = mapped_bytes() - before
+    assert Store.private(fuses=1024).size_bytes <= added < store.size_bytes / 2
+
+
+def test_threads_that_find_the_table_full_at_once_are_warned_once(
+    make_store: MakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """T12: one warning a store, and one fuse a name."""
+    for _ in range(10):
+        store = make_store(fuses=1)
+        store.record_success("first")
+        caplog.clear()
+        barrier = threading.Barrier(8, timeout=30)
+        counts = []
+
+        def work(store: Store = store, barrier: threading.Barrier = barrier, counts: list[int] = counts) -> None:
+            barrier.wait()
+            counts.append(store.record_failure("late-comer", 10))
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert (1, 1, list(range(1, 9))) == (len(caplog.records), store.overflowed, sorted(counts))
+
+
+def test_forgotten_fuses_leave_no_room_and_no_second_warning(small: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Fuses are only ever added; ``reset_all`` forgets what they were, not that they are."""
+    for _ in range(2):
+        for name in NAMES:
+            small.record_success(name)
+        small.reset_all()
+    assert (8, 1) == (small.overflowed, len(caplog.records))
