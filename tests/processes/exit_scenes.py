@@ -63,7 +63,7 @@ def breakers(way: str, state: str, **settings: Any) -> Generator[Any, None, None
     """Breakers, each of a fuse of its own that is in this state; or what stands in for them."""
     store = Store.private(fuses=64)
     for number in itertools.count():
-        if way.startswith("bare"):
+        if "bare function" == way:
             yield Bare()
             continue
         breaker = CircuitBreaker(f"fuse{number}", store=store, **settings)
