@@ -1,9 +1,6 @@
 //! `Breaker`: admits calls and settles them. The Python class on top says what an exception means, what a rejection
 //! looks like and who hears of a transition.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use fuseboard_core::fuse::Transition;
 use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PyStopIteration};
@@ -12,18 +9,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{Link, ask_python, new_guard, references, running_frame};
+use crate::guard::{Link, ask_python, new_guard, running_frame};
 use crate::python::seconds;
-
-/// A permit of a `with` block. The first of a frame keeps the frame, so that no other gets its address.
-struct Block {
-    frame: Option<Py<PyAny>>,
-    held: Option<Held>,
-}
-
-/// Blocks by the address of the frame they run in, and how many the frame had entered before.
-type Entered = HashMap<(usize, u32), Block>;
 
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Breaker {
@@ -31,7 +20,7 @@ pub struct Breaker {
     /// The permit of the last call that found the fuse closed. Such permits differ only by fuse and generation, so one
     /// does for many calls.
     closed: Link<Permit>,
-    entered: Mutex<Entered>,
+    blocks: Blocks,
 }
 
 #[pymethods]
@@ -39,7 +28,7 @@ impl Breaker {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { link: Link::default(), closed: Link::default(), entered: Mutex::default() }
+        Self { link: Link::default(), closed: Link::default(), blocks: Blocks::default() }
     }
 
     fn _link(slf: &Bound<'_, Self>, fuse: Option<Bound<'_, Fuse>>) {
@@ -87,7 +76,7 @@ impl Breaker {
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
         let held = admit(slf)?;
         if let Some(frame) = running_frame(slf.py()) {
-            slf.get().remember(frame, held);
+            slf.get().blocks.enter(frame, held);
         }
         Ok(())
     }
@@ -98,17 +87,14 @@ impl Breaker {
         error: Option<Bound<'_, PyBaseException>>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        let block = running_frame(slf.py()).and_then(|frame| slf.get().recall(&frame));
-        if let Some(held) = block.and_then(|block| block.held) {
+        if let Some(held) = running_frame(slf.py()).and_then(|frame| slf.get().blocks.leave(&frame)) {
             settle(slf, &held, error.as_ref());
         }
         false
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // Not while somebody holds it: the collector may run in the middle of an insertion.
-        let entered = self.entered.try_lock();
-        entered.iter().flat_map(|entered| entered.values()).try_for_each(|block| visit.call(&block.frame))
+        self.blocks.traverse(&visit)
     }
 
     fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Ready> {
@@ -124,62 +110,6 @@ impl Breaker {
         Self::__exit__(slf, class, error, traceback);
         Ready
     }
-}
-
-impl Breaker {
-    /// Held for a few instructions that call nobody, so never across a fork of the thread that holds it.
-    fn entered(&self) -> MutexGuard<'_, Entered> {
-        self.entered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps a permit for the `with` block of a frame. A breaker is one object for all threads, tasks and generators, and
-    /// what tells their blocks apart is the frame that runs them.
-    fn remember(&self, frame: Bound<'_, PyAny>, held: Option<Held>) {
-        let mut entered = self.entered();
-        let address = frame.as_ptr().addr();
-        let depth = depth(&entered, address);
-        let frame = (depth == 0).then(|| frame.unbind());
-        entered.insert((address, depth), Block { frame, held });
-    }
-
-    /// The innermost block of a frame. If it has none, the block was entered from a frame that has ended, as an
-    /// `ExitStack` does it.
-    fn recall(&self, frame: &Bound<'_, PyAny>) -> Option<Block> {
-        let mut entered = self.entered();
-        let address = frame.as_ptr().addr();
-        match depth(&entered, address) {
-            0 => recall_ended(&mut entered),
-            depth => entered.remove(&(address, depth - 1)),
-        }
-    }
-}
-
-/// A block whose frame has ended: any of them, if their permits are alike. If they are not, nobody can tell whose this one
-/// is; then all of them are void and their outcomes change nothing (rule R09), and a probe among them runs to its
-/// deadline. A frame that only we refer to has ended; one that runs or waits is referred to by the interpreter too.
-fn recall_ended(entered: &mut Entered) -> Option<Block> {
-    let frame_of = |key: &(usize, u32)| entered.get(&(key.0, 0)).and_then(|first| first.frame.as_ref());
-    let ended: Vec<_> =
-        entered.keys().filter(|key| frame_of(key).is_some_and(|it| references(it) == 1)).copied().collect();
-    // A frame that is kept by a traceback does not look ended; where there is but one block, it is this one all the same.
-    let only = (entered.len() == 1).then(|| entered.keys().next().copied()).flatten();
-    let (frame, _) = ended.first().copied().or(only)?;
-    // The last block of the frame: the first one keeps it, and with it the address.
-    let key = (frame, depth(entered, frame).saturating_sub(1));
-    let alike = |a: &Option<Held>, b: &Option<Held>| a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_like(b));
-    if !ended.iter().all(|other| *other == key || alike(&entered[&key].held, &entered[other].held)) {
-        for key in &ended {
-            if let Some(block) = entered.get_mut(key) {
-                block.held = None;
-            }
-        }
-    }
-    entered.remove(&key)
-}
-
-/// How many blocks a frame has entered.
-fn depth(entered: &Entered, frame: usize) -> u32 {
-    (0..).find(|depth| !entered.contains_key(&(frame, *depth))).unwrap_or(u32::MAX)
 }
 
 /// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.

@@ -5,11 +5,13 @@
 //! | `store` | `Store`: the contract by name |
 //! | `fuse` | `Fuse`: a name's slot with one breaker's numbers; `Permit` |
 //! | `breaker` | `Breaker`: admits and settles calls; the context managers |
+//! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
 //! | `python` | what the binding uses of the Python package: the enum of states, the errors |
 #![deny(unsafe_code)]
 
+mod blocks;
 mod breaker;
 mod fuse;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
