@@ -1,6 +1,6 @@
 //! The raw operations of the store's contract: they record and set, and never decide (rule R13).
 
-use crate::fuse::{Fuse, Transition};
+use crate::fuse::{Fuse, Transition, transition};
 use crate::state::State;
 use crate::sync::Ordering;
 use crate::time::HORIZON_US;
@@ -65,30 +65,50 @@ impl Fuse<'_> {
     /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
     /// `None`.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
-        self.go_to(state, now_us, |seen| !seen.state().is_held())
+        self.go_to(state, now_us, |seen| (!seen.state().is_held()).then_some(seen))
     }
 
-    /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12).
+    /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left.
     pub fn command(self, state: State, now_us: u64) -> Option<Transition> {
-        self.go_to(state, now_us, |_| true)
+        self.mending(now_us, || self.go_to(state, now_us, |seen| Some(seen.mended(now_us))))
     }
 
-    /// Closes the fuse and forgets it, as if never seen, in a later generation. A fuse never seen stays untouched.
+    /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left; a fuse never
+    /// seen stays untouched otherwise.
     pub fn forget(self, now_us: u64) -> Option<Transition> {
-        self.cell.settings_changes.store(0, Ordering::Relaxed);
-        self.go_to(State::Unseen, now_us, |seen| seen.state() != State::Unseen)
+        let changes = &self.cell.settings_changes;
+        if changes.load(Ordering::Relaxed) != 0 {
+            changes.store(0, Ordering::Relaxed);
+        }
+        let unless_forgotten = |seen: Word| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
+        self.mending(now_us, || self.go_to(State::Unseen, now_us, unless_forgotten))
     }
 
-    fn go_to(self, state: State, now_us: u64, may: impl Fn(Word) -> bool) -> Option<Transition> {
+    /// Puts the fuse into `state` as if it had been what `before` makes of its word; not at all where that is nothing.
+    fn go_to(self, state: State, now_us: u64, before: impl Fn(Word) -> Option<Word>) -> Option<Transition> {
         loop {
             let seen = self.word();
-            if !may(seen) {
-                return None;
-            }
-            if let Some(transition) = self.transit(seen, state, now_us) {
+            let next = before(seen)?.moved_to(state, now_us);
+            if self.swap(seen, next) {
+                let transition = transition(seen, next);
                 return Some(Transition { to: transition.to.visible(), ..transition });
             }
         }
+    }
+
+    /// Makes a `change` that ends the generation, and takes away what would outlive it: failures that lie far ahead, and
+    /// leases and successes of probes. A sound fuse has none that still mean anything; damaged ones may be of a generation
+    /// to come. What is taken away was read before the change, so nothing of the new generation is.
+    fn mending<T>(self, now_us: u64, change: impl FnOnce() -> T) -> T {
+        self.log.drop_far_ahead(now_us);
+        let (seats, progress) = (self.seats(), &self.cell.progress);
+        let (held, counted) = (seats.held(), progress.load(Ordering::Acquire));
+        let answer = change();
+        seats.free(held);
+        if counted != 0 {
+            _ = progress.compare_exchange(counted, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// A plain copy for people and dashboards. State and generation are always of one instant; the failures are of the

@@ -112,8 +112,8 @@ pub fn locate(keys: &[Key], print: Fingerprint, claim: bool) -> Option<usize> {
 
 /// A slot's name: its length in the first byte, then up to [`NAME_MAX`] bytes of UTF-8, then zeroes.
 ///
-/// Whoever takes or finds a slot writes the name if it is not there yet; all write the same bytes, and the first word last,
-/// so a half-written one has none and is completed by the next. A reader checks what it read against the slot's
+/// Whoever takes or finds a slot writes the name if anything else stands there; all write the same bytes, and the first
+/// word last, so a half-written one has none and is completed by the next. A reader checks what it read against the slot's
 /// fingerprint.
 #[repr(C)]
 pub struct Name([AtomicU64; NAME_WORDS]);
@@ -125,13 +125,6 @@ impl Name {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// Whether the whole name stands there.
-    #[must_use]
-    pub fn is_written(&self) -> bool {
-        // Acquire: the rest was written before the first word.
-        self.0[0].load(Ordering::Acquire) != 0
-    }
-
     /// Writes a name of 1 to [`NAME_MAX`] bytes; longer ones are cut.
     pub fn write(&self, name: &[u8]) {
         let len = name.len().min(NAME_MAX);
@@ -139,7 +132,7 @@ impl Name {
         bytes[0] = len as u8;
         bytes[1..=len].copy_from_slice(&name[..len]);
         for (word, bytes) in self.0.iter().zip(bytes.as_chunks().0).rev() {
-            // Release, for the first word's sake; see `is_written`.
+            // Release: the first word, which holds the length, comes last.
             word.store(u64::from_le_bytes(*bytes), Ordering::Release);
         }
     }

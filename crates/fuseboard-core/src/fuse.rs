@@ -159,7 +159,7 @@ impl<'a> Fuse<'a> {
         self.swap(seen, next).then(|| transition(seen, next))
     }
 
-    fn seats(&self) -> Seats<'a> {
+    pub(crate) fn seats(&self) -> Seats<'a> {
         Seats { leases: &self.cell.seats, hints: &self.cell.hints }
     }
 
@@ -307,6 +307,6 @@ impl<'a> Fuse<'a> {
     }
 }
 
-fn transition(seen: Word, next: Word) -> Transition {
+pub(crate) fn transition(seen: Word, next: Word) -> Transition {
     Transition { from: seen.state().visible(), to: next.state(), generation: next.generation() }
 }

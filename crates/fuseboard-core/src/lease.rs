@@ -106,6 +106,18 @@ impl Seats<'_> {
         freed
     }
 
+    /// What stands in the seats.
+    pub(crate) fn held(self) -> [u64; SEATS] {
+        std::array::from_fn(|seat| self.leases[seat].load(Ordering::Acquire))
+    }
+
+    /// Frees the seats in which `held` still stands.
+    pub(crate) fn free(self, held: [u64; SEATS]) {
+        for (place, held) in self.leases.iter().zip(held).filter(|(_, held)| *held != 0) {
+            _ = place.compare_exchange(held, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
     fn place(&self, lease: Lease) -> &AtomicU64 {
         &self.leases[lease.seat as usize % SEATS]
     }

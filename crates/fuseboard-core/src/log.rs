@@ -24,7 +24,7 @@
 //! a binary search, and "are there `threshold` of them" is one look at the entry `threshold - 1` places back.
 
 use crate::sync::{AtomicU64, Ordering};
-use crate::time::{STAMP_BITS, not_before};
+use crate::time::{STAMP_BITS, is_far_ahead, not_before};
 use crate::word::Word;
 
 /// How far ahead of the clock an old entry of the same place may be and still matter.
@@ -85,6 +85,17 @@ impl Log<'_> {
         let mine = next_entry(seen, previous, found, now_us);
         // Release on the entry: hands the fuse word we saw to whoever reads the entry (see the line above).
         place.compare_exchange(found.0, mine.0, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| mine)
+    }
+
+    /// Takes away the entries that are farther ahead than any sound process puts them. The window that they may count in is
+    /// the caller's to clear.
+    pub(crate) fn drop_far_ahead(self, now_us: u64) {
+        for place in self.0 {
+            let found = Entry(place.load(Ordering::Acquire));
+            if is_far_ahead(now_us, found.stamp()) {
+                _ = place.compare_exchange(found.0, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Whether the `n` latest failures, the attempt `last` at `head` among them, lie within `window_us` of it.

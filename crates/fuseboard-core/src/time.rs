@@ -12,6 +12,10 @@ pub const STAMP_MAX: u64 = (1 << STAMP_BITS) - 1;
 /// The longest time any setting may span: seven days. Also how far in the future a stamp may be and still be believed.
 pub const HORIZON_US: u64 = 7 * 24 * 60 * 60 * 1_000_000;
 
+/// How far ahead of the clock a stamp may be and still stand after an operator's reset. A sound process leaves none that is
+/// more than a moment ahead; only whoever was stopped between reading the clock and reading the stamp sees it farther off.
+pub const AHEAD_US: u64 = 60 * 1_000_000;
+
 /// How far a stamp may lead the clock because transitions followed each other within a microsecond: each pushes it by one
 /// (see [`crate::word`]). An open fuse's time is up this much early, so that time that has passed is never short of it.
 pub const LEAD_US: u64 = 100;
@@ -33,6 +37,12 @@ pub const fn age(now_us: u64, stamp_us: u64) -> u64 {
     } else {
         u64::MAX
     }
+}
+
+/// Whether a stamp is so far ahead that a reset takes it for damage, although decisions believe it.
+#[must_use]
+pub const fn is_far_ahead(now_us: u64, stamp_us: u64) -> bool {
+    stamp_us > now_us.saturating_add(AHEAD_US)
 }
 
 /// What is left until `deadline`, if it lies in the future and no farther than any setting allows.

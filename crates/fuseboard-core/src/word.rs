@@ -19,7 +19,7 @@
 //! into it, and a failure of an older generation cannot slip into a newer window.
 
 use crate::state::State;
-use crate::time::{STAMP_BITS, not_before};
+use crate::time::{STAMP_BITS, is_far_ahead, not_before};
 
 const STATE_MASK: u64 = 0b111;
 const DIRTY: u64 = 1 << 3;
@@ -81,6 +81,20 @@ impl Word {
     /// The word after one more failure in the same generation.
     pub(crate) const fn counted(self) -> Self {
         Self::new(self.generation(), self.head() + 1, true, self.state())
+    }
+
+    /// The word without a stamp if that is far ahead, so that an operator's word need not come behind it.
+    pub(crate) const fn mended(self, now_us: u64) -> Self {
+        if is_far_ahead(now_us, self.generation()) {
+            Self::new(0, self.head(), self.is_dirty(), self.state())
+        } else {
+            self
+        }
+    }
+
+    /// Whether nothing stands there that a reset would take away.
+    pub(crate) const fn is_forgotten(self, now_us: u64) -> bool {
+        matches!(self.state(), State::Unseen) && !self.is_dirty() && !is_far_ahead(now_us, self.generation())
     }
 
     /// The word with an empty window, in the same generation.

@@ -10,7 +10,7 @@ use fuseboard_core::lease::Lease;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use fuseboard_core::time::{HORIZON_US, STAMP_BITS, STAMP_MAX};
+use fuseboard_core::time::{AHEAD_US, HORIZON_US, STAMP_BITS, STAMP_MAX};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -91,8 +91,8 @@ fn recover(fuse: Fuse<'_>, log_len: usize) {
     let failures = (0..log_len + 2).take_while(|_| fuse.word().is_closed());
     failures.for_each(|_| _ = fuse.failed(&sane, permit, NOW));
     assert_eq!(State::Open, fuse.word().state());
-    // A damaged stamp or lease holds nobody up for longer than a setting may.
-    let later = NOW + 2 * HORIZON_US;
+    // A damaged stamp holds nobody up for longer than it may lie ahead; a damaged lease nobody.
+    let later = NOW + sane.reset_us + AHEAD_US;
     let probe = fuse.admit(&sane, later).verdict.expect("a probe is admitted");
     fuse.succeeded(&sane, probe, later);
     assert_eq!(State::Closed, fuse.word().state());

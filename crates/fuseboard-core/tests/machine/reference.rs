@@ -189,10 +189,12 @@ impl Reference {
 
     /// R12.
     pub fn command(&mut self, to: State, now: u64) -> Transition {
+        self.seats = [None; 8];
         self.go_to(to, now)
     }
 
     pub fn forget(&mut self, now: u64) -> Option<Transition> {
+        self.seats = [None; 8];
         (self.state != State::Unseen).then(|| self.go_to(State::Unseen, now))
     }
 }
