@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fuseboard_core::layout::{Geometry, Header, HeaderError, VERSION};
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, openat};
 use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::boot;
@@ -21,6 +21,8 @@ use crate::table::Table;
 
 /// How often to look again after losing a race to create or to a removal, before saying that it cannot be done.
 const TRIES: usize = 8;
+/// What the system counts a file's room in.
+const BLOCK: u64 = 512;
 const PAGE: usize = size_of::<Header>();
 
 /// The table that somebody asks for, and where it is to lie.
@@ -85,7 +87,11 @@ impl Wanted<'_> {
         if let Some(fault) = place::ownership_fault(&stat, Mode::RUSR | Mode::WUSR) {
             return Err(self.error(Kind::Foreign, fault));
         }
-        let geometry = self.check_header(&fd, u64::try_from(stat.st_size).unwrap_or(0))?;
+        let bytes = u64::try_from(stat.st_size).unwrap_or(0);
+        let geometry = self.check_header(&fd, bytes)?;
+        if u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK) < bytes {
+            fill_holes(&fd, bytes).map_err(failed("has no room for the table"))?;
+        }
         let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes()).map_err(failed("cannot map the table"))?;
         Ok(Some((mapping, geometry)))
     }
@@ -120,5 +126,15 @@ impl Wanted<'_> {
             }
             HeaderError::Boot => self.error(Kind::Foreign, "belongs to another boot of this host, or another clock"),
         }
+    }
+}
+
+/// Reserves what a copied or restored file left out, without a change of what it says: a full disk is met here and not at a
+/// store to a mapped page.
+fn fill_holes(fd: &OwnedFd, bytes: u64) -> Result<(), Errno> {
+    match retry_on_intr(|| fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error),
+        // Elsewhere the count of blocks says nothing certain, and the file is as good as it was.
+        _ => Ok(()),
     }
 }

@@ -82,11 +82,11 @@ impl Store {
         slots
     }
 
-    /// Closes and forgets every fuse; their counters begin again at 0.
+    /// Closes and forgets every fuse; their counters begin again at 0. It mends what damage left.
     pub fn forget_all(&self) {
-        for slot in self.slots() {
-            slot.fuse().forget(slot.now_us());
-            fuseboard_core::counters::clear(slot.table.stripes(slot.index));
+        self.table.forget_all();
+        for table in self.overflow().iter() {
+            table.forget_all();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fuseboard_core::counters::{STRIPES, Stripe};
+use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe, clear, totals};
 use fuseboard_core::directory::{self, Fingerprint, Key, Name};
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::layout::{Geometry, Header};
@@ -69,24 +69,40 @@ impl Table {
     #[must_use]
     pub fn locate(&self, name: &str, claim: bool) -> Option<usize> {
         let slot = directory::locate(self.keys(), self.fingerprint(name.as_bytes()), claim)?;
-        if claim && !self.names()[slot].is_written() {
-            self.names()[slot].write(name.as_bytes());
+        let place = &self.names()[slot];
+        // Not only where nothing stands: what stands there may be damaged, or half of what a killed process wrote.
+        if claim && place.read().as_bytes() != name.as_bytes() {
+            place.write(name.as_bytes());
         }
         Some(slot)
     }
 
-    /// The name of a slot, if it has one and it stands there whole.
+    /// The name of a slot, if it has one, it stands there whole, and a look-up leads here.
     #[must_use]
     pub fn name(&self, slot: usize) -> Option<String> {
         let print = self.keys()[slot].fingerprint()?;
         let name = self.names()[slot].read();
-        let name = std::str::from_utf8(name.as_bytes()).ok()?;
-        (self.fingerprint(name.as_bytes()) == print).then(|| name.to_owned())
+        let name = std::str::from_utf8(name.as_bytes()).ok().filter(|name| !name.is_empty())?;
+        let is_its_name = self.fingerprint(name.as_bytes()) == print;
+        (is_its_name && directory::locate(self.keys(), print, false) == Some(slot)).then(|| name.to_owned())
     }
 
     /// The slots that are taken, in the order they lie in.
     pub fn taken(&self) -> impl Iterator<Item = usize> {
         (0..self.geometry.slots()).filter(|slot| self.keys()[*slot].fingerprint().is_some())
+    }
+
+    /// Closes and forgets the fuse of every slot, and sets its counters to 0. Of slots that nobody has too: damage may have
+    /// taken a key alone, or left something for whoever comes.
+    pub(crate) fn forget_all(&self) {
+        for slot in 0..self.geometry.slots() {
+            self.fuse(slot).forget(self.clock.now_us());
+            let stripes = self.stripes(slot);
+            // Only what was counted in, so that a private table's untouched pages stay no memory at all.
+            if totals(stripes) != [0; COUNTERS] {
+                clear(stripes);
+            }
+        }
     }
 
     /// The fuse of a slot.

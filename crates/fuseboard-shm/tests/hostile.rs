@@ -6,7 +6,7 @@
 //! | `replay` | that it holds for some thousand random strings, without a fuzzer |
 //! | `live` | that it holds while another process scribbles over the table |
 //! | `truncation` | what a file cut short does to those who map it, and to those who open it |
-//! | `findings` | what does not hold yet, ignored until it does |
+//! | `findings` | what was found, and is mended |
 //! | `child` | other processes: this binary again, in another role |
 //! | `watchdog` | the end of a process that hangs |
 //!

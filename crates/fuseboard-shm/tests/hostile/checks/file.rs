@@ -15,7 +15,7 @@ use fuseboard_shm::table::Table;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::words::{CELL_WORDS, has_believed_future};
+use super::words::{CELL_WORDS, lies_ahead};
 
 /// The key under which names are hashed in tables that the checks lay out.
 pub const HASH_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
@@ -142,8 +142,8 @@ impl Raw {
     }
 
     /// Whether the slot holds damage that a reset does not mend; see `words`.
-    pub fn has_believed_future(&self, slot: usize, now: u64) -> bool {
-        has_believed_future(self.cell(slot), self.log(slot), now)
+    pub fn lies_ahead(&self, slot: usize, now: u64) -> bool {
+        lies_ahead(self.cell(slot), self.log(slot), now)
     }
 
     /// The words of every section but the header and the journal, in the order of the file.

@@ -12,8 +12,7 @@
 //! | `fuse` | every operation on one fuse, with the range of each answer |
 //! | `sound` | a fuse after a reset: exact counts and a whole cycle |
 //! | `file` | a table's file and its raw words |
-//! | `known` | what does not hold yet
-//! | `store` | a store after a reset: everything closed, each fuse sound
+//! | `store` | a store after a reset: everything closed, each fuse sound |
 //! | `table` | the whole contract on a store, by name and by handle |
 //! | `entry` | the three checks of a string of bytes |
 #![allow(dead_code, reason = "the tests and each fuzz target take the part they need")]
@@ -22,7 +21,6 @@ pub mod entry;
 pub mod file;
 pub mod fuse;
 pub mod input;
-pub mod known;
 pub mod sound;
 pub mod steps;
 pub mod store;

@@ -4,7 +4,7 @@ use fuseboard_core::fuse::{Effect, Fuse, Permit, Rejection};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 
-use super::fuse::WRITES;
+use super::fuse::{WRITES, mending_writes};
 use super::steps::bounded;
 
 /// One second.
@@ -26,14 +26,15 @@ pub fn policy(log_len: usize) -> Policy {
 
 /// The fuse is sound again, after a reset as after an operator's word.
 pub fn sound_again(fuse: Fuse<'_>, log_len: usize, now: u64) {
-    bounded(WRITES, || fuse.forget(now));
+    let mending = mending_writes(log_len);
+    bounded(mending, || fuse.forget(now));
     assert_eq!(State::Unseen, fuse.word().state());
     counts_exactly(fuse, log_len, now);
-    bounded(WRITES, || fuse.forget(now));
+    bounded(mending, || fuse.forget(now));
     goes_through_a_cycle(fuse, log_len, now);
-    bounded(WRITES, || fuse.command(State::Closed, now));
+    bounded(mending, || fuse.command(State::Closed, now));
     counts_exactly(fuse, log_len, now + 60 * SECOND);
-    bounded(WRITES, || fuse.command(State::Closed, now + 60 * SECOND));
+    bounded(mending, || fuse.command(State::Closed, now + 60 * SECOND));
     goes_through_a_cycle(fuse, log_len, now + 60 * SECOND);
 }
 

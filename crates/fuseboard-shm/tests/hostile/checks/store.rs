@@ -15,32 +15,30 @@ use super::file::{Raw, key_of};
 use super::sound::{self, SECOND};
 use super::table::{Contract, name};
 
-/// Every name that a table gives out is that of its slot's key. Only while nobody else writes.
+/// Every name that a table gives out is that of its slot's key, and leads there. Only while nobody else writes.
 pub fn check_keys(store: &Store, raw: &Raw) {
     let table = store.table();
     for slot in table.taken() {
         if let Some(name) = table.name(slot) {
             let key = [0, 1].map(|i| raw.key(slot)[i].load(Ordering::Relaxed));
             assert_eq!(key_of(name.as_bytes()), key, "{name:?} in slot {slot}");
+            assert_eq!(Some(slot), table.locate(&name, false), "{name:?}");
         }
     }
 }
 
 /// Resets the store, in which the fuses of these `names` must then be sound again; how many were looked at to the full. A
-/// fuse with a stamp in the believed future is not (see `words`). Only while nobody else writes.
+/// fuse with a stamp a little ahead is not (see `words`). Only while nobody else writes.
 pub fn is_sound_again(contract: &Contract, raw: &Raw, clock: &Arc<ManualClock>, names: Range<usize>) -> usize {
     is_reset(contract);
     let mut looked_at = 0;
     for number in names {
-        let blank: Vec<_> = (0..raw.geometry().slots()).map(|i| raw.name(i)[0].load(Ordering::Relaxed) == 0).collect();
         let name = name(number);
         let slot = contract.slot(&name);
         let place = contract.store().table().locate(&name, false);
         assert_eq!(place.is_none(), slot.overflowed(), "in one table or the other");
-        if place.is_none_or(|place| blank[place]) {
-            assert_eq!(Some(name), slot.name());
-        }
-        if place.is_none_or(|place| !raw.has_believed_future(place, clock.now_us())) {
+        assert_eq!(Some(name), slot.name());
+        if place.is_none_or(|place| !raw.lies_ahead(place, clock.now_us())) {
             sound::sound_again(slot.fuse(), raw.geometry().log_len(), clock.now_us());
             clock.advance(100 * SECOND);
             counts_by_handle(&slot, clock);
@@ -51,13 +49,16 @@ pub fn is_sound_again(contract: &Contract, raw: &Raw, clock: &Arc<ManualClock>, 
     looked_at
 }
 
-/// `reset_all` leaves every fuse that is listed as if never seen, with counters at 0.
+/// `reset_all` leaves every slot as if never seen, whether anybody has it or not, with counters at 0.
 fn is_reset(contract: &Contract) {
     contract.forget_all();
-    for slot in contract.store().slots() {
-        let reading = slot.fuse().read();
-        assert_eq!((State::Unseen, 0), (reading.word.state(), reading.settings_changes));
-        assert_eq!([0; 8], totals(slot.stripes()));
+    let table = contract.store().table();
+    let slots = contract.store().slots();
+    let listed = slots.iter().map(|slot| (slot.fuse(), slot.stripes()));
+    for (fuse, stripes) in (0..table.geometry().slots()).map(|i| (table.fuse(i), table.stripes(i))).chain(listed) {
+        let reading = fuse.read();
+        assert_eq!((State::Unseen, 0, 0), (reading.word.state(), reading.failures, reading.settings_changes));
+        assert_eq!([0; 8], totals(stripes));
     }
 }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use fuseboard_core::counters::totals;
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::state::State;
 use fuseboard_core::time::STAMP_MAX;
 use fuseboard_shm::clock::ManualClock;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use fuseboard_shm::store::{Slot, Store};
 
-use super::fuse::{STATES, check_admission, check_reading, may_follow, policy};
+use super::fuse::{STATES, check_admission, check_reading, may_follow, mending_writes, policy};
 use super::input::Input;
-use super::known;
 use super::steps::bounded;
 
 /// How many names the contract uses.
@@ -65,7 +65,7 @@ impl Contract {
 
     /// More shared writes than one look-up makes, or one change of a fuse.
     fn writes(&self) -> u32 {
-        64 + 2 * self.geometry().slots() as u32
+        64 + 2 * self.geometry().slots() as u32 + mending_writes(self.geometry().log_len())
     }
 
     /// One operation, chosen by `input`; `about_to` is told which.
@@ -117,8 +117,17 @@ impl Contract {
             }
             3 => fuse.record_success(now),
             _ => {
-                let made = if input.choice(2) == 0 { fuse.set(state, now) } else { fuse.command(state, now) };
-                assert!(made.is_none_or(|made| made.to == state.visible() && made.generation <= STAMP_MAX), "{made:?}");
+                let made = match input.choice(3) {
+                    0 => fuse.set(state, now),
+                    1 => fuse.command(state, now),
+                    _ => fuse.forget(now),
+                };
+                assert!(
+                    made.is_none_or(
+                        |made| (made.to == state.visible() || made.to == State::Closed) && made.generation <= STAMP_MAX
+                    ),
+                    "{made:?}"
+                );
             }
         });
     }
@@ -192,16 +201,15 @@ impl Contract {
 
     /// `reset_all`.
     pub fn forget_all(&self) {
-        let slots = self.geometry().slots() + self.store.overflowed();
-        bounded(slots as u32 * 66, || self.store.forget_all());
+        let slots = self.geometry().slots() * (1 + self.store.overflowed());
+        bounded(slots as u32 * (65 + mending_writes(self.geometry().log_len())), || self.store.forget_all());
     }
 }
 
 /// A name is 1 to 200 bytes of UTF-8 (the type sees to that), or missing.
 fn check_name(slot: &Slot) {
     let name = slot.name();
-    let shortest = usize::from(!known::EMPTY_NAME);
-    assert!(name.as_deref().is_none_or(|name| (shortest..=200).contains(&name.len())), "{name:?}");
+    assert!(name.as_deref().is_none_or(|name| (1..=200).contains(&name.len())), "{name:?}");
 }
 
 /// A name of its own for each number: short, not ASCII, or as long as a name may be.

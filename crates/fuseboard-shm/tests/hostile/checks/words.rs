@@ -1,14 +1,12 @@
 //! How damaged words look. The formats are those of `docs/reference/store-format.md`, written down a second time here.
 
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use fuseboard_core::time::{HORIZON_US, STAMP_MAX};
+use fuseboard_core::time::{AHEAD_US, HORIZON_US, STAMP_MAX};
 
 use super::input::Input;
 
 /// The time at which checks begin that choose it themselves: twelve days of uptime, in microseconds.
 pub const NOW: u64 = 1 << 40;
-/// The longest that the check of a sound fuse lets pass, in microseconds.
-pub const SPAN: u64 = 3_600_000_000;
 /// Words of a cell, and where in it they stand.
 pub const CELL_WORDS: usize = 24;
 const WORD: usize = 0;
@@ -24,7 +22,7 @@ pub fn stamp(input: &mut Input<'_>, now: u64) -> u64 {
         2 => now.wrapping_add(input.short()),
         3 => now.wrapping_sub(input.short() << 16),
         4 => now.wrapping_add(input.word() % HORIZON_US),
-        5 => now.wrapping_add(HORIZON_US - 1 + input.short() % 3),
+        5 => now.wrapping_add([AHEAD_US, HORIZON_US][input.choice(2)] - 1 + input.short() % 3),
         6 => STAMP_MAX - input.short() % 4,
         _ => input.word(),
     };
@@ -55,21 +53,24 @@ pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now:
         0 | 1 => (&cell[WORD], fuse_word(input, now)),
         2 => (&cell[PROGRESS], generation << 16 | input.short()),
         3 => (&cell[SEATS.start + input.choice(SEATS.len())], tagged(input, now, generation)),
-        4 => (&cell[HINTS.start + input.choice(HINTS.len())], input.word()),
+        4 => {
+            // Another pid beside what stands there: the namespace and the lease that it is of stay right.
+            let hint = &cell[HINTS.start + input.choice(HINTS.len())];
+            (hint, if input.choice(2) == 0 { load(hint) ^ input.short() } else { input.word() })
+        }
         5 | 6 => (&log[input.place(log.len())], log_entry(input, now)),
         _ => (&cell[input.choice(cell.len())], input.word()),
     };
     place.store(value, Ordering::Release);
 }
 
-/// Whether a stamp among these words lies in the future, and so near that it is believed for a while.
+/// Whether a stamp among these words lies ahead by so little that a reset lets it stand.
 ///
-/// Such damage outlives a reset today (findings F1 to F3 in `findings.rs`); what the checks demand of a fuse after a
-/// reset, they demand where there is none.
-pub fn has_believed_future(cell: &[AtomicU64], log: &[AtomicU64], now: u64) -> bool {
-    let believed = |stamp: u64| stamp > now && stamp <= now.saturating_add(HORIZON_US + SPAN);
-    let in_cell = [WORD, PROGRESS].into_iter().chain(SEATS).map(|i| load(&cell[i]) >> 16);
-    in_cell.chain(log.iter().map(|entry| load(entry) & STAMP_MAX)).any(believed)
+/// For that long such damage outlives a reset, by intent: a clock that was read before a pause looks the same. What the
+/// checks demand of a fuse after a reset, they demand where there is none.
+pub fn lies_ahead(cell: &[AtomicU64], log: &[AtomicU64], now: u64) -> bool {
+    let ahead = |stamp: u64| stamp > now && stamp <= now.saturating_add(AHEAD_US);
+    ahead(load(&cell[WORD]) >> 16) || log.iter().map(|entry| load(entry) & STAMP_MAX).any(ahead)
 }
 
 fn load(word: &AtomicU64) -> u64 {
