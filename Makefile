@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python model crash check bench format clean
+.PHONY: help build demo test test-rust test-python model crash check bench fuzz fuzz-control format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,12 @@ check: build  ## formats, lints, types, stubs
 
 bench: build  ## what a guarded call costs, beside its yardsticks
 	$(BIN)/python bench/guard.py
+
+fuzz:  ## search for bytes that break a table, FUZZ_SECONDS (60) for each of three targets; needs cargo-fuzz
+	fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+
+fuzz-control:  ## break the code in seven ways, and see that the fuzzer and the hostile tests find each
+	fuzz/control.sh
 
 format:  ## format everything
 	cargo fmt --all

@@ -5,7 +5,7 @@
 //! | `checks` | what must hold, as functions of a string of bytes; shared with `fuzz/` |
 //! | `replay` | that it holds for some thousand random strings, without a fuzzer |
 //! | `live` | that it holds while another process scribbles over the table |
-//! | `truncation` | what a file cut short does to those who map it, and to those who open it |
+//! | `truncation` | what a file cut short or removed does to those who map it, and to those who open it |
 //! | `findings` | what was found, and is mended |
 //! | `child` | other processes: this binary again, in another role |
 //! | `watchdog` | the end of a process that hangs |

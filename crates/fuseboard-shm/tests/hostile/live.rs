@@ -27,17 +27,21 @@ use crate::checks::sound::counts_exactly;
 use crate::checks::store::{check_keys, is_sound_again};
 use crate::checks::table::{Contract, FRESH, NAMES, name};
 use crate::child;
-use crate::replay::bed;
+use crate::replay::{bed, number};
 use crate::watchdog::{HUNG, Watchdog};
 
 const TABLE: &str = "live";
-/// More than any operation computes, on any core of these days and without optimisation.
-const BOUND: Duration = Duration::from_millis(200);
-const FOR: Duration = Duration::from_secs(3);
+/// A hang guard, in time on a core: hundreds of times what the longest operation takes without optimisation.
+const BOUND: Duration = Duration::from_secs(1);
 /// What a Rust test binary exits with when a test fails.
 const FAILED: i32 = 101;
 /// One at a time: each takes both cores.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// How long each scribbling lasts: three seconds, or `HOSTILE_SECONDS`.
+fn duration() -> Duration {
+    Duration::from_secs(number("HOSTILE_SECONDS", 3))
+}
 
 fn geometry() -> Geometry {
     Geometry::for_capacity(64, 16).expect("in range")
@@ -110,7 +114,7 @@ fn end(mut scribbler: Child) {
 /// Runs the contract for a while; says how much of it, and how long the longest operation took.
 fn work(contract: &mut Contract, seed: u64, tick: impl Fn()) -> String {
     let (mut watchdog, mut random, mut operations) = (Watchdog::new(), Random(seed), 0_u64);
-    let end = Instant::now() + FOR;
+    let end = Instant::now() + duration();
     while Instant::now() < end {
         let bytes = random.bytes(4096);
         let mut input = Input::new(&bytes);
@@ -204,7 +208,7 @@ fn worker() {
 
 /// A reader of names that believes their length.
 fn trust(raw: &Raw) {
-    let end = Instant::now() + FOR;
+    let end = Instant::now() + duration();
     while Instant::now() < end {
         for slot in 0..geometry().slots() {
             let words = raw.name(slot).iter().map(|word| word.load(Ordering::Relaxed).to_le_bytes());
@@ -231,7 +235,7 @@ fn scribbler() {
     let behind = if role == "scribbler-over-all" { 0 } else { 512 };
     let (mut random, now) = (Random(3), Clock::System.now_us());
     is_ready(&folder, &role);
-    let end = Instant::now() + 10 * FOR;
+    let end = Instant::now() + 10 * duration() + Duration::from_secs(120);
     while Instant::now() < end {
         scribble(&mut random, now, |random| &all[behind + random.below(journal - behind)], 0..100_000);
         scribble(&mut random, now, |random| &all[journal + random.below(all.len() - journal)], 0..10_000);

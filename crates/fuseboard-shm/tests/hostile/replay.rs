@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fuseboard_core::sync::{AtomicU64, Ordering};
 
-use crate::checks::entry::{LOOK_AT, SOUND, core_words, open_bytes, table_bytes, tables};
+use crate::checks::entry::{LOOK_AT, core_words, open_bytes, table_bytes, tables};
 use crate::checks::file::Bed;
 use crate::checks::input::Random;
 use crate::child;
@@ -22,7 +22,8 @@ pub fn bed(name: &str) -> Bed {
     Bed::new(&parent, name)
 }
 
-fn number(variable: &str, default: u64) -> u64 {
+/// A number from the environment.
+pub fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
@@ -74,17 +75,15 @@ fn any_bytes_behind_a_header_are_a_table() {
     }
 }
 
-/// A header that is sound but for a word or two.
+/// A header that is sound, or but for a word or two, before random bytes.
 fn nearly_a_table(random: &mut Random) -> Vec<u8> {
-    let mut header = [SOUND, SOUND, SOUND, 1 << random.below(22), 1 << random.below(13), SOUND, 1, 2, 3];
-    if random.below(2) == 0 {
-        header[random.below(9)] = random.word() >> random.below(64);
-    }
-    let mut bytes = vec![random.word() as u8, 40, 0];
+    let own = if random.below(2) == 0 { 0 } else { 1 << random.below(6) | 1 << random.below(6) };
+    let mut bytes = vec![random.word() as u8, own, 40, 0];
+    let header = [0, 0, 0, random.word() >> random.below(64), random.word() >> random.below(64)];
     bytes.extend(random.bytes(40));
     bytes.extend(header.iter().flat_map(|word| word.to_le_bytes()));
     let behind = random.below(3_000);
-    bytes.extend(random.bytes(behind));
+    bytes.extend(random.bytes(32 + behind));
     bytes
 }
 

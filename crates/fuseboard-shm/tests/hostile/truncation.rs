@@ -1,11 +1,13 @@
 //! A file cut short: a clean error for those who open it; for those who map it, the end of the process at the first touch of
-//! a lost page (SIGBUS), which is why nothing of ours ever shortens a file.
+//! a lost page (SIGBUS), which is why nothing of ours ever shortens a file. And a file removed: two tables from then on.
 
 use std::fs::OpenOptions;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::state::State;
 use fuseboard_shm::clock::Clock;
 use fuseboard_shm::error::Kind;
 use fuseboard_shm::store::Store;
@@ -45,6 +47,43 @@ fn a_mapped_file_cut_short_ends_the_process() {
         assert_eq!(signal, output.status.signal(), "{role}: {}", child::said(&output));
         assert_eq!(signal.is_none(), output.status.success(), "{role}: {}", child::said(&output));
     }
+}
+
+/// A file removed while it is mapped stays the table of those who have it, together; who opens the name then makes another.
+/// Nothing of the store's tells: the name's file is another one than theirs, or none.
+#[test]
+fn a_removed_file_goes_on_for_those_who_have_it() {
+    let bed = bed("removed");
+    let open = || {
+        Store::new(
+            fuseboard_shm::open::open("removed", Some(bed.folder()), geometry(), Clock::System).expect("a table"),
+        )
+    };
+    let (first, second) = (open(), open());
+    let state = |store: &Store| store.find("fuse").map(|slot| slot.fuse().word().state());
+    let path = first.table().path().expect("a host's table").to_owned();
+    let inode = || std::fs::metadata(&path).map(|file| file.ino()).ok();
+    let before = inode();
+    std::fs::remove_file(&path).expect("the file");
+    let slot = first.resolve("fuse").expect("a slot");
+    slot.fuse().command(State::Open, slot.now_us());
+    assert_eq!((Some(State::Open), None), (state(&second), inode()), "both have it still; nobody else can");
+    let output = child::run("truncation::latecomer", "latecomer", bed.folder());
+    assert!(output.status.success(), "{}", child::said(&output));
+    assert!(inode().is_some() && inode() != before, "another file");
+    assert_eq!(Some(State::Open), state(&second), "what the latecomer did in its own is not theirs");
+    assert_eq!(Some(State::Isolated), state(&open()), "who comes now is with the latecomer");
+}
+
+#[test]
+#[ignore = "a role of another test's child"]
+fn latecomer() {
+    let Some((_, folder)) = child::role() else { return };
+    let table = fuseboard_shm::open::open("removed", Some(&folder), geometry(), Clock::System).expect("a table");
+    let store = Store::new(table);
+    assert!(store.find("fuse").is_none(), "nobody was here before");
+    let slot = store.resolve("fuse").expect("a slot");
+    slot.fuse().command(State::Isolated, slot.now_us());
 }
 
 #[test]

@@ -23,13 +23,13 @@ use super::words::{CELL_WORDS, NOW, damage, lies_ahead};
 
 const STEPS: usize = 128;
 /// The largest file that is grown to the size it claims.
-const FILE_MAX: usize = 64 << 20;
+const FILE_MAX: usize = 4 << 20;
 /// Slots of the largest table that is walked through again and again.
 const WALKED: usize = 256;
 /// How many names are looked at in a table after its reset, some of which the contract never used.
 pub const LOOK_AT: usize = 4;
-/// Stands in a header for the sound word: this boot's number, this layout's version. No stored input can know those.
-pub const SOUND: u64 = u64::from_ne_bytes(*b"=SOUND==");
+/// Bytes of the header that say something.
+const SAID: usize = 72;
 
 #[repr(C, align(64))]
 struct RawCell([AtomicU64; CELL_WORDS]);
@@ -152,10 +152,10 @@ fn damage_table(raw: &Raw, input: &mut Input<'_>, now: u64) {
 /// Any bytes as a table's file: an error of the right kind, or a table on which the contract runs. Whether it was one.
 pub fn open_bytes(bed: &Bed, bytes: &[u8]) -> bool {
     let mut input = Input::new(bytes);
-    let manner = input.byte();
+    let (manner, own) = (input.byte(), input.byte());
     let program = input.place(256);
     let program = input.bytes(program);
-    let (contents, length) = contents(bed, manner, input.bytes(usize::MAX));
+    let (contents, length) = contents(bed, manner, own, input.bytes(usize::MAX));
     let mut file = bed.file("bytes");
     file.write_all(&contents).and_then(|()| file.set_len(length)).expect("room for the file");
     let clock = Arc::new(ManualClock::new(NOW));
@@ -175,25 +175,28 @@ pub fn open_bytes(bed: &Bed, bytes: &[u8]) -> bool {
     }
 }
 
-/// The file's bytes and length: sound words where [`SOUND`] asks for them, the rest of the bytes behind the header or right
-/// after it, and the length that the header stands for, or nearly.
-fn contents(bed: &Bed, manner: u8, bytes: &[u8]) -> (Vec<u8>, u64) {
+/// The file's bytes and length. Words of the header are sound ones, which no stored bytes could know (this boot's number,
+/// this layout's version), but for those that `own` leaves as they are. The rest of the bytes lies behind the header, or right
+/// after its words; the file has the length that the header stands for, or nearly.
+fn contents(bed: &Bed, manner: u8, own: u8, bytes: &[u8]) -> (Vec<u8>, u64) {
     let mut contents = bytes.to_vec();
-    if contents.len() > 72 && manner & 1 != 0 {
-        let behind = contents.split_off(72);
+    if contents.len() > SAID && manner & 1 == 0 {
+        let behind = contents.split_off(SAID);
         contents.resize(4096, 0);
         contents.extend(behind);
     }
-    for (place, sound) in [(0, MAGIC), (1, VERSION), (2, FINGERPRINT), (5, bed.boot())] {
-        if word(&contents, place) == Some(SOUND) {
+    let power = |i, most: u64| 1 << (word(&contents, i).unwrap_or(0) % most);
+    let sound = [(0, MAGIC), (1, VERSION), (2, FINGERPRINT), (3, power(3, 10)), (4, power(4, 12)), (5, bed.boot())];
+    for (place, sound) in sound {
+        if own >> place & 1 == 0 && contents.len() >= SAID {
             contents[place * 8..][..8].copy_from_slice(&sound.to_ne_bytes());
         }
     }
     let number = |i| word(&contents, i).and_then(|n| usize::try_from(n).ok());
     let geometry = number(3).zip(number(4)).and_then(|(slots, log_len)| Geometry::for_capacity(slots, log_len));
-    let fitting = geometry.map(Geometry::bytes).filter(|bytes| manner & 2 != 0 && *bytes <= FILE_MAX);
+    let fitting = geometry.map(Geometry::bytes).filter(|bytes| manner & 2 == 0 && *bytes <= FILE_MAX);
     let fitting = fitting.unwrap_or(contents.len()) as u64;
-    let length = if manner & 0xf0 == 0 { (fitting + u64::from(manner >> 2 & 3)).saturating_sub(1) } else { fitting };
+    let length = if manner & 0xf0 == 0xf0 { (fitting + u64::from(manner >> 2 & 3)).saturating_sub(1) } else { fitting };
     contents.truncate(usize::try_from(length).unwrap_or(usize::MAX));
     (contents, length)
 }
