@@ -27,8 +27,12 @@ fuzzer_finds() {  # target
     rm -rf "$work/corpus/"*
     (cd "$work" && RUSTFLAGS="--cfg fuseboard_crash" cargo fuzz build --fuzz-dir fuzz --sanitizer none \
         --target-dir "$root/fuzz/target/control" "$1" >"$work/log" 2>&1) || { cat "$work/log" >&2; exit 1; }
-    ! "$root"/fuzz/target/control/*/release/"$1" -runs="$runs" -timeout=5 -max_len=2048 -len_control=0 \
+    ! "$root"/fuzz/target/control/*/release/"$1" -runs="$runs" -timeout=5 -max_len=2048 -len_control=0 -print_final_stats=1 \
         -artifact_prefix="$work/artifacts/" "$work/corpus" >"$work/log" 2>&1
+}
+
+runs_of() {  # log: of a hang the final figures are not printed, only those before it
+    grep -aoE 'executed_units: [0-9]+' "$1" | grep -oE '[0-9]+' || grep -aoE '^#[0-9]+' "$1" | tail -1 | grep . || echo 1
 }
 
 test_fails() {  # test
@@ -46,10 +50,10 @@ for name in "$@"; do
     break_by "$patch"
     found=no failed=no
     # An artifact too: a fuzzer that could not begin has found nothing.
-    fuzzer_finds "$target" && [ -n "$(ls "$work/artifacts")" ] && found=$(grep -aoE '^#[0-9]+' "$work/log" | tail -1)
-    test_fails "$test" && failed=yes
-    echo "$name: $target ${found/#no/DID NOT FIND IT}, test replay::$test ${failed/#yes/failed, as it must}"
-    [ "$found" != no ] && [ "$failed" = yes ] || missed=$((missed + 1))
+    fuzzer_finds "$target" && [ -n "$(ls "$work/artifacts")" ] && found="found it in run $(runs_of "$work/log")"
+    test_fails "$test" && failed="failed, as it must"
+    echo "$name: $target ${found/#no/DID NOT FIND IT}, replay::$test ${failed/#no/DID NOT FAIL}"
+    [ "$found" != no ] && [ "$failed" != no ] || missed=$((missed + 1))
 done
 echo "$(($# - missed)) of $# mutants found by both"
 [ "$missed" = 0 ]
