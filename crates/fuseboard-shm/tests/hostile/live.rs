@@ -82,7 +82,7 @@ impl Scene {
         let scribbler = self.start("live::scribbler", scribbler);
         let clock = Arc::clone(&self.clock);
         let follow = || clock.advance(Clock::System.now_us().saturating_sub(clock.now_us()));
-        let here = work(&mut self.contract, 1, &follow);
+        let here = work(&mut self.contract, 1, follow);
         end(scribbler);
         let there = worker.wait_with_output().expect("the worker's end");
         assert!(there.status.success(), "{}", child::said(&there));
