@@ -65,30 +65,38 @@ impl Fuse<'_> {
     /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
     /// `None`.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
-        self.go_to(state, now_us, |seen| (!seen.state().is_held()).then_some(seen))
+        self.go_to(state, || now_us, |seen, _| (!seen.state().is_held()).then_some(seen))
     }
 
-    /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left.
-    pub fn command(self, state: State, now_us: u64) -> Option<Transition> {
-        self.mending(now_us, || self.go_to(state, now_us, |seen| Some(seen.mended(now_us))))
+    /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left, so the clock is
+    /// asked behind each look at the fuse: what a look finds far ahead of it can only be damage, wherever this process is
+    /// stopped meanwhile.
+    pub fn command(self, state: State, now_us: impl Fn() -> u64) -> Option<Transition> {
+        self.mending(&now_us, || self.go_to(state, &now_us, |seen, now_us| Some(seen.mended(now_us))))
     }
 
-    /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left; a fuse never
-    /// seen stays untouched otherwise.
-    pub fn forget(self, now_us: u64) -> Option<Transition> {
+    /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left, as
+    /// [`Self::command`] does; a fuse never seen stays untouched otherwise.
+    pub fn forget(self, now_us: impl Fn() -> u64) -> Option<Transition> {
         let changes = &self.cell.settings_changes;
         if changes.load(Ordering::Relaxed) != 0 {
             changes.store(0, Ordering::Relaxed);
         }
-        let unless_forgotten = |seen: Word| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
-        self.mending(now_us, || self.go_to(State::Unseen, now_us, unless_forgotten))
+        let unless_forgotten = |seen: Word, now_us| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
+        self.mending(&now_us, || self.go_to(State::Unseen, &now_us, unless_forgotten))
     }
 
     /// Puts the fuse into `state` as if it had been what `before` makes of its word; not at all where that is nothing.
-    fn go_to(self, state: State, now_us: u64, before: impl Fn(Word) -> Option<Word>) -> Option<Transition> {
+    fn go_to(
+        self,
+        state: State,
+        now_us: impl Fn() -> u64,
+        before: impl Fn(Word, u64) -> Option<Word>,
+    ) -> Option<Transition> {
         loop {
             let seen = self.word();
-            let next = before(seen)?.moved_to(state, now_us);
+            let now_us = now_us();
+            let next = before(seen, now_us)?.moved_to(state, now_us);
             if self.swap(seen, next) {
                 let transition = transition(seen, next);
                 return Some(Transition { to: transition.to.visible(), ..transition });
@@ -99,7 +107,7 @@ impl Fuse<'_> {
     /// Makes a `change` that ends the generation, and takes away what would outlive it: failures that lie far ahead, and
     /// leases and successes of probes. A sound fuse has none that still mean anything; damaged ones may be of a generation
     /// to come. What is taken away was read before the change, so nothing of the new generation is.
-    fn mending<T>(self, now_us: u64, change: impl FnOnce() -> T) -> T {
+    fn mending<T>(self, now_us: impl Fn() -> u64, change: impl FnOnce() -> T) -> T {
         self.log.drop_far_ahead(now_us);
         let (seats, progress) = (self.seats(), &self.cell.progress);
         let (held, counted) = (seats.held(), progress.load(Ordering::Acquire));
@@ -142,5 +150,32 @@ impl Fuse<'_> {
             self.cell.settings_changes.fetch_add(1, Ordering::Relaxed);
         }
         differs
+    }
+}
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests {
+    use super::*;
+    use crate::fuse::Cell;
+    use crate::sync::AtomicU64;
+    use crate::time::AHEAD_US;
+
+    /// A stop between two looks is no damage, however long it was: generations do not go back.
+    #[test]
+    fn a_reset_that_was_stopped_for_long_comes_behind_what_happened_meanwhile() {
+        let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
+        let fuse = Fuse::new(&cell, &log);
+        let (before_us, after_us) = (7 * AHEAD_US, 9 * AHEAD_US);
+        fuse.set(State::Open, before_us);
+        let clock = std::cell::Cell::new(before_us);
+        let stopped = || {
+            let read = clock.replace(after_us);
+            if read == before_us {
+                fuse.set(State::HalfOpen, after_us);
+            }
+            read
+        };
+        fuse.command(State::Closed, stopped);
+        assert!(fuse.word().generation() > after_us, "{:?}", fuse.word());
     }
 }

@@ -89,10 +89,12 @@ impl Log<'_> {
 
     /// Takes away the entries that are farther ahead than any sound process puts them. The window that they may count in is
     /// the caller's to clear.
-    pub(crate) fn drop_far_ahead(self, now_us: u64) {
+    pub(crate) fn drop_far_ahead(self, now_us: impl Fn() -> u64) {
+        let began_us = now_us();
         for place in self.0 {
             let found = Entry(place.load(Ordering::Acquire));
-            if is_far_ahead(now_us, found.stamp()) {
+            // Asked again behind the look: between the two we may have been stopped for long.
+            if is_far_ahead(began_us, found.stamp()) && is_far_ahead(now_us(), found.stamp()) {
                 _ = place.compare_exchange(found.0, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
         }

@@ -13,7 +13,7 @@ pub const STAMP_MAX: u64 = (1 << STAMP_BITS) - 1;
 pub const HORIZON_US: u64 = 7 * 24 * 60 * 60 * 1_000_000;
 
 /// How far ahead of the clock a stamp may be and still stand after an operator's reset. A sound process leaves none that is
-/// more than a moment ahead; only whoever was stopped between reading the clock and reading the stamp sees it farther off.
+/// more than a moment ahead of a clock that is read behind it.
 pub const AHEAD_US: u64 = 60 * 1_000_000;
 
 /// How far a stamp may lead the clock because transitions followed each other within a microsecond: each pushes it by one

@@ -67,7 +67,7 @@ fn beginnings() -> Vec<(&'static str, fn() -> Bench)> {
     }
     fn set(state: State) -> Bench {
         let mut bench = closed(1);
-        bench.fuse().command(state, NOW);
+        bench.fuse().command(state, || NOW);
         bench.admit(NOW);
         bench
     }
@@ -88,7 +88,7 @@ fn beginnings() -> Vec<(&'static str, fn() -> Bench)> {
         ("disabled", || set(State::Disabled)),
         ("forgotten", || {
             let bench = closed(2);
-            bench.fuse().forget(NOW);
+            bench.fuse().forget(|| NOW);
             bench
         }),
     ]
@@ -111,9 +111,9 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
         ("set open", |bench, now| _ = bench.fuse().set(State::Open, now)),
         ("set half-open", |bench, now| _ = bench.fuse().set(State::HalfOpen, now)),
         ("set closed", |bench, now| _ = bench.fuse().set(State::Closed, now)),
-        ("isolate", |bench, now| _ = bench.fuse().command(State::Isolated, now)),
-        ("disable", |bench, now| _ = bench.fuse().command(State::Disabled, now)),
-        ("forget", |bench, now| _ = bench.fuse().forget(now)),
+        ("isolate", |bench, now| _ = bench.fuse().command(State::Isolated, || now)),
+        ("disable", |bench, now| _ = bench.fuse().command(State::Disabled, || now)),
+        ("forget", |bench, now| _ = bench.fuse().forget(|| now)),
         ("reclaim", |bench, _| _ = bench.fuse().reclaim(|_| true)),
         ("note settings", |bench, _| _ = bench.fuse().note_settings(7)),
     ]
@@ -122,7 +122,7 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
 /// What everybody else can still do: the whole life of a fuse, with exact counts.
 fn lives_on(bench: &Bench, mut now: u64) {
     let fuse = bench.fuse();
-    fuse.command(State::Closed, now);
+    fuse.command(State::Closed, || now);
     assert_eq!([1, 2, 3, 4, 4], [0; 5].map(|_| fuse.record_failure(POLICY.window_us, now)), "counts");
     fuse.record_success(now);
     let fail = |now| fuse.failed(&POLICY, fuse.admit(&POLICY, now).verdict.expect("closed"), now);

@@ -137,8 +137,10 @@ impl Pair<'_> {
                 fuse.record_success(now);
             }
             Operation::Set(state) => assert_eq!(self.reference.set(state, now), fuse.set(state, now)),
-            Operation::Command(state) => assert_eq!(Some(self.reference.command(state, now)), fuse.command(state, now)),
-            _ => assert_eq!(self.reference.forget(now), fuse.forget(now)),
+            Operation::Command(state) => {
+                assert_eq!(Some(self.reference.command(state, now)), fuse.command(state, || now))
+            }
+            _ => assert_eq!(self.reference.forget(now), fuse.forget(|| now)),
         }
     }
 

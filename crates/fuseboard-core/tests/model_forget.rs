@@ -20,7 +20,7 @@ fn forget_beside<T: Send + std::fmt::Debug + 'static>(
         job(move |row: &Row| Some(other(row))),
         job(move |row: &Row| {
             // A clock that is behind: the generation grows all the same.
-            assert!(row.fuse().forget(NOW - SECOND).is_some(), "the fuse was there to be forgotten");
+            assert!(row.fuse().forget(|| NOW - SECOND).is_some(), "the fuse was there to be forgotten");
             None
         }),
     ];
@@ -99,9 +99,9 @@ fn a_hold_beside_it_is_in_force_or_forgotten() {
     model(|| {
         let row = Row::in_state(State::Open, 2);
         let jobs = [
-            job(|row: &Row| row.fuse().command(State::Isolated, NOW + 1)),
-            job(|row: &Row| row.fuse().forget(NOW + 1)),
-            job(|row: &Row| row.fuse().forget(NOW + 1)),
+            job(|row: &Row| row.fuse().command(State::Isolated, || NOW + 1)),
+            job(|row: &Row| row.fuse().forget(|| NOW + 1)),
+            job(|row: &Row| row.fuse().forget(|| NOW + 1)),
         ];
         let [hold, first, second] = race(&row, jobs);
         let hold = hold.expect("an operator's word is always heard");

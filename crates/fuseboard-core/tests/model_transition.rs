@@ -47,7 +47,7 @@ fn a_failure_of_an_older_generation_stays_out_of_the_new_window() {
         row.fuse().failed(&POLICY, permit, NOW);
         let jobs = [
             job(move |row: &Row| Ok(row.fuse().failed(&LAST_STRAW, permit, NOW + 1))),
-            job(|row: &Row| Err(row.fuse().command(State::Closed, NOW + 1))),
+            job(|row: &Row| Err(row.fuse().command(State::Closed, || NOW + 1))),
         ];
         let [Ok(effect), Err(Some(reset))] = race(&row, jobs) else { panic!("a failure and a reset") };
         let tripped = matches!(effect, Effect::Changed(_));
@@ -114,7 +114,7 @@ fn isolating_stands_against_a_trip_and_a_raw_close() {
             [
                 job(move |row: &Row| _ = row.fuse().failed(&LAST_STRAW, permit, NOW + 2)),
                 job(|row: &Row| _ = row.fuse().set(State::Closed, NOW + 1)),
-                job(|row: &Row| _ = row.fuse().command(State::Isolated, NOW)),
+                job(|row: &Row| _ = row.fuse().command(State::Isolated, || NOW)),
             ],
         );
         assert_eq!(State::Isolated, row.fuse().word().state());
@@ -133,7 +133,7 @@ fn isolating_stands_against_a_close() {
             [
                 job(move |row: &Row| _ = row.fuse().succeeded(&POLICY, permit, NOW + 2)),
                 job(|row: &Row| _ = row.fuse().admit(&POLICY, NOW + 1)),
-                job(|row: &Row| _ = row.fuse().command(State::Isolated, NOW)),
+                job(|row: &Row| _ = row.fuse().command(State::Isolated, || NOW)),
             ],
         );
         assert_eq!(State::Isolated, row.fuse().word().state());

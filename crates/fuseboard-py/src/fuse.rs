@@ -50,7 +50,7 @@ impl Fuse {
 
     fn _command_state(&self, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let state = crate::python::state_of_code(code)?;
-        Ok(self.handle.fuse().command(state, self.handle.now_us()).map(transition_codes))
+        Ok(self.handle.fuse().command(state, || self.handle.now_us()).map(transition_codes))
     }
 
     fn note_settings(&self, fingerprint: u64) -> bool {

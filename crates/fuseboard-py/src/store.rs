@@ -124,7 +124,7 @@ impl Store {
 
     fn _command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let slot = Self::slot(slf, fuse)?;
-        Ok(slot.fuse().command(state_of_code(code)?, slot.now_us()).map(transition_codes))
+        Ok(slot.fuse().command(state_of_code(code)?, || slot.now_us()).map(transition_codes))
     }
 
     fn all_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

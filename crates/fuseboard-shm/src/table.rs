@@ -96,7 +96,7 @@ impl Table {
     /// taken a key alone, or left something for whoever comes.
     pub(crate) fn forget_all(&self) {
         for slot in 0..self.geometry.slots() {
-            self.fuse(slot).forget(self.clock.now_us());
+            self.fuse(slot).forget(|| self.clock.now_us());
             let stripes = self.stripes(slot);
             // Only what was counted in, so that a private table's untouched pages stay no memory at all.
             if totals(stripes) != [0; COUNTERS] {

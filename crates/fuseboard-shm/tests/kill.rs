@@ -153,7 +153,7 @@ fn check_breaker(folder: &Path, round: usize) {
     let breaker = slot(&store(folder, later), &name).pin();
     let permit = breaker.admit(&NERVOUS).verdict.expect("nobody holds it up");
     breaker.settle(&NERVOUS, &Ticket::new(permit), Outcome::Ignored);
-    breaker.fuse().command(State::Closed, breaker.now_us());
+    breaker.fuse().command(State::Closed, || breaker.now_us());
     let permit = breaker.admit(&NERVOUS).verdict.expect("closed");
     (0..2).for_each(|_| _ = breaker.settle(&NERVOUS, &Ticket::new(permit), Outcome::Failure));
     assert_eq!(State::Open, breaker.word().state());

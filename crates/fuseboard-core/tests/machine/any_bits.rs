@@ -66,9 +66,9 @@ fn disturb(fuse: Fuse<'_>, word: &AtomicU64, bits: u64, policy: &Policy, permit:
         4 => _ = (fuse.released(permit), fuse.released(current)),
         5 => _ = fuse.record_failure(policy.window_us, now),
         6 => fuse.record_success(now),
-        7 => _ = (fuse.set(State::from_code(which), now), fuse.command(State::from_code(which), now)),
+        7 => _ = (fuse.set(State::from_code(which), now), fuse.command(State::from_code(which), || now)),
         8 => _ = permit.lease.map(|lease| fuse.sign(lease, bits)),
-        _ => _ = (fuse.forget(now), fuse.reclaim(|hint| hint % 2 == 0), fuse.note_settings(bits)),
+        _ => _ = (fuse.forget(|| now), fuse.reclaim(|hint| hint % 2 == 0), fuse.note_settings(bits)),
     }
     let reading = fuse.read();
     assert_eq!(reading.failures > 0, reading.last_failure_us.is_some());
@@ -86,7 +86,7 @@ fn recover(fuse: Fuse<'_>, log_len: usize) {
         probe_us: 1_000_000,
         clear_on_success: true,
     };
-    fuse.command(State::Closed, NOW);
+    fuse.command(State::Closed, || NOW);
     let permit = fuse.admit(&sane, NOW).verdict.expect("a closed fuse admits");
     let failures = (0..log_len + 2).take_while(|_| fuse.word().is_closed());
     failures.for_each(|_| _ = fuse.failed(&sane, permit, NOW));

@@ -100,7 +100,7 @@ impl Scene {
         assert!(looked_at >= 8, "only {looked_at} fuses could be looked at");
         for number in 0..200 {
             let slot = self.contract.store().resolve(&format!("later-{number}")).expect("there is always a slot");
-            slot.fuse().forget(slot.now_us());
+            slot.fuse().forget(|| slot.now_us());
             assert_eq!(1, slot.fuse().record_failure(1, slot.now_us()));
         }
     }
@@ -143,7 +143,7 @@ fn scribbling_behind_the_header_harms_nobody() {
     let shared = |name: &String| scene.contract.store().find(name).is_some_and(|slot| !slot.overflowed());
     let name = (0..NAMES).map(name).find(shared).expect("a fuse that is in the table");
     let slot = scene.contract.store().find(&name).expect("found here");
-    slot.fuse().command(State::Open, scene.clock.now_us());
+    slot.fuse().command(State::Open, || scene.clock.now_us());
     let other = bed_store(scene.bed.folder());
     assert_eq!(State::Open, other.find(&name).expect("found by who opens it now").fuse().word().state());
 }

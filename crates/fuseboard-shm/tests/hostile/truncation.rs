@@ -66,7 +66,7 @@ fn a_removed_file_goes_on_for_those_who_have_it() {
     let before = inode();
     std::fs::remove_file(&path).expect("the file");
     let slot = first.resolve("fuse").expect("a slot");
-    slot.fuse().command(State::Open, slot.now_us());
+    slot.fuse().command(State::Open, || slot.now_us());
     assert_eq!((Some(State::Open), None), (state(&second), inode()), "both have it still; nobody else can");
     let output = child::run("truncation::latecomer", "latecomer", bed.folder());
     assert!(output.status.success(), "{}", child::said(&output));
@@ -83,7 +83,7 @@ fn latecomer() {
     let store = Store::new(table);
     assert!(store.find("fuse").is_none(), "nobody was here before");
     let slot = store.resolve("fuse").expect("a slot");
-    slot.fuse().command(State::Isolated, slot.now_us());
+    slot.fuse().command(State::Isolated, || slot.now_us());
 }
 
 #[test]

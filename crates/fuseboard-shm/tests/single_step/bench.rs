@@ -182,13 +182,13 @@ pub const DEAD_PROBER: Beginning = Beginning("half-open, one seat a dead prober'
 });
 pub const ISOLATED: Beginning = Beginning("isolated", |bench| {
     DIRTY.1(bench);
-    bench.fuse().command(State::Isolated, bench.now());
+    bench.fuse().command(State::Isolated, || bench.now());
 });
 pub const DISABLED: Beginning = Beginning("disabled", |bench| {
     DIRTY.1(bench);
-    bench.fuse().command(State::Disabled, bench.now());
+    bench.fuse().command(State::Disabled, || bench.now());
 });
 pub const FORGOTTEN: Beginning = Beginning("forgotten", |bench| {
     BRINK.1(bench);
-    bench.fuse().forget(bench.now());
+    bench.fuse().forget(|| bench.now());
 });

@@ -122,7 +122,7 @@ pub fn works(bench: &Bench, store: &Store) {
 /// Raw counting, clearing and setting (rule R13).
 fn counts_exactly(user: &User<'_>) {
     let (fuse, now) = (user.handle.fuse(), user.bench.now());
-    fuse.command(State::Closed, now);
+    fuse.command(State::Closed, || now);
     // The log has four places.
     assert_eq!([1, 2, 3, 4, 4], [(); 5].map(|()| fuse.record_failure(POLICY.window_us, now)), "counts");
     let reading = fuse.read();
@@ -140,11 +140,11 @@ fn counts_exactly(user: &User<'_>) {
 fn obeys(user: &User<'_>) {
     let (fuse, now) = (user.handle.fuse(), user.bench.now());
     for (state, admits) in [(State::Isolated, false), (State::Disabled, true)] {
-        fuse.command(state, now);
+        fuse.command(state, || now);
         assert_eq!(None, fuse.set(State::Closed, now), "{state:?} stands");
         assert_eq!((state, admits), (user.state(), user.is_admitted()));
     }
-    fuse.command(State::Closed, now);
+    fuse.command(State::Closed, || now);
     assert_eq!(None, user.call(Outcome::Success));
 }
 

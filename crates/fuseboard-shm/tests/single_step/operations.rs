@@ -38,7 +38,7 @@ fn set(bench: &Bench, state: State) {
 }
 
 fn command(bench: &Bench, state: State) {
-    black_box(bench.fuse().command(state, bench.now()));
+    black_box(bench.fuse().command(state, || bench.now()));
 }
 
 /// What a breaker does with every call.
@@ -108,7 +108,10 @@ pub const RAW: &[Planned] = &[
     (plain("isolate", |bench, _| command(bench, State::Isolated), &[]), &[NEVER, DIRTY, HALF_OPEN]),
     (plain("disable", |bench, _| command(bench, State::Disabled), &[]), &[DIRTY, OPEN, ISOLATED]),
     (plain("reset", |bench, _| command(bench, State::Closed), &[]), &[OPEN, ISOLATED, DISABLED]),
-    (plain("forget", |bench, _| _ = black_box(bench.fuse().forget(bench.now())), &[]), &[NEVER, DIRTY, OPEN, ISOLATED]),
+    (
+        plain("forget", |bench, _| _ = black_box(bench.fuse().forget(|| bench.now())), &[]),
+        &[NEVER, DIRTY, OPEN, ISOLATED],
+    ),
 ];
 
 /// What is done to slots rather than to a fuse's state.

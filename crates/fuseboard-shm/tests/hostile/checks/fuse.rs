@@ -124,8 +124,8 @@ impl<'a> Driver<'a> {
         let forgotten = before.state() == State::Unseen && !before.is_dirty();
         let (refused, transition) = match input.choice(3) {
             0 => (before.state().is_held(), bounded(WRITES, || self.fuse.set(state, now))),
-            1 => (false, bounded(mending, || self.fuse.command(state, now))),
-            _ => (forgotten && !is_far_ahead(now, before.generation()), bounded(mending, || self.fuse.forget(now))),
+            1 => (false, bounded(mending, || self.fuse.command(state, || now))),
+            _ => (forgotten && !is_far_ahead(now, before.generation()), bounded(mending, || self.fuse.forget(|| now))),
         };
         assert_eq!(refused, transition.is_none(), "{before:?}");
         match transition {

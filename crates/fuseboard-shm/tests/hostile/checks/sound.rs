@@ -27,14 +27,14 @@ pub fn policy(log_len: usize) -> Policy {
 /// The fuse is sound again, after a reset as after an operator's word.
 pub fn sound_again(fuse: Fuse<'_>, log_len: usize, now: u64) {
     let mending = mending_writes(log_len);
-    bounded(mending, || fuse.forget(now));
+    bounded(mending, || fuse.forget(|| now));
     assert_eq!(State::Unseen, fuse.word().state());
     counts_exactly(fuse, log_len, now);
-    bounded(mending, || fuse.forget(now));
+    bounded(mending, || fuse.forget(|| now));
     goes_through_a_cycle(fuse, log_len, now);
-    bounded(mending, || fuse.command(State::Closed, now));
+    bounded(mending, || fuse.command(State::Closed, || now));
     counts_exactly(fuse, log_len, now + 60 * SECOND);
-    bounded(mending, || fuse.command(State::Closed, now + 60 * SECOND));
+    bounded(mending, || fuse.command(State::Closed, || now + 60 * SECOND));
     goes_through_a_cycle(fuse, log_len, now + 60 * SECOND);
 }
 

@@ -64,7 +64,7 @@ fn is_reset(contract: &Contract) {
 
 /// A whole cycle through a handle, and exactly what it counts.
 fn counts_by_handle(slot: &Slot, clock: &Arc<ManualClock>) {
-    slot.fuse().forget(clock.now_us());
+    slot.fuse().forget(|| clock.now_us());
     let handle = slot.pin();
     let policy = sound::policy(handle.log_len());
     let before = totals(slot.stripes());

@@ -119,8 +119,8 @@ impl Contract {
             _ => {
                 let made = match input.choice(3) {
                     0 => fuse.set(state, now),
-                    1 => fuse.command(state, now),
-                    _ => fuse.forget(now),
+                    1 => fuse.command(state, || now),
+                    _ => fuse.forget(|| now),
                 };
                 assert!(
                     made.is_none_or(
