@@ -1,0 +1,192 @@
+//! A hail of kills: forked processes that do nothing but operations on one table, and hundreds of SIGKILLs per second.
+//!
+//! `FUSEBOARD_STORM_SECONDS` makes it longer. What Python's storm (`tests/processes/test_kill.py`) shows of whole workers,
+//! this shows of bare operations, of which far more are under way when a kill comes.
+mod common;
+
+use std::collections::VecDeque;
+use std::ptr;
+use std::time::{Duration, Instant};
+
+use common::{Dice, Folder, POLICY, SECOND, small};
+use fuseboard_core::counters::{Counter, totals};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::time::HORIZON_US;
+use fuseboard_shm::clock::Clock;
+use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::open;
+use fuseboard_shm::store::Store;
+
+const CREW: usize = 4;
+const DYING: usize = 32;
+/// Breaks and probes as often as it can.
+const NERVOUS: Policy = Policy { threshold: 2, reset_us: 200, success_threshold: 2, probe_us: 1_000, ..POLICY };
+const SEED: u64 = 0x4a11;
+
+/// What all processes of the test write down, in memory that outlives each of them.
+#[repr(C)]
+struct Ledger {
+    begun: AtomicU64,
+    ended: AtomicU64,
+    /// Counted by look-and-store, as a control.
+    racy: AtomicU64,
+    operations: AtomicU64,
+    stop: AtomicU64,
+}
+
+fn ledger() -> &'static Ledger {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping of zeroes, which are a valid ledger; never unmapped; every access is atomic.
+    unsafe {
+        let page = libc::mmap(ptr::null_mut(), size_of::<Ledger>(), protection, flags, -1, 0);
+        assert_ne!(libc::MAP_FAILED, page, "memory to share");
+        &*page.cast::<Ledger>()
+    }
+}
+
+/// What a process works on.
+struct Site {
+    store: Store,
+    steady: Handle,
+    nervous: Handle,
+    wild: Handle,
+}
+
+impl Site {
+    fn open(folder: &Folder) -> Self {
+        let store = Store::new(open::open("shop", Some(&folder.0), small(), Clock::System).expect("a table"));
+        let pin = |name| store.resolve(name).expect("there is room").pin();
+        Self { steady: pin("steady"), nervous: pin("nervous"), wild: pin("wild"), store }
+    }
+
+    fn work(&self, ledger: &Ledger, mut dice: Dice) {
+        while ledger.stop.load(Ordering::Relaxed) == 0 {
+            self.account(ledger);
+            for _ in 0..dice.below(20) {
+                self.operate(&mut dice);
+                ledger.operations.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// One call of which all processes together keep account.
+    fn account(&self, ledger: &Ledger) {
+        ledger.begun.fetch_add(1, Ordering::Relaxed);
+        let looked = ledger.racy.load(Ordering::Relaxed);
+        let permit = self.steady.admit(&POLICY).verdict.expect("closed");
+        self.steady.settle(&POLICY, &Ticket::new(permit), Outcome::Success);
+        ledger.racy.store(looked + 1, Ordering::Relaxed);
+        ledger.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn operate(&self, dice: &mut Dice) {
+        let now = || self.wild.now_us();
+        let fuse = self.wild.fuse();
+        let outcome = [Outcome::Success, Outcome::Failure, Outcome::Ignored][dice.below(3) as usize];
+        match dice.below(80) {
+            0 => _ = fuse.record_failure(HORIZON_US, now()),
+            1 => fuse.record_success(now()),
+            2 => _ = fuse.set([State::Open, State::HalfOpen, State::Closed][dice.below(3) as usize], now()),
+            3 => _ = fuse.command([State::Isolated, State::Disabled, State::Closed][dice.below(3) as usize], now),
+            4 => _ = fuse.forget(now),
+            5 => _ = fuse.read(),
+            6 => _ = self.store.resolve(["steady", "nervous", "wild", "other"][dice.below(4) as usize]),
+            _ => {
+                if let Ok(permit) = self.nervous.admit(&NERVOUS).verdict {
+                    self.nervous.settle(&NERVOUS, &Ticket::new(permit), outcome);
+                }
+            }
+        }
+    }
+}
+
+/// A forked process that works until it is killed or told to stop.
+fn start(site: &Site, ledger: &Ledger, dice: Dice) -> libc::pid_t {
+    // SAFETY: the child works on atomics, takes no lock that another thread of this process may hold (glibc's allocator
+    // is usable after fork), and ends by `_exit`. The alarm ends one that hangs.
+    unsafe {
+        let child = libc::fork();
+        assert!(child >= 0, "a child");
+        if child == 0 {
+            libc::alarm(600);
+            // So that the killer gets its turn at once, however busy they are.
+            libc::nice(5);
+            let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| site.work(ledger, dice)));
+            libc::_exit(i32::from(worked.is_err()));
+        }
+        child
+    }
+}
+
+/// Waits for the end of a child of ours; its status.
+fn bury(child: libc::pid_t) -> i32 {
+    let mut status = 0;
+    // SAFETY: our own child, and `status` outlives the call.
+    assert_eq!(child, unsafe { libc::waitpid(child, &raw mut status, 0) });
+    status
+}
+
+/// Kills and replaces until the end; how many were killed. One that is killed dies when it gets its turn: nobody waits for
+/// that, unless [`DYING`] are about to.
+fn rage(site: &Site, ledger: &Ledger, crew: &mut [libc::pid_t], end: Instant) -> u64 {
+    let (mut dice, mut kills, mut dying) = (Dice::new(SEED), 0, VecDeque::new());
+    while Instant::now() < end || !dying.is_empty() {
+        if Instant::now() < end {
+            let victim = &mut crew[dice.below(CREW as u64) as usize];
+            std::thread::sleep(Duration::from_micros(dice.below(1_000)));
+            // SAFETY: a child of ours that is not buried yet.
+            unsafe { libc::kill(*victim, libc::SIGKILL) };
+            dying.push_back(std::mem::replace(victim, start(site, ledger, Dice::new(dice.roll()))));
+            kills += 1;
+        }
+        if dying.len() > DYING || Instant::now() >= end {
+            let next = dying.pop_front().expect("somebody is dying");
+            assert_eq!(libc::SIGKILL, bury(next), "nobody ended by itself");
+        }
+    }
+    kills
+}
+
+/// Whether a count of calls fits what was begun and what was ended, where each kill may have cost one.
+fn fits(counted: u64, ledger: &Ledger, kills: u64) -> bool {
+    let (begun, ended) = (ledger.begun.load(Ordering::Relaxed), ledger.ended.load(Ordering::Relaxed));
+    (ended..=begun).contains(&counted) && begun - ended <= kills
+}
+
+/// A fuse that was in the middle of it all works as ever, once every lease has run out.
+fn check_fuse(handle: &Handle) {
+    let word = handle.word();
+    assert!(word.generation() < handle.now_us() + SECOND, "{word:?}");
+    handle.fuse().command(State::Closed, || handle.now_us());
+    let permit = handle.admit(&NERVOUS).verdict.expect("closed");
+    (0..2).for_each(|_| _ = handle.settle(&NERVOUS, &Ticket::new(permit), Outcome::Failure));
+    assert_eq!(State::Open, handle.word().state());
+    while handle.admit(&NERVOUS).verdict.is_err() {
+        std::thread::sleep(Duration::from_micros(NERVOUS.reset_us));
+    }
+}
+
+/// T01, T02, T07: however many processes die in the middle of whatever they do, the survivors go on, every call is
+/// accounted for, and every fuse works.
+#[test]
+fn a_hail_of_kills_damages_nothing() {
+    let seconds = std::env::var("FUSEBOARD_STORM_SECONDS").map_or(1.5, |text| text.parse().expect("seconds"));
+    let folder = Folder::new();
+    let (site, ledger) = (Site::open(&folder), ledger());
+    let crew = |number: usize| start(&site, ledger, Dice::new(SEED + number as u64));
+    let (survivor, mut crew): (_, Vec<_>) = (crew(CREW), (0..CREW).map(crew).collect());
+    let kills = rage(&site, ledger, &mut crew, Instant::now() + Duration::from_secs_f64(seconds));
+    ledger.stop.store(1, Ordering::Relaxed);
+    let ends = crew.into_iter().chain([survivor]).map(bury).collect::<Vec<_>>();
+    assert_eq!(vec![0; CREW + 1], ends, "whoever was not killed ends well when told to");
+    let operations = ledger.operations.load(Ordering::Relaxed);
+    eprintln!("hail: {kills} kills, {operations} operations in {seconds} s");
+    let counted = totals(site.store.resolve("steady").expect("there").stripes())[Counter::Successes as usize];
+    assert!(fits(counted, ledger, kills), "{counted} calls counted");
+    assert!(!fits(ledger.racy.load(Ordering::Relaxed), ledger, kills), "control: look-and-store loses calls");
+    assert!(kills as f64 >= 20.0 * seconds, "{kills} kills are no hail");
+    check_fuse(&site.nervous);
+    check_fuse(&site.wild);
+}
