@@ -201,7 +201,7 @@ impl<'a> Fuse<'a> {
         Admission { verdict, transition }
     }
 
-    /// Takes a probe's permit; `Ok(None)` if the generation ended while it was taken.
+    /// Takes a probe's permit; `Ok(None)` if the generation ended, or somebody else took or freed the seat, meanwhile.
     fn probe(self, seen: Word, policy: &Policy, now_us: u64) -> Result<Option<Permit>, u64> {
         let generation = seen.generation();
         let is_current = || self.word().generation() == generation;

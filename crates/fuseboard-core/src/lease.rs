@@ -44,7 +44,7 @@ pub(crate) struct Seats<'a> {
 
 impl Seats<'_> {
     /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first is free.
-    /// `Ok(None)` if `is_current` says that the generation has ended.
+    /// `Ok(None)` if a seat that was free changed hands meanwhile, or `is_current` says that the generation has ended.
     ///
     /// A lease of another generation is overwritten, so it must be an older one: a caller that was stopped while its
     /// generation ended would take a newer prober's seat. Hence the question after the look: whoever wrote a newer lease
@@ -72,6 +72,8 @@ impl Seats<'_> {
             if place.compare_exchange(held, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return Ok(Some(Lease { seat, word }));
             }
+            // It changed hands just now, perhaps to nobody: an older generation's lease was given back. Look again.
+            return Ok(None);
         }
         Err(soonest)
     }

@@ -232,3 +232,25 @@ fn a_success_stopped_in_an_older_generation_takes_no_newer_count() {
         assert_eq!(State::Closed, row.fuse().word().state());
     });
 }
+
+/// R06: a call is refused only while a permit is out, not because an older generation's is given back just then.
+#[test]
+fn a_seat_that_is_free_is_not_refused() {
+    model(|| {
+        let row = Row::in_state(State::HalfOpen, 2);
+        let old = row.permit(&POLICY, NOW);
+        row.fuse().set(State::HalfOpen, NOW + 1);
+        let admissions = race(
+            &row,
+            [
+                job(move |row: &Row| {
+                    row.fuse().released(old);
+                    None
+                }),
+                job(|row: &Row| Some(row.fuse().admit(&POLICY, NOW + 2))),
+            ],
+        );
+        let admission = admissions.into_iter().flatten().next().expect("one call asks");
+        assert!(admission.verdict.is_ok(), "{admission:?}");
+    });
+}
