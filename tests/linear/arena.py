@@ -1,0 +1,292 @@
+"""The test's side of the histories: starts the players, has them play, and reads what they have noted."""
+
+import collections
+import contextlib
+import dataclasses
+import random
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+import chance
+from checker import Operation, Verdict, linearize
+from fuse_model import IGNORED, FuseModel
+from player import (
+    ANSWER,
+    ARGUMENT,
+    BEGUN,
+    COUNTERS,
+    ENDED,
+    FUSES,
+    PLAYERS,
+    SIZE,
+    WORD,
+    WORDS,
+    Log,
+    Numbers,
+    Player,
+    board_size,
+)
+from team import Team, Worker
+from workers import PATIENCE, Words
+
+from fuseboard.testing import Clock
+
+READ_TRIES = 16
+"""How often a snapshot looks again for failures that belong to the state it tells; see ``Reading`` in the core."""
+WRITING = {"record_failure", "record_success", "set", "command", "forget", "admit", "settle"}
+PARTS = {"all_states": ("listed", 2), "snapshot": ("snapshot", 3 + len(COUNTERS)), "reset_all": ("forget", 0)}
+"""Operations on all fuses: none is promised to be of one instant for all of them, so each is one for every fuse."""
+
+
+@dataclasses.dataclass
+class History:
+    """What happened to one table."""
+
+    seed: int
+    mix: str
+    numbers: Numbers
+    fuses: dict[str, list[Operation]]
+    figures: collections.Counter[str]
+
+    def verdicts(self, model_class: type[FuseModel] = FuseModel) -> Iterator[tuple[str, Verdict]]:
+        """For each fuse, whether its operations are linearizable."""
+        model = model_class(begin=Clock().now_us, **self.numbers._asdict())
+        for name, operations in self.fuses.items():
+            yield name, linearize(operations, model)
+
+    def keeps(self, model_class: type[FuseModel]) -> bool:
+        """Whether the operations of all fuses are linearizable by this model."""
+        return all(verdict for _, verdict in self.verdicts(model_class))
+
+    def faults(self) -> list[str]:
+        """What cannot have come about by the rules."""
+        where = f"seed {self.seed}, {self.mix}, {self.numbers}"
+        told = [
+            f"{where}: fuse {name!r} is not linearizable:\n{verdict.explain(self.fuses[name])}"
+            for name, verdict in self.verdicts()
+            if not verdict
+        ]
+        return told + [f"{where}: fuse {name!r}: {fault}" for name in FUSES for fault in miscounted(self.fuses[name])]
+
+
+def miscounted(operations: list[Operation]) -> list[str]:
+    """Counters in snapshots that are not between what was counted before and what can have been counted by then.
+
+    They are promised no more: a counter is added to after its operation, and ``reset_all`` clears them one by one.
+    """
+    faults = []
+    resets = [each.begun for each in operations if each.word == "forget"]
+    for seen in operations:
+        if seen.word != "snapshot" or seen.answer is None or any(begun < (seen.ended or 0) for begun in resets):
+            continue
+        for name, value in zip(COUNTERS, seen.argument, strict=True):
+            least = sum(_counts(each, name) for each in operations if each.ended and each.ended < seen.begun)
+            most = sum(_may_count(each, name) for each in operations if each.begun < (seen.ended or 0))
+            if not least <= value <= most:
+                faults.append(f"{name} is {value}, not from {least} to {most}, at {seen.begun}")
+    return faults
+
+
+def _counts(operation: Operation, name: str) -> bool:
+    answer = operation.answer or ()
+    if operation.word == "admit":
+        return name == {2: "probes", 3: "rejections"}.get(answer[0])
+    if operation.word == "settle" and len(operation.argument) == 2:  # not one that was thrown away
+        return name in (COUNTERS[operation.argument[1]], {2: "trips", 1: "closes"}.get(answer[1]))
+    return False
+
+
+def _may_count(operation: Operation, name: str) -> bool:
+    if operation.answer is not None:
+        return _counts(operation, name)
+    return name in {"admit": ("probes", "rejections"), "settle": COUNTERS}.get(operation.word, ())
+
+
+class Arena:
+    """Players that are replaced when they are killed, and a board on which they note what they do."""
+
+    def __init__(self, team: Team, folder: Path, player_class: type[Player] = Player) -> None:
+        self.team = team
+        self.folder = folder
+        self.player_class = player_class
+        self.board = folder / "board"
+        self.words = Words(self.board, board_size())
+        self.logs = [Log(self.words, seat) for seat in range(PLAYERS + 1)]
+        self.players = [self._start(seat) for seat in range(PLAYERS)]
+        self.deaths: dict[int, int] = {}
+
+    def _start(self, seat: int) -> Worker:
+        return self.team.start(1, chance.play, self.board, seat, self.player_class)[0]
+
+    def play(self, seed: int, mixes: Sequence[str] = tuple(chance.MIXES), kills: int | None = None) -> History:
+        """Has the players play one history, and reads it."""
+        dice = random.Random(seed)  # noqa: S311 - to be repeated
+        mix, numbers = dice.choice(mixes), _numbers(dice)
+        killers = dice.sample(range(PLAYERS), dice.choice([0, 1, 1, 2]) if kills is None else kills)
+        with self._own(f"history-{seed}", numbers) as own:
+            self._prepare((f"history-{seed}", mix, numbers), dice, killers)
+            self.words[0] = time.monotonic_ns() + 100_000
+            self._wait()
+            chance.close(own)
+            history = self._read(seed, mix, numbers)
+        for seat in self.deaths:
+            self.players[seat] = self._start(seat)
+        return history
+
+    def play_alone(self, seed: int, mix: str) -> History:
+        """Plays one history in the test's own process, and reads it."""
+        dice = random.Random(seed)  # noqa: S311 - to be repeated
+        numbers = _numbers(dice)
+        with self._own(f"alone-{seed}", numbers) as own:
+            chance.Chance(seed, mix, PLAYERS, killing=False, sending=False).play(own)
+            chance.close(own)
+            return self._read(seed, mix, numbers)
+
+    @contextlib.contextmanager
+    def _own(self, host: str, numbers: Numbers) -> Iterator[Player]:
+        """The test's own hold of a fresh table, and fresh logs."""
+        self.words[0] = 0
+        self.deaths = {}
+        for log in self.logs:
+            log.wipe()
+        own = self.player_class(self.logs[PLAYERS], host, PLAYERS, numbers)
+        try:
+            yield own
+        finally:
+            own.store.close()
+            next(self.folder.glob(f"{host}.*")).unlink()
+
+    def _prepare(self, table: tuple[str, str, Numbers], dice: random.Random, killers: list[int]) -> None:
+        pids = [worker.pid for worker in self.players]
+        for seat, worker in enumerate(self.players):
+            worker.pipe.send((*table, dice.getrandbits(32), pids, seat in killers))
+        for worker in self.players:
+            assert "ready" == worker.hear()
+
+    def _wait(self) -> None:
+        """Waits until each player is done or dead; lets those go on that others have stopped."""
+        playing_on = dict(enumerate(self.players))
+        until = time.monotonic() + PATIENCE
+        while playing_on:
+            assert time.monotonic() < until, "a player hangs"
+            pipes = {worker.pipe: seat for seat, worker in playing_on.items()}
+            for pipe in connection.wait(list(pipes), 0.005):
+                seat = pipes[pipe]  # type: ignore[index]
+                self._hear(seat, playing_on.pop(seat))
+            for seat in playing_on:
+                self.players[seat].go_on()
+        for seat in range(PLAYERS):
+            self._bury_if_killed(seat)
+            if seat not in self.deaths:
+                self.players[seat].go_on()  # it may have been stopped when it was done
+
+    def _hear(self, seat: int, worker: Worker) -> None:
+        try:
+            sound, said = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self._bury(seat)
+        else:
+            assert sound, said
+
+    def _bury_if_killed(self, seat: int) -> None:
+        """Of a player that was done when it was killed nobody hears; nor of whether a dead one's last kill was sent."""
+        killed = any(
+            seat == record[ARGUMENT + 1] for log in self.logs for record in log.records() if _is(record, "kill")
+        )
+        if killed and seat not in self.deaths:
+            self.players[seat].process.kill()
+            self._bury(seat)
+
+    def _bury(self, seat: int) -> None:
+        worker = self.players[seat]
+        worker.process.join(PATIENCE)
+        assert -signal.SIGKILL == worker.process.exitcode, f"a player ended with {worker.process.exitcode}"
+        self.deaths[seat] = time.monotonic_ns()
+        self.team.bury(worker)
+
+    def _read(self, seed: int, mix: str, numbers: Numbers) -> History:
+        records = {seat: list(log.records()) for seat, log in enumerate(self.logs)}
+        fuses: dict[str, list[Operation]] = {name: [] for name in FUSES}
+        for seat, own in records.items():
+            for place, record in enumerate(own):
+                for fuse, operation in _operations(seat, place, record):
+                    fuses[fuse].append(operation)
+        for name in FUSES:
+            fuses[name] += [self._death(seat, records) for seat in self.deaths]
+            fuses[name] = [_as_promised(each, fuses[name]) for each in fuses[name]]
+        everything = [record for own in records.values() for record in own]
+        figures = collections.Counter(
+            histories=1,
+            operations=sum(WORDS[record[WORD]] not in ("kill", "stop", "go_on") for record in everything),
+            kills=len(self.deaths),
+            stops=sum(_is(record, "stop") for record in everything),
+            pending=sum(not record[ENDED] for record in everything),
+            overlapping=sum(_overlaps(each, operations) for operations in fuses.values() for each in operations),
+            loosened=sum(each.word == "listed" and len(each.argument) > 0 for own in fuses.values() for each in own),
+        )
+        return History(seed, mix, numbers, fuses, figures)
+
+    def _death(self, seat: int, records: dict[int, list[list[int]]]) -> Operation:
+        """A death lies between the kill, or the last sign of life after it, and the burial."""
+        killed = min(
+            record[BEGUN]
+            for own in records.values()
+            for record in own
+            if _is(record, "kill") and record[ARGUMENT + 1] == seat
+        )
+        last = max((max(record[BEGUN], record[ENDED]) for record in records[seat]), default=0)
+        return Operation(seat, "death", (), max(killed, last), self.deaths[seat], ())
+
+
+def _numbers(dice: random.Random) -> Numbers:
+    capacity = dice.choice([2, 4])
+    return Numbers(capacity, dice.randint(1, capacity), dice.randint(1, 2), dice.randint(1, 2))
+
+
+def _is(record: list[int], word: str) -> bool:
+    return WORDS[record[WORD]] == word
+
+
+def _operations(seat: int, place: int, record: list[int]) -> Iterator[tuple[str, Operation]]:
+    """What a record says of each fuse."""
+    word, ended = WORDS[record[WORD]], record[ENDED] or None
+    answer = tuple(record[ANSWER : ANSWER + record[SIZE]]) if ended else None
+    arguments = record[ARGUMENT:SIZE]
+    if word in PARTS:
+        part, size = PARTS[word]
+        for index, fuse in enumerate(FUSES):
+            own = answer[index * size : (index + 1) * size] if answer is not None else None
+            counters = own[3:] if own and word == "snapshot" else ()
+            told = own[:3] if own and word == "snapshot" else own
+            yield fuse, Operation(seat, part, counters, record[BEGUN], ended, told, (seat, place))
+    elif word not in ("kill", "stop", "go_on"):
+        argument: tuple[Any, ...] = {
+            "set": (arguments[1],),
+            "command": (arguments[1],),
+            "admit": ("hasty" if arguments[1] else "patient",),
+            "settle": ((seat, arguments[1]), arguments[2]),
+            "drop": ((seat, arguments[1]), IGNORED, "dropped"),
+        }.get(word, ())
+        part = "settle" if word == "drop" else word
+        yield FUSES[arguments[0]], Operation(seat, part, argument, record[BEGUN], ended, answer, (seat, place))
+
+
+def _as_promised(operation: Operation, others: list[Operation]) -> Operation:
+    """A snapshot's failures are of the instant of its state, unless the fuse changed at each of its looks."""
+    if operation.word == "snapshot" and operation.answer is not None:
+        changes = sum(each.word in WRITING and _at_once(operation, each) for each in others)
+        if changes >= READ_TRIES:
+            return dataclasses.replace(operation, word="listed", answer=operation.answer[:2])
+    return operation
+
+
+def _at_once(one: Operation, other: Operation) -> bool:
+    return (one.ended is None or other.begun < one.ended) and (other.ended is None or one.begun < other.ended)
+
+
+def _overlaps(operation: Operation, others: list[Operation]) -> bool:
+    return any(each.process != operation.process and _at_once(operation, each) for each in others)
