@@ -22,7 +22,8 @@ class Store(_core.Store):
 
     The contract is PhoenixMicro's ``CircuitBreaker.Store``, carried from one BEAM node to all processes of a host.
     These are raw operations: they record and set but never decide (rule R13); deciding is :class:`CircuitBreaker`'s.
-    Each acts on one fuse in one atomic step, so a process that dies in the middle of one has done it or has not.
+    Each acts on one fuse in one atomic step, so a process that dies in the middle of one has done it or has not (the
+    first one to name a fuse has a step before that, which makes it known and closed).
 
     A fuse is named by a ``str`` of 1 to 200 bytes of UTF-8; it comes into being when it is first used. A fuse never
     seen is closed. Other names raise ``TypeError`` or ``ValueError``.
