@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CRASH_SECONDS ?= 120
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python model crash check bench fuzz fuzz-control format clean
+.PHONY: help build demo test test-rust test-python model crash-points crash check bench fuzz fuzz-control fuzz fuzz-control format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +26,7 @@ build: $(VENV)/.built  ## build everything into .venv
 demo: build  ## the main job with real processes, sockets and kills, in half a minute
 	$(BIN)/fuseboard demo
 
-test: test-rust model crash test-python  ## every test
+test: test-rust model crash-points test-python  ## every test
 
 test-rust: ## the tests of the core and of the table
 	cargo test --locked --quiet --package fuseboard-core --package fuseboard-shm
@@ -38,9 +39,16 @@ model: $(VENV)/.tools  ## model-check the shipped core, and see that each broken
 		cargo test --locked --quiet --release --package fuseboard-core --test 'model_*'
 	$(BIN)/python tools/mutants.py --trust-shipped  # the models just passed on it
 
-crash:  ## stop every operation of the core before each of its shared writes, for good, and go on with the others
+crash-points:  ## stop every operation of the core before each of its shared writes, for good, and go on with the others
 	RUSTFLAGS="--cfg fuseboard_crash" CARGO_TARGET_DIR=target/crash \
 		cargo test --locked --quiet --package fuseboard-core --test crash_points
+
+crash: crash-points build  ## death at every instruction, and two storms of CRASH_SECONDS (120) each; ten minutes
+	FUSEBOARD_SINGLE_STEP=full cargo test --locked --quiet --release --package fuseboard-shm \
+		--test single_step -- --nocapture
+	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) cargo test --locked --quiet --release --package fuseboard-shm \
+		--test hail -- --nocapture
+	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) $(BIN)/python -m pytest -q -s tests/processes/test_kill.py
 
 check: build  ## formats, lints, types, stubs
 	cargo fmt --all --check
