@@ -6,7 +6,7 @@ CRASH_SECONDS ?= 120
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python model crash-points crash check bench fuzz fuzz-control fuzz fuzz-control format clean
+.PHONY: help build demo test test-rust test-python model crash-points crash check bench fuzz fuzz-control format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
