@@ -1,6 +1,7 @@
 //! The raw operations of the store's contract: they record and set, and never decide (rule R13).
 
-use crate::fuse::{Fuse, Transition, transition};
+use crate::fuse::{Fuse, Transition};
+use crate::journal::Cause;
 use crate::state::State;
 use crate::sync::Ordering;
 use crate::time::HORIZON_US;
@@ -31,7 +32,7 @@ impl Fuse<'_> {
         loop {
             let seen = self.word();
             if seen.state() == State::Unseen {
-                self.swap(seen, seen.moved_to(State::Closed, now_us));
+                _ = self.change(seen, seen.moved_to(State::Closed, now_us), Cause::Unknown);
                 continue;
             }
             let mut count = 0;
@@ -50,12 +51,12 @@ impl Fuse<'_> {
     pub fn record_success(self, now_us: u64) {
         loop {
             let seen = self.word();
-            let next = match seen.state() {
-                State::Unseen => seen.moved_to(State::Closed, now_us),
-                _ if seen.is_dirty() => seen.cleared(),
-                _ => return,
+            let is_done = match seen.state() {
+                State::Unseen => self.change(seen, seen.moved_to(State::Closed, now_us), Cause::Unknown).is_some(),
+                _ if seen.is_dirty() => self.swap(seen, seen.cleared()),
+                _ => true,
             };
-            if self.swap(seen, next) {
+            if is_done {
                 return;
             }
         }
@@ -65,14 +66,14 @@ impl Fuse<'_> {
     /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
     /// `None`.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
-        self.go_to(state, || now_us, |seen, _| (!seen.state().is_held()).then_some(seen))
+        self.go_to(state, Cause::Set, || now_us, |seen, _| (!seen.state().is_held()).then_some(seen))
     }
 
     /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left, so the clock is
     /// asked behind each look at the fuse: what a look finds far ahead of it can only be damage, wherever this process is
     /// stopped meanwhile.
     pub fn command(self, state: State, now_us: impl Fn() -> u64) -> Option<Transition> {
-        self.mending(&now_us, || self.go_to(state, &now_us, |seen, now_us| Some(seen.mended(now_us))))
+        self.mending(&now_us, || self.go_to(state, Cause::Operator, &now_us, |seen, now_us| Some(seen.mended(now_us))))
     }
 
     /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left, as
@@ -83,13 +84,14 @@ impl Fuse<'_> {
             changes.store(0, Ordering::Relaxed);
         }
         let unless_forgotten = |seen: Word, now_us| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
-        self.mending(&now_us, || self.go_to(State::Unseen, &now_us, unless_forgotten))
+        self.mending(&now_us, || self.go_to(State::Unseen, Cause::Forgotten, &now_us, unless_forgotten))
     }
 
     /// Puts the fuse into `state` as if it had been what `before` makes of its word; not at all where that is nothing.
     fn go_to(
         self,
         state: State,
+        cause: Cause,
         now_us: impl Fn() -> u64,
         before: impl Fn(Word, u64) -> Option<Word>,
     ) -> Option<Transition> {
@@ -97,9 +99,8 @@ impl Fuse<'_> {
             let seen = self.word();
             let now_us = now_us();
             let next = before(seen, now_us)?.moved_to(state, now_us);
-            if self.swap(seen, next) {
-                let transition = transition(seen, next);
-                return Some(Transition { to: transition.to.visible(), ..transition });
+            if let Some(transition) = self.change(seen, next, cause) {
+                return Some(transition);
             }
         }
     }
@@ -108,7 +109,8 @@ impl Fuse<'_> {
     /// leases and successes of probes. A sound fuse has none that still mean anything; damaged ones may be of a generation
     /// to come. What is taken away was read before the change, so nothing of the new generation is.
     fn mending<T>(self, now_us: impl Fn() -> u64, change: impl FnOnce() -> T) -> T {
-        self.log.drop_far_ahead(now_us);
+        self.log.drop_far_ahead(&now_us);
+        self.mend_told(now_us);
         let (seats, progress) = (self.seats(), &self.cell.progress);
         let (held, counted) = (seats.held(), progress.load(Ordering::Acquire));
         let answer = change();

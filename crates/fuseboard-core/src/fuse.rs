@@ -12,122 +12,28 @@
 //! Acquire on each load and AcqRel on each swap of the fuse word order one thing: the entries of the failure log that
 //! the word's head counts. Leases and the count of successful probes are separate words that belong to a generation.
 
-use crate::lease::{Lease, SEATS, Seats, count_success};
+pub use crate::answer::{Admission, Effect, Permit, Rejection, Transition};
+pub use crate::cell::Cell;
+use crate::journal::Cause;
+use crate::lease::{Lease, Seats, count_success};
 use crate::log::{Entry, Log};
 use crate::policy::Policy;
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
+use crate::telling::Scribe;
 use crate::time::{LEAD_US, age};
 use crate::word::Word;
-
-/// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10); zeroes are a fuse
-/// never seen.
-#[repr(C, align(64))]
-#[derive(Debug)]
-pub struct Cell {
-    /// The fuse word.
-    pub word: AtomicU64,
-    /// Successful probes of a generation.
-    pub(crate) progress: AtomicU64,
-    /// Fingerprint of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
-    pub(crate) settings: AtomicU64,
-    /// How often a breaker came with other settings than the one before it.
-    pub(crate) settings_changes: AtomicU64,
-    reserved: [AtomicU64; 4],
-    pub(crate) seats: [AtomicU64; SEATS],
-    pub(crate) hints: [AtomicU64; SEATS],
-}
-
-impl Cell {
-    /// A cell of a fuse never seen.
-    #[must_use]
-    pub fn new() -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            word: zero(),
-            progress: zero(),
-            settings: zero(),
-            settings_changes: zero(),
-            reserved: std::array::from_fn(|_| zero()),
-            seats: std::array::from_fn(|_| zero()),
-            hints: std::array::from_fn(|_| zero()),
-        }
-    }
-}
-
-impl Cell {
-    /// The fuse word, in one acquire load (rule T04). It orders the failure log's entries that its head counts.
-    #[must_use]
-    #[inline(always)]
-    pub fn load(&self) -> Word {
-        Word(self.word.load(Ordering::Acquire))
-    }
-}
-
-impl Default for Cell {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// The right to make one call, good for outcomes of the generation it was given in (rule R09).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Permit {
-    /// The generation of the fuse when the call was admitted.
-    pub generation: u64,
-    /// The lease that a probe holds.
-    pub lease: Option<Lease>,
-}
-
-/// Why a call may not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// The state that rejected it.
-    pub state: State,
-    /// Microseconds until a call may be admitted; `None` while an operator isolates the fuse.
-    pub retry_after_us: Option<u64>,
-}
-
-/// A change of state that this very operation made: nobody else on the host is told of it (rule R03).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// The state before.
-    pub from: State,
-    /// The state after.
-    pub to: State,
-    /// The generation that began: its stamp in microseconds.
-    pub generation: u64,
-}
-
-/// The answer to a call that asks to pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// The permit, or why there is none.
-    pub verdict: Result<Permit, Rejection>,
-    /// Open to half-open, if this call made it.
-    pub transition: Option<Transition>,
-}
-
-/// What an outcome did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It counted, and the state stays.
-    Counted,
-    /// It counted, and changed the state.
-    Changed(Transition),
-    /// Its permit was of an older generation or its lease had been taken over: nothing changed (rule R09).
-    Late,
-}
 
 /// A fuse: its cell and its failure log. Free to copy; every method may be called by any process at any time.
 #[derive(Clone, Copy)]
 pub struct Fuse<'a> {
     pub(crate) cell: &'a Cell,
     pub(crate) log: Log<'a>,
+    pub(crate) scribe: Option<Scribe<'a>>,
 }
 
 impl<'a> Fuse<'a> {
-    /// The fuse of a cell and its log.
+    /// The fuse of a cell and its log, whose transitions nobody writes down.
     ///
     /// # Panics
     /// If the log's length is not a power of two from 2 to [`crate::word::LOG_MAX`].
@@ -138,7 +44,7 @@ impl<'a> Fuse<'a> {
             "log length {}",
             log.len()
         );
-        Self { cell, log: Log(log) }
+        Self { cell, log: Log(log), scribe: None }
     }
 
     /// The fuse word, in one acquire load: state, time and generation that belong together.
@@ -153,10 +59,16 @@ impl<'a> Fuse<'a> {
         self.cell.word.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
+    /// Puts `next`, of a later generation, in the place of `seen`; the transition, if this call made it.
+    pub(crate) fn change(self, seen: Word, next: Word, cause: Cause) -> Option<Transition> {
+        self.announce(seen, next, cause);
+        let (from, to) = (seen.state().visible(), next.state().visible());
+        self.swap(seen, next).then(|| Transition { from, to, generation: next.generation(), cause })
+    }
+
     /// Swaps `seen` for the state `to`; the transition, if this call made it.
-    pub(crate) fn transit(self, seen: Word, to: State, now_us: u64) -> Option<Transition> {
-        let next = seen.moved_to(to, now_us);
-        self.swap(seen, next).then(|| transition(seen, next))
+    fn transit(self, seen: Word, to: State, now_us: u64, cause: Cause) -> Option<Transition> {
+        self.change(seen, seen.moved_to(to, now_us), cause)
     }
 
     pub(crate) fn seats(&self) -> Seats<'a> {
@@ -179,9 +91,10 @@ impl<'a> Fuse<'a> {
         let mut transition = None;
         let verdict = loop {
             let seen = self.word();
+            self.tell_late(seen, now_us);
             match seen.state() {
                 State::Closed | State::Disabled => break Ok(Permit { generation: seen.generation(), lease: None }),
-                State::Unseen => _ = self.swap(seen, seen.moved_to(State::Closed, now_us)),
+                State::Unseen => _ = self.transit(seen, State::Closed, now_us, Cause::Unknown),
                 State::Isolated => break Err(Rejection { state: State::Isolated, retry_after_us: None }),
                 State::Open => {
                     let left = policy.reset_us.saturating_sub(age(now_us, seen.generation()));
@@ -189,7 +102,7 @@ impl<'a> Fuse<'a> {
                     if left > LEAD_US || transition.is_some() {
                         break Err(Rejection { state: State::Open, retry_after_us: Some(left) });
                     }
-                    transition = self.transit(seen, State::HalfOpen, now_us);
+                    transition = self.transit(seen, State::HalfOpen, now_us, Cause::ResetTimeout);
                 }
                 State::HalfOpen => match self.probe(seen, policy, now_us) {
                     Ok(Some(permit)) => break Ok(permit),
@@ -237,7 +150,7 @@ impl<'a> Fuse<'a> {
                             None => return Effect::Late,
                         }
                     }
-                    if let Some(transition) = self.transit(seen, State::Closed, now_us) {
+                    if let Some(transition) = self.transit(seen, State::Closed, now_us, Cause::ProbesSucceeded) {
                         return Effect::Changed(transition);
                     }
                 }
@@ -268,19 +181,15 @@ impl<'a> Fuse<'a> {
             match seen.state() {
                 State::Closed => {
                     let trips = |entry| self.log.reaches(seen.head(), entry, policy.threshold, policy.window_us);
-                    if let Some((_, next)) = self.append(seen, now_us, trips) {
-                        return if next.state() == seen.state() {
-                            Effect::Counted
-                        } else {
-                            Effect::Changed(transition(seen, next))
-                        };
+                    if let Some((_, effect)) = self.append(seen, now_us, trips) {
+                        return effect;
                     }
                 }
                 State::HalfOpen => {
                     if !permit.lease.is_some_and(|lease| self.seats().holds(lease)) {
                         return Effect::Late;
                     }
-                    if let Some(transition) = self.transit(seen, State::Open, now_us) {
+                    if let Some(transition) = self.transit(seen, State::Open, now_us, Cause::ProbeFailed) {
                         return Effect::Changed(transition);
                     }
                 }
@@ -299,14 +208,13 @@ impl<'a> Fuse<'a> {
     }
 
     /// One attempt to count a failure and, if `trips` says so of its entry, to open the fuse in the same swap.
-    /// The entry and the new word; `None` if the fuse moved on.
-    pub(crate) fn append(self, seen: Word, now_us: u64, trips: impl FnOnce(Entry) -> bool) -> Option<(Entry, Word)> {
+    /// The entry and what it did; `None` if the fuse moved on.
+    pub(crate) fn append(self, seen: Word, now_us: u64, trips: impl FnOnce(Entry) -> bool) -> Option<(Entry, Effect)> {
         let entry = self.log.attempt(&self.cell.word, seen, now_us)?;
-        let next = if trips(entry) { seen.counted().moved_to(State::Open, now_us) } else { seen.counted() };
-        self.swap(seen, next).then_some((entry, next))
+        if trips(entry) {
+            let next = seen.counted().moved_to(State::Open, now_us);
+            return Some((entry, Effect::Changed(self.change(seen, next, Cause::Threshold)?)));
+        }
+        self.swap(seen, seen.counted()).then_some((entry, Effect::Counted))
     }
-}
-
-pub(crate) fn transition(seen: Word, next: Word) -> Transition {
-    Transition { from: seen.state().visible(), to: next.state(), generation: next.generation() }
 }

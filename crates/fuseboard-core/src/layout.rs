@@ -7,6 +7,7 @@
 use crate::counters::{STRIPES, Stripe};
 use crate::directory::{Key, Name};
 use crate::fuse::Cell;
+use crate::journal::{Head, Place, RECORDS};
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::LOG_MAX;
 
@@ -16,8 +17,8 @@ pub const VERSION: u64 = 1;
 pub const MAGIC: u64 = u64::from_be_bytes(*b"FUSEBRD1");
 /// Most slots a table can have.
 pub const SLOTS_MAX: usize = 1 << 20;
-/// Bytes kept at the end of the file for the journal of transitions (rule T14), zero until a later version writes it.
-pub const JOURNAL_BYTES: usize = 256 * 1024;
+/// Bytes of the journal: its head, then its records (rule T14).
+const JOURNAL_BYTES: usize = size_of::<Head>() + RECORDS * size_of::<Place>();
 const PAGE: usize = 4096;
 
 /// The first page of a file. Written before the file has its name, never afterwards.
@@ -185,7 +186,7 @@ mod tests {
     fn a_default_table_is_a_few_mebibytes() {
         let geometry = Geometry::for_capacity(1024, 256).expect("in range");
         assert_eq!((1024, 256), (geometry.slots(), geometry.log_len()));
-        assert_eq!(3_313_664, geometry.bytes());
+        assert_eq!(3_317_760, geometry.bytes());
     }
 
     #[test]

@@ -11,10 +11,14 @@
 //! | `log` | the failure log behind the window |
 //! | [`lease`] | probe leases |
 //! | [`policy`] | what one process asks of a fuse |
+//! | [`cell`] | the shared words of one fuse |
 //! | [`fuse`] | admit, succeeded, failed, released |
+//! | [`answer`] | what a fuse answers: permits, rejections, transitions |
 //! | [`contract`] | the raw store operations, and reading |
 //! | [`counters`] | striped counters |
 //! | [`directory`] | from a name to a slot |
+//! | [`journal`] | the ring of records of transitions |
+//! | [`telling`] | what a fuse writes down there, and for whom |
 //! | [`layout`] | header, sections, sizes |
 //!
 //! # Rules all modules obey
@@ -26,15 +30,19 @@
 //! * A loop retries only because another process's change went through.
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod cell;
 pub mod contract;
 pub mod counters;
 pub mod directory;
 pub mod fuse;
+pub mod journal;
 pub mod layout;
 pub mod lease;
 mod log;
 pub mod policy;
 pub mod state;
 pub mod sync;
+pub mod telling;
 pub mod time;
 pub mod word;

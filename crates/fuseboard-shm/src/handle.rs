@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use fuseboard_core::counters::{Counter, STRIPES, Stripe};
-use fuseboard_core::fuse::{Admission, Cell, Effect, Fuse, Permit, Rejection};
+use fuseboard_core::counters::{Counter, STRIPES};
+use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection};
+use fuseboard_core::journal::About;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::word::Word;
 
-use crate::mapping::Pinned;
 use crate::owner;
-use crate::table::Table;
+use crate::table::{Table, Words};
 
 /// A permit, and the process that took it.
 #[derive(Clone, Copy, Debug)]
@@ -61,17 +60,14 @@ pub enum Outcome {
 /// A slot's shared words, kept mapped. May be used from any thread, and in a forked child.
 #[derive(Debug)]
 pub struct Handle {
-    cell: Pinned<Cell>,
-    log: Pinned<[AtomicU64]>,
-    stripes: Pinned<[Stripe]>,
+    words: Words,
     table: Arc<Table>,
     overflowed: bool,
 }
 
 impl Handle {
     pub(crate) fn new(table: Arc<Table>, slot: usize, overflowed: bool) -> Self {
-        let (cell, log, stripes) = table.pin(slot);
-        Self { cell, log, stripes, table, overflowed }
+        Self { words: table.pin(slot), table, overflowed }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -83,20 +79,20 @@ impl Handle {
     /// The fuse.
     #[must_use]
     pub fn fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log)
+        self.words.fuse()
     }
 
     /// The fuse word, in one acquire load: all that a closed fuse costs a call (rule T04).
     #[must_use]
     #[inline(always)]
     pub fn word(&self) -> Word {
-        self.cell.load()
+        self.words.cell.load()
     }
 
     /// Entries in the failure log.
     #[must_use]
     pub fn log_len(&self) -> usize {
-        self.log.len()
+        self.table.geometry().log_len()
     }
 
     /// Microseconds on the table's clock.
@@ -107,7 +103,7 @@ impl Handle {
 
     #[inline(always)]
     fn add(&self, counter: Counter) {
-        self.stripes[owner::stripe() % STRIPES].add(counter);
+        self.words.stripes[owner::stripe() % STRIPES].add(counter);
     }
 
     /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an
@@ -139,6 +135,9 @@ impl Handle {
         if admission.transition.is_none() && self.probers_are_gone(&admission) {
             admission = self.fuse().admit(policy, self.now_us());
         }
+        if let Some(transition) = admission.transition {
+            self.fuse().write_down(transition, About::NOTHING);
+        }
         match &admission.verdict {
             Ok(Permit { lease: Some(lease), .. }) => {
                 self.fuse().sign(*lease, hint);
@@ -163,7 +162,8 @@ impl Handle {
         }
     }
 
-    /// Reports how a call ended, and counts it.
+    /// Reports how a call ended, and counts it. A transition that it makes is the caller's to write down
+    /// ([`Fuse::write_down`]), who can say more about it.
     pub fn settle(&self, policy: &Policy, ticket: &Ticket, outcome: Outcome) -> Effect {
         if outcome == Outcome::Success && self.is_untouched(ticket) {
             self.add(Counter::Successes);

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`store`] | a store: a table, and process-local tables for what does not fit into it |
 //! | [`handle`] | a slot with its shared words at hand: admits and settles calls |
+//! | [`reader`] | a place in a table's journal |
 //! | [`table`] | one mapped table; from names to slots |
 //! | [`open`] | open or create a host's table |
 //! | `create` | make one whole before it has a name |
@@ -35,5 +36,6 @@ mod mapping;
 pub mod open;
 pub mod owner;
 mod place;
+pub mod reader;
 pub mod store;
 pub mod table;

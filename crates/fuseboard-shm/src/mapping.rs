@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fuseboard_core::counters::Stripe;
 use fuseboard_core::directory::{Key, Name};
 use fuseboard_core::fuse::Cell;
+use fuseboard_core::journal::{Head, Place};
 use fuseboard_core::layout::Header;
 use fuseboard_core::sync::AtomicU64;
 use rustix::io::Errno;
@@ -32,6 +33,10 @@ unsafe impl Shared for Cell {}
 unsafe impl Shared for Name {}
 // SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
 unsafe impl Shared for Stripe {}
+// SAFETY: `repr(C)`, sixteen atomics that fill its 128 bytes.
+unsafe impl Shared for Head {}
+// SAFETY: `repr(C)`, an atomic and an array of atomics.
+unsafe impl Shared for Place {}
 
 /// A readable and writable stretch of memory, mapped until it is dropped.
 #[derive(Debug)]

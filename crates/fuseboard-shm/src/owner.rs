@@ -72,6 +72,13 @@ pub(crate) fn hint() -> u64 {
     hint
 }
 
+/// This process's number, for people.
+#[must_use]
+pub(crate) fn pid() -> u32 {
+    let known = hint() & PID_MASK;
+    if known == 0 { std::process::id() } else { known as u32 }
+}
+
 /// Whether the process of a hint is certainly gone: it had a pid in our namespace, and nobody has it now.
 #[must_use]
 pub(crate) fn is_gone(theirs: u64) -> bool {

@@ -7,14 +7,38 @@ use std::sync::Arc;
 use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe, clear, totals};
 use fuseboard_core::directory::{self, Fingerprint, Key, Name};
 use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::journal::{About, Head, Journal, Place, RECORDS};
 use fuseboard_core::layout::{Geometry, Header};
 use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::telling::Scribe;
 use rustix::io::Errno;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::clock::Clock;
 use crate::mapping::{Mapping, Pinned};
 use crate::owner::{self, random_u64};
+
+/// A slot's shared words, kept mapped.
+#[derive(Debug)]
+pub(crate) struct Words {
+    slot: usize,
+    pub(crate) cell: Pinned<Cell>,
+    log: Pinned<[AtomicU64]>,
+    pub(crate) stripes: Pinned<[Stripe]>,
+    head: Pinned<Head>,
+    places: Pinned<[Place]>,
+}
+
+impl Words {
+    /// The fuse, whose transitions are written down in the table's journal.
+    pub(crate) fn fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log).with_scribe(scribe(Journal::new(&self.head, &self.places), self.slot))
+    }
+}
+
+fn scribe(journal: Journal<'_>, slot: usize) -> Scribe<'_> {
+    Scribe { journal, slot: slot as u32, pid: owner::pid() }
+}
 
 /// A table: this process's own, or a host's. Every method may be called from any thread and, for a host's table, beside
 /// any other process; a forked child goes on with a host's table and gets a copy of a private one.
@@ -96,7 +120,10 @@ impl Table {
     /// taken a key alone, or left something for whoever comes.
     pub(crate) fn forget_all(&self) {
         for slot in 0..self.geometry.slots() {
-            self.fuse(slot).forget(|| self.clock.now_us());
+            let fuse = self.fuse(slot);
+            if let Some(transition) = fuse.forget(|| self.clock.now_us()) {
+                fuse.write_down(transition, About::NOTHING);
+            }
             let stripes = self.stripes(slot);
             // Only what was counted in, so that a private table's untouched pages stay no memory at all.
             if totals(stripes) != [0; COUNTERS] {
@@ -105,10 +132,16 @@ impl Table {
         }
     }
 
-    /// The fuse of a slot.
+    /// The fuse of a slot, whose transitions are written down in the table's journal.
     #[must_use]
     pub fn fuse(&self, slot: usize) -> Fuse<'_> {
-        Fuse::new(&self.cells()[slot], self.log(&self.mapping, slot))
+        Fuse::new(&self.cells()[slot], self.log(&self.mapping, slot)).with_scribe(scribe(self.journal(), slot))
+    }
+
+    /// The table's journal.
+    #[must_use]
+    pub fn journal(&self) -> Journal<'_> {
+        Journal::new(self.head(&self.mapping), self.places(&self.mapping))
     }
 
     /// The lines of counters of a slot.
@@ -118,12 +151,28 @@ impl Table {
     }
 
     /// The shared words of a slot, for as long as they are wanted.
-    pub(crate) fn pin(&self, slot: usize) -> (Pinned<Cell>, Pinned<[AtomicU64]>, Pinned<[Stripe]>) {
-        (
-            Pinned::new(&self.mapping, |mapping| &mapping.section(self.offsets[1], self.geometry.slots())[slot]),
-            Pinned::new(&self.mapping, |mapping| self.log(mapping, slot)),
-            Pinned::new(&self.mapping, |mapping| self.lines(mapping, slot)),
-        )
+    pub(crate) fn pin(&self, slot: usize) -> Words {
+        Words {
+            slot,
+            cell: Pinned::new(&self.mapping, |it| &it.section(self.offsets[1], self.geometry.slots())[slot]),
+            log: Pinned::new(&self.mapping, |it| self.log(it, slot)),
+            stripes: Pinned::new(&self.mapping, |it| self.lines(it, slot)),
+            head: Pinned::new(&self.mapping, |it| self.head(it)),
+            places: Pinned::new(&self.mapping, |it| self.places(it)),
+        }
+    }
+
+    fn head<'m>(&self, mapping: &'m Mapping) -> &'m Head {
+        &mapping.section(self.offsets[5], 1)[0]
+    }
+
+    fn places<'m>(&self, mapping: &'m Mapping) -> &'m [Place] {
+        mapping.section(self.offsets[5] + size_of::<Head>(), RECORDS)
+    }
+
+    /// Writes down what the makers of transitions have left out.
+    pub fn catch_up(&self) {
+        self.taken().for_each(|slot| self.fuse(slot).catch_up());
     }
 
     fn log<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [AtomicU64] {

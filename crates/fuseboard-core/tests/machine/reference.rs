@@ -2,6 +2,7 @@
 //! that can be run. It knows of no words, heads or rings; only of the log's length, where counts stop.
 
 use fuseboard_core::fuse::{Effect, Permit, Rejection, Transition};
+use fuseboard_core::journal::Cause;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::time::LEAD_US;
@@ -47,19 +48,19 @@ impl Reference {
     }
 
     /// R09: a change of state begins a later generation, with an empty window and no probe counted.
-    fn go_to(&mut self, to: State, now: u64) -> Transition {
+    fn go_to(&mut self, to: State, cause: Cause, now: u64) -> Transition {
         let from = self.state.visible();
         self.since = now.max(self.since + 1);
         self.state = to;
         self.failures.clear();
         self.successes = 0;
-        Transition { from, to: to.visible(), generation: self.since }
+        Transition { from, to: to.visible(), generation: self.since, cause }
     }
 
     /// R01: a fuse never seen is closed.
     fn see(&mut self, now: u64) {
         if self.state == State::Unseen {
-            self.go_to(State::Closed, now);
+            self.go_to(State::Closed, Cause::Unknown, now);
         }
     }
 
@@ -77,7 +78,7 @@ impl Reference {
             if left > LEAD_US {
                 return (Err(Rejection { state: State::Open, retry_after_us: Some(left) }), None);
             }
-            transition = Some(self.go_to(State::HalfOpen, now));
+            transition = Some(self.go_to(State::HalfOpen, Cause::ResetTimeout, now));
         }
         let verdict = match self.state {
             State::Isolated => Err(Rejection { state: State::Isolated, retry_after_us: None }),
@@ -118,7 +119,7 @@ impl Reference {
             State::HalfOpen => {
                 self.successes += 1;
                 if self.successes >= policy.success_threshold {
-                    return Effect::Changed(self.go_to(State::Closed, now));
+                    return Effect::Changed(self.go_to(State::Closed, Cause::ProbesSucceeded, now));
                 }
                 self.seats[ticket.probe.expect("a probe").0] = None;
                 Effect::Counted
@@ -135,13 +136,13 @@ impl Reference {
     pub fn failed(&mut self, policy: &Policy, ticket: &Ticket, now: u64) -> Effect {
         match self.state {
             _ if self.is_late(ticket) => Effect::Late,
-            State::HalfOpen => Effect::Changed(self.go_to(State::Open, now)),
+            State::HalfOpen => Effect::Changed(self.go_to(State::Open, Cause::ProbeFailed, now)),
             State::Closed => {
                 let count = self.add(policy.window_us, now);
                 if count < policy.threshold as usize {
                     return Effect::Counted;
                 }
-                Effect::Changed(self.go_to(State::Open, now))
+                Effect::Changed(self.go_to(State::Open, Cause::Threshold, now))
             }
             _ => Effect::Counted,
         }
@@ -184,17 +185,17 @@ impl Reference {
     /// R12.
     pub fn set(&mut self, to: State, now: u64) -> Option<Transition> {
         let held = [State::Isolated, State::Disabled].contains(&self.state);
-        (!held).then(|| self.go_to(to, now))
+        (!held).then(|| self.go_to(to, Cause::Set, now))
     }
 
     /// R12.
     pub fn command(&mut self, to: State, now: u64) -> Transition {
         self.seats = [None; 8];
-        self.go_to(to, now)
+        self.go_to(to, Cause::Operator, now)
     }
 
     pub fn forget(&mut self, now: u64) -> Option<Transition> {
         self.seats = [None; 8];
-        (self.state != State::Unseen).then(|| self.go_to(State::Unseen, now))
+        (self.state != State::Unseen).then(|| self.go_to(State::Unseen, Cause::Forgotten, now))
     }
 }

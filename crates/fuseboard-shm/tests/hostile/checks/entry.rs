@@ -131,8 +131,9 @@ fn damage_table(raw: &Raw, input: &mut Input<'_>, now: u64) {
     let store = |words: &[AtomicU64], place: usize, value| {
         words[place % words.len()].store(value, fuseboard_core::sync::Ordering::Release);
     };
-    match input.choice(8) {
+    match input.choice(9) {
         0..=3 => damage(raw.cell(slot), raw.log(slot), input, now),
+        8 => store(raw.journal(), input.choice(64), input.word()),
         4 => store(raw.key(slot), input.choice(2), input.word()),
         5 => store(raw.name(slot), input.choice(26), input.word()),
         6 => store(raw.lines(slot), input.choice(64), input.word()),
@@ -217,7 +218,7 @@ fn expected(contents: &[u8], length: u64, boot: u64) -> Result<(usize, usize), K
     }
     let (slots, log_len) = number(3, SLOTS_MAX).zip(number(4, LOG_MAX)).ok_or(Kind::Foreign)?;
     let log_len = log_len.max(2);
-    let sections = [16 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 256 * 1024];
+    let sections = [16 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 128 + 2048 * 128];
     let bytes = 4096 + sections.map(|bytes| bytes.next_multiple_of(4096) as u64).iter().sum::<u64>();
     if bytes == length && header(5) == boot { Ok((slots, log_len)) } else { Err(Kind::Foreign) }
 }

@@ -141,6 +141,11 @@ impl Raw {
         self.entry(4, slot, LINE_WORDS)
     }
 
+    /// The words of the journal: sixteen of its head, then sixteen for each record.
+    pub fn journal(&self) -> &[AtomicU64] {
+        &self.words()[self.geometry.offsets()[5] / 8..]
+    }
+
     /// Whether the slot holds damage that a reset does not mend; see `words`.
     pub fn lies_ahead(&self, slot: usize, now: u64) -> bool {
         lies_ahead(self.cell(slot), self.log(slot), now)

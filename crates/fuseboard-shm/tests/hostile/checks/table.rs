@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use fuseboard_core::counters::totals;
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::{ABOUT_MAX, RECORDS};
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::time::STAMP_MAX;
 use fuseboard_shm::clock::ManualClock;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store};
 
 use super::fuse::{STATES, check_admission, check_reading, may_follow, mending_writes, policy};
@@ -65,7 +67,8 @@ impl Contract {
 
     /// More shared writes than one look-up makes, or one change of a fuse.
     fn writes(&self) -> u32 {
-        64 + 2 * self.geometry().slots() as u32 + mending_writes(self.geometry().log_len())
+        // An operation may tell of two transitions, a reset of one in each slot: a record is some twenty writes.
+        128 + 24 * self.geometry().slots() as u32 + mending_writes(self.geometry().log_len())
     }
 
     /// One operation, chosen by `input`; `about_to` is told which.
@@ -132,8 +135,14 @@ impl Contract {
         });
     }
 
-    /// `all_states` and `snapshot`: every slot with its name, reading and counters.
+    /// `all_states` and `snapshot`: every slot with its name, reading and counters; and the journal.
     pub fn snapshot(&self) {
+        let table = self.store.table();
+        let records = bounded(0, || Reader::from_oldest(table).read_all(table));
+        assert!(records.len() <= RECORDS, "{} records", records.len());
+        assert!(
+            records.iter().all(|record| record.generation <= STAMP_MAX && record.about.to_vec().len() <= ABOUT_MAX)
+        );
         let slots = self.store.slots();
         assert!(slots.len() <= self.geometry().slots() + self.store.overflowed());
         for slot in slots {

@@ -1,0 +1,61 @@
+//! The shared words of one fuse, as they lie in a file.
+
+use crate::lease::SEATS;
+use crate::sync::{AtomicU64, Ordering};
+use crate::word::Word;
+
+/// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10); zeroes are a fuse
+/// never seen.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Cell {
+    /// The fuse word.
+    pub word: AtomicU64,
+    /// Successful probes of a generation.
+    pub(crate) progress: AtomicU64,
+    /// Fingerprint of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
+    pub(crate) settings: AtomicU64,
+    /// How often a breaker came with other settings than the one before it.
+    pub(crate) settings_changes: AtomicU64,
+    /// The generation up to which the journal knows of this fuse.
+    pub(crate) told: AtomicU64,
+    /// What brought about the generation that begins next, or began last.
+    pub(crate) note: AtomicU64,
+    reserved: [AtomicU64; 2],
+    pub(crate) seats: [AtomicU64; SEATS],
+    pub(crate) hints: [AtomicU64; SEATS],
+}
+
+impl Cell {
+    /// A cell of a fuse never seen.
+    #[must_use]
+    pub fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            word: zero(),
+            progress: zero(),
+            settings: zero(),
+            settings_changes: zero(),
+            told: zero(),
+            note: zero(),
+            reserved: std::array::from_fn(|_| zero()),
+            seats: std::array::from_fn(|_| zero()),
+            hints: std::array::from_fn(|_| zero()),
+        }
+    }
+}
+
+impl Cell {
+    /// The fuse word, in one acquire load (rule T04). It orders the failure log's entries that its head counts.
+    #[must_use]
+    #[inline(always)]
+    pub fn load(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+}
+
+impl Default for Cell {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,254 @@
+//! The journal: a ring of records of transitions, written by any process and readable after every process is dead (rule
+//! T14).
+//!
+//! **Appending.** A writer takes a ticket, writes the words of the record in that ticket's place, and last its check word,
+//! a hash of the others and of the ticket. A record is there when its check word fits. So a writer that is killed leaves a
+//! hole, one that is stopped for a whole lap can at most spoil a later record, and neither passes for a record.
+//!
+//! **Nothing is missing, nothing out of order.** A fuse's cell keeps the generation up to which its transitions are told.
+//! Whoever makes a transition writes it down right behind. If it is killed in between, or just slow, the next to end the
+//! generation does it first ([`crate::fuse::Fuse`]); so do those whom the fuse turns away, and readers. Then two may write
+//! the same record, and a reader drops what is not later than what it has read of that slot.
+
+use crate::state::State;
+use crate::sync::{AtomicU64, Ordering};
+use crate::time::STAMP_MAX;
+
+/// Records in the ring, a power of two.
+pub const RECORDS: usize = 2048;
+/// Longest description of what brought a transition about, in bytes.
+pub const ABOUT_MAX: usize = ABOUT_WORDS * 8 - 1;
+
+const ABOUT_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 12 };
+const BODY: usize = 3 + ABOUT_WORDS;
+
+/// What brought a transition about. The codes live in files: never renumber them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// Not known: whoever made the transition died before it could say.
+    Unknown = 0,
+    /// As many failures within the window as the policy allows.
+    Threshold = 1,
+    /// The reset timeout had passed, and a call asked to pass.
+    ResetTimeout = 2,
+    /// A probe failed.
+    ProbeFailed = 3,
+    /// As many probes succeeded as the policy asks for.
+    ProbesSucceeded = 4,
+    /// A raw `set_open`, `set_half_open` or `set_closed`.
+    Set = 5,
+    /// An operator's word: isolate, disable or reset.
+    Operator = 6,
+    /// `reset_all`.
+    Forgotten = 7,
+}
+
+impl Cause {
+    /// The cause of a code. Any code is one: those unused read as [`Cause::Unknown`] (rule T10).
+    #[must_use]
+    pub const fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::Threshold,
+            2 => Self::ResetTimeout,
+            3 => Self::ProbeFailed,
+            4 => Self::ProbesSucceeded,
+            5 => Self::Set,
+            6 => Self::Operator,
+            7 => Self::Forgotten,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A few bytes that say more about a transition, such as the name of an exception's class. Longer ones are cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct About([u64; ABOUT_WORDS]);
+
+impl About {
+    /// Nothing more to say.
+    pub const NOTHING: Self = Self([0; ABOUT_WORDS]);
+
+    /// A description of up to [`ABOUT_MAX`] bytes.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Self {
+        let len = text.len().min(ABOUT_MAX);
+        let mut bytes = [0_u8; ABOUT_WORDS * 8];
+        bytes[0] = len as u8;
+        bytes[1..=len].copy_from_slice(&text[..len]);
+        let mut words = [0; ABOUT_WORDS];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Self(words)
+    }
+
+    /// The bytes; their number is brought into range, whatever stood there (rule T10).
+    #[must_use]
+    pub fn to_vec(self) -> Vec<u8> {
+        let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes[1..=usize::from(bytes[0]).min(ABOUT_MAX)].to_vec()
+    }
+}
+
+impl std::fmt::Debug for About {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.to_vec()))
+    }
+}
+
+/// One transition, as it stands in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The slot of the fuse.
+    pub slot: u32,
+    /// The generation that began: its stamp in microseconds.
+    pub generation: u64,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// What brought it about.
+    pub cause: Cause,
+    /// The process that made it, for people; 0 if not known.
+    pub pid: u32,
+    /// More about it.
+    pub about: About,
+}
+
+impl Record {
+    fn to_words(self) -> [u64; BODY] {
+        let mut words = [0; BODY];
+        words[0] = self.generation << 16 | (self.from as u64) << 12 | (self.to as u64) << 8 | self.cause as u64;
+        words[1] = u64::from(self.slot);
+        words[2] = u64::from(self.pid);
+        words[3..].copy_from_slice(&self.about.0);
+        words
+    }
+
+    fn from_words(words: &[u64; BODY]) -> Self {
+        let state = |shift: u32| State::from_code((words[0] >> shift & 0b111) as u8);
+        let mut about = About::NOTHING;
+        about.0.copy_from_slice(&words[3..]);
+        Self {
+            slot: words[1] as u32,
+            generation: words[0] >> 16 & STAMP_MAX,
+            from: state(12),
+            to: state(8),
+            cause: Cause::from_code(words[0] as u8),
+            pid: words[2] as u32,
+            about,
+        }
+    }
+}
+
+/// A record's place in the ring. Any bytes are a valid one, and zeroes an empty one.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Place {
+    check: AtomicU64,
+    body: [AtomicU64; BODY],
+}
+
+impl Place {
+    /// An empty place.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { check: AtomicU64::new(0), body: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The words of the journal that are no records.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub struct Head {
+    /// The next ticket.
+    next: AtomicU64,
+    reserved: [AtomicU64; 15],
+}
+
+impl Head {
+    /// The head of a journal in which nothing stands.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { next: AtomicU64::new(0), reserved: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The journal of a table. Free to copy; every method may be called by any process at any time.
+#[derive(Clone, Copy)]
+pub struct Journal<'a> {
+    head: &'a Head,
+    places: &'a [Place],
+}
+
+impl<'a> Journal<'a> {
+    /// The journal in these words.
+    ///
+    /// # Panics
+    /// If the number of places is not a power of two.
+    #[must_use]
+    pub fn new(head: &'a Head, places: &'a [Place]) -> Self {
+        assert!(places.len().is_power_of_two(), "{} places", places.len());
+        Self { head, places }
+    }
+
+    /// The ticket that the next record will have: how many were ever begun.
+    #[must_use]
+    pub fn next(self) -> u64 {
+        // Acquire: whoever sees the ticket taken sees what its owner had seen of the fuse.
+        self.head.next.load(Ordering::Acquire)
+    }
+
+    /// The oldest ticket whose record may still be there.
+    #[must_use]
+    pub fn oldest(self) -> u64 {
+        self.next().saturating_sub(self.places.len() as u64)
+    }
+
+    /// Writes a record down.
+    pub fn append(self, record: Record) {
+        let ticket = self.head.next.fetch_add(1, Ordering::AcqRel);
+        let (place, words) = (self.place(ticket), record.to_words());
+        for (word, value) in place.body.iter().zip(words) {
+            word.store(value, Ordering::Relaxed);
+        }
+        // Release: whoever sees the check word sees these words, or later ones that it does not fit.
+        place.check.store(check_of(ticket, &words), Ordering::Release);
+    }
+
+    /// The record of a ticket, if it is there: not a hole, not half written, not overwritten by a later lap.
+    #[must_use]
+    pub fn read(self, ticket: u64) -> Option<Record> {
+        let place = self.place(ticket);
+        let check = place.check.load(Ordering::Acquire);
+        let words = std::array::from_fn(|i| place.body[i].load(Ordering::Relaxed));
+        (check == check_of(ticket, &words)).then(|| Record::from_words(&words))
+    }
+
+    fn place(&self, ticket: u64) -> &'a Place {
+        &self.places[ticket as usize & (self.places.len() - 1)]
+    }
+}
+
+/// A hash that a spoiled record fits by accident once in 2^64 times; nobody is kept from forging one, who could as well
+/// write a record. Multiply and fold, as in wyhash (Wang Yi, 2019). Never 0, which an empty place holds.
+fn check_of(ticket: u64, words: &[u64; BODY]) -> u64 {
+    let fold = |hash: u64, word: u64| {
+        let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xbf58_476d_1ce4_e5b9;
+        (product as u64) ^ (product >> 64) as u64
+    };
+    words.iter().fold(fold(0, ticket), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
+}

@@ -1,0 +1,157 @@
+//! The journal: whole records or none, each transition told, those of one fuse in their order.
+mod common;
+
+use std::sync::Arc;
+
+use common::{NOW, job, model, race};
+use fuseboard_core::fuse::{Cell, Fuse, Transition};
+use fuseboard_core::journal::{About, Cause, Head, Journal, Place, Record};
+use fuseboard_core::state::State;
+use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::telling::Scribe;
+
+/// A fuse and the journal of its table.
+struct Book {
+    cell: Cell,
+    log: [AtomicU64; 2],
+    head: Head,
+    places: Vec<Place>,
+}
+
+impl Book {
+    fn new(places: usize) -> Arc<Self> {
+        let places = (0..places).map(|_| Place::new()).collect();
+        Arc::new(Self { cell: Cell::new(), log: [0, 0].map(AtomicU64::new), head: Head::new(), places })
+    }
+
+    fn journal(&self) -> Journal<'_> {
+        Journal::new(&self.head, &self.places)
+    }
+
+    fn fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log).with_scribe(Scribe { journal: self.journal(), slot: 0, pid: 7 })
+    }
+
+    /// The transitions that stand there, without those that stand there again.
+    fn read(&self) -> Vec<(State, u64)> {
+        let mut read: Vec<(State, u64)> = Vec::new();
+        for record in (0..self.journal().next()).filter_map(|ticket| self.journal().read(ticket)) {
+            if read.last().is_none_or(|last| last.1 < record.generation) {
+                read.push((record.to, record.generation));
+            }
+        }
+        read
+    }
+}
+
+fn record(number: u32) -> Record {
+    Record {
+        slot: number,
+        generation: NOW + u64::from(number),
+        from: State::Closed,
+        to: State::Open,
+        cause: Cause::Threshold,
+        pid: number,
+        about: About::new(&[number as u8; 7]),
+    }
+}
+
+fn in_time(transitions: &[Transition]) -> Vec<(State, u64)> {
+    let mut told: Vec<_> = transitions.iter().map(|made| (made.to, made.generation)).collect();
+    told.sort_by_key(|(_, generation)| *generation);
+    told
+}
+
+/// T14: a reader beside two writers gets whole records or none, and afterwards both are there.
+#[test]
+fn a_record_is_read_whole_or_not_at_all() {
+    model(|| {
+        let book = Book::new(2);
+        race(
+            &book,
+            [
+                job(|book: &Book| book.journal().append(record(1))),
+                job(|book: &Book| book.journal().append(record(2))),
+                job(|book: &Book| {
+                    for read in [0, 1].into_iter().filter_map(|ticket| book.journal().read(ticket)) {
+                        assert_eq!(record(read.slot), read, "a record that nobody wrote");
+                    }
+                }),
+            ],
+        );
+        let mut read = [0, 1].map(|ticket| book.journal().read(ticket).expect("written").slot);
+        read.sort_unstable();
+        assert_eq!([1, 2], read);
+    });
+}
+
+/// T14: of two writers in one place, one of them stopped for a lap, none passes for the other, nor a mixture for either.
+#[test]
+fn a_writer_stopped_for_a_lap_passes_for_nobody() {
+    model(|| {
+        let book = Book::new(1);
+        race(&book, [1, 2].map(|number| job(move |book: &Book| book.journal().append(record(number)))));
+        let read: Vec<_> = [0, 1].into_iter().filter_map(|ticket| book.journal().read(ticket)).collect();
+        assert!(read.iter().all(|read| record(read.slot) == *read), "a record that nobody wrote: {read:?}");
+        assert!(read.len() <= 1, "one place holds the record of one lap: {read:?}");
+    });
+}
+
+/// T14: two transitions whose makers write them down at once stand in their order.
+#[test]
+fn two_transitions_written_down_at_once_stand_in_their_order() {
+    model(|| {
+        let book = Book::new(8);
+        let made = race(
+            &book,
+            [State::Open, State::HalfOpen].map(|state| {
+                job(move |book: &Book| {
+                    let made = book.fuse().set(state, NOW).expect("no hold");
+                    book.fuse().write_down(made, About::NOTHING);
+                    made
+                })
+            }),
+        );
+        assert_eq!(in_time(&made), book.read());
+    });
+}
+
+/// T14: of two transitions at once, one of whose makers dies right behind it, both are told, in their order.
+#[test]
+fn each_transition_is_told_in_its_order() {
+    model(|| {
+        let book = Book::new(8);
+        let made = race(
+            &book,
+            [
+                job(|book: &Book| book.fuse().set(State::Open, NOW).expect("no hold")),
+                job(|book: &Book| {
+                    let made = book.fuse().set(State::HalfOpen, NOW).expect("no hold");
+                    book.fuse().write_down(made, About::NOTHING);
+                    made
+                }),
+            ],
+        );
+        book.fuse().catch_up();
+        assert_eq!(in_time(&made), book.read());
+    });
+}
+
+/// T14: a transition that its maker writes down while another does it for him is told once.
+#[test]
+fn a_transition_that_two_write_down_is_told_once() {
+    model(|| {
+        let book = Book::new(8);
+        let made = book.fuse().set(State::Open, NOW).expect("no hold");
+        race(
+            &book,
+            [
+                job(move |book: &Book| book.fuse().write_down(made, About::NOTHING)),
+                job(|book: &Book| book.fuse().catch_up()),
+                job(|book: &Book| _ = book.fuse().set(State::HalfOpen, NOW + 5)),
+            ],
+        );
+        book.fuse().catch_up();
+        assert_eq!(vec![(State::Open, made.generation), (State::HalfOpen, NOW + 5)], book.read());
+    });
+}
