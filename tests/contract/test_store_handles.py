@@ -1,5 +1,6 @@
 """The store's contract: two handles on one host's table, as two processes have them, each with its own clock."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from helpers import BoomError, fail, rejection, trip
 
 Handles = tuple[Store, Store]
 DAY = 86_400
+_numbers = itertools.count(1)
 
 
 @pytest.fixture
 def open_handle(folder: Path) -> Callable[[AnyClock], Store]:
     """Opens one more handle on the same table, on a clock of its own."""
     assert folder.is_dir()
-    return lambda clock: Store.shared("handles", fuses=4, failures=8, strict=True, clock=clock)
+    name = f"handles-{next(_numbers)}"
+    return lambda clock: Store.shared(name, fuses=4, failures=8, strict=True, clock=clock)
 
 
 @pytest.fixture
@@ -107,17 +110,18 @@ def test_counters_are_the_whole_hosts(handles: Handles) -> None:
 
 def test_a_table_keeps_the_size_it_was_made_with(handles: Handles, caplog: pytest.LogCaptureFixture) -> None:
     """T08: never resize; who asks for more is told once what it got."""
-    larger = Store.shared("handles", fuses=64, failures=8, strict=True, clock=Clock())
+    larger = Store.shared(str(handles[0].name), fuses=64, failures=8, strict=True, clock=Clock())
     assert (4, 8) == (larger.fuse_capacity, larger.failure_capacity)
     assert handles[0].path == larger.path
     (record,) = caplog.records
-    expected = "store 'handles' was made for 4 fuses and 8 failures; this process asked for 64 and 8. "
+    made = f"store {handles[0].name!r} was made for 4 fuses and 8 failures"
+    expected = f"{made}; this process asked for 64 and 8. "
     assert record.getMessage().startswith(expected)
 
 
 def test_a_smaller_wish_is_no_reason_to_warn(handles: Handles, caplog: pytest.LogCaptureFixture) -> None:
     """Who asks for less than there is has what it asked for."""
-    smaller = Store.shared("handles", fuses=1, failures=2, strict=True, clock=Clock())
+    smaller = Store.shared(str(handles[0].name), fuses=1, failures=2, strict=True, clock=Clock())
     assert handles[0].size_bytes == smaller.size_bytes
     assert [] == caplog.records
 

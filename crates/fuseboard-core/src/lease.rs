@@ -158,3 +158,33 @@ pub(crate) fn count_success(progress: &AtomicU64, generation: u64, is_current: i
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_tells_leases_apart_and_is_never_an_unsigned_hints() {
+        for lease in [0, u64::MAX, 0x0123_4567_89ab_cdef, lease_word(0x1_0002, 5_000_000)] {
+            assert_eq!(0x8000, mark_of(lease) & !0x7fff);
+            // Of each sixteen bits the highest is not in the mark.
+            for bit in (0..64).filter(|bit| bit % 16 != 15) {
+                assert_ne!(mark_of(lease), mark_of(lease ^ 1 << bit), "{lease:#x}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_count_of_another_generation_is_replaced_only_while_ones_own_is_current() {
+        let of = |generation: u64, count: u64| AtomicU64::new(generation << TAG_BITS | count);
+        for (before, is_current, told, after) in [
+            (of(8, 1), false, None, (8, 1)),
+            (of(8, 1), true, Some(1), (9, 1)),
+            (of(9, 1), false, Some(2), (9, 2)),
+            (of(9, TAG_MASK), true, Some(65_535), (9, TAG_MASK)),
+        ] {
+            assert_eq!(told, count_success(&before, 9, || is_current));
+            assert_eq!(after.0 << TAG_BITS | after.1, before.load(Ordering::Relaxed));
+        }
+    }
+}

@@ -135,3 +135,29 @@ fn next_entry(seen: Word, previous: Entry, found: Entry, now_us: u64) -> Entry {
     }
     Entry::new(stamp, run)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+
+    /// What stood in the place never becomes older and is never put down again, if it may be a rival's attempt for the same
+    /// index: one of the same run, or one near ahead. What is of an older lap is no floor.
+    #[test]
+    fn an_attempt_is_later_than_what_may_be_a_rivals() {
+        let seen = Word::new(100, 0, true, State::Closed);
+        let previous = Entry::new(1_000, 4);
+        for (found, stamp) in [
+            (Entry::new(2_000, 5), 2_001),
+            (Entry::new(1_999, 5), 2_000),
+            (Entry::new(2_000 + NEAR_US, 5), 2_001 + NEAR_US),
+            (Entry::new(2_000, 9), 2_001),
+            (Entry::new(1_999, 9), 2_000),
+            (Entry::new(2_000 + NEAR_US - 1, 9), 2_000 + NEAR_US),
+            (Entry::new(2_000 + NEAR_US, 9), 2_000),
+            (Entry::new(2_001 + NEAR_US, 9), 2_000),
+        ] {
+            assert_eq!(Entry::new(stamp, 5), next_entry(seen, previous, found, 2_000), "{found:?}");
+        }
+    }
+}

@@ -119,6 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn only_a_closed_fuse_is_closed() {
+        let words = (0..8).map(|code| Word::new(7, 3, true, State::from_code(code)));
+        assert_eq!(vec![State::Closed], words.filter(|word| word.is_closed()).map(Word::state).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_log_has_half_the_entries_that_a_head_tells_apart() {
+        assert_eq!((2_048, 4_095), (LOG_MAX, HEAD_MASK));
+    }
+
+    #[test]
     fn head_wraps_without_touching_the_stamp() {
         let word = Word::new(7, HEAD_MASK, true, State::Closed).counted();
         assert_eq!((7, 0), (word.generation(), word.head()));

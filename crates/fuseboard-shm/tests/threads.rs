@@ -30,6 +30,8 @@ use told::{Change, Told};
 
 const THREADS: usize = 8;
 const STEPS: usize = 20_000;
+/// How often threads claim the same names in a new table.
+const ROUNDS: usize = 20;
 /// The last one is also used by the raw operations of the store.
 const FUSES: [&str; 3] = ["one", "two", "raw"];
 /// What overflows lies behind a lock of the standard library's, which ThreadSanitizer cannot see into where that library was
@@ -207,36 +209,41 @@ fn what_threads_with_mappings_of_their_own_are_told_fits_together() {
 /// T03, T12: one name has one slot, and no failure is lost, also where most of the names overflow from the table.
 #[test]
 fn names_that_threads_claim_at_once_have_one_slot_each() {
-    let store = private();
     let names: Vec<_> = (0..NAMES).map(|number| format!("fuse {number}")).collect();
-    at_once(|number| {
-        for step in 0..names.len() {
-            // Each thread begins elsewhere; they meet all the time.
-            let slot = store.resolve(&names[(number * 3 + step) % names.len()]).expect("there is memory");
-            slot.fuse().record_failure(HORIZON_US, slot.now_us());
-            assert!(store.slots().iter().filter_map(Slot::name).all(|name| names.contains(&name)));
-        }
-    });
-    let slots = store.slots();
-    let listed: BTreeSet<_> = slots.iter().filter_map(Slot::name).collect();
-    assert_eq!((names.len(), names.len()), (slots.len(), listed.len()));
-    assert_eq!(names.len() - small().slots(), store.overflowed());
-    let run = |slot: &Slot| slot.fuse().read().failures as usize;
-    assert!(slots.iter().all(|slot| run(slot) == THREADS.min(small().log_len())));
+    for _ in 0..ROUNDS {
+        let store = private();
+        at_once(|_| {
+            for name in &names {
+                let slot = store.resolve(name).expect("there is memory");
+                slot.fuse().record_failure(HORIZON_US, slot.now_us());
+                assert!(store.slots().iter().filter_map(Slot::name).all(|name| names.contains(&name)));
+            }
+        });
+        let slots = store.slots();
+        let listed: BTreeSet<_> = slots.iter().filter_map(Slot::name).collect();
+        assert_eq!((names.len(), names.len()), (slots.len(), listed.len()));
+        assert_eq!(names.len() - small().slots(), store.overflowed());
+        let failures = |slot: &Slot| slot.fuse().read().failures as usize;
+        assert!(slots.iter().all(|slot| failures(slot) == THREADS.min(small().log_len())));
+    }
 }
 
-/// T05: raw failures of threads are told the counts 1 to n, each once.
+/// T05: raw failures of threads are told the counts 1 to n, each once; on fuse after fuse, so that the threads do meet.
 #[test]
 fn each_failure_of_many_threads_gets_a_count_of_its_own() {
-    let geometry = Geometry::for_capacity(1, 2048).expect("numbers in range");
+    let geometry = Geometry::for_capacity(128, 2048).expect("numbers in range");
     let store = Store::new(Table::private(geometry, Clock::System).expect("memory"));
-    let each = 2048 / THREADS;
-    let counts = at_once(|_| {
-        let slot = store.resolve("db").expect("there is room");
+    let count = |round: usize| {
+        let slot = store.resolve(&format!("fuse {round}")).expect("there is room");
+        let each = 2048 / THREADS;
         (0..each).map(|_| slot.fuse().record_failure(HORIZON_US, slot.now_us())).collect::<Vec<_>>()
-    });
-    let counts: BTreeSet<_> = counts.into_iter().flatten().collect();
-    assert_eq!((1..=2048).collect::<BTreeSet<_>>(), counts);
+    };
+    let told = at_once(|_| (0..128).map(count).collect::<Vec<_>>());
+    for round in 0..128 {
+        let counts: BTreeSet<_> = told.iter().flat_map(|told| &told[round]).copied().collect();
+        assert_eq!(2048, counts.len(), "a count was given twice");
+        assert_eq!((Some(&1), Some(&2048)), (counts.first(), counts.last()));
+    }
 }
 
 /// `reset_all` beside everything else: no thread stumbles, and a last one leaves every fuse closed, empty and at 0.

@@ -1,0 +1,130 @@
+//! One thread at the edges of the protocol that random operations seldom meet. Most of these tests are here because a
+//! mutant survived without them (`make mutation`).
+#![cfg(not(fuseboard_loom))]
+
+use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, clear, totals};
+use fuseboard_core::directory::{Fingerprint, Key, NAME_MAX, Name, locate};
+use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::time::LEAD_US;
+
+const NOW: u64 = 1_000_000_000;
+const POLICY: Policy = Policy {
+    threshold: 1,
+    window_us: 1_000_000,
+    reset_us: 1_000_000,
+    probes: 1,
+    success_threshold: 1,
+    probe_us: 1_000_000,
+    clear_on_success: true,
+};
+
+fn log() -> Vec<AtomicU64> {
+    (0..4).map(|_| AtomicU64::new(0)).collect()
+}
+
+/// R06: an open fuse's time is up when no more than the lead is left of it, and not before.
+#[test]
+fn an_open_fuse_lets_a_probe_through_at_its_time_and_not_before() {
+    for (left, admits) in [(LEAD_US + 1, false), (LEAD_US, true)] {
+        let (cell, log) = (Cell::new(), log());
+        let fuse = Fuse::new(&cell, &log);
+        fuse.set(State::Open, NOW);
+        let admission = fuse.admit(&POLICY, NOW + POLICY.reset_us - left);
+        assert_eq!((admits, admits), (admission.verdict.is_ok(), admission.transition.is_some()), "{left}");
+    }
+}
+
+/// R11: a lease that nobody signed has no owner to be gone, whatever the bits of an unsigned hint say.
+#[test]
+fn an_unsigned_lease_is_not_reclaimed() {
+    let (cell, log) = (Cell::new(), log());
+    let fuse = Fuse::new(&cell, &log);
+    fuse.set(State::HalfOpen, NOW);
+    fuse.admit(&POLICY, NOW).verdict.expect("a free seat");
+    assert!(!fuse.reclaim(|_| true));
+}
+
+/// R11: the hint of a lease that ended says nothing about the next one of its seat.
+#[test]
+fn the_hint_of_an_older_lease_reclaims_nothing() {
+    let (cell, log) = (Cell::new(), log());
+    let fuse = Fuse::new(&cell, &log);
+    fuse.set(State::HalfOpen, NOW);
+    let dead = fuse.admit(&POLICY, NOW).verdict.expect("a free seat").lease.expect("a probe");
+    fuse.sign(dead, 7);
+    let later = NOW + POLICY.probe_us;
+    let next = fuse.admit(&POLICY, later).verdict.expect("an expired lease").lease.expect("a probe");
+    assert_eq!(dead.seat, next.seat);
+    assert!(!fuse.reclaim(|hint| hint == 7));
+    fuse.sign(next, 7);
+    assert!(fuse.reclaim(|hint| hint == 7));
+}
+
+/// R15: only a breaker whose settings differ from those of the one before it is told so, and counted.
+#[test]
+fn other_settings_are_noted_and_counted() {
+    let (cell, log) = (Cell::new(), log());
+    let fuse = Fuse::new(&cell, &log);
+    assert_eq!([false, false, true, false, true], [5, 5, 6, 6, 5].map(|settings| fuse.note_settings(settings)));
+    assert_eq!(2, fuse.read().settings_changes);
+    fuse.forget(NOW);
+    assert_eq!(0, fuse.read().settings_changes);
+}
+
+/// T07: a total is the sum over the lines, for each counter its own; `clear` begins them all again.
+#[test]
+fn a_total_is_the_sum_over_the_lines() {
+    let stripes: Vec<_> = (0..STRIPES).map(|_| Stripe::new()).collect();
+    for (line, stripe) in stripes.iter().enumerate() {
+        (0..=line).for_each(|_| stripe.add(Counter::Failures));
+    }
+    stripes[3].add(Counter::Closes);
+    assert_eq!([0, 36, 0, 0, 0, 0, 0, 1], totals(&stripes));
+    clear(&stripes);
+    assert_eq!([0; COUNTERS], totals(&stripes));
+}
+
+/// T03: every slot of a table can be had, each by one name, and a full one has no more.
+#[test]
+fn a_table_fills_to_its_last_slot() {
+    let keys: Vec<_> = (0..8).map(|_| Key::new()).collect();
+    // All begin in one slot; the strides differ, and the even ones are made odd.
+    let print = |number| Fingerprint::new(8 * number + 3, number + 2);
+    assert_eq!([None; 8], std::array::from_fn(|number| locate(&keys, print(number as u64), false)));
+    let slots: [_; 8] = std::array::from_fn(|number| locate(&keys, print(number as u64), true).expect("there is room"));
+    assert_eq!(3, slots[0], "the low word chooses the start");
+    assert_eq!(6, slots[1], "the high word chooses the stride");
+    let mut sorted = slots;
+    sorted.sort_unstable();
+    assert_eq!([0, 1, 2, 3, 4, 5, 6, 7], sorted);
+    for (number, slot) in (0..).zip(slots) {
+        assert_eq!((Some(slot), Some(slot)), (locate(&keys, print(number), true), locate(&keys, print(number), false)));
+        assert_eq!(Some(print(number)), keys[slot].fingerprint());
+    }
+    assert_eq!((None, None), (locate(&keys, print(8), true), locate(&keys, print(8), false)));
+    assert_eq!(None, Key::new().fingerprint());
+}
+
+/// T03: the two words of a hash are never 0, which means "free".
+#[test]
+fn a_hash_of_zeroes_is_a_fingerprint_too() {
+    let keys: Vec<_> = (0..2).map(|_| Key::new()).collect();
+    let slot = locate(&keys, Fingerprint::new(0, 0), true).expect("there is room");
+    assert_eq!((1, Some(Fingerprint::new(1, 1))), (slot, keys[slot].fingerprint()));
+}
+
+/// A name of any length is read as it was written; a longer one is cut; none is no name.
+#[test]
+fn a_name_is_read_as_it_was_written() {
+    let letters: Vec<u8> = (0..=NAME_MAX).map(|i| b'a' + (i % 26) as u8).collect();
+    for len in [1, 6, 7, 8, 9, 199, 200, 201] {
+        let name = Name::new();
+        assert!(!name.is_written() && name.read().as_bytes().is_empty());
+        name.write(&letters[..len]);
+        assert!(name.is_written());
+        assert_eq!(&letters[..len.min(NAME_MAX)], name.read().as_bytes());
+    }
+}
