@@ -6,7 +6,7 @@ CRASH_SECONDS ?= 120
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python model crash-points crash tsan threads check bench fuzz fuzz-control format clean
+.PHONY: help build demo test test-rust test-python model crash-points crash tsan threads mutation check bench fuzz fuzz-control format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,12 @@ crash: crash-points build  ## death at every instruction, and two storms of CRAS
 	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) cargo test --locked --quiet --release --package fuseboard-shm \
 		--test hail -- --nocapture
 	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) $(BIN)/python -m pytest -q -s tests/processes/test_kill.py
+mutation: build  ## break core, table and package in every small way, and see what the quick tests miss; takes an hour
+	$(BIN)/python -m pip install --quiet --group mutation
+	$(BIN)/python tools/mutation.py core
+	$(BIN)/python tools/mutation.py shm
+	$(BIN)/python tools/mutation.py python
+
 threads: build  ## the store's contract in eight threads at once
 	FUSEBOARD_TEST_THREADS=8 $(BIN)/python -m pytest tests/contract
 

@@ -136,13 +136,13 @@ impl<'a> Caller<'a> {
     }
 
     fn command(&mut self, choice: u64) {
-        let (fuse, now_us) = (self.handle.fuse(), self.handle.now_us());
+        let (fuse, now_us) = (self.handle.fuse(), || self.handle.now_us());
         self.told.changed(
             match choice {
                 0 => fuse.command(State::Isolated, now_us),
                 1 => fuse.command(State::Disabled, now_us),
-                2 => fuse.set(State::Open, now_us),
-                3 => fuse.set(State::HalfOpen, now_us),
+                2 => fuse.set(State::Open, now_us()),
+                3 => fuse.set(State::HalfOpen, now_us()),
                 4 => fuse.forget(now_us),
                 _ => fuse.command(State::Closed, now_us),
             },
