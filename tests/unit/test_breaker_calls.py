@@ -268,3 +268,14 @@ def test_rejections_do_not_move_the_timer(store: Store, clock: Clock) -> None:
     assert before == store.state("db")
     clock.advance(20)
     assert ((), {}) == breaker.call(echo)
+
+
+def test_a_coroutine_that_a_call_returned_keeps_its_name(store: Store) -> None:
+    """R17: so it is told apart in a list of tasks."""
+
+    async def fetch() -> int:
+        return 7
+
+    begun = CircuitBreaker("db", store=store).call(fetch)
+    assert (fetch.__name__, fetch.__qualname__) == (begun.__name__, begun.__qualname__)
+    assert 7 == asyncio.run(begun)

@@ -84,3 +84,17 @@ def test_the_module_documents_every_class_in_its_tree() -> None:
     """The tree at the top of the module is the tree there is."""
     for cls in (FuseboardError, CircuitOpenError, CircuitIsolatedError, StoreOpenError):
         assert cls.__name__ in (errors.__doc__ or "")
+
+
+def test_a_store_error_keeps_what_it_was_made_with() -> None:
+    """``args`` hold it all, for whoever rebuilds or compares exceptions."""
+    error = StoreOpenError("shop", "here", "place", "has mode 0755")
+    assert ("shop", "here", "place", "has mode 0755") == error.args
+    assert error.args == (error.store, error.path, error.reason, error.detail)
+
+
+def test_a_long_wait_is_told_in_whole_seconds() -> None:
+    """Three digits are enough below a hundred seconds; above them none is left out."""
+    waits = {0.1234: "0.123", 99.94: "99.9", 100: "100", 1234: "1,234", 604_800: "604,800"}
+    for seconds, text in waits.items():
+        assert str(CircuitOpenError("db", State.OPEN, seconds)).endswith(f"retry in {text} s")

@@ -190,3 +190,10 @@ def test_a_nested_class_is_named_in_full() -> None:
         pass
 
     assert Inner.__qualname__ == from_codes("db", (1, 2, 0), Inner()).error
+
+
+def test_an_operators_word_is_told_with_its_fuse(store: Store) -> None:
+    """A listener of many breakers knows which of them it was."""
+    told: list[Transition] = []
+    listening(store, told.append).isolate()
+    assert [("db", State.CLOSED, State.ISOLATED)] == [(each.fuse, each.before, each.after) for each in told]

@@ -70,3 +70,13 @@ def test_the_default_store_may_be_replaced_while_threads_call(make_private: Make
     done.set()
     [thread.join() for thread in threads]
     assert {7} == results
+
+
+def test_a_breaker_that_is_gone_leaves_nothing_behind() -> None:
+    """A program that makes breakers over and over does not grow."""
+    before = dict(_registry._followers)
+    breakers = [CircuitBreaker(f"fuse-{number}") for number in range(3)]
+    assert len(before) + 3 == len(_registry._followers)
+    del breakers
+    gc.collect()
+    assert before == _registry._followers

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fuseboard import CircuitBreaker, Settings, Store
+from fuseboard._settings import shown
 
 TIMES = ["window", "reset_timeout", "probe_timeout"]
 WHOLE = {"threshold": 2048, "probes": 8, "success_threshold": 65_535}
@@ -141,3 +142,20 @@ def test_a_store_refuses_sizes_out_of_range(argument: str, value: object, kind: 
     """A table has 1 to 1,048,576 fuses of 1 to 2,048 failures each."""
     with pytest.raises(kind, match=f"^{argument} must be "):
         maker(**{argument: value})
+
+
+class Unspeakable:
+    """Has a repr that fails."""
+
+    def __repr__(self) -> str:
+        """Fails."""
+        raise LookupError
+
+
+def test_a_message_shows_any_value_in_short() -> None:
+    """What is wrong with a value is told, however long it is and whatever its repr does."""
+    assert str(2**128 - 1) == shown(2**128 - 1)
+    assert "an int of 129 bits" == shown(2**128)
+    assert "a Unspeakable whose repr raises LookupError" == shown(Unspeakable())
+    assert repr("x" * 78) == shown("x" * 78)
+    assert f"'{'x' * 79}..." == shown("x" * 79)

@@ -220,3 +220,21 @@ def test_import_opens_nothing_and_the_first_call_does(tmp_path: Path, monkeypatc
         [sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
     )
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_closing_a_store_lets_go_of_no_other(folder: Path) -> None:
+    """A store on a clock of its own is not the one that others get by the name."""
+    assert folder.is_dir()
+    with Store.shared("shop", fuses=1, failures=2) as ours:
+        Store.shared("shop", fuses=1, failures=2, clock=Clock()).close()
+        assert ours is Store.shared("shop", fuses=1, failures=2)
+
+
+def test_the_default_store_can_be_a_private_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``FUSEBOARD_STORE=:private:`` asks for one."""
+    monkeypatch.setenv("FUSEBOARD_STORE", ":private:")
+    before = _registry.replace_default(None)
+    try:
+        assert (None, None, False) == (Store.default().name, Store.default().fault, Store.default().is_shared)
+    finally:
+        _registry.replace_default(before)
