@@ -27,7 +27,7 @@ source_paths = ["src/fuseboard"]
 only_mutate = ["src/fuseboard/_*.py", "src/fuseboard/errors.py", "src/fuseboard/testing.py"]
 # The plugin's own tests start interpreters elsewhere, where mutmut does not find what it is to do.
 pytest_add_cli_args = ["-p", "no:cacheprovider", "--ignore=tests/unit/test_pytest_plugin.py"]
-pytest_add_cli_args_test_selection = ["tests/unit", "tests/contract"]
+pytest_add_cli_args_test_selection = ["tests/unit", "tests/contract", "tests/regressions"]
 """
 
 

@@ -180,4 +180,12 @@ mod tests {
         fuse.command(State::Closed, stopped);
         assert!(fuse.word().generation() > after_us, "{:?}", fuse.word());
     }
+
+    #[test]
+    fn an_operators_word_takes_away_successes_of_a_generation_to_come() {
+        let (cell, log) = (Cell::new(), [AtomicU64::new(0), AtomicU64::new(0)]);
+        cell.progress.store(u64::MAX, Ordering::Relaxed);
+        Fuse::new(&cell, &log).command(State::Closed, || 7);
+        assert_eq!(0, cell.progress.load(Ordering::Relaxed));
+    }
 }

@@ -164,3 +164,20 @@ impl NameBytes {
         &self.0[1..=usize::from(self.0[0]).min(NAME_MAX)]
     }
 }
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_filled_key_is_nobodys_until_somebody_fills_it() {
+        let (name, twin) = (Fingerprint::new(5, 1), Fingerprint::new(5, 3));
+        let key = Key { low: AtomicU64::new(5), high: AtomicU64::new(0) };
+        assert_eq!(None, key.fingerprint());
+        assert!(matches!(key.resolve(name, false), Ok(false)));
+        assert!(matches!(key.resolve(twin, true), Ok(true)));
+        assert!(matches!(key.resolve(name, true), Ok(false)));
+        assert_eq!(Some(twin), key.fingerprint());
+        assert_eq!(None, Key { low: AtomicU64::new(0), high: AtomicU64::new(1) }.fingerprint());
+    }
+}

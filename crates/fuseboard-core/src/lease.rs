@@ -159,7 +159,7 @@ pub(crate) fn count_success(progress: &AtomicU64, generation: u64, is_current: i
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(fuseboard_loom)))]
 mod tests {
     use super::*;
 
