@@ -7,8 +7,8 @@ use fuseboard_core::directory::{Fingerprint, Key, NAME_MAX, Name, locate};
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use fuseboard_core::sync::AtomicU64;
-use fuseboard_core::time::LEAD_US;
+use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::time::{AHEAD_US, LEAD_US};
 
 const NOW: u64 = 1_000_000_000;
 const POLICY: Policy = Policy {
@@ -61,6 +61,19 @@ fn the_hint_of_an_older_lease_reclaims_nothing() {
     assert!(!fuse.reclaim(|hint| hint == 7));
     fuse.sign(next, 7);
     assert!(fuse.reclaim(|hint| hint == 7));
+}
+
+/// T10: an operator's word takes away failures that lie farther ahead than any sound process puts them, and no others. One
+/// that is ahead only because this process was stopped since it read the clock is sound.
+#[test]
+fn an_operators_word_takes_away_failures_far_ahead_and_no_others() {
+    let far = NOW + AHEAD_US + 1;
+    for (later, left) in [(NOW, [0, far - 1]), (far, [far, far - 1])] {
+        let (cell, log) = (Cell::new(), [far, far - 1].map(AtomicU64::new));
+        let first = std::cell::Cell::new(true);
+        Fuse::new(&cell, &log).command(State::Closed, || if first.replace(false) { NOW } else { later });
+        assert_eq!(left, [0, 1].map(|place: usize| log[place].load(Ordering::Relaxed)));
+    }
 }
 
 /// R15: only a breaker whose settings differ from those of the one before it is told so, and counted.
