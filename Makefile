@@ -49,11 +49,10 @@ crash: crash-points build  ## death at every instruction, and two storms of CRAS
 	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) cargo test --locked --quiet --release --package fuseboard-shm \
 		--test hail -- --nocapture
 	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) $(BIN)/python -m pytest -q -s tests/processes/test_kill.py
+
 mutation: build  ## break core, table and package in every small way, and see what the quick tests miss; takes an hour
 	$(BIN)/python -m pip install --quiet --group mutation
-	$(BIN)/python tools/mutation.py core
-	$(BIN)/python tools/mutation.py shm
-	$(BIN)/python tools/mutation.py python
+	$(BIN)/python tools/mutation.py all
 
 threads: build  ## the store's contract in eight threads at once
 	FUSEBOARD_TEST_THREADS=8 $(BIN)/python -m pytest tests/contract
