@@ -86,8 +86,11 @@ def test_the_module_documents_every_class_in_its_tree() -> None:
         assert cls.__name__ in (errors.__doc__ or "")
 
 
-def test_a_store_error_keeps_what_it_was_made_with() -> None:
+def test_an_error_keeps_what_it_was_made_with() -> None:
     """``args`` hold it all, for whoever rebuilds or compares exceptions."""
+    rejection = CircuitOpenError("db", State.OPEN, 2.5)
+    assert ("db", State.OPEN, 2.5) == rejection.args
+    assert rejection.args == (rejection.name, rejection.state, rejection.retry_after)
     error = StoreOpenError("shop", "here", "place", "has mode 0755")
     assert ("shop", "here", "place", "has mode 0755") == error.args
     assert error.args == (error.store, error.path, error.reason, error.detail)
