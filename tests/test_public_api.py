@@ -13,8 +13,8 @@ import fuseboard
 from fuseboard import CircuitBreaker, FuseSnapshot, FuseState, Settings, State, Store, Transition, errors, testing
 
 PUBLIC = [
-    "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "FuseSnapshot", "FuseState", "FuseboardError",
-    "Settings", "State", "Store", "StoreOpenError", "Transition",
+    "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "FuseSnapshot", "FuseState",
+    "FuseboardError", "JournalEntry", "Settings", "State", "Store", "StoreOpenError", "Transition",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -38,6 +38,7 @@ SIGNATURES = {
     "Store.all_states": "(self, /)",
     "Store.close": "(self)",
     "Store.default": "()",
+    "Store.journal": "(self)",
     "Store.now": "(self, /)",
     "Store.private": "(*, fuses=1024, failures=256, clock=None)",
     "Store.record_failure": "(self, fuse, window)",
@@ -60,7 +61,7 @@ ATTRIBUTES = {
         "settings_changes", "since", "state", "successes", "trips", "window_failures",
     ],
     FuseState: ["since", "state"],
-    Store: ["failure_capacity", "fuse_capacity", "is_shared", "overflowed", "path", "size_bytes"],
+    Store: ["failure_capacity", "fuse_capacity", "is_shared", "journal_dropped", "overflowed", "path", "size_bytes"],
 }  # fmt: skip
 
 FIELDS = {

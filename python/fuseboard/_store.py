@@ -7,6 +7,7 @@ from typing import Self, cast
 
 from fuseboard import _core, _registry
 from fuseboard._events import announce, from_codes, logger
+from fuseboard._journal import JournalEntry, entry
 from fuseboard._settings import MAX_THRESHOLD, Seconds, microseconds, shown, whole
 from fuseboard._state import State
 from fuseboard.errors import StoreOpenError
@@ -196,6 +197,20 @@ class Store(_core.Store):
         codes = self._set_state(fuse, state.code)
         if codes is not None:
             announce(from_codes(fuse, codes), None)
+
+    def journal(self) -> list[JournalEntry]:
+        """The transitions that the table remembers, oldest first: the latest 2,048, whoever made them, dead or alive.
+
+        Each stands there once, those of one fuse in their order. One whose process was killed right behind it is there
+        too, without the exception. Older ones are dropped; :attr:`journal_dropped` counts them.
+        """
+        rows, _dropped = self._journal()
+        return [entry(row) for row in rows]
+
+    @property
+    def journal_dropped(self) -> int:
+        """How many records the journal has dropped to make room for later ones."""
+        return self._journal()[1]
 
     def _full(self, fuse: str) -> None:
         """The compiled part's word, once a store, that a fuse found no room in the table."""

@@ -151,6 +151,8 @@ fn resolve<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
 pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound<'_, PyBaseException>>) {
     let outcome = error.map_or(Outcome::Success, |error| classify(slf, error));
     if let Some(transition) = held.settle(outcome) {
+        let class = error.and_then(|error| error.get_type().qualname().ok());
+        held.write_down(transition, &class.map(|name| name.to_string()).unwrap_or_default());
         tell(slf, transition, error);
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Transition};
+use fuseboard_core::journal::About;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
 
-use crate::store::{Store, transition_codes};
+use crate::store::{Store, written_down};
 use crate::values::FuseState;
 
 #[pyclass(frozen, module = "fuseboard._core")]
@@ -50,7 +51,8 @@ impl Fuse {
 
     fn _command_state(&self, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let state = crate::python::state_of_code(code)?;
-        Ok(self.handle.fuse().command(state, || self.handle.now_us()).map(transition_codes))
+        let made = self.handle.fuse().command(state, || self.handle.now_us());
+        Ok(written_down(self.handle.fuse(), made))
     }
 
     fn note_settings(&self, fingerprint: u64) -> bool {
@@ -104,6 +106,11 @@ impl Held {
             Effect::Changed(transition) => Some(transition),
             Effect::Counted | Effect::Late => None,
         }
+    }
+
+    /// Writes down a transition that [`Self::settle`] made, with the name of the exception's class that brought it about.
+    pub(crate) fn write_down(&self, transition: Transition, class: &str) {
+        self.fuse.get().handle.fuse().write_down(transition, About::new(class.as_bytes()));
     }
 
     /// Gives the permit back as if it had never been taken: nothing is counted.

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::counters::totals;
-use fuseboard_core::fuse::Transition;
+use fuseboard_core::fuse::{Fuse as CoreFuse, Transition};
+use fuseboard_core::journal::{About, Record};
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::Clock as TableClock;
+use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store as Tables};
 use fuseboard_shm::table::Table;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
@@ -43,9 +45,23 @@ impl Store {
     }
 }
 
-/// A transition as Python takes it: codes of the states before and after, and the generation.
-pub(crate) fn transition_codes(transition: Transition) -> (u8, u8, u64) {
-    (transition.from as u8, transition.to as u8, transition.generation)
+/// Writes down a transition that was made by hand; as Python takes it: codes of the states before and after, and the
+/// generation.
+pub(crate) fn written_down(fuse: CoreFuse<'_>, made: Option<Transition>) -> Option<(u8, u8, u64)> {
+    let made = made?;
+    fuse.write_down(made, About::NOTHING);
+    Some((made.from as u8, made.to as u8, made.generation))
+}
+
+/// A record of the journal as Python takes it: fuse, codes of the states before and after, generation, code of the cause,
+/// process, and the name of an exception's class.
+type Row = (String, u8, u8, u64, u8, u32, String);
+
+fn row(table: &Table, record: &Record) -> Option<Row> {
+    let about = String::from_utf8_lossy(&record.about.to_vec()).into_owned();
+    let Record { from, to, generation, cause, pid, .. } = *record;
+    let name = table.name(record.slot as usize)?;
+    Some((name, from.visible() as u8, to.visible() as u8, generation, cause as u8, pid, about))
 }
 
 #[pymethods]
@@ -119,12 +135,14 @@ impl Store {
 
     fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let slot = Self::slot(slf, fuse)?;
-        Ok(slot.fuse().set(state_of_code(code)?, slot.now_us()).map(transition_codes))
+        let made = slot.fuse().set(state_of_code(code)?, slot.now_us());
+        Ok(written_down(slot.fuse(), made))
     }
 
     fn _command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
         let slot = Self::slot(slf, fuse)?;
-        Ok(slot.fuse().command(state_of_code(code)?, || slot.now_us()).map(transition_codes))
+        let made = slot.fuse().command(state_of_code(code)?, || slot.now_us());
+        Ok(written_down(slot.fuse(), made))
     }
 
     fn all_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -149,6 +167,19 @@ impl Store {
             }
         }
         Ok(snapshots)
+    }
+
+    fn _journal(&self) -> (Vec<Row>, u64) {
+        let mut rows = Vec::new();
+        let mut lost = 0;
+        for table in self.tables.all() {
+            table.catch_up();
+            let mut reader = Reader::from_oldest(&table);
+            lost += table.journal().oldest();
+            rows.extend(reader.read_all(&table).iter().filter_map(|record| row(&table, record)));
+        }
+        rows.sort_by_key(|row| row.3);
+        (rows, lost)
     }
 
     fn reset_all(&self) {

@@ -82,6 +82,12 @@ impl Store {
         slots
     }
 
+    /// The main table, then those for what overflowed.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Table>> {
+        std::iter::once(&self.table).chain(self.overflow().iter()).map(Arc::clone).collect()
+    }
+
     /// Closes and forgets every fuse; their counters begin again at 0. It mends what damage left.
     pub fn forget_all(&self) {
         self.table.forget_all();

@@ -17,6 +17,7 @@ use std::thread;
 use common::{Dice, Folder, POLICY, small};
 use fuseboard_core::counters::{COUNTERS, Counter, totals};
 use fuseboard_core::fuse::{Effect, Transition};
+use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
@@ -266,8 +267,8 @@ fn forgetting_everything_beside_everything_disturbs_nobody() {
 /// without its failures, and a look at what never was.
 #[test]
 fn histories_that_do_not_fit_are_found_out() {
-    let trip = Transition { from: State::Closed, to: State::Open, generation: 10 };
-    let probe = Transition { from: State::Open, to: State::HalfOpen, generation: 20 };
+    let trip = Transition { from: State::Closed, to: State::Open, generation: 10, cause: Cause::Threshold };
+    let probe = Transition { from: State::Open, to: State::HalfOpen, generation: 20, cause: Cause::ResetTimeout };
     let told = |changes: &[(Transition, Option<u64>)], seen: &[(u64, State)], failures: u32| Told {
         changes: changes.iter().map(|(transition, of)| Change { transition: *transition, by_permit_of: *of }).collect(),
         seen: seen.to_vec(),

@@ -1,0 +1,72 @@
+"""The journal: the transitions that a store's table remembers, whoever made them, dead or alive (rule T14)."""
+
+import dataclasses
+import enum
+from typing import TypeAlias
+
+from fuseboard._state import State
+
+
+class Cause(enum.Enum):
+    """What brought a transition about."""
+
+    UNKNOWN = "unknown"
+    """The process that made it was killed before it could say."""
+    THRESHOLD = "threshold"
+    """As many failures within the window as the policy allows (rule R03)."""
+    RESET_TIMEOUT = "reset timeout"
+    """The reset timeout had passed, and a call asked to pass (rule R06)."""
+    PROBE_FAILED = "probe failed"
+    """A probe failed (rule R08)."""
+    PROBES_SUCCEEDED = "probes succeeded"
+    """As many probes succeeded as the policy asks for (rule R07)."""
+    SET = "set"
+    """A raw ``set_open``, ``set_half_open`` or ``set_closed``."""
+    OPERATOR = "operator"
+    """``isolate()``, ``disable()`` or ``reset()`` (rule R12)."""
+    RESET_ALL = "reset_all"
+    """``reset_all()``."""
+
+
+_CAUSES = tuple(Cause)
+"""By their codes in the table."""
+
+Row: TypeAlias = tuple[str, int, int, int, int, int, str]
+"""A record as the compiled part tells it: fuse, states before and after, generation, cause, process, class name."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One transition, as the table remembers it. Immutable.
+
+    Attributes:
+        fuse: the fuse's name.
+        before: the state it left.
+        after: the state it went into.
+        at: when, in seconds of ``store.now()``.
+        cause: what brought it about.
+        error: class name of the exception that made the last call fail, if a failure brought it about; cut at 95 bytes.
+        pid: the process that made it, as that process knows itself; None if not known. A hint for people.
+        generation: grows with each change of the fuse's state.
+    """
+
+    fuse: str
+    before: State
+    after: State
+    at: float
+    cause: Cause
+    error: str | None
+    pid: int | None
+    generation: int
+
+    def __str__(self) -> str:
+        """A line for people."""
+        why = f"{self.cause.value}, {self.error}" if self.error else self.cause.value
+        return f"{self.at:.3f} {self.fuse}: {self.before.value} -> {self.after.value} ({why})"
+
+
+def entry(row: Row) -> JournalEntry:
+    """An entry of a record."""
+    fuse, before, after, generation_us, cause, pid, error = row
+    states = (State.of_code(before), State.of_code(after))
+    return JournalEntry(fuse, *states, generation_us / 1e6, _CAUSES[cause], error or None, pid or None, generation_us)
