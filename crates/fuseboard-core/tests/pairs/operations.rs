@@ -1,0 +1,157 @@
+//! Every operation of the core on one fuse, what it answers, and what can be seen when all is over.
+
+use fuseboard_core::contract::Reading;
+use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
+use fuseboard_core::state::State;
+
+use super::beginnings::{ALIVE, DEAD, Scene};
+
+/// An operation. Those with a permit are named after whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Admit,
+    Succeeded(&'static str),
+    Failed(&'static str),
+    Released(&'static str),
+    Sign(&'static str),
+    RecordFailure,
+    RecordSuccess,
+    Set(State),
+    Command(State),
+    Forget,
+    Reclaim,
+    NoteSettings(u64),
+    Read,
+}
+use Operation::{
+    Admit, Command, Failed, Forget, NoteSettings, Read, Reclaim, RecordFailure, RecordSuccess, Released, Set, Sign,
+    Succeeded,
+};
+
+/// What an operation says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Admission(Admission),
+    Effect(Effect),
+    Count(u32),
+    Transition(Option<Transition>),
+    Reading(Reading),
+    Flag(bool),
+    Nothing,
+}
+
+impl Operation {
+    /// All that can run on the fuse of a scene.
+    pub fn all(scene: &Scene) -> Vec<Self> {
+        let raw = [Set(State::Closed), Set(State::Open), Set(State::HalfOpen)];
+        let commands = [Command(State::Closed), Command(State::Isolated), Command(State::Disabled)];
+        let others =
+            [Admit, RecordFailure, RecordSuccess, Forget, Reclaim, NoteSettings(DEAD), NoteSettings(ALIVE), Read];
+        let outcomes = scene.permits.iter().flat_map(|(whose, permit)| {
+            [Succeeded(whose), Failed(whose), Released(whose)].into_iter().chain(permit.lease.map(|_| Sign(whose)))
+        });
+        [raw.as_slice(), &commands, &others].concat().into_iter().chain(outcomes).collect()
+    }
+
+    /// Whose permit it takes.
+    pub fn whose(self) -> Option<&'static str> {
+        match self {
+            Succeeded(whose) | Failed(whose) | Released(whose) | Sign(whose) => Some(whose),
+            _ => None,
+        }
+    }
+
+    /// Whether two callers can be at these at once: a lease has one holder, who does one thing after the other.
+    pub fn can_run_beside(self, other: Self, scene: &Scene) -> bool {
+        let lease = |operation: Self| operation.whose().and_then(|whose| permit_of(scene, whose).lease);
+        lease(self).is_none_or(|lease_of_self| lease(other) != Some(lease_of_self))
+    }
+
+    pub fn run(self, scene: &Scene) -> Answer {
+        let Scene { row, policy, now, .. } = scene;
+        let (fuse, now) = (row.fuse(), *now);
+        match self {
+            Admit => Answer::Admission(fuse.admit(policy, now)),
+            Succeeded(whose) => Answer::Effect(fuse.succeeded(policy, permit_of(scene, whose), now)),
+            Failed(whose) => Answer::Effect(fuse.failed(policy, permit_of(scene, whose), now)),
+            Released(whose) => Answer::Effect(fuse.released(permit_of(scene, whose))),
+            Sign(whose) => {
+                fuse.sign(permit_of(scene, whose).lease.expect("only leases are signed"), ALIVE);
+                Answer::Nothing
+            }
+            RecordFailure => Answer::Count(fuse.record_failure(policy.window_us, now)),
+            RecordSuccess => {
+                fuse.record_success(now);
+                Answer::Nothing
+            }
+            Set(state) => Answer::Transition(fuse.set(state, now)),
+            Command(state) => Answer::Transition(fuse.command(state, || now)),
+            Forget => Answer::Transition(fuse.forget(|| now)),
+            Reclaim => Answer::Flag(fuse.reclaim(|hint| hint == DEAD)),
+            NoteSettings(fingerprint) => Answer::Flag(fuse.note_settings(fingerprint)),
+            Read => Answer::Reading(fuse.read()),
+        }
+    }
+}
+
+/// The permit of the scene that has this name.
+pub fn permit_of(scene: &Scene, whose: &str) -> Permit {
+    scene.permits.iter().find(|(name, _)| *name == whose).expect("a permit of the scene").1
+}
+
+/// What the operations answered, and what everybody sees behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub answers: Vec<Answer>,
+    pub after: Afterwards,
+}
+
+/// State, failures, generation (in the word, as is the number of all failures); how many failures are within the window
+/// and their runs; what the next calls are told; which permits still mean something; whether the settings are known,
+/// whether a dead owner holds a seat, and whether one success more closes the fuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Afterwards {
+    pub reading: Reading,
+    pub runs: Vec<u64>,
+    pub in_window: usize,
+    pub calls: [Admission; 3],
+    pub success: Option<Effect>,
+    pub permits: Vec<Effect>,
+    pub known_settings: bool,
+    pub dead_holder: bool,
+}
+
+impl Outcome {
+    /// Looks at the fuse. Each look may change it, but the same state always gives the same looks.
+    pub fn of(scene: &Scene, answers: Vec<Answer>) -> Self {
+        let (fuse, later) = (scene.row.fuse(), scene.now + 1);
+        let (reading, entries) = (on_time(scene, fuse.read()), scene.row.entries());
+        let settled = |answer| {
+            if let Answer::Reading(reading) = answer { Answer::Reading(on_time(scene, reading)) } else { answer }
+        };
+        let answers: Vec<_> = answers.into_iter().map(settled).collect();
+        let oldest = later - scene.policy.window_us.min(later);
+        let given = answers.iter().filter_map(|answer| match answer {
+            Answer::Admission(admission) => admission.verdict.ok(),
+            _ => None,
+        });
+        let permits: Vec<_> = scene.permits.iter().map(|(_, permit)| *permit).chain(given).collect();
+        let known_settings = fuse.note_settings(DEAD);
+        let calls = [0; 3].map(|_| fuse.admit(&scene.policy, later));
+        let dead_holder = fuse.reclaim(|hint| hint == DEAD);
+        let probe = calls.iter().filter_map(|call| call.verdict.ok()).find(|permit| permit.lease.is_some());
+        let permits = permits.into_iter().map(|permit| fuse.released(permit)).collect();
+        let success = probe.map(|probe| fuse.succeeded(&scene.policy, probe, later));
+        let in_window = entries.iter().filter(|(_, stamp)| *stamp >= oldest).count();
+        let runs = entries.iter().map(|(run, _)| *run).collect();
+        let after = Afterwards { reading, runs, in_window, calls, success, permits, known_settings, dead_holder };
+        Self { answers, after }
+    }
+}
+
+/// The one exception for all: a failure that finds an attempt in its place, a rival's or its own, is stamped a microsecond
+/// behind it, so that no two entries of one place are alike; a standing clock is a few microseconds behind then.
+fn on_time(scene: &Scene, reading: Reading) -> Reading {
+    let last = reading.last_failure_us.inspect(|stamp| assert!(*stamp < scene.now + 6, "{stamp} is far ahead"));
+    Reading { last_failure_us: last.map(|stamp| stamp.min(scene.now)), ..reading }
+}

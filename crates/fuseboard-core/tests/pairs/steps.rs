@@ -1,0 +1,165 @@
+//! The exceptions: where the documented semantics of an operation is weaker than one step. Each is a list of smaller
+//! steps, made by the shipped code; what the others do may fall between them, and what comes of that is allowed. So an
+//! exception allows exact outcomes, not a kind of operation.
+
+use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection, Transition};
+use fuseboard_core::state::State;
+use fuseboard_core::time::LEAD_US;
+
+use super::beginnings::{DEAD, Scene};
+use super::operations::{Answer, Operation, permit_of};
+use Operation::{Admit, Command, Failed, Forget, Reclaim, RecordFailure, Released, Set, Succeeded};
+
+/// What an operation takes from step to step.
+#[derive(Clone, Copy, Default)]
+pub struct Carry {
+    pub answer: Option<Answer>,
+    permit: Option<Permit>,
+    generation: u64,
+    transition: Option<Transition>,
+}
+
+/// A step; `None` where it does not apply to what stands there.
+pub type Step = fn(&Scene, Operation, &mut Carry) -> Option<()>;
+
+/// The steps of an operation, and the name of the exception they are; none for an operation that is one step.
+#[derive(Clone, Copy)]
+pub struct Program {
+    pub name: &'static str,
+    pub steps: &'static [Step],
+}
+
+const WHOLE: Program = Program { name: "", steps: &[whole] };
+/// A fuse never seen goes to closed by a swap of its own; it was closed all along (R01).
+pub const ENTERS: Program = Program { name: "a fuse never seen is entered first", steps: &[enter, whole] };
+/// Open to half-open is one word, the seat another: another call may take it first, and a reader sees it free.
+pub const TAKES_LATER: Program =
+    Program { name: "the time is up first, a seat is taken then", steps: &[time_up, rest] };
+/// A caller whose seat changes under its hands looks at the next seat and not again at this one.
+pub const REFUSED: Program =
+    Program { name: "a seat emptied under its hands is not taken", steps: &[stale_lease, refuse] };
+/// A seat taken in a generation that ended meanwhile is given back; the lease it replaced is gone.
+pub const GIVES_BACK: Program =
+    Program { name: "a seat taken too late is given back", steps: &[take, give_back_and_retry] };
+/// A prober looks at its lease and then swaps the word; past its deadline the seat may be taken in between.
+pub const LOSES_LATER: Program =
+    Program { name: "an outcome counts that had its lease when it came", steps: &[look, change] };
+/// The same where the probe is counted in its own word and the death of its owner, who is not dead, is acted on then.
+pub const FREES_LATER: Program = Program { name: "a seat is freed under the hands of a prober", steps: &[dead, frees] };
+
+/// The ways in which an operation may go beside the others.
+pub fn programs(operation: Operation, others: &[Operation]) -> Vec<Program> {
+    let beside = |is: fn(Operation) -> bool| others.iter().any(|other| is(*other));
+    let empties = beside(|o| matches!(o, Succeeded(_) | Released(_) | Reclaim | Forget | Command(_)));
+    let moves_on = beside(|o| matches!(o, Set(_) | Command(_) | Forget | Succeeded(_) | Failed(_)));
+    let exceptions = match operation {
+        Admit => vec![(ENTERS, true), (TAKES_LATER, true), (REFUSED, empties), (GIVES_BACK, moves_on)],
+        RecordFailure => vec![(ENTERS, true)],
+        Succeeded(_) | Failed(_) => vec![(LOSES_LATER, beside(|o| matches!(o, Admit | Reclaim)))],
+        Reclaim => vec![(FREES_LATER, beside(|o| matches!(o, Succeeded(_))))],
+        _ => vec![],
+    };
+    let applies = exceptions.into_iter().filter(|(_, applies)| *applies).map(|(program, _)| program);
+    [WHOLE].into_iter().chain(applies).collect()
+}
+
+fn whole(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+    carry.answer = Some(operation.run(scene));
+    Some(())
+}
+
+fn is_in(scene: &Scene, state: State) -> Option<()> {
+    (scene.row.fuse().word().state() == state).then_some(())
+}
+
+fn enter(scene: &Scene, _: Operation, _: &mut Carry) -> Option<()> {
+    is_in(scene, State::Unseen)?;
+    scene.row.fuse().record_success(scene.now);
+    Some(())
+}
+
+fn time_up(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
+    is_in(scene, State::Open)?;
+    let fuse = scene.row.fuse();
+    if fuse.word().generation() + scene.policy.reset_us > scene.now + LEAD_US {
+        return None;
+    }
+    carry.transition = fuse.set(State::HalfOpen, scene.now);
+    Some(())
+}
+
+fn rest(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
+    let admission = scene.row.fuse().admit(&scene.policy, scene.now);
+    assert_eq!(None, admission.transition, "one call makes one transition");
+    carry.answer = Some(Answer::Admission(Admission { transition: carry.transition, ..admission }));
+    Some(())
+}
+
+fn stale_lease(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
+    is_in(scene, State::HalfOpen)?;
+    carry.generation = scene.row.fuse().word().generation();
+    holds(scene, DEAD).then_some(())
+}
+
+fn refuse(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
+    let current = scene.permits.iter().filter(|(_, permit)| permit.generation == carry.generation);
+    let deadlines = current.filter_map(|(_, permit)| permit.lease).map(|lease| lease.word >> 16);
+    let left = deadlines.filter(|deadline| *deadline > scene.now).map(|deadline| deadline - scene.now);
+    let rejection = Rejection { state: State::HalfOpen, retry_after_us: left.chain([scene.policy.probe_us]).min() };
+    carry.answer = Some(Answer::Admission(Admission { verdict: Err(rejection), transition: carry.transition }));
+    (!holds(scene, DEAD)).then_some(())
+}
+
+fn take(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
+    let admission = scene.row.fuse().admit(&scene.policy, scene.now);
+    carry.transition = admission.transition;
+    carry.permit = admission.verdict.ok().filter(|permit| permit.lease.is_some());
+    carry.permit.map(|_| ())
+}
+
+fn give_back_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+    let (fuse, permit) = (scene.row.fuse(), carry.permit?);
+    if fuse.word().generation() == permit.generation {
+        return None;
+    }
+    fuse.released(permit);
+    rest(scene, operation, carry)
+}
+
+/// Whether an owner who signed `hint` holds a seat.
+fn holds(scene: &Scene, hint: u64) -> bool {
+    let held = std::cell::Cell::new(false);
+    scene.row.fuse().reclaim(|owner| {
+        held.set(held.get() || owner == hint);
+        false
+    });
+    held.get()
+}
+
+fn look(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+    is_in(scene, State::HalfOpen)?;
+    let permit = permit_of(scene, operation.whose()?);
+    carry.permit = Some(permit).filter(|permit| permit.lease.is_some() && holds(scene, DEAD));
+    (carry.permit?.generation == scene.row.fuse().word().generation()).then_some(())
+}
+
+fn change(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+    let (fuse, permit) = (scene.row.fuse(), carry.permit?);
+    let decides = matches!(operation, Failed(_)) || scene.policy.success_threshold == 1;
+    if fuse.word().generation() != permit.generation || !decides {
+        return None;
+    }
+    let to = if matches!(operation, Failed(_)) { State::Open } else { State::Closed };
+    carry.answer = fuse.set(to, scene.now).map(|transition| Answer::Effect(Effect::Changed(transition)));
+    Some(())
+}
+
+fn dead(scene: &Scene, _: Operation, _: &mut Carry) -> Option<()> {
+    (scene.policy.success_threshold > 1 && holds(scene, DEAD)).then_some(())
+}
+
+fn frees(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
+    scene.row.fuse().reclaim(|hint| hint == DEAD);
+    carry.answer = Some(Answer::Flag(true));
+    Some(())
+}
