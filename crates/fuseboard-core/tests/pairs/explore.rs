@@ -9,9 +9,6 @@ use super::operations::{Operation, Outcome};
 use super::steps::{Carry, Step, programs};
 use crate::common::{job, race};
 
-/// How often loom may stop a thread in the middle of what it does, in one execution of a pair and of a triple.
-#[cfg(fuseboard_loom)]
-pub const PREEMPTIONS: [usize; 2] = [2, 2];
 /// How often real threads run each.
 #[cfg(not(fuseboard_loom))]
 const ROUNDS: usize = 4;
@@ -34,8 +31,8 @@ pub fn alone<T: Send + 'static>(f: impl Fn() -> T + Send + Sync + 'static) -> T 
     answer.expect("it ran")
 }
 
-/// Explores `f`: every interleaving within the bound under loom, some with real threads.
-fn explore(operations: usize, f: impl Fn() + Send + Sync + 'static) {
+/// Explores `f`: every interleaving within the bound of all models under loom, a few with real threads.
+fn explore(f: impl Fn() + Send + Sync + 'static) {
     let counter = Arc::new(AtomicUsize::new(0));
     let runs = Arc::clone(&counter);
     let counted = move || {
@@ -43,14 +40,9 @@ fn explore(operations: usize, f: impl Fn() + Send + Sync + 'static) {
         f();
     };
     #[cfg(fuseboard_loom)]
-    {
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound.get_or_insert(PREEMPTIONS[operations - 2]);
-        builder.check(counted);
-    }
+    crate::common::model(counted);
     #[cfg(not(fuseboard_loom))]
     (0..ROUNDS).for_each(|_| counted());
-    _ = operations;
     EXECUTIONS.set(EXECUTIONS.get() + counter.load(Ordering::Relaxed));
 }
 
@@ -58,7 +50,7 @@ fn explore(operations: usize, f: impl Fn() + Send + Sync + 'static) {
 pub fn at_once<const N: usize>(begin: fn() -> Scene, operations: [Operation; N]) -> Vec<Outcome> {
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     let found = Arc::clone(&outcomes);
-    explore(N, move || {
+    explore(move || {
         let scene = Arc::new(begin());
         let answers = race(&scene, operations.map(|operation| job(move |scene: &Scene| operation.run(scene))));
         let outcome = Outcome::of(&scene, answers.to_vec());
