@@ -5,6 +5,7 @@
 //! classes take their arguments in a tuple.
 
 mod callable;
+mod class;
 mod link;
 mod python_code;
 

@@ -1,0 +1,183 @@
+//! The type `fuseboard._core.Guard`: what the interpreter asks of it besides calls.
+
+use std::ffi::{c_int, c_void};
+use std::mem::offset_of;
+use std::ptr;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+/// An instance, laid out for the interpreter. `breaker` and `function` are set before anybody sees it.
+#[repr(C)]
+pub(super) struct Guard {
+    base: ffi::PyObject,
+    pub(super) vectorcall: ffi::vectorcallfunc,
+    pub(super) breaker: *mut ffi::PyObject,
+    pub(super) function: *mut ffi::PyObject,
+    dict: *mut ffi::PyObject,
+    weakrefs: *mut ffi::PyObject,
+}
+
+#[allow(clashing_extern_declarations)]
+unsafe extern "C" {
+    // Part of CPython's API since 3.0, not declared by pyo3-ffi.
+    fn PyMethod_New(function: *mut ffi::PyObject, instance: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
+/// As a method: bound to the instance it is looked up on; on the class, the guard itself.
+unsafe extern "C" fn descr_get(
+    this: *mut ffi::PyObject,
+    instance: *mut ffi::PyObject,
+    _class: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: both are live objects, or `instance` is null or None.
+    unsafe {
+        if instance.is_null() || instance == ffi::Py_None() {
+            return ffi::Py_NewRef(this);
+        }
+        PyMethod_New(this, instance)
+    }
+}
+
+unsafe extern "C" fn repr(this: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called with a guard; both fields are live objects and `%R` takes any.
+    unsafe {
+        let guard = &*this.cast::<Guard>();
+        ffi::PyUnicode_FromFormat(c"<guarded %R by %R>".as_ptr(), guard.function, guard.breaker)
+    }
+}
+
+/// Pickled by name, as functions are, so that a guarded function can be sent to a pool of processes.
+unsafe extern "C" fn reduce(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called with a live object.
+    unsafe { ffi::PyObject_GetAttrString(this, c"__qualname__".as_ptr()) }
+}
+
+unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, arg: *mut c_void) -> c_int {
+    // SAFETY: called by the collector with a guard; its fields are null or live.
+    unsafe {
+        let guard = &*this.cast::<Guard>();
+        let class = ffi::Py_TYPE(this).cast();
+        for object in [class, guard.breaker, guard.function, guard.dict] {
+            if !object.is_null() {
+                let stop = visit(object, arg);
+                if stop != 0 {
+                    return stop;
+                }
+            }
+        }
+        0
+    }
+}
+
+unsafe extern "C" fn clear(this: *mut ffi::PyObject) -> c_int {
+    // SAFETY: called by the collector with a guard that only garbage refers to. The attributes alone can close a cycle,
+    // so the breaker and the function stay, and a guard that is called once more by other garbage still works.
+    unsafe {
+        let guard = &mut *this.cast::<Guard>();
+        ffi::Py_XDECREF(std::mem::replace(&mut guard.dict, ptr::null_mut()));
+    }
+    0
+}
+
+unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
+    // SAFETY: called once, with a guard that nobody refers to.
+    unsafe {
+        ffi::PyObject_GC_UnTrack(this.cast());
+        let class = ffi::Py_TYPE(this);
+        let guard = &mut *this.cast::<Guard>();
+        if !guard.weakrefs.is_null() {
+            ffi::PyObject_ClearWeakRefs(this);
+        }
+        for object in [guard.breaker, guard.function, guard.dict] {
+            ffi::Py_XDECREF(object);
+        }
+        ffi::PyObject_GC_Del(this.cast());
+        // An instance of a heap type owns a reference to it.
+        ffi::Py_DECREF(class.cast());
+    }
+}
+
+pub(super) fn guard_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(TYPE.get_or_try_init(py, || make_type(py))?.bind(py))
+}
+
+fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
+    let mut slots = slots();
+    let flags = ffi::Py_TPFLAGS_DEFAULT
+        | ffi::Py_TPFLAGS_HAVE_GC
+        | ffi::Py_TPFLAGS_HAVE_VECTORCALL
+        | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR
+        | ffi::Py_TPFLAGS_IMMUTABLETYPE
+        | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    let mut spec = ffi::PyType_Spec {
+        name: c"fuseboard._core.Guard".as_ptr(),
+        basicsize: c_int::try_from(size_of::<Guard>()).expect("a small struct"),
+        itemsize: 0,
+        flags: u32::try_from(flags).expect("flags have 32 bits"),
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the slots' functions have the signatures their slots ask for, and all lists end with a zeroed entry. What the
+    // type keeps pointers to lives for ever (see `slots`); the rest is copied.
+    let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }?;
+    Ok(class.cast_into::<PyType>()?.unbind())
+}
+
+fn slots() -> [ffi::PyType_Slot; 10] {
+    let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
+    // The interpreter keeps pointers into these lists for as long as the type lives: for ever.
+    [
+        slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
+        slot(ffi::Py_tp_descr_get, descr_get as *mut c_void),
+        slot(ffi::Py_tp_repr, repr as *mut c_void),
+        slot(ffi::Py_tp_traverse, traverse as *mut c_void),
+        slot(ffi::Py_tp_clear, clear as *mut c_void),
+        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
+        slot(ffi::Py_tp_members, Box::leak(Box::new(members())).as_mut_ptr().cast()),
+        slot(ffi::Py_tp_methods, Box::leak(Box::new(methods())).as_mut_ptr().cast()),
+        slot(ffi::Py_tp_getset, Box::leak(Box::new(attributes())).as_mut_ptr().cast()),
+        slot(0, ptr::null_mut()),
+    ]
+}
+
+fn members() -> [ffi::PyMemberDef; 4] {
+    [
+        offset_member(c"__vectorcalloffset__", offset_of!(Guard, vectorcall)),
+        offset_member(c"__dictoffset__", offset_of!(Guard, dict)),
+        offset_member(c"__weaklistoffset__", offset_of!(Guard, weakrefs)),
+        ffi::PyMemberDef::default(),
+    ]
+}
+
+fn methods() -> [ffi::PyMethodDef; 2] {
+    let reduce = ffi::PyMethodDef {
+        ml_name: c"__reduce__".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
+        ml_flags: ffi::METH_NOARGS,
+        ml_doc: ptr::null(),
+    };
+    [reduce, ffi::PyMethodDef::zeroed()]
+}
+
+fn attributes() -> [ffi::PyGetSetDef; 2] {
+    let dict = ffi::PyGetSetDef {
+        name: c"__dict__".as_ptr(),
+        get: Some(ffi::PyObject_GenericGetDict),
+        set: Some(ffi::PyObject_GenericSetDict),
+        ..ffi::PyGetSetDef::default()
+    };
+    [dict, ffi::PyGetSetDef::default()]
+}
+
+fn offset_member(name: &'static std::ffi::CStr, offset: usize) -> ffi::PyMemberDef {
+    ffi::PyMemberDef {
+        name: name.as_ptr(),
+        type_code: ffi::Py_T_PYSSIZET,
+        offset: offset.cast_signed(),
+        flags: ffi::Py_READONLY,
+        doc: ptr::null(),
+    }
+}
