@@ -10,9 +10,9 @@
 //! so that just the outcomes of those steps are allowed. Each beginning lists the exceptions it takes; under loom one more
 //! or one fewer is a failure. One holds everywhere: failures of one microsecond may be stamped a few apart.
 //!
-//! **Bounds.** 16 beginnings, 3,762 pairs and 11 triples, two preemptions each (those of `tests/common`): 289,886 executions
+//! **Bounds.** 16 beginnings, 3,762 pairs and 11 triples, two preemptions each (those of `tests/common`): 269,876 executions
 //! of pairs and 119,470 of triples, half a minute of CPU. `LOOM_MAX_PREEMPTIONS=3` goes on to about five times as many. One
-//! policy for all operations of a row, rings of two and four entries, one or two seats. With real threads the same table runs four rounds each.
+//! policy for all operations of a row, rings of two and four entries, one or two seats. Real threads run four rounds each.
 //!
 //! **Negative controls** are mutants as for the other models. What is wrong in the same way one after the other is not seen
 //! here: `tests/machine.rs` compares that with the rules.
