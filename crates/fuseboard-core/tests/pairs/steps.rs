@@ -2,20 +2,20 @@
 //! steps, made by the shipped code; what the others do may fall between them, and what comes of that is allowed. So an
 //! exception allows exact outcomes, not a kind of operation.
 
-use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection, Transition};
+use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
+use fuseboard_core::journal::Cause;
 use fuseboard_core::state::State;
 use fuseboard_core::time::LEAD_US;
 
 use super::beginnings::{DEAD, Scene};
 use super::operations::{Answer, Operation, permit_of};
-use Operation::{Admit, Command, Failed, Forget, Reclaim, RecordFailure, Released, Set, Succeeded};
+use Operation::{Admit, Command, Failed, Forget, Reclaim, RecordFailure, Set, Succeeded};
 
 /// What an operation takes from step to step.
 #[derive(Clone, Copy, Default)]
 pub struct Carry {
     pub answer: Option<Answer>,
     permit: Option<Permit>,
-    generation: u64,
     transition: Option<Transition>,
 }
 
@@ -35,9 +35,6 @@ pub const ENTERS: Program = Program { name: "a fuse never seen is entered first"
 /// Open to half-open is one word, the seat another: another call may take it first, and a reader sees it free.
 pub const TAKES_LATER: Program =
     Program { name: "the time is up first, a seat is taken then", steps: &[time_up, rest] };
-/// A caller whose seat changes under its hands looks at the next seat and not again at this one.
-pub const REFUSED: Program =
-    Program { name: "a seat emptied under its hands is not taken", steps: &[stale_lease, refuse] };
 /// A seat taken in a generation that ended meanwhile is given back; the lease it replaced is gone.
 pub const GIVES_BACK: Program =
     Program { name: "a seat taken too late is given back", steps: &[take, give_back_and_retry] };
@@ -50,10 +47,9 @@ pub const FREES_LATER: Program = Program { name: "a seat is freed under the hand
 /// The ways in which an operation may go beside the others.
 pub fn programs(operation: Operation, others: &[Operation]) -> Vec<Program> {
     let beside = |is: fn(Operation) -> bool| others.iter().any(|other| is(*other));
-    let empties = beside(|o| matches!(o, Succeeded(_) | Released(_) | Reclaim | Forget | Command(_)));
     let moves_on = beside(|o| matches!(o, Set(_) | Command(_) | Forget | Succeeded(_) | Failed(_)));
     let exceptions = match operation {
-        Admit => vec![(ENTERS, true), (TAKES_LATER, true), (REFUSED, empties), (GIVES_BACK, moves_on)],
+        Admit => vec![(ENTERS, true), (TAKES_LATER, true), (GIVES_BACK, moves_on)],
         RecordFailure => vec![(ENTERS, true)],
         Succeeded(_) | Failed(_) => vec![(LOSES_LATER, beside(|o| matches!(o, Admit | Reclaim)))],
         Reclaim => vec![(FREES_LATER, beside(|o| matches!(o, Succeeded(_))))],
@@ -84,7 +80,8 @@ fn time_up(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     if fuse.word().generation() + scene.policy.reset_us > scene.now + LEAD_US {
         return None;
     }
-    carry.transition = fuse.set(State::HalfOpen, scene.now);
+    let transition = fuse.set(State::HalfOpen, scene.now)?;
+    carry.transition = Some(Transition { cause: Cause::ResetTimeout, ..transition });
     Some(())
 }
 
@@ -93,21 +90,6 @@ fn rest(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     assert_eq!(None, admission.transition, "one call makes one transition");
     carry.answer = Some(Answer::Admission(Admission { transition: carry.transition, ..admission }));
     Some(())
-}
-
-fn stale_lease(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
-    is_in(scene, State::HalfOpen)?;
-    carry.generation = scene.row.fuse().word().generation();
-    holds(scene, DEAD).then_some(())
-}
-
-fn refuse(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
-    let current = scene.permits.iter().filter(|(_, permit)| permit.generation == carry.generation);
-    let deadlines = current.filter_map(|(_, permit)| permit.lease).map(|lease| lease.word >> 16);
-    let left = deadlines.filter(|deadline| *deadline > scene.now).map(|deadline| deadline - scene.now);
-    let rejection = Rejection { state: State::HalfOpen, retry_after_us: left.chain([scene.policy.probe_us]).min() };
-    carry.answer = Some(Answer::Admission(Admission { verdict: Err(rejection), transition: carry.transition }));
-    (!holds(scene, DEAD)).then_some(())
 }
 
 fn take(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
@@ -149,11 +131,16 @@ fn change(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> 
     if fuse.word().generation() != permit.generation || !decides {
         return None;
     }
-    let to = if matches!(operation, Failed(_)) { State::Open } else { State::Closed };
-    carry.answer = fuse.set(to, scene.now).map(|transition| Answer::Effect(Effect::Changed(transition)));
+    let (to, cause) = match operation {
+        Failed(_) => (State::Open, Cause::ProbeFailed),
+        _ => (State::Closed, Cause::ProbesSucceeded),
+    };
+    let transition = fuse.set(to, scene.now)?;
+    carry.answer = Some(Answer::Effect(Effect::Changed(Transition { cause, ..transition })));
     Some(())
 }
 
+/// The owner who is said to be dead holds a seat, although he is about to report.
 fn dead(scene: &Scene, _: Operation, _: &mut Carry) -> Option<()> {
     (scene.policy.success_threshold > 1 && holds(scene, DEAD)).then_some(())
 }
