@@ -11,7 +11,7 @@
 //! or one fewer is a failure. One holds everywhere: failures of one microsecond may be stamped a few apart.
 //!
 //! **Bounds.** 16 beginnings, 3,762 pairs and 11 triples, two preemptions each (those of `tests/common`): 290,293 executions
-//! of pairs and 130,074 of triples, half a minute of CPU. `LOOM_MAX_PREEMPTIONS=3` goes on to about five times as many. One
+//! of pairs and 130,074 of triples, about a minute of CPU. `LOOM_MAX_PREEMPTIONS=3` goes on to about five times as many. One
 //! policy for all operations of a row, rings of two and four entries, one or two seats. Real threads run four rounds each.
 //!
 //! **Negative controls** are mutants as for the other models. What is wrong in the same way one after the other is not seen
