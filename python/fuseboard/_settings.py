@@ -13,6 +13,9 @@ MIN_SECONDS = 0.001
 _LONGEST_BITS = 128
 _LONGEST_TEXT = 80
 MAX_THRESHOLD = 2048
+LEAST_PROBE_US = 30_000_000
+"""How long a probe may take unless somebody says otherwise. It has to do with calls, not with ``reset_timeout``; where a
+prober's death is certain nobody waits for it (rule R11)."""
 MAX_PROBES = 8
 MAX_SUCCESSES = 65_535
 
@@ -96,7 +99,8 @@ class Settings:
         probes: probes under way at once while half-open, in all processes together; 1 to 8.
         success_threshold: successful probes that close the fuse; 1 to 65,535.
         probe_timeout: how long a probe may hold its permit before another call gets it, because the process that took
-            it may be dead. Longer than the longest good call. None for ``reset_timeout``.
+            it may be dead. Longer than the longest good call, or each probe is given up before it succeeds. None for
+            ``reset_timeout``, but at least 30 seconds.
         clear_on_success: whether a success while closed clears the window (rule R04).
 
     Raises:
@@ -117,14 +121,17 @@ class Settings:
 
     def numbers(self) -> Numbers:
         """The settings as the table's numbers: times in whole microseconds."""
-        probe_timeout = self.reset_timeout if self.probe_timeout is None else self.probe_timeout
+        reset_us = microseconds("reset_timeout", self.reset_timeout)
+        probe_us = max(reset_us, LEAST_PROBE_US)
+        if self.probe_timeout is not None:
+            probe_us = microseconds("probe_timeout", self.probe_timeout)
         return {
             "threshold": whole("threshold", self.threshold, MAX_THRESHOLD),
             "window_us": microseconds("window", self.window),
-            "reset_us": microseconds("reset_timeout", self.reset_timeout),
+            "reset_us": reset_us,
             "probes": whole("probes", self.probes, MAX_PROBES),
             "success_threshold": whole("success_threshold", self.success_threshold, MAX_SUCCESSES),
-            "probe_us": microseconds("probe_timeout", probe_timeout),
+            "probe_us": probe_us,
             "clear_on_success": flag("clear_on_success", self.clear_on_success),
         }
 

@@ -19,7 +19,7 @@ ROUNDS = 30
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
     """A breaker that opens at the first failure, for a second, and lets two probes through."""
-    return CircuitBreaker("db", threshold=1, reset_timeout=1, probes=2, store=store)
+    return CircuitBreaker("db", threshold=1, reset_timeout=1, probe_timeout=1, probes=2, store=store)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def breakers(store: Store) -> Iterator[CircuitBreaker]:
 
     def make() -> Iterator[CircuitBreaker]:
         for _ in range(ROUNDS):
-            breaker = CircuitBreaker("db", threshold=1, reset_timeout=1, probes=2, store=store)
+            breaker = CircuitBreaker("db", threshold=1, reset_timeout=1, probe_timeout=1, probes=2, store=store)
             breaker.reset()
             yield breaker
 

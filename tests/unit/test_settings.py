@@ -112,9 +112,12 @@ def test_numbers_are_in_microseconds() -> None:
     assert (1_500_000, 2_000_000, 1_500) == (one["window_us"], one["reset_us"], one["probe_us"])
 
 
-def test_a_probe_may_take_as_long_as_the_fuse_stays_open() -> None:
-    """``probe_timeout=None`` is ``reset_timeout``."""
-    assert 7_000_000 == Settings(reset_timeout=7).numbers()["probe_us"]
+def test_a_probe_may_take_as_long_as_the_fuse_stays_open_and_half_a_minute() -> None:
+    """``probe_timeout=None`` is ``reset_timeout``, at least 30 seconds: a short one says nothing of how long calls take."""
+    assert [30_000_000, 30_000_000, 31_000_000] == [
+        Settings(reset_timeout=seconds).numbers()["probe_us"] for seconds in (1, 30, 31)
+    ]
+    assert 2_000_000 == Settings(reset_timeout=7, probe_timeout=2).numbers()["probe_us"]
 
 
 def test_equal_settings_have_one_fingerprint() -> None:
