@@ -8,6 +8,7 @@ there the call begins.
 
 import functools
 import inspect
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -98,28 +99,39 @@ def _async_generator_function(
 
     @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        permit = admit()
+        permit, closed_early = admit(), False
         try:
             source = wrapped(*args, **kwargs)
-            step = source.__anext__()
+            step = _first_step(source)
             while True:
-                try:
-                    value = await step
-                except StopAsyncIteration:
-                    break
+                value = await step
                 # What the caller sends or throws goes to the source, as "yield from" does it for plain generators.
                 try:
-                    sent = yield value
+                    step = source.asend((yield value))
                 except GeneratorExit:
+                    closed_early = True
                     await source.aclose()
                     raise
                 except BaseException as error:  # noqa: BLE001 - handed on, not handled
                     step = source.athrow(error)
-                else:
-                    step = source.asend(sent)
+        except StopAsyncIteration:
+            settle(permit)
         except BaseException as error:
-            settle(permit, error)
+            settle(permit, GeneratorExit() if closed_early else error)
             raise
-        settle(permit)
 
     return guarded
+
+
+def _first_step(source: AsyncGenerator[Any, Any]) -> Any:
+    """Begins a source unseen by the event loop.
+
+    A loop that ends closes all that it saw begin, at once: that is to be the guarded generator, which closes its
+    source, and not both.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return source.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
