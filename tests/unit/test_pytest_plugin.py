@@ -30,6 +30,17 @@ BREAKER = """
 """
 
 
+CALLS_AT_IMPORT = """
+    from fuseboard import CircuitBreaker
+    CircuitBreaker("db").call(int)
+"""
+
+
+def tables(folder: Path) -> list[str]:
+    """The names of the stores in a folder."""
+    return sorted(file.name.partition(".")[0] for file in folder.iterdir())
+
+
 def test_each_test_has_a_default_store_of_its_own(pytester: pytest.Pytester, no_host_store: Path) -> None:
     """State that outlives callers does not outlive tests."""
     pytester.makepyfile(f"""{BREAKER}
@@ -125,12 +136,15 @@ def test_the_plugin_can_be_turned_off(pytester: pytest.Pytester, no_host_store: 
     """``-p no:fuseboard``: then the default store is the host's again."""
     pytester.makepyfile("""
     import os
+    from pathlib import Path
     def test_inside(request):
         assert "FUSEBOARD_STORE" not in os.environ
+        assert "host" == Path(os.environ["FUSEBOARD_DIR"]).name
         assert "fuseboard_store" not in request.fixturenames
     """)
-    pytester.runpytest("-q", "-p", "no:fuseboard").assert_outcomes(passed=1)
-    assert not no_host_store.exists()
+    pytester.makeconftest(CALLS_AT_IMPORT)
+    pytester.runpytest_subprocess("-q", "-p", "no:fuseboard").assert_outcomes(passed=1)
+    assert ["default"] == tables(no_host_store)
 
 
 def test_the_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
