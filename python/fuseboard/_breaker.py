@@ -44,7 +44,7 @@ class CircuitBreaker(_core.Breaker):
         failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. Others are ignored:
             they count neither way.
         ignore: which of those are not. Cancellation, ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are
-            always ignored (rule R10).
+            always ignored, and an exception group is what its members are (rule R10).
         on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state, once
             per host. What it raises is logged.
         store: the store; None for :meth:`Store.default`, which is opened at the first call.

@@ -19,7 +19,8 @@ def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseExc
     """A function that says whether an exception is a failure; if not, it is ignored.
 
     Never failures, whatever the settings: cancellation, the ends of the interpreter and of a generator, and a rejection
-    by this very fuse further down, which says nothing new about the service.
+    by this very fuse further down, which says nothing new about the service. A group is what its members are: a failure
+    if one of them is.
 
     Raises:
         TypeError: ``failure_on`` or ``ignore`` is of the wrong type.
@@ -28,6 +29,8 @@ def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseExc
     excluded = _matcher("ignore", ignore)
 
     def is_failure(error: BaseException) -> bool:
+        if isinstance(error, BaseExceptionGroup):
+            return any(map(is_failure, error.exceptions))
         if not isinstance(error, Exception):
             if isinstance(error, _NEVER) or _is_cancellation(error):
                 return False

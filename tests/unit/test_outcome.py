@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fuseboard import CircuitIsolatedError, CircuitOpenError, State
+from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, State, Store
 from fuseboard._outcome import Which, classifier
 from helpers import BoomError
 
@@ -93,6 +93,58 @@ def test_a_rejection_by_the_same_fuse_says_nothing_new(kind: type[CircuitOpenErr
     assert not is_failure(kind("db", State.OPEN, 1.0))
     assert not is_failure(kind("db", State.OPEN, 1.0), BaseException)
     assert is_failure(kind("mail", State.OPEN, 1.0))
+
+
+SAYS_NOTHING = [asyncio.CancelledError(), SystemExit(), CircuitOpenError("db", State.OPEN, 1.0), KeyError()]
+
+
+@pytest.mark.parametrize("members", [SAYS_NOTHING, *([error] for error in SAYS_NOTHING)], ids=repr)
+def test_a_group_without_failures_is_none(members: list[BaseException]) -> None:
+    """R10: a group is what its members are."""
+    assert not is_failure(BaseExceptionGroup("of a task group", members), ignore=KeyError)
+    nested = BaseExceptionGroup("outer", [BaseExceptionGroup("inner", members)])
+    assert not is_failure(nested, BaseException, ignore=KeyError)
+
+
+def test_one_failure_makes_a_group_one() -> None:
+    """R10: however deep it stands, and whatever stands beside it."""
+    assert is_failure(ExceptionGroup("group", [BoomError()]))
+    assert is_failure(BaseExceptionGroup("outer", [*SAYS_NOTHING, ExceptionGroup("inner", [KeyError(), BoomError()])]))
+
+
+def test_predicates_are_asked_of_a_group_s_members() -> None:
+    """R10: neither ``failure_on`` nor ``ignore`` sees the group."""
+    asked: list[BaseException] = []
+
+    def note(error: BaseException) -> bool:
+        asked.append(error)
+        return False
+
+    members = [KeyError(), BoomError()]
+    group = ExceptionGroup("outer", [members[0], ExceptionGroup("inner", [members[1]])])
+    assert not is_failure(group, failure_on=note)
+    assert is_failure(group, ignore=note)
+    assert [*members, members[0]] == asked
+    assert [True, False] == [is_failure(group, classes) for classes in (LookupError, OSError)]
+
+
+def test_a_rejected_task_in_a_task_group_is_no_failure() -> None:
+    """R10: calls of this very fuse that a probe makes by a task group are rejected, which says nothing new."""
+    store = Store.private()
+    breaker = CircuitBreaker("db", threshold=1, store=store)
+
+    @breaker
+    async def inner() -> None: ...
+
+    @breaker
+    async def outer() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(inner())
+
+    store.set_half_open("db")
+    with pytest.raises(ExceptionGroup):
+        asyncio.run(outer())
+    assert State.HALF_OPEN is breaker.state
 
 
 @pytest.mark.parametrize("argument", ["failure_on", "ignore"])
