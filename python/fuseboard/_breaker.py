@@ -193,7 +193,7 @@ class CircuitBreaker(_core.Breaker):
     def _resolve(self) -> _core.Fuse:
         """Finds the fuse and links to it, for the compiled part and for us."""
         while True:
-            store = self._store or _default_store()
+            store = self._store or Store._default_for_a_call()
             fuse = _core.Fuse(store, self.name, **self.settings.numbers())
             self._link(fuse)
             # A default store that was replaced just before the link would otherwise stay ours.
@@ -232,15 +232,6 @@ class CircuitBreaker(_core.Breaker):
                 self.name, type(begun).__qualname__,
             )  # fmt: skip
         return begun
-
-
-def _default_store() -> Store:
-    """The default store; a private one if the environment does not name a store, which is no call's fault."""
-    try:
-        return Store.default()
-    except ValueError as fault:
-        logger.error("FUSEBOARD_STORE: %s. The default store is private instead.", fault)
-        return cast("Store", _registry.offer_default(Store.private()))
 
 
 def _check_arguments(on_transition: object, store: object) -> None:

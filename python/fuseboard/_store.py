@@ -15,6 +15,7 @@ from fuseboard.errors import StoreOpenError
 DEFAULT_FUSES = 1024
 DEFAULT_FAILURES = 256
 MAX_FUSES = 1 << 20
+_VARIABLE = "FUSEBOARD_STORE"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -78,7 +79,7 @@ class Store(_core.Store):
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
-        _check_name(name)
+        _check_name("store name", name)
         whole("fuses", fuses, MAX_FUSES)
         whole("failures", failures, MAX_THRESHOLD)
         key = (name, _registry.folder())
@@ -86,8 +87,7 @@ class Store(_core.Store):
         if not isinstance(store, cls) or (strict and store.fault):
             fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
             store = fresh if clock else fresh._share(key, instead_of=store)
-        store._expect(fuses, failures)
-        return store
+        return store._expect(fuses, failures)
 
     def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
         """Enters the store into the registry. Of threads that open one at once all get the same."""
@@ -121,9 +121,22 @@ class Store(_core.Store):
         store = _registry.default()
         if not isinstance(store, Store):
             name = _registry.default_name()
+            if name != _registry.PRIVATE:
+                _check_name(_VARIABLE, name)
             store = Store.private() if name == _registry.PRIVATE else Store.shared(name)
             store = cast("Store", _registry.offer_default(store))
         return store
+
+    @classmethod
+    def _default_for_a_call(cls) -> "Store":
+        """The default store; a private one if the environment does not name a store, which is no call's fault."""
+        try:
+            return cls.default()
+        except ValueError as error:
+            detail = str(error).removeprefix(f"{_VARIABLE} ")
+            fault = StoreOpenError(_registry.default_name(), _VARIABLE, "name", detail)
+        store = _registry.offer_default(cls._fall_back(fault, DEFAULT_FUSES, DEFAULT_FAILURES, None))
+        return cast("Store", store)._expect(DEFAULT_FUSES, DEFAULT_FAILURES)
 
     @classmethod
     def _make(cls, name: str | None, folder: str | None, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
@@ -143,16 +156,22 @@ class Store(_core.Store):
         except StoreOpenError as fault:
             if strict:
                 raise
-            try:
-                store = cls._make(None, None, fuses, failures, clock)
-            except MemoryError:
-                store = cls._make(None, None, DEFAULT_FUSES, failures, clock)
-            store.name, store.fault = name, fault.with_traceback(None)
+            store = cls._fall_back(fault.with_traceback(None), fuses, failures, clock)
         store._key = (name, _registry.folder())
         return store
 
-    def _expect(self, fuses: int, failures: int) -> None:
-        """Says once what the store is not: the host's, or as large as somebody asked for."""
+    @classmethod
+    def _fall_back(cls, fault: StoreOpenError, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
+        """A private store in the place of a shared one."""
+        try:
+            store = cls._make(None, None, fuses, failures, clock)
+        except MemoryError:
+            store = cls._make(None, None, DEFAULT_FUSES, failures, clock)
+        store.name, store.fault = fault.store, fault
+        return store
+
+    def _expect(self, fuses: int, failures: int) -> Self:
+        """The store; says once what it is not: the host's, or as large as somebody asked for."""
         if self.fault and not self._told_fault:
             self._told_fault = True
             logger.warning("%s This process uses a table of its own until it is restarted.", self.fault)
@@ -163,6 +182,7 @@ class Store(_core.Store):
                 "A table is never resized; choose another name for a larger one.",
                 self.name, self.fuse_capacity, self.failure_capacity, fuses, failures,
             )  # fmt: skip
+        return self
 
     @property
     def is_shared(self) -> bool:
@@ -259,9 +279,9 @@ class Store(_core.Store):
         return f"<Store {self.name!r} {'shared' if self.is_shared else 'fallen back to a private table'}>"
 
 
-def _check_name(name: str) -> None:
+def _check_name(what: str, name: str) -> None:
     if not isinstance(name, str):
-        raise TypeError(f"store name must be a str, got {type(name).__name__}: {shown(name)}")
+        raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
     if not _NAME.fullmatch(name):
         allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
-        raise ValueError(f"store name must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")
+        raise ValueError(f"{what} must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")

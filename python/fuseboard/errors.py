@@ -58,10 +58,10 @@ class StoreOpenError(FuseboardError):
 
     Attributes:
         store: the store's name.
-        path: the file or folder in question.
-        reason: ``"place"`` (the folder is not private to this user), ``"foreign"`` (the file is not a sound table of
-            this user's), ``"version"`` (of another layout version), ``"full"`` (no room for it), ``"system"`` (the
-            operating system refused).
+        path: the file, folder or environment variable in question.
+        reason: ``"name"`` (``FUSEBOARD_STORE`` is not a store's name), ``"place"`` (the folder is not private to this
+            user), ``"foreign"`` (the file is not a sound table of this user's), ``"version"`` (of another layout
+            version), ``"full"`` (no room for it), ``"system"`` (the operating system refused).
         detail: what was found there.
     """
 
@@ -87,6 +87,7 @@ def _rounded(seconds: float) -> str:
 
 _LONG = 100
 _WAY_OUT = {
+    "name": "Set FUSEBOARD_STORE to a store's name.",
     "place": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
     "foreign": "Remove it, or choose another store name or FUSEBOARD_DIR.",
     "version": "Let all processes use one version of fuseboard, or choose another store name.",

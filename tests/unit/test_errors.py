@@ -50,7 +50,7 @@ def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None
     assert expected == str(STORE)
 
 
-@pytest.mark.parametrize("reason", ["place", "foreign", "version", "full", "system", "unsupported"])
+@pytest.mark.parametrize("reason", ["name", "place", "foreign", "version", "full", "system", "unsupported"])
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
     text = str(StoreOpenError("shop", "path", reason, "detail"))

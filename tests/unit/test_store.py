@@ -153,18 +153,26 @@ def test_the_default_store_can_be_private(folder: Path, monkeypatch: pytest.Monk
 def test_a_default_store_with_an_impossible_name_stops_no_call(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who asks for the store is told; a breaker's call goes on under a private one, with one error in the log."""
+    """T12: who asks for the store is told; a breaker's call goes on under a private one that says why, and logs it."""
     _registry.replace_default(None)
     monkeypatch.setenv("FUSEBOARD_STORE", "a/b")
-    with pytest.raises(ValueError, match=r"^store name must be "):
+    with pytest.raises(ValueError, match=r"^FUSEBOARD_STORE must be 1 to 64 letters, .* got 'a/b'$"):
         Store.default()
     breakers = [CircuitBreaker("db", threshold=1), CircuitBreaker("mail", threshold=1)]
     assert [0, 0] == [breaker.call(int) for breaker in breakers]
     assert State.CLOSED is breakers[0].state
     (record,) = caplog.records
-    assert ("ERROR", "fuseboard") == (record.levelname, record.name)
-    assert record.getMessage().startswith("FUSEBOARD_STORE: store name must be 1 to 64 letters, ")
-    assert record.getMessage().endswith("got 'a/b'. The default store is private instead.")
+    assert ("WARNING", "fuseboard") == (record.levelname, record.name)
+    beginning = "store 'a/b' cannot be shared: FUSEBOARD_STORE: must be 1 to 64 letters, "
+    assert record.getMessage().startswith(beginning)
+    store = breakers[0].store
+    assert store is breakers[1].store is Store.default()
+    assert store.fault is not None
+    assert ("a/b", False, "name", "FUSEBOARD_STORE") == (
+        store.name, store.is_shared, store.fault.reason, store.fault.path,
+    )  # fmt: skip
+    assert f"{store.fault} This process uses a table of its own until it is restarted." == record.getMessage()
+    assert str(store.fault).endswith("got 'a/b'. Set FUSEBOARD_STORE to a store's name.")
     trip(breakers[1])
     assert State.OPEN is breakers[1].state
 
