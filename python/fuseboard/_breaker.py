@@ -201,13 +201,14 @@ class CircuitBreaker(_core.Breaker):
                 break
         if fuse.note_settings(self.settings.fingerprint()):
             logger.warning(
-                "circuit %r: another breaker on this fuse has other settings than %s; each decides by its own",
+                "circuit %r: the breaker that came to this fuse before, in this process or another one, has other "
+                "settings than this one's %s; each decides by its own",
                 self.name, self.settings,
             )  # fmt: skip
         if self.settings.threshold > store.failure_capacity:
             logger.warning(
-                "circuit %r: threshold %d counts as %d, the failures that store %r can count",
-                self.name, self.settings.threshold, store.failure_capacity, store.name,
+                "circuit %r: threshold %d counts as %d, the failures that %s can count",
+                self.name, self.settings.threshold, store.failure_capacity, store._called,
             )  # fmt: skip
         return fuse
 

@@ -142,6 +142,10 @@ class Store(_core.Store):
     def _make(cls, name: str | None, folder: str | None, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
         whole("fuses", fuses, MAX_FUSES)
         whole("failures", failures, MAX_THRESHOLD)
+        if clock is not None and not isinstance(clock, _core.Clock):
+            raise TypeError(
+                f"clock must be a fuseboard.testing.Clock or None, got {type(clock).__name__}: {shown(clock)}"
+            )
         store = _core.Store.__new__(cls, name, folder, fuses, failures, clock)
         store.name = name
         store.fault = None
@@ -183,6 +187,11 @@ class Store(_core.Store):
                 self.name, self.fuse_capacity, self.failure_capacity, fuses, failures,
             )  # fmt: skip
         return self
+
+    @property
+    def _called(self) -> str:
+        """What a message calls it."""
+        return "a private store" if self.name is None else f"store {self.name!r}"
 
     @property
     def is_shared(self) -> bool:
@@ -235,9 +244,9 @@ class Store(_core.Store):
     def _full(self, fuse: str) -> None:
         """The compiled part's word, once a store, that a fuse found no room in the table."""
         logger.warning(
-            "store %r is full (%d fuses): fuse %r and others that find no room live in this process alone. "
+            "%s is full (%d fuses): fuse %r and others that find no room live in this process alone. "
             "Use a store with more fuses, or fewer names.",
-            self.name, self.fuse_capacity, fuse,
+            self._called, self.fuse_capacity, fuse,
         )  # fmt: skip
 
     def close(self) -> None:

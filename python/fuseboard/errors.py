@@ -43,10 +43,12 @@ class CircuitOpenError(FuseboardError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        hint = "" if self.retry_after is None else f"; retry in {_rounded(self.retry_after)} s"
-        if self.state is State.HALF_OPEN:
-            return f"circuit {self.name!r} is half-open and its probes are under way{hint} at the latest"
-        return f"circuit {self.name!r} is {self.state.value}{hint}"
+        half_open = self.state is State.HALF_OPEN
+        found = "half-open and its probes are under way" if half_open else self.state.value
+        if self.retry_after is None:
+            return f"circuit {self.name!r} is {found}"
+        latest = " at the latest" if half_open else ""
+        return f"circuit {self.name!r} is {found}; retry in {_rounded(self.retry_after)} s{latest}"
 
 
 class CircuitIsolatedError(CircuitOpenError):
@@ -78,7 +80,9 @@ class StoreOpenError(FuseboardError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"store {self.store!r} cannot be shared: {self.path}: {self.detail}. {_WAY_OUT[self.reason]}"
+        relative = self.reason == "place" and not self.path.startswith("/")
+        way_out = _WAY_OUT.get("relative" if relative else self.reason, "")
+        return f"store {self.store!r} cannot be shared: {self.path}: {self.detail}. {way_out}".rstrip()
 
 
 def _rounded(seconds: float) -> str:
@@ -89,6 +93,7 @@ _LONG = 100
 _WAY_OUT = {
     "name": "Set FUSEBOARD_STORE to a store's name.",
     "place": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
+    "relative": "Set FUSEBOARD_DIR to an absolute path.",
     "foreign": "Remove it, or choose another store name or FUSEBOARD_DIR.",
     "version": "Let all processes use one version of fuseboard, or choose another store name.",
     "full": "Free some space there, ask for fewer fuses or failures, or set FUSEBOARD_DIR to another folder.",

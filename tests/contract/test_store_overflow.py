@@ -66,7 +66,8 @@ def test_overflow_is_warned_of_once_a_store(small: Store, caplog: pytest.LogCapt
         CircuitBreaker(name, store=small)
     (record,) = caplog.records
     assert ("WARNING", "fuseboard") == (record.levelname, record.name)
-    beginning = f"store {small.name!r} is full (4 fuses): fuse 'fuse-4' and others"
+    called = f"store {small.name!r}" if small.is_shared else "a private store"
+    beginning = f"{called} is full (4 fuses): fuse 'fuse-4' and others"
     assert record.getMessage().startswith(beginning)
 
 

@@ -63,7 +63,7 @@ def test_a_threshold_that_the_default_store_cannot_count_is_told_and_lowered(cap
     breaker = CircuitBreaker("db", threshold=5)
     _registry.replace_default(Store.private(failures=2))
     fail(breaker, 2)
-    assert "circuit 'db': threshold 5 counts as 2, the failures that store None can count" == caplog.messages[0]
+    assert "circuit 'db': threshold 5 counts as 2, the failures that a private store can count" == caplog.messages[0]
     assert State.OPEN is breaker.state
 
 
@@ -115,7 +115,8 @@ def test_other_settings_on_one_fuse_are_logged_once(store: Store, caplog: pytest
     (record,) = caplog.records
     assert "WARNING" == record.levelname
     assert record.getMessage().startswith(
-        "circuit 'db': another breaker on this fuse has other settings than Settings("
+        "circuit 'db': the breaker that came to this fuse before, in this process or another one, "
+        "has other settings than this one's Settings(threshold=4, "
     )
     assert 1 == store.snapshot()["db"].settings_changes
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import pytest
 
@@ -31,6 +32,7 @@ def test_the_tree_has_one_root_and_one_leaf_per_reaction() -> None:
     [
         (OPEN, "circuit 'payments_db' is open; retry in 2.5 s"),
         (HALF_OPEN, "circuit 'payments_db' is half-open and its probes are under way; retry in 2.5 s at the latest"),
+        (CircuitOpenError("db", State.HALF_OPEN, None), "circuit 'db' is half-open and its probes are under way"),
         (ISOLATED, "circuit 'payments_db' is isolated"),
         (CircuitOpenError("db", State.OPEN, 0.0), "circuit 'db' is open; retry in 0 s"),
         (CircuitOpenError("db", State.OPEN, 1 / 3), "circuit 'db' is open; retry in 0.333 s"),
@@ -53,9 +55,15 @@ def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None
 @pytest.mark.parametrize("reason", ["name", "place", "foreign", "version", "full", "system", "unsupported"])
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
-    text = str(StoreOpenError("shop", "path", reason, "detail"))
-    assert text.startswith("store 'shop' cannot be shared: path: detail. ")
-    assert text.endswith(".")
+    text = str(StoreOpenError("shop", "/path", reason, "detail"))
+    beginning, way_out = "store 'shop' cannot be shared: /path: detail. ", r"(Set|Make|Remove|Let|Free|Use) .*\."
+    assert re.fullmatch(re.escape(beginning) + way_out, text)
+
+
+def test_a_reason_of_somebody_else_s_is_no_second_error() -> None:
+    """A message never fails."""
+    error = StoreOpenError("shop", "/path", "weather", "it rains")
+    assert "store 'shop' cannot be shared: /path: it rains." == str(error)
 
 
 @pytest.mark.parametrize("error", ALL, ids=repr)

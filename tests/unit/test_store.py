@@ -1,10 +1,12 @@
 """Getting a store: shared, private and default ones, their names, and their life."""
 
+import functools
 import gc
 import stat
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -200,6 +202,14 @@ def test_a_clock_can_be_given_and_moved(clock: Clock) -> None:
     store = Store.private(clock=clock)
     clock.advance(1.5)
     assert 1001.5 == store.now() == clock.now
+
+
+@pytest.mark.parametrize("make", [Store.private, functools.partial(Store.shared, "shop")])
+def test_what_is_no_clock_is_refused(folder: Path, make: Callable[..., Store]) -> None:
+    """The message names the argument, its type and its value."""
+    with pytest.raises(TypeError, match=r"^clock must be a fuseboard\.testing\.Clock or None, got int: 5$"):
+        make(clock=5)
+    assert [] == list(folder.iterdir())
 
 
 PROGRAM = """

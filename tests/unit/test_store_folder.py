@@ -55,6 +55,7 @@ def test_a_relative_folder_is_refused(
         Store.shared("shop", strict=True)
     assert ("place", relative) == (caught.value.reason, str(caught.value.path))
     assert "is a relative path" in str(caught.value)
+    assert str(caught.value).endswith("working directory. Set FUSEBOARD_DIR to an absolute path.")
     store = Store.shared("shop")
     assert (False, 1) == (store.record_failure("db", 10) != 1, len(caplog.records))
     assert not store.is_shared
