@@ -1,13 +1,15 @@
 """``fuseboard show``: a store's fuses as a table and as JSON."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fuseboard import CircuitBreaker, CircuitOpenError, Store
-from fuseboard.cli import main
+from fuseboard.cli import _render, main
 
 
 class Broken(Exception):  # noqa: N818 - what a service raises
@@ -91,6 +93,35 @@ def test_a_name_that_would_move_the_cursor_is_escaped(folder: Path, capsys: pyte
         store.record_success("\x1b[2Jgone\n")
         assert main(["show", "--store", "shop"]) == 0
     assert r"\x1b[2Jgone\n  closed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [40, 90, 120])
+def test_a_long_name_is_shortened_to_the_terminal(folder: Path, columns: int) -> None:
+    """One long name must not push every line past the edge; where nobody looks, as in a pipe, names are whole."""
+    assert folder.is_dir()
+    with Store.shared("shop", fuses=8, strict=True) as store:
+        for name in ("x" * 200, "short"):
+            store.record_success(name)
+        whole = _render.as_table("shop", "path", store.now(), store.snapshot())
+        lines = _render.as_table("shop", "path", store.now(), store.snapshot(), columns).splitlines()
+    assert 1 == whole.count("x" * 200)
+    assert {len(lines[0])} == {len(line) for line in lines}
+    assert len(lines[0]) <= max(columns, 12 + 74)
+    assert "xxx...  closed" in lines[2]
+    assert "short " in lines[1]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_output_that_finds_no_room_is_one_line_of_complaint(folder: Path, form: list[str]) -> None:
+    """Exit code 1, and no traceback."""
+    assert folder.is_dir()
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "fuseboard.cli", "show", "--store", "shop", *form]
+        done = subprocess.run(  # noqa: S603 - our own program
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert (1, "fuseboard: [Errno 28] No space left on device\n") == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has left, as `| head` does; the interpreter would complain when it flushes at exit.
+    except OSError as fault:
+        # Whoever read our output may have left, as `| head` does, which needs no word.
+        if not isinstance(fault, BrokenPipeError):
+            print(f"fuseboard: {fault}", file=sys.stderr)
+        # The interpreter would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code

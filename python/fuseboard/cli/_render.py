@@ -7,6 +7,9 @@ from fuseboard._core import FuseSnapshot
 
 _HEAD = ("FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "TRIPS")
 
+_GAP = 2
+_SHORTEST_NAME = 12
+
 _COUNTERS = (
     "generation",
     "window_failures",
@@ -27,16 +30,20 @@ A fuse appears at the first call of its breaker. If you expect some, see that th
 with the same store name (--store or FUSEBOARD_STORE) and the same FUSEBOARD_DIR."""
 
 
-def as_table(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot]) -> str:
+def as_table(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot], columns: int | None = None) -> str:
     """The fuses by name, one a line; or what to look at if there are none.
 
     SECONDS is how long the fuse has been in its state, WINDOW the failures since its last success or change of state.
+    Long names are shortened where lines would not fit into so many columns.
     """
     if not fuses:
         return _EMPTY.format(store=store, path=path)
     rows = [_HEAD, *(_row(now, fuses[name]) for name in sorted(fuses))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(_line(row, widths) for row in rows)
+    if columns is not None:
+        beside = sum(_GAP + width for width in widths[1:])
+        widths[0] = min(widths[0], max(_SHORTEST_NAME, columns - beside))
+    return "\n".join(_line((_shortened(row[0], widths[0]), *row[1:]), widths) for row in rows)
 
 
 def as_json(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot]) -> str:
@@ -55,7 +62,11 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     words, numbers = 2, len(widths)
     left = [row[i].ljust(widths[i]) for i in range(words)]
     right = [row[i].rjust(widths[i]) for i in range(words, numbers)]
-    return "  ".join(left + right)
+    return (" " * _GAP).join(left + right)
+
+
+def _shortened(name: str, width: int) -> str:
+    return name if len(name) <= width else f"{name[: width - 3]}..."
 
 
 def _printable(name: str) -> str:

@@ -1,6 +1,7 @@
 """``fuseboard show``: what stands in a store."""
 
 import argparse
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,11 @@ def _run(options: argparse.Namespace) -> int:
         return _complain(2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
     except StoreOpenError as fault:
         return _complain(1, str(fault))
-    render = _render.as_json if options.json else _render.as_table
-    print(render(name, path, now, fuses))
+    if options.json:
+        print(_render.as_json(name, path, now, fuses))
+    else:
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(_render.as_table(name, path, now, fuses, columns))
     return 0
 
 
