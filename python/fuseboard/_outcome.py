@@ -24,7 +24,10 @@ def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseExc
 
     Raises:
         TypeError: ``failure_on`` or ``ignore`` is of the wrong type.
+        ValueError: ``failure_on`` is empty.
     """
+    if isinstance(failure_on, tuple) and not failure_on:
+        raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
     counts = _matcher("failure_on", failure_on)
     excluded = _matcher("ignore", ignore)
 

@@ -62,9 +62,10 @@ def test_a_tuple_means_any_of_its_classes() -> None:
 
 
 def test_an_empty_tuple_means_none() -> None:
-    """``failure_on=()`` makes everything ignored; ``ignore=()`` nothing."""
-    assert not is_failure(BoomError(), ())
+    """``ignore=()`` ignores nothing; ``failure_on=()`` would make a breaker that never opens, and is refused."""
     assert is_failure(BoomError(), ignore=())
+    with pytest.raises(ValueError, match=r"^failure_on must name at least one exception class, got \(\): the breaker "):
+        CircuitBreaker("db", failure_on=())
 
 
 def test_a_predicate_is_asked() -> None:
