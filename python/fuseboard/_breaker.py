@@ -14,7 +14,7 @@ from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
 
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F")
+F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
 
 
 class CircuitBreaker(_core.Breaker):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, cast
+from typing import Never, Self, cast
 
 from fuseboard import _core, _registry
 from fuseboard._events import announce, from_codes, logger
@@ -45,7 +45,7 @@ class Store(_core.Store):
     _told_fault: bool
     _told_small: bool
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> Self:
+    def __new__(cls, *_args: Never, **_kwargs: Never) -> Self:
         """Refuses: a store comes from a class method that says whose it is."""
         raise TypeError("use Store.shared(name), Store.private() or Store.default()")
 

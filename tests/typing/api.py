@@ -1,6 +1,7 @@
 """The public API as type checkers see it. Never run; checked by ``mypy``."""
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
@@ -129,6 +130,13 @@ def decorators_keep_signatures() -> None:
     service.method("1")  # type: ignore[arg-type]
 
 
+def only_functions_are_guarded() -> None:
+    """Functions of any kind, and what is called like one."""
+    assert_type(breaker(functools.partial(plain, 1))(), bytes)
+    breaker(5)  # type: ignore[type-var]
+    breaker("text")  # type: ignore[type-var]
+
+
 def call_returns_what_the_function_does() -> None:
     """``call`` checks arguments against the function's."""
     assert_type(breaker.call(plain, 1, text="x"), bytes)
@@ -224,6 +232,12 @@ def stores() -> None:
     store.reset_all()
     store.record_failure("db", "10")  # type: ignore[arg-type]
     store.set_open(b"db")  # type: ignore[arg-type]
+
+
+def stores_are_never_called_into_being() -> None:
+    """No argument is right, as type checkers know."""
+    Store("shop")  # type: ignore[arg-type]
+    Store(fuses=5)  # type: ignore[arg-type]
 
 
 def snapshots(seen: FuseSnapshot) -> None:
