@@ -55,7 +55,7 @@ SIGNATURES = {
 }
 
 ATTRIBUTES = {
-    CircuitBreaker: ["state", "store"],
+    CircuitBreaker: ["name", "settings", "state", "store"],
     FuseSnapshot: [
         "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "name", "probes", "rejections",
         "settings_changes", "since", "state", "successes", "trips", "window_failures",

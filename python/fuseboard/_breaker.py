@@ -56,11 +56,6 @@ class CircuitBreaker(_core.Breaker):
 
     __slots__ = ("__dict__",)
 
-    name: str
-    """The fuse."""
-    settings: Settings
-    """The numbers it decides by."""
-
     def __init__(  # noqa: PLR0913 - one argument per setting, all but the first by name
         self,
         name: str,
@@ -77,7 +72,7 @@ class CircuitBreaker(_core.Breaker):
         on_transition: Callable[[Transition], object] | None = None,
         store: Store | None = None,
     ) -> None:
-        self.settings = Settings(
+        self._settings = Settings(
             threshold=threshold,
             window=window,
             reset_timeout=reset_timeout,
@@ -88,17 +83,27 @@ class CircuitBreaker(_core.Breaker):
         )
         _core.check_name(name)
         _check_arguments(on_transition, store)
-        self.name = name
+        self._name = name
         self._store = store
         self._listener = on_transition
         self._told_awaitable = False
         self._is_failure = classifier(name, failure_on, ignore)
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
-        _check_capacity(self.settings, DEFAULT_FAILURES if store is None else store.failure_capacity)
+        _check_capacity(self._settings, DEFAULT_FAILURES if store is None else store.failure_capacity)
         if store is None:
             _registry.follow_default(self)
         else:
             self._resolve()
+
+    @property
+    def name(self) -> str:
+        """The fuse."""
+        return self._name
+
+    @property
+    def settings(self) -> Settings:
+        """The numbers it decides by."""
+        return self._settings
 
     @property
     def store(self) -> Store:

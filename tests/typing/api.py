@@ -205,6 +205,8 @@ def attributes_of_breakers() -> None:
     breaker.disable()
     breaker.reset()
     breaker.state = State.OPEN  # type: ignore[misc]
+    breaker.name = "mail"  # type: ignore[misc]
+    breaker.settings = Settings()  # type: ignore[misc]
     Settings().threshold = 3  # type: ignore[misc]
 
 

@@ -105,6 +105,16 @@ def test_a_call_under_way_is_settled_where_it_was_admitted(make_private: MakeSto
     assert State.OPEN is before.state("db").state
 
 
+@pytest.mark.parametrize("attribute", ["name", "settings", "store", "state"])
+def test_what_a_breaker_decides_by_is_set_when_it_is_made(attribute: str) -> None:
+    """An assignment would change no decision, so it is refused."""
+    breaker = CircuitBreaker("db", threshold=3)
+    before = getattr(breaker, attribute)
+    with pytest.raises(AttributeError, match=attribute):
+        setattr(breaker, attribute, before)
+    assert ("db", 3) == (breaker.name, breaker.settings.threshold)
+
+
 def test_other_settings_on_one_fuse_are_logged_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """R15: a mismatch is logged once by the breaker that comes with it; each decides by its own."""
     careful = CircuitBreaker("db", threshold=2, store=store)
