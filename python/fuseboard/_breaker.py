@@ -147,8 +147,8 @@ class CircuitBreaker(_core.Breaker):
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
 
-        If that is a coroutine or a generator, it is guarded while it runs; another awaitable, such as a future, counts
-        as ignored (rule R17).
+        If that is a coroutine or a generator, it is guarded while it runs. Another awaitable, such as an asyncio
+        future, counts as ignored; a ``concurrent.futures.Future`` is a result like any other (rule R17).
 
         Raises:
             CircuitOpenError: the fuse rejects the call; the function is not called.

@@ -6,11 +6,12 @@ Found in a review: it was taken for a success, so a service that only ever faile
 import asyncio
 import logging
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fuseboard import CircuitBreaker, Store
-from helpers import fail
+from helpers import BoomError, boom, fail
 
 
 class Later:
@@ -59,6 +60,27 @@ def test_a_future_clears_no_window(store: Store) -> None:
     asyncio.run(ask())
     fail(breaker)
     assert "open" == breaker.state.value
+
+
+def test_what_cannot_be_awaited_is_a_result(store: Store) -> None:
+    """A thread pool's future, and an iterator that is no generator: what they bring later is not seen."""
+    breaker = CircuitBreaker("db", threshold=1, store=store)
+    with ThreadPoolExecutor(1) as pool:
+        future = breaker.call(pool.submit, boom)
+    assert isinstance(future.exception(), BoomError)
+    with pytest.raises(BoomError):
+        list(breaker.call(map, boom, [1]))
+    told = store.snapshot()["db"]
+    assert (2, 0, 0) == (told.successes, told.failures, told.ignored)
+
+
+def test_the_end_of_an_iterator_is_a_failure_unless_ignored(store: Store) -> None:
+    """R10: ``StopIteration`` is an exception like others."""
+    for ignore, state in ((StopIteration, "closed"), ((), "open")):
+        breaker = CircuitBreaker("db", threshold=1, ignore=ignore, store=store)
+        with pytest.raises(StopIteration):
+            breaker.call(next, iter([]))
+        assert state == breaker.state.value
 
 
 def test_an_asynchronous_iterator_is_a_result(store: Store) -> None:
