@@ -56,6 +56,10 @@ class CircuitBreaker(_core.Breaker):
 
     __slots__ = ("__dict__",)
 
+    faults: int
+    """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
+    logged."""
+
     def __init__(  # noqa: PLR0913 - one argument per setting, all but the first by name
         self,
         name: str,
@@ -87,6 +91,7 @@ class CircuitBreaker(_core.Breaker):
         self._store = store
         self._listener = on_transition
         self._told_awaitable = False
+        self.faults = 0
         self._is_failure = classifier(name, failure_on, ignore)
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
         _check_capacity(self._settings, DEFAULT_FAILURES if store is None else store.failure_capacity)
@@ -224,6 +229,14 @@ class CircuitBreaker(_core.Breaker):
 
     def _transitioned(self, before: int, after: int, generation_us: int, error: BaseException | None) -> None:
         announce(from_codes(self.name, (before, after, generation_us), error), self._listener)
+
+    def _report(self, fault: BaseException) -> None:
+        self.faults += 1
+        if self.faults == 1:
+            logger.error(
+                "circuit %r: %s: %s, which no call is told of; later faults of this breaker are only counted",
+                self.name, type(fault).__qualname__, fault, exc_info=fault,
+            )  # fmt: skip
 
     def _follow(self, begun: Any, permit: _core.Permit) -> Any:
         followed = _follow.result(self, begun, permit)

@@ -204,8 +204,8 @@ class Ready:
 class Breaker:
     """Admits calls and settles them.
 
-    A subclass provides ``_resolve``, ``_is_failure``, ``_reject``, ``_transitioned`` and ``_follow``; what those raise
-    by mistake is reported as unraisable and never reaches the caller.
+    A subclass provides ``_resolve``, ``_is_failure``, ``_reject``, ``_transitioned``, ``_follow`` and ``_report``,
+    which is told what the others raise by mistake; none of it reaches the caller.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...

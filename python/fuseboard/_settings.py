@@ -14,8 +14,8 @@ _LONGEST_BITS = 128
 _LONGEST_TEXT = 80
 MAX_THRESHOLD = 2048
 LEAST_PROBE_US = 30_000_000
-"""How long a probe may take unless somebody says otherwise. It has to do with calls, not with ``reset_timeout``; where a
-prober's death is certain nobody waits for it (rule R11)."""
+"""How long a probe may take unless somebody says otherwise. It has to do with calls, not with ``reset_timeout``; where
+a prober's death is certain nobody waits for it (rule R11)."""
 MAX_PROBES = 8
 MAX_SUCCESSES = 65_535
 

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +27,7 @@ def test_a_wish_for_more_is_told_for_an_open_store_too(caplog: pytest.LogCapture
     assert record.getMessage().startswith("store 'shop' was made for 1024 fuses and 16 failures; ")
 
 
-@pytest.mark.usefixtures("folder")
-def test_a_store_closes_whatever_the_environment_says_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_closes_whatever_the_environment_says_by_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``close`` lets go of the table it was opened on, though ``FUSEBOARD_DIR`` names another folder now."""
     store = Store.shared("shop")
     monkeypatch.delenv("FUSEBOARD_DIR")
@@ -36,4 +36,4 @@ def test_a_store_closes_whatever_the_environment_says_by_then(monkeypatch: pytes
     del store
     gc.collect()
     assert reference() is None
-    assert "shop" not in {name for name, _ in _registry.shared}
+    assert ("shop", str(folder)) not in _registry.shared

@@ -113,7 +113,7 @@ def test_numbers_are_in_microseconds() -> None:
 
 
 def test_a_probe_may_take_as_long_as_the_fuse_stays_open_and_half_a_minute() -> None:
-    """``probe_timeout=None`` is ``reset_timeout``, at least 30 seconds: a short one says nothing of how long calls take."""
+    """``probe_timeout=None`` is ``reset_timeout``, at least 30 seconds: a short one says nothing of calls."""
     assert [30_000_000, 30_000_000, 31_000_000] == [
         Settings(reset_timeout=seconds).numbers()["probe_us"] for seconds in (1, 30, 31)
     ]
