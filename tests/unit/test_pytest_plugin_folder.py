@@ -133,7 +133,7 @@ def test_a_folder_and_a_store_that_a_test_sets_are_its_own(pytester: pytest.Pyte
     def test_second(mine):
         assert State.OPEN is Store.shared("shop", strict=True).state("db").state
     """)
-    pytester.runpytest("-q").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-q").assert_outcomes(passed=2)
     assert ["shop", "till"] == sorted(file.name.partition(".")[0] for file in (tmp_path / "mine").iterdir())
 
 
@@ -168,7 +168,8 @@ def test_a_conftest_may_name_the_plugin(pytester: pytest.Pytester, host: Path, m
 
 def test_this_very_suite_is_off_the_hosts_tables() -> None:
     """It is active wherever fuseboard is installed beside pytest."""
-    path = Store.shared("shop", strict=True).path
-    assert path is not None
-    assert Path(os.environ["FUSEBOARD_DIR"]) == Path(path).parent
-    assert Path(path).parent.name.startswith("fuseboard-pytest-")
+    with Store.shared("shop", strict=True) as store:
+        assert store.path is not None
+        folder = Path(store.path).parent
+    assert Path(os.environ["FUSEBOARD_DIR"]) == folder
+    assert folder.name.startswith("fuseboard-pytest-")
