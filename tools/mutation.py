@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target/mutation"
 QUICK = {
-    "core": ["--lib", "--test", "machine", "--test", "edges"],
-    "shm": ["--lib", "--test", "create", "--test", "open_errors", "--test", "fork", "--test", "threads"],
+    "core": ["--lib", "--test", "machine", "--test", "edges", "--test", "journal"],
+    "shm": ["--lib", "--test", "create", "--test", "open_errors", "--test", "fork", "--test", "threads", "--test", "journal"],
 }
 MUTMUT = """
 [tool.mutmut]

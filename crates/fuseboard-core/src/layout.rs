@@ -178,9 +178,70 @@ impl Header {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(fuseboard_loom)))]
 mod tests {
     use super::*;
+
+    const BOOT: u64 = 7;
+
+    /// The header of a new table with eight slots and four entries in each log, and that table's length.
+    fn header() -> (Header, u64) {
+        let zero = || AtomicU64::new(0);
+        let header = Header {
+            magic: zero(),
+            version: zero(),
+            fingerprint: zero(),
+            slots: zero(),
+            log_len: zero(),
+            boot: zero(),
+            hash_key: [zero(), zero()],
+            created_us: zero(),
+            reserved: std::array::from_fn(|_| zero()),
+        };
+        let geometry = Geometry::for_capacity(8, 4).expect("in range");
+        header.write(geometry, BOOT, [1, 2], 3);
+        (header, geometry.bytes() as u64)
+    }
+
+    #[test]
+    fn a_header_says_what_was_written() {
+        let (header, bytes) = header();
+        assert_eq!(Ok(Geometry::for_capacity(8, 4).expect("in range")), header.check(BOOT, bytes));
+        let written = [&header.hash_key[0], &header.hash_key[1], &header.created_us];
+        assert_eq!([1, 2, 3], written.map(|word| word.load(Ordering::Relaxed)));
+    }
+
+    /// T09, T10: each thing that does not fit is told apart; none of them alone passes.
+    #[test]
+    fn a_header_that_does_not_fit_is_refused() {
+        type Field = fn(&Header) -> &AtomicU64;
+        let faults: [(Field, u64, HeaderError); 9] = [
+            (|it| &it.magic, MAGIC.swap_bytes(), HeaderError::Magic),
+            (|it| &it.version, 0, HeaderError::Version(0)),
+            (|it| &it.version, 2, HeaderError::Version(2)),
+            (|it| &it.fingerprint, FINGERPRINT + 1, HeaderError::Version(VERSION)),
+            (|it| &it.slots, 7, HeaderError::Geometry),
+            (|it| &it.slots, 16, HeaderError::Geometry),
+            (|it| &it.slots, 1 << 63, HeaderError::Geometry),
+            (|it| &it.log_len, 3, HeaderError::Geometry),
+            (|it| &it.boot, BOOT + 1, HeaderError::Boot),
+        ];
+        for (field, value, error) in faults {
+            let (header, bytes) = header();
+            field(&header).store(value, Ordering::Relaxed);
+            assert_eq!(Err(error), header.check(BOOT, bytes), "{value}");
+        }
+        let (header, bytes) = header();
+        assert_eq!([Err(HeaderError::Geometry); 2], [bytes - 1, bytes + 1].map(|bytes| header.check(BOOT, bytes)));
+    }
+
+    /// The offsets of sections live in files: what changes them is another layout, and another fingerprint (FNV-1a).
+    #[test]
+    fn the_places_of_sections_are_fixed() {
+        let offsets = Geometry::for_capacity(1024, 256).expect("in range").offsets();
+        assert_eq!([4_096, 20_480, 217_088, 430_080, 2_527_232, 3_051_520, 3_317_760], offsets);
+        assert_eq!((0x4655_5345_4252_4431, 1, 0x3c3c_6c85_3eaf_cd7f), (MAGIC, VERSION, FINGERPRINT));
+    }
 
     #[test]
     fn a_default_table_is_a_few_mebibytes() {

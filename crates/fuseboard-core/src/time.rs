@@ -55,6 +55,12 @@ pub const fn remaining(now_us: u64, deadline_us: u64) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Processes of two builds that decide by the same table must agree on these.
+    #[test]
+    fn the_spans_are_seven_days_and_a_minute() {
+        assert_eq!((604_800_000_000, 60_000_000), (HORIZON_US, AHEAD_US));
+    }
+
     #[test]
     fn a_stamp_never_goes_back_within_the_horizon() {
         assert_eq!(7, not_before(7, 5));

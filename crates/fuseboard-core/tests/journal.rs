@@ -1,0 +1,300 @@
+//! The journal in one thread: what is written down, what is not, and what others write down for those who could not.
+//! Races at it are the models' (`model_journal.rs`).
+#![cfg(not(fuseboard_loom))]
+
+use fuseboard_core::fuse::{Cell, Effect, Fuse, Transition};
+use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Head, Journal, Place, Record};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::telling::Scribe;
+use fuseboard_core::time::AHEAD_US;
+
+const NOW: u64 = 1_000_000_000;
+const POLICY: Policy = Policy {
+    threshold: 1,
+    window_us: 1_000_000,
+    reset_us: 1_000_000,
+    probes: 1,
+    success_threshold: 1,
+    probe_us: 1_000_000,
+    clear_on_success: true,
+};
+const SLOT: u32 = 3;
+const OTHER_SLOT: u32 = 5;
+/// More than a hint of a pid can hold, and one of them that it can.
+const PID: u32 = 0x0055_5555;
+const SHORT_PID: u32 = 0x0015_5555;
+
+/// A fuse and the journal of its table.
+struct Book {
+    cell: Cell,
+    log: [AtomicU64; 4],
+    head: Head,
+    places: Vec<Place>,
+}
+
+impl Book {
+    fn new(places: usize) -> Self {
+        let places = (0..places).map(|_| Place::new()).collect();
+        Self { cell: Cell::new(), log: [0; 4].map(AtomicU64::new), head: Head::new(), places }
+    }
+
+    fn journal(&self) -> Journal<'_> {
+        Journal::new(&self.head, &self.places)
+    }
+
+    fn fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log).with_scribe(Scribe { journal: self.journal(), slot: SLOT, pid: PID })
+    }
+
+    /// What stands there, oldest first.
+    fn read(&self) -> Vec<Record> {
+        (0..self.journal().next()).filter_map(|ticket| self.journal().read(ticket)).collect()
+    }
+
+    /// Takes a ticket as a writer does that is killed before it writes anything.
+    fn leave_a_hole(&self) {
+        let elsewhere: Vec<_> = self.places.iter().map(|_| Place::new()).collect();
+        Journal::new(&self.head, &elsewhere).append(record(0));
+    }
+}
+
+fn record(number: u32) -> Record {
+    Record {
+        slot: number,
+        generation: NOW + u64::from(number),
+        from: State::Closed,
+        to: State::Open,
+        cause: Cause::Threshold,
+        pid: number,
+        about: About::new(b"TimeoutError"),
+    }
+}
+
+/// A record of a transition of [`Book::fuse`] that somebody else wrote down from its maker's note.
+fn noted(made: Transition) -> Record {
+    let Transition { from, to, generation, cause } = made;
+    Record { slot: SLOT, generation, from, to, cause, pid: SHORT_PID, about: About::NOTHING }
+}
+
+/// T14: the journal gives back what was written, at the limits of each field too.
+#[test]
+fn a_record_is_read_as_it_was_written() {
+    let book = Book::new(8);
+    let largest = Record {
+        slot: u32::MAX,
+        generation: (1 << 48) - 1,
+        from: State::Disabled,
+        to: State::Disabled,
+        cause: Cause::Forgotten,
+        pid: u32::MAX,
+        about: About::new(&[0xff; ABOUT_MAX]),
+    };
+    let unseen = State::Unseen;
+    let about = About::NOTHING;
+    let smallest = Record { slot: 0, generation: 0, from: unseen, to: unseen, cause: Cause::Unknown, pid: 0, about };
+    let written = [record(1), largest, smallest, record(2)];
+    written.iter().for_each(|record| book.journal().append(*record));
+    assert_eq!(written.as_slice(), book.read());
+}
+
+/// T14: what an empty place holds is no record, and a writer killed behind its ticket leaves a hole; others go on behind it.
+#[test]
+fn a_hole_is_no_record_and_hides_none() {
+    let book = Book::new(4);
+    assert_eq!([None; 4], [0, 1, 2, 3].map(|ticket| book.journal().read(ticket)));
+    book.journal().append(record(1));
+    book.leave_a_hole();
+    book.journal().append(record(2));
+    assert_eq!(3, book.journal().next());
+    assert_eq!([Some(record(1)), None, Some(record(2))], [0, 1, 2].map(|ticket| book.journal().read(ticket)));
+}
+
+/// T14: a ring of four holds the latest four, each under its own ticket, and says which may still be there.
+#[test]
+fn a_lap_overwrites_the_oldest_record_and_no_other() {
+    let book = Book::new(4);
+    assert_eq!((0, 0), (book.journal().oldest(), book.journal().next()));
+    for written in 0..10 {
+        book.journal().append(record(written));
+        let end = u64::from(written) + 1;
+        assert_eq!((end.saturating_sub(4), end), (book.journal().oldest(), book.journal().next()));
+        for ticket in 0..16 {
+            let expected = (book.journal().oldest()..end).contains(&ticket).then(|| record(ticket as u32));
+            assert_eq!(expected, book.journal().read(ticket), "ticket {ticket} of {end}");
+        }
+    }
+}
+
+/// T14: a hole does not give out the record that stood there a lap before.
+#[test]
+fn a_hole_does_not_show_the_record_of_the_lap_before() {
+    let book = Book::new(2);
+    (1..=2).for_each(|number| book.journal().append(record(number)));
+    book.leave_a_hole();
+    assert_eq!(None, book.journal().read(2));
+}
+
+/// A journal with any other number of places would lose records.
+#[test]
+#[should_panic(expected = "3 places")]
+fn the_places_of_a_journal_are_a_power_of_two() {
+    _ = Book::new(3).journal();
+}
+
+/// What is said about a transition is kept whole up to its limit, and cut there.
+#[test]
+fn a_description_is_cut_at_its_limit() {
+    assert_eq!(95, ABOUT_MAX);
+    let letters: Vec<u8> = (0..200).map(|i| b'a' + i % 26).collect();
+    for len in [0, 1, 6, 7, 8, 15, 94, 95, 96, 200] {
+        assert_eq!(&letters[..len.min(ABOUT_MAX)], About::new(&letters[..len]).to_vec(), "{len}");
+    }
+    assert_eq!("\"TimeoutError\"", format!("{:?}", About::new(b"TimeoutError")));
+}
+
+/// The codes of causes live in files: they are never renumbered, and one that nobody knows is "unknown" (T10).
+#[test]
+fn the_codes_of_causes_are_fixed() {
+    let causes = [
+        Cause::Unknown,
+        Cause::Threshold,
+        Cause::ResetTimeout,
+        Cause::ProbeFailed,
+        Cause::ProbesSucceeded,
+        Cause::Set,
+        Cause::Operator,
+        Cause::Forgotten,
+    ];
+    for (code, cause) in (0..).zip(causes) {
+        assert_eq!((code, cause), (cause as u8, Cause::from_code(code)));
+    }
+    assert!((8..=u8::MAX).all(|code| Cause::from_code(code) == Cause::Unknown));
+}
+
+/// T14: whoever made a transition writes it down once, with all it knows; to do it again adds nothing.
+#[test]
+fn a_maker_writes_its_transition_down_once() {
+    let book = Book::new(8);
+    let made = book.fuse().set(State::Open, NOW).expect("no hold");
+    let about = About::new(b"ConnectionError");
+    (0..2).for_each(|_| book.fuse().write_down(made, about));
+    book.fuse().catch_up();
+    assert_eq!(vec![Record { pid: PID, about, ..noted(made) }], book.read());
+}
+
+/// T14: a fuse that belongs to no table's journal works without one.
+#[test]
+fn a_fuse_without_a_journal_writes_nothing_down() {
+    let book = Book::new(8);
+    let fuse = Fuse::new(&book.cell, &book.log);
+    let made = fuse.set(State::Open, NOW).expect("no hold");
+    fuse.write_down(made, About::NOTHING);
+    fuse.catch_up();
+    assert_eq!((0, State::Open), (book.journal().next(), fuse.word().state()));
+}
+
+/// T14: a transition whose maker was killed right behind it is written down before the next one: its states and cause, and
+/// its maker's pid, not that of whoever wrote it.
+#[test]
+fn the_next_transition_tells_what_a_killed_process_left_out() {
+    let book = Book::new(8);
+    let fuse = book.fuse();
+    let permit = fuse.admit(&POLICY, NOW).verdict.expect("closed");
+    let Effect::Changed(tripped) = fuse.failed(&POLICY, permit, NOW + 1) else { panic!("the first failure trips") };
+    assert!(book.read().is_empty());
+    let other = fuse.with_scribe(Scribe { journal: book.journal(), slot: OTHER_SLOT, pid: 1 });
+    let isolated = other.command(State::Isolated, || NOW + 2).expect("an operator's word");
+    assert_eq!((State::Closed, State::Open, Cause::Threshold), (tripped.from, tripped.to, tripped.cause));
+    assert_eq!(vec![Record { slot: OTHER_SLOT, ..noted(tripped) }], book.read());
+    fuse.catch_up();
+    assert_eq!(Some(&Record { pid: 1, ..noted(isolated) }), book.read().get(1));
+}
+
+/// T14: each change of state has its cause, whether its maker says so or another reads its note.
+#[test]
+fn each_change_of_state_has_its_cause() {
+    let book = Book::new(16);
+    let fuse = book.fuse();
+    let expected = [
+        (State::Open, Cause::Set, NOW),
+        (State::HalfOpen, Cause::ResetTimeout, NOW + POLICY.reset_us),
+        (State::Open, Cause::ProbeFailed, NOW + POLICY.reset_us + 1),
+        (State::HalfOpen, Cause::ResetTimeout, NOW + 3 * POLICY.reset_us),
+        (State::Closed, Cause::ProbesSucceeded, NOW + 3 * POLICY.reset_us + 1),
+        (State::Disabled, Cause::Operator, NOW + 3 * POLICY.reset_us + 2),
+        (State::Closed, Cause::Forgotten, NOW + 3 * POLICY.reset_us + 3),
+    ];
+    fuse.set(State::Open, NOW);
+    let probe = fuse.admit(&POLICY, expected[1].2).verdict.expect("its time is up");
+    fuse.failed(&POLICY, probe, expected[2].2);
+    let probe = fuse.admit(&POLICY, expected[3].2).verdict.expect("its time is up");
+    fuse.succeeded(&POLICY, probe, expected[4].2);
+    fuse.command(State::Disabled, || expected[5].2);
+    fuse.forget(|| expected[6].2);
+    fuse.catch_up();
+    let told: Vec<_> = book.read().iter().map(|record| (record.to, record.cause, record.generation)).collect();
+    assert_eq!(expected.as_slice(), told);
+    let chain: Vec<_> = book.read().iter().skip(1).map(|record| record.from).collect();
+    let before: Vec<_> = expected[..6].iter().map(|(to, ..)| *to).collect();
+    assert_eq!(before, chain);
+}
+
+/// T14: those whom a fuse turns away leave a transition to its maker for ten milliseconds, and then write it down.
+#[test]
+fn who_is_turned_away_tells_a_transition_after_ten_milliseconds() {
+    let book = Book::new(8);
+    let made = book.fuse().set(State::Open, NOW).expect("no hold");
+    assert!(book.fuse().admit(&POLICY, NOW + 9_999).verdict.is_err());
+    assert_eq!(0, book.journal().next());
+    assert!(book.fuse().admit(&POLICY, NOW + 10_000).verdict.is_err());
+    assert_eq!(vec![noted(made)], book.read());
+    book.fuse().write_down(made, About::new(b"too late"));
+    assert_eq!(vec![noted(made)], book.read());
+}
+
+/// T14: that a fuse is used for the first time is no event, nor is a reset of a closed one; what follows is.
+#[test]
+fn first_use_and_reset_of_a_closed_fuse_are_no_events() {
+    let book = Book::new(8);
+    let fuse = book.fuse();
+    for used in [
+        |fuse: Fuse<'_>| _ = fuse.admit(&POLICY, NOW),
+        |fuse: Fuse<'_>| _ = fuse.record_failure(1_000_000, NOW),
+        |fuse: Fuse<'_>| fuse.record_success(NOW),
+    ] {
+        used(fuse);
+        fuse.catch_up();
+        let forgotten = fuse.forget(|| NOW).expect("it was used");
+        fuse.write_down(forgotten, About::NOTHING);
+        fuse.catch_up();
+    }
+    assert_eq!(0, book.journal().next());
+    let opened = fuse.set(State::Open, NOW).expect("no hold");
+    fuse.catch_up();
+    assert_eq!(vec![noted(opened)], book.read());
+}
+
+/// T14: a transition of which only the state is known is told with an unknown cause and by nobody.
+#[test]
+fn a_note_of_another_generation_says_nothing() {
+    let book = Book::new(8);
+    let made = Fuse::new(&book.cell, &book.log).set(State::Open, NOW).expect("no hold");
+    book.fuse().catch_up();
+    assert_eq!(vec![Record { cause: Cause::Unknown, pid: 0, ..noted(made) }], book.read());
+}
+
+/// T10: damage may say that generations far ahead are told. An operator's word mends that, so that what follows is told; it
+/// leaves what no damage put there.
+#[test]
+fn an_operators_word_mends_what_is_told() {
+    for (ahead, told) in [(AHEAD_US, 0), (AHEAD_US + 1, 1)] {
+        let book = Book::new(8);
+        let damage = Transition { from: State::Open, to: State::Open, generation: NOW + ahead, cause: Cause::Set };
+        book.fuse().write_down(damage, About::NOTHING);
+        let made = book.fuse().command(State::Isolated, || NOW).expect("an operator's word");
+        book.fuse().write_down(made, About::NOTHING);
+        assert_eq!(told, book.read().len(), "{ahead}");
+    }
+}
