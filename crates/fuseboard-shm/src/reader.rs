@@ -75,7 +75,8 @@ impl Reader {
     /// Goes past what the ring has dropped, or back into it if damage took it elsewhere; where it ends just now.
     fn begin(&mut self, table: &Table) -> u64 {
         let (oldest, end) = (table.journal().oldest(), table.journal().next());
-        self.lost += oldest.saturating_sub(self.next);
+        // Saturating: damage may take the journal ahead more than once.
+        self.lost = self.lost.saturating_add(oldest.saturating_sub(self.next));
         if !(oldest..=end).contains(&self.next) {
             self.next = oldest;
         }
@@ -102,7 +103,7 @@ impl Reader {
         let (ticket, record) = (self.next, table.journal().read(self.next));
         self.next += 1;
         let Some(record) = record else {
-            self.lost += u64::from(table.journal().oldest() > ticket);
+            self.lost = self.lost.saturating_add(u64::from(table.journal().oldest() > ticket));
             return None;
         };
         let last = self.read.entry(record.slot).or_default();
