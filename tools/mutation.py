@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target/mutation"
 QUICK = {
     "core": ["--lib", "--test", "machine", "--test", "edges", "--test", "journal"],
-    "shm": ["--lib", "--test", "create", "--test", "open_errors", "--test", "fork", "--test", "threads", "--test", "journal"],
+    "shm": ["--lib", "--test", "create", "--test", "open_errors", "--test", "fork", "--test", "threads", "--test", "journal", "--test", "store"],
 }
 MUTMUT = """
 [tool.mutmut]
