@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target/mutation"
 QUICK = {
-    "core": ["--lib", "--test", "machine", "--test", "edges", "--test", "journal"],
-    "shm": ["--lib", "--test", "create", "--test", "open_errors", "--test", "fork", "--test", "threads", "--test", "journal", "--test", "store"],
+    "core": ["--lib", *(f"--test={name}" for name in ["machine", "edges", "journal"])],
+    "shm": ["--lib", *(f"--test={name}" for name in ["create", "open_errors", "fork", "journal", "store", "threads"])],
 }
 MUTMUT = """
 [tool.mutmut]
