@@ -129,4 +129,16 @@ mod tests {
         assert_eq!((Ok(()), Err(Errno::EXIST)), (made, again));
         assert_eq!((vec![wanted.path], 0o100_600), (names, mode));
     }
+
+    /// What systems without `fallocate` do: every byte is written, and none more.
+    #[test]
+    fn a_draft_is_filled_with_zeroes_to_its_length() {
+        let path = std::env::temp_dir().join(format!("fuseboard-test-{:016x}", random_u64()));
+        let file = fs::File::options().create_new(true).write(true).open(&path).expect("a temporary file");
+        let written = write_zeroes(&OwnedFd::from(file), 200_001);
+        let bytes = fs::read(&path).expect("our file");
+        fs::remove_file(&path).expect("our file");
+        assert_eq!((Ok(()), 200_001), (written, bytes.len()));
+        assert!(bytes.iter().all(|byte| *byte == 0));
+    }
 }

@@ -11,6 +11,7 @@ use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::owner;
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
 
@@ -66,6 +67,16 @@ fn each_call_is_counted_as_what_became_of_it() {
     let close = changed(handle.settle(&POLICY, &probe, Outcome::Success));
     assert_eq!((State::HalfOpen, State::Closed, Cause::ProbesSucceeded), (close.from, close.to, close.cause));
     assert_eq!([3, 3, 1, 2, 1, 1, 1, 1], counted(&store));
+}
+
+/// T07: a process counts on the line that its token chooses.
+#[test]
+fn a_process_counts_on_its_own_line() {
+    let (store, _) = store();
+    let handle = pinned(&store, "db");
+    handle.settle(&POLICY, &ticket(&handle), Outcome::Ignored);
+    let slot = store.find("db").expect("it was used");
+    assert_eq!(1, totals(&slot.stripes()[owner::stripe()..][..1])[2]);
 }
 
 /// R04: a success while the window holds a failure clears it; one while it is empty is counted without a change.
