@@ -6,9 +6,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use common::{Folder, cannot};
+use common::{Folder, cannot, small};
 use fuseboard_core::layout::{MAGIC, VERSION};
+use fuseboard_shm::clock::Clock;
 use fuseboard_shm::error::Kind;
+use fuseboard_shm::open;
 
 /// Offsets of words in the header (`docs/reference/store-format.md`).
 const AT_VERSION: u64 = 8;
@@ -207,4 +209,32 @@ fn what_belongs_to_somebody_else_is_refused() {
     std::os::unix::fs::chown(&folder.0, Some(1), None).expect("root may");
     refused(&folder, Kind::Place, "belongs to user 1");
     assert_eq!(1, fs::metadata(&folder.0).expect("still there").uid());
+}
+
+/// T11: a relative path means another folder in another working directory, so no table lies in one.
+#[test]
+fn a_relative_folder_is_refused() {
+    let error = open::open("shop", Some(Path::new("tables")), small(), Clock::System).expect_err("a relative path");
+    assert_eq!((Kind::Place, Path::new("tables")), (error.kind, error.path.as_path()));
+    assert!(error.found.contains("is a relative path") && !Path::new("tables").exists(), "{error}");
+}
+
+/// T08: a copy with holes gets its whole room when it is opened, not a signal at a store to a page that is not there; what
+/// stands in it stays.
+#[test]
+fn a_copy_with_holes_gets_its_room_when_it_is_opened() {
+    let (folder, file) = with_table();
+    let bytes = file.metadata().expect("our own file").len();
+    let mut header = [0; 4096];
+    file.read_exact_at(&mut header, 0).expect("our own file");
+    for len in [0, bytes] {
+        file.set_len(len).expect("our own file");
+    }
+    file.write_all_at(&header, 0).expect("our own file");
+    let blocks = || file.metadata().expect("our own file").blocks() * 512;
+    assert!(blocks() < bytes, "there are holes");
+    folder.table("shop");
+    let mut after = [0; 4096];
+    file.read_exact_at(&mut after, 0).expect("our own file");
+    assert!(blocks() >= bytes && header == after, "{} of {bytes}", blocks());
 }
