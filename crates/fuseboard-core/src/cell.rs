@@ -17,7 +17,7 @@ pub struct Cell {
     pub(crate) settings: AtomicU64,
     /// How often a breaker came with other settings than the one before it.
     pub(crate) settings_changes: AtomicU64,
-    /// The generation up to which the journal knows of this fuse.
+    /// The generation up to which the journal knows of this fuse, and the state in that.
     pub(crate) told: AtomicU64,
     /// What brought about the generation that begins next, or began last.
     pub(crate) note: AtomicU64,

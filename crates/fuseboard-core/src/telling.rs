@@ -1,16 +1,19 @@
 //! Writing transitions down: what a fuse adds to the journal, and what it adds for those who could not.
 //!
 //! Three words of a fuse take part. The fuse word says which generation it is in; **told** is the generation up to which
-//! the journal knows of it; the **note** says what brought a generation about, and is put down before the generation
-//! begins. Whoever ends a generation first sees to it that the journal knows of it, from the note if its maker has not
-//! come to it. So the records of one fuse stand in the journal in their order, and a transition whose maker was killed
-//! right behind it is missing only until somebody asks.
+//! the journal knows of it, and the state in that; the **note** says what brings a generation about, and is put down
+//! before the generation begins. Whoever ends a generation first sees to it that the journal knows of it, if its maker has
+//! not come to that. So the records of one fuse stand in the journal in their order, the state before a transition is always
+//! the one told last, and a transition whose maker was killed right behind it is missing only until somebody asks.
+//!
+//! A note is only a hint: of several who are about to end one generation, the one whose note stands last need not be the
+//! one whose swap succeeds. Then the cause is not known.
 
 use crate::fuse::{Fuse, Transition};
 use crate::journal::{About, Cause, Journal, Record};
 use crate::state::State;
 use crate::sync::Ordering;
-use crate::time::{age, is_far_ahead};
+use crate::time::{STAMP_BITS, age, is_far_ahead};
 use crate::word::Word;
 
 /// Where a fuse's transitions are written down, and by whom.
@@ -29,16 +32,17 @@ const PATIENCE_US: u64 = 10_000;
 
 const PID_BITS: u32 = 22;
 const PID_MASK: u64 = (1 << PID_BITS) - 1;
+const CAUSE_SHIFT: u32 = 24;
 const TAG_SHIFT: u32 = 40;
+const TOLD_SHIFT: u32 = u64::BITS - STAMP_BITS;
 
-/// What brings a generation about: the low 24 bits of its stamp, the state before, the cause, and the process.
+/// What brings a generation about: the low 24 bits of its stamp, the cause, and the process.
 #[derive(Clone, Copy)]
 struct Note(u64);
 
 impl Note {
-    fn new(seen: Word, next: Word, cause: Cause, pid: u32) -> Self {
-        let (from, pid) = (seen.state() as u64, u64::from(pid) & PID_MASK);
-        Self(next.generation() << TAG_SHIFT | from << 32 | (cause as u64) << 24 | pid)
+    fn new(next: Word, cause: Cause, pid: u32) -> Self {
+        Self(next.generation() << TAG_SHIFT | (cause as u64) << CAUSE_SHIFT | u64::from(pid) & PID_MASK)
     }
 
     /// The note, if it is of the generation that `word` is in.
@@ -46,16 +50,30 @@ impl Note {
         (self.0 >> TAG_SHIFT == word.generation() << TAG_SHIFT >> TAG_SHIFT).then_some(self)
     }
 
-    fn from(self) -> State {
-        State::from_code((self.0 >> 32 & 0b111) as u8)
-    }
-
     fn cause(self) -> Cause {
-        Cause::from_code((self.0 >> 24) as u8)
+        Cause::from_code((self.0 >> CAUSE_SHIFT) as u8)
     }
 
     fn pid(self) -> u32 {
         (self.0 & PID_MASK) as u32
+    }
+}
+
+/// A generation and the state in it. Zeroes are a fuse never seen.
+#[derive(Clone, Copy)]
+struct Told(u64);
+
+impl Told {
+    fn new(generation: u64, state: State) -> Self {
+        Self(generation << TOLD_SHIFT | state as u64)
+    }
+
+    fn generation(self) -> u64 {
+        self.0 >> TOLD_SHIFT
+    }
+
+    fn state(self) -> State {
+        State::from_code((self.0 & 0b111) as u8).visible()
     }
 }
 
@@ -70,8 +88,8 @@ impl<'a> Fuse<'a> {
     /// is lost if it never comes to it.
     pub fn write_down(self, transition: Transition, about: About) {
         let Some(scribe) = self.scribe else { return };
-        let Transition { from, to, generation, cause } = transition;
-        self.tell(generation, Record { slot: scribe.slot, generation, from, to, cause, pid: scribe.pid, about });
+        let Transition { to, generation, cause, .. } = transition;
+        self.tell(scribe, to, generation, (cause, scribe.pid, about));
     }
 
     /// Writes down the transition that the fuse made last, unless it is.
@@ -91,43 +109,73 @@ impl<'a> Fuse<'a> {
         let Some(scribe) = self.scribe else { return };
         self.see_told(seen);
         // Release: the swap that follows hands it on; before that it is of a generation that nobody sees.
-        self.cell.note.store(Note::new(seen, next, cause, scribe.pid).0, Ordering::Release);
+        self.cell.note.store(Note::new(next, cause, scribe.pid).0, Ordering::Release);
     }
 
     /// Sees to it that the journal knows of the generation of `seen`.
     pub(crate) fn see_told(self, seen: Word) {
         let Some(scribe) = self.scribe else { return };
-        if self.cell.told.load(Ordering::Acquire) >= seen.generation() {
+        if self.told().generation() >= seen.generation() {
             return;
         }
         let note = Note(self.cell.note.load(Ordering::Acquire)).of(seen);
-        let (from, cause, pid) =
-            note.map_or((State::Unseen, Cause::Unknown, 0), |note| (note.from(), note.cause(), note.pid()));
-        let (to, generation) = (seen.state().visible(), seen.generation());
-        let from = from.visible();
-        self.tell(generation, Record { slot: scribe.slot, generation, from, to, cause, pid, about: About::NOTHING });
+        let (cause, pid) = note.map_or((Cause::Unknown, 0), |note| (note.cause(), note.pid()));
+        self.tell(scribe, seen.state().visible(), seen.generation(), (cause, pid, About::NOTHING));
     }
 
-    /// Writes a record down unless somebody has, and moves `told` on.
-    fn tell(self, generation: u64, record: Record) {
-        let Some(scribe) = self.scribe else { return };
-        let told = self.cell.told.load(Ordering::Acquire);
-        if told >= generation {
+    fn told(self) -> Told {
+        Told(self.cell.told.load(Ordering::Acquire))
+    }
+
+    /// Writes the transition to a generation down unless somebody has, and moves `told` on. Nobody ends a generation that
+    /// is not told, so what is told is the generation before.
+    fn tell(self, scribe: Scribe<'_>, to: State, generation: u64, (cause, pid, about): (Cause, u32, About)) {
+        let told = self.told();
+        if told.generation() >= generation {
             return;
         }
+        let from = told.state();
         // A fuse that was never seen is closed: that it is used is no event, nor that it is reset while closed.
-        if record.from != record.to {
-            scribe.journal.append(record);
+        if from != to {
+            scribe.journal.append(Record { slot: scribe.slot, generation, from, to, cause, pid, about });
         }
         // AcqRel: whoever sees it told sees the ticket taken. Lost only to somebody who told as much, or more.
-        _ = self.cell.told.compare_exchange(told, generation, Ordering::AcqRel, Ordering::Relaxed);
+        let now = Told::new(generation, to);
+        _ = self.cell.told.compare_exchange(told.0, now.0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// Takes away what damage left, so that later transitions are told.
     pub(crate) fn mend_told(self, now_us: impl Fn() -> u64) {
-        let told = self.cell.told.load(Ordering::Acquire);
-        if is_far_ahead(now_us(), told) {
-            _ = self.cell.told.compare_exchange(told, 0, Ordering::AcqRel, Ordering::Relaxed);
+        let told = self.told();
+        if is_far_ahead(now_us(), told.generation()) {
+            _ = self.cell.told.compare_exchange(told.0, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests {
+    use super::*;
+    use crate::fuse::Cell;
+    use crate::journal::{Head, Place};
+    use crate::sync::AtomicU64;
+
+    /// T14: a close whose maker was killed behind it is told, although a rival's note stands over its own.
+    #[test]
+    fn a_close_under_a_rivals_note_is_told() {
+        let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
+        let (head, places) = (Head::new(), [(); 4].map(|()| Place::new()));
+        let scribe = Scribe { journal: Journal::new(&head, &places), slot: 0, pid: 7 };
+        let fuse = Fuse::new(&cell, &log).with_scribe(scribe);
+        fuse.set(State::HalfOpen, 1_000);
+        fuse.catch_up();
+        let seen = fuse.word();
+        let (closed, opened) = (seen.moved_to(State::Closed, 2_000), seen.moved_to(State::Open, 2_001));
+        fuse.announce(seen, closed, Cause::ProbesSucceeded);
+        fuse.announce(seen, opened, Cause::ProbeFailed);
+        assert!(fuse.swap(seen, closed));
+        fuse.catch_up();
+        let told = scribe.journal.read(1).map(|record| (record.from, record.to, record.generation));
+        assert_eq!(Some((State::HalfOpen, State::Closed, 2_000)), told);
     }
 }

@@ -291,7 +291,7 @@ fn a_note_of_another_generation_says_nothing() {
 fn an_operators_word_mends_what_is_told() {
     for (ahead, told) in [(AHEAD_US, 0), (AHEAD_US + 1, 1)] {
         let book = Book::new(8);
-        let damage = Transition { from: State::Open, to: State::Open, generation: NOW + ahead, cause: Cause::Set };
+        let damage = Transition { from: State::Closed, to: State::Closed, generation: NOW + ahead, cause: Cause::Set };
         book.fuse().write_down(damage, About::NOTHING);
         let made = book.fuse().command(State::Isolated, || NOW).expect("an operator's word");
         book.fuse().write_down(made, About::NOTHING);
