@@ -91,8 +91,7 @@ fn a_record_is_read_as_it_was_written() {
         pid: u32::MAX,
         about: About::new(&[0xff; ABOUT_MAX]),
     };
-    let unseen = State::Unseen;
-    let about = About::NOTHING;
+    let (unseen, about) = (State::Unseen, About::NOTHING);
     let smallest = Record { slot: 0, generation: 0, from: unseen, to: unseen, cause: Cause::Unknown, pid: 0, about };
     let written = [record(1), largest, smallest, record(2)];
     written.iter().for_each(|record| book.journal().append(*record));
