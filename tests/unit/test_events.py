@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import logging
 import pickle
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -104,6 +105,15 @@ def test_a_listener_that_raises_does_not_change_a_result(store: Store, clock: Cl
     assert 7 == breaker.call(lambda: 7)
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C interrupts, as at a terminal; a shell's background job ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 def test_an_interrupt_in_a_listener_is_not_lost(store: Store) -> None:
     """Ctrl-C while a listener runs comes again as soon as the call is over."""
 
