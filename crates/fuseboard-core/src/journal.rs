@@ -10,6 +10,8 @@
 //! generation does it first ([`crate::fuse::Fuse`]); so do those whom the fuse turns away, and readers. Then two may write
 //! the same record, and a reader drops what is not later than what it has read of that slot.
 
+use std::ops::Range;
+
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::STAMP_MAX;
@@ -215,7 +217,14 @@ impl<'a> Journal<'a> {
     /// The oldest ticket whose record may still be there.
     #[must_use]
     pub fn oldest(self) -> u64 {
-        self.next().saturating_sub(self.places.len() as u64)
+        self.span().start
+    }
+
+    /// The tickets whose records may still be there, by one look at the head.
+    #[must_use]
+    pub fn span(self) -> Range<u64> {
+        let next = self.next();
+        next.saturating_sub(self.places.len() as u64)..next
     }
 
     /// Writes a record down.

@@ -107,7 +107,10 @@ impl<'a> Fuse<'a> {
     /// What is done before `seen` is swapped for a word of a later generation.
     pub(crate) fn announce(self, seen: Word, next: Word, cause: Cause) {
         let Some(scribe) = self.scribe else { return };
-        self.see_told(seen);
+        // Only what damage left is later than what comes behind it; that is nothing to tell.
+        if next.generation() > seen.generation() {
+            self.see_told(seen);
+        }
         // Release: the swap that follows hands it on; before that it is of a generation that nobody sees.
         self.cell.note.store(Note::new(next, cause, scribe.pid).0, Ordering::Release);
     }

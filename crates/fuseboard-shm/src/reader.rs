@@ -1,8 +1,10 @@
 //! Reading a table's journal from some point on: each transition once, those of one fuse in their order.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use fuseboard_core::journal::Record;
+use fuseboard_core::time::is_far_ahead;
 
 use crate::table::Table;
 
@@ -18,7 +20,7 @@ pub struct Reader {
     /// The latest generation of each slot that was read: what is not later was read before.
     read: HashMap<u32, u64>,
     lost: u64,
-    /// A ticket without a record, and since when we know.
+    /// Up to which ticket records are missing that we wait for, and since when.
     hole: Option<(u64, u64)>,
     caught_up_us: Option<u64>,
 }
@@ -74,7 +76,7 @@ impl Reader {
 
     /// Goes past what the ring has dropped, or back into it if damage took it elsewhere; where it ends just now.
     fn begin(&mut self, table: &Table) -> u64 {
-        let (oldest, end) = (table.journal().oldest(), table.journal().next());
+        let Range { start: oldest, end } = table.journal().span();
         // Saturating: damage may take the journal ahead more than once.
         self.lost = self.lost.saturating_add(oldest.saturating_sub(self.next));
         if !(oldest..=end).contains(&self.next) {
@@ -83,13 +85,14 @@ impl Reader {
         end
     }
 
-    /// Whether the next record is not there and its writer may still come to it.
+    /// Whether the next record is not there and its writer may still come to it. All that is missing when somebody begins
+    /// to wait is waited for together.
     fn must_wait(&mut self, table: &Table, now_us: u64) -> bool {
         if table.journal().oldest() > self.next || table.journal().read(self.next).is_some() {
             return false;
         }
-        let known = self.hole.filter(|(ticket, _)| *ticket == self.next);
-        let (_, since_us) = *self.hole.insert(known.unwrap_or((self.next, now_us)));
+        let known = self.hole.filter(|(end, _)| self.next < *end);
+        let (_, since_us) = *self.hole.insert(known.unwrap_or((table.journal().next(), now_us)));
         let is_over = now_us.abs_diff(since_us) >= HOLE_US;
         if is_over {
             // What should have stood there is told again, further on.
@@ -98,7 +101,7 @@ impl Reader {
         !is_over
     }
 
-    /// Reads one record and goes on; `None` if it was read before, is not there, or was dropped just now.
+    /// Reads one record and goes on; `None` if it was read before, is not there, was dropped just now, or is damage's.
     fn step(&mut self, table: &Table) -> Option<Record> {
         let (ticket, record) = (self.next, table.journal().read(self.next));
         self.next += 1;
@@ -106,6 +109,10 @@ impl Reader {
             self.lost = self.lost.saturating_add(u64::from(table.journal().oldest() > ticket));
             return None;
         };
+        // Of a generation that far off no sound process tells; believed, it would hide all that come after it.
+        if is_far_ahead(table.clock().now_us(), record.generation) {
+            return None;
+        }
         let last = self.read.entry(record.slot).or_default();
         let is_fresh = record.generation > *last;
         *last = record.generation.max(*last);

@@ -104,7 +104,7 @@ impl Table {
     /// The name of a slot, if it has one, it stands there whole, and a look-up leads here.
     #[must_use]
     pub fn name(&self, slot: usize) -> Option<String> {
-        let print = self.keys()[slot].fingerprint()?;
+        let print = self.keys().get(slot)?.fingerprint()?;
         let name = self.names()[slot].read();
         let name = std::str::from_utf8(name.as_bytes()).ok().filter(|name| !name.is_empty())?;
         let is_its_name = self.fingerprint(name.as_bytes()) == print;

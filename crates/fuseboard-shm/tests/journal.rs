@@ -236,3 +236,37 @@ fn a_damaged_head_is_passed_by_a_reader_that_waits() {
     }
     assert_eq!(vec![behind], told(&read));
 }
+
+/// T10: a record far ahead of the clock is damage's, and hides nothing of what comes after a reset; a slot that is none has
+/// no name.
+#[test]
+fn a_reset_lets_the_journal_go_on() {
+    let host = Host::new();
+    let now = host.table.clock().now_us();
+    let slot = host.table.locate("db", true).expect("there is room");
+    let (mut reader, fuse) = (Reader::from_oldest(&host.table), host.table.fuse(slot));
+    let ahead = fuse.set(State::Open, now + 7_200_000_000).expect("no hold");
+    fuse.write_down(ahead, About::NOTHING);
+    assert!(reader.poll(&host.table).is_empty());
+    let reset = fuse.command(State::Isolated, || now).expect("an operator's word");
+    fuse.write_down(reset, About::NOTHING);
+    let next = fuse.command(State::Closed, || now + 1).expect("an operator's word");
+    fuse.write_down(next, About::NOTHING);
+    let expected = [State::Isolated, State::Closed];
+    let read = |reader: &mut Reader| reader.poll(&host.table).iter().map(|record| record.to).collect::<Vec<_>>();
+    assert_eq!(expected.as_slice(), read(&mut reader));
+    assert_eq!(expected.as_slice(), read(&mut Reader::from_oldest(&host.table)));
+    assert_eq!(None, host.table.name(usize::MAX));
+}
+
+/// A head that damage took ahead holds a reader up once, not for each record that is missing.
+#[test]
+fn many_holes_are_waited_for_together() {
+    let host = Host::new();
+    let mut reader = Reader::from_oldest(&host.table);
+    host.set_next(1_000_000);
+    let made = host.tell("db", State::Open);
+    assert!(reader.poll(&host.table).is_empty());
+    host.clock.advance(HOLE_US);
+    assert_eq!(vec![made], told(&reader.poll(&host.table)));
+}
