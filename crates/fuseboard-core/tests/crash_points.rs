@@ -5,10 +5,12 @@
 use fuseboard_core::counters::{Counter, Stripe, totals};
 use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
 use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
+use fuseboard_core::journal::{About, Head, Journal, Place};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::sync::crash::abandon_after;
+use fuseboard_core::telling::Scribe;
 
 const SECOND: u64 = 1_000_000;
 const NOW: u64 = 1_000 * SECOND;
@@ -26,16 +28,36 @@ const POLICY: Policy = Policy {
 struct Bench {
     cell: Cell,
     log: Vec<AtomicU64>,
+    head: Head,
+    places: Vec<Place>,
     permit: Option<Permit>,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { cell: Cell::new(), log: (0..4).map(|_| AtomicU64::new(0)).collect(), permit: None }
+        let log = (0..4).map(|_| AtomicU64::new(0)).collect();
+        let places = (0..64).map(|_| Place::new()).collect();
+        Self { cell: Cell::new(), log, head: Head::new(), places, permit: None }
+    }
+
+    fn journal(&self) -> Journal<'_> {
+        Journal::new(&self.head, &self.places)
     }
 
     fn fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log)
+        Fuse::new(&self.cell, &self.log).with_scribe(Scribe { journal: self.journal(), slot: 0, pid: 7 })
+    }
+
+    /// What a reader makes of the journal: the states before and after, once each.
+    fn told(&self) -> Vec<(State, State)> {
+        let (mut told, mut last) = (Vec::new(), 0);
+        for record in self.journal().span().filter_map(|ticket| self.journal().read(ticket)) {
+            if record.generation > last {
+                last = record.generation;
+                told.push((record.from, record.to));
+            }
+        }
+        told
     }
 
     fn admit(&mut self, now: u64) {
@@ -111,7 +133,11 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
         ("set open", |bench, now| _ = bench.fuse().set(State::Open, now)),
         ("set half-open", |bench, now| _ = bench.fuse().set(State::HalfOpen, now)),
         ("set closed", |bench, now| _ = bench.fuse().set(State::Closed, now)),
-        ("isolate", |bench, now| _ = bench.fuse().command(State::Isolated, || now)),
+        ("isolate", |bench, now| {
+            if let Some(made) = bench.fuse().command(State::Isolated, || now) {
+                bench.fuse().write_down(made, About::new(b"TimeoutError"));
+            }
+        }),
         ("disable", |bench, now| _ = bench.fuse().command(State::Disabled, || now)),
         ("forget", |bench, now| _ = bench.fuse().forget(|| now)),
         ("reclaim", |bench, _| _ = bench.fuse().reclaim(|_| true)),
@@ -174,6 +200,26 @@ fn a_dead_operation_has_happened_or_not() {
 #[test]
 fn everybody_else_goes_on_at_once() {
     at_every_point(|_, _, _, bench| lives_on(bench, NOW + 32 * SECOND));
+}
+
+/// T14: whatever died where, the journal tells one chain of states that ends in the fuse's own, once somebody has asked; also
+/// when the next transition comes first.
+#[test]
+fn the_journal_tells_every_transition() {
+    let check = |place: &str, bench: &Bench| {
+        bench.fuse().catch_up();
+        let told = bench.told();
+        let state = bench.fuse().word().state().visible();
+        assert_eq!(state, told.last().map_or(State::Closed, |last| last.1), "{place}: {told:?}");
+        let befores = told.iter().map(|step| step.0);
+        let afters = std::iter::once(State::Closed).chain(told.iter().map(|step| step.1));
+        assert!(befores.zip(afters).all(|(before, after)| before == after), "{place}: {told:?} is no chain");
+    };
+    at_every_point(|place, _, _, bench| {
+        bench.fuse().command(State::Isolated, || NOW + 31 * SECOND);
+        check(place, bench);
+    });
+    at_every_point(|place, _, _, bench| check(place, bench));
 }
 
 /// The death of a prober after it took its seat costs its lease and no more: the fuse is not stuck (rule R11).
