@@ -4,6 +4,7 @@ use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::{Effect, Transition};
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::Store;
 
 use crate::bench::{Bench, NAME, POLICY};
@@ -91,6 +92,7 @@ pub fn goes_on_by_itself(bench: &Bench, failures: u32) {
 
 /// The whole contract of a store, on this mapping of the table.
 pub fn works(bench: &Bench, store: &Store) {
+    tells_all(store);
     let handle = store.resolve(NAME).expect("the name's slot, or room for it").pin();
     assert_eq!([Some(NAME.to_owned())], *names(store), "one slot, whole");
     let user = User { bench, handle: &handle };
@@ -117,6 +119,17 @@ pub fn works(bench: &Bench, store: &Store) {
     assert!(store.slots().iter().all(|slot| slot.fuse().read().failures == 0), "forgotten failures");
     assert!(store.slots().iter().all(|slot| slot.fuse().word().state() == State::Unseen), "forgotten fuses");
     assert_eq!([0; 8], counted(store), "forgotten counters");
+}
+
+/// Rule T14: the journal leads to the state that the fuse is in, whoever died on the way; one chain of states.
+fn tells_all(store: &Store) {
+    let Some(slot) = store.find(NAME) else { return };
+    store.table().catch_up();
+    let records = Reader::from_oldest(store.table()).read_all(store.table());
+    let state = slot.fuse().word().state().visible();
+    assert_eq!(state, records.last().map_or(State::Closed, |last| last.to), "the journal ends elsewhere: {records:?}");
+    let afters = std::iter::once(State::Closed).chain(records.iter().map(|record| record.to));
+    assert!(records.iter().map(|record| record.from).eq(afters.take(records.len())), "no chain: {records:?}");
 }
 
 /// Raw counting, clearing and setting (rule R13).
