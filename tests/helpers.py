@@ -41,6 +41,14 @@ def wait_for_probe(breaker: CircuitBreaker, clock: Clock) -> None:
     clock.advance(breaker.settings.reset_timeout)
 
 
+def go_the_way_round(breaker: CircuitBreaker, clock: Clock) -> None:
+    """Trips a breaker; the first probe fails, the second closes the fuse."""
+    wait_for_probe(breaker, clock)
+    fail(breaker)
+    clock.advance(breaker.settings.reset_timeout)
+    breaker.call(int)
+
+
 def rejection(breaker: CircuitBreaker) -> CircuitOpenError | None:
     """What a call is rejected with, if it is; else it is made, and ignored."""
     try:

@@ -146,8 +146,11 @@ class Store:
         """The fuses that have been used, by name, in no particular order. Safe while others write."""
     def snapshot(self) -> dict[str, FuseSnapshot]:
         """The same with counters."""
-    def _journal(self) -> tuple[list[tuple[str, int, int, int, int, int, str]], int]:
-        """The journal's records, oldest first, and how many were dropped before them."""
+    @property
+    def journal_dropped(self) -> int:
+        """How many records the journal has dropped to make room for later ones."""
+    def _journal(self) -> list[tuple[str, int, int, int, int, int, str]]:
+        """The journal's records, oldest first."""
     def reset_all(self) -> None:
         """Closes and forgets every fuse, held ones too.
 

@@ -233,13 +233,7 @@ class Store(_core.Store):
         Each stands there once, those of one fuse in their order. One whose process was killed right behind it is there
         too, without the exception. Older ones are dropped; :attr:`journal_dropped` counts them.
         """
-        rows, _dropped = self._journal()
-        return [entry(row) for row in rows]
-
-    @property
-    def journal_dropped(self) -> int:
-        """How many records the journal has dropped to make room for later ones."""
-        return self._journal()[1]
+        return [entry(row) for row in self._journal()]
 
     def _full(self, fuse: str) -> None:
         """The compiled part's word, once a store, that a fuse found no room in the table."""

@@ -4,7 +4,7 @@ import pytest
 
 from fuseboard import Cause, CircuitBreaker, JournalEntry, State, Store
 from fuseboard.testing import Clock
-from helpers import MakeStore, fail, trip
+from helpers import MakeStore, fail, go_the_way_round
 
 Line = tuple[str, State, State, Cause, str | None]
 
@@ -26,11 +26,7 @@ def test_a_new_journal_is_empty(store: Store) -> None:
 def test_the_way_round_is_told_with_its_causes(store: Store, clock: Clock) -> None:
     """R03, R06, R07, R08: what happened, why, and after which exception."""
     breaker = CircuitBreaker("db", threshold=2, reset_timeout=1, store=store)
-    trip(breaker)
-    clock.advance(1)
-    fail(breaker)
-    clock.advance(1)
-    breaker.call(int)
+    go_the_way_round(breaker, clock)
     assert [
         ("db", State.CLOSED, State.OPEN, Cause.THRESHOLD, "BoomError"),
         ("db", State.OPEN, State.HALF_OPEN, Cause.RESET_TIMEOUT, None),

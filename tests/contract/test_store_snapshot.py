@@ -6,7 +6,7 @@ import pytest
 
 from fuseboard import CircuitBreaker, CircuitOpenError, FuseSnapshot, State, Store
 from fuseboard.testing import Clock
-from helpers import BoomError, boom, fail, rejection, trip
+from helpers import BoomError, boom, fail, go_the_way_round, rejection, trip
 
 
 def snapshot(store: Store) -> FuseSnapshot:
@@ -51,11 +51,7 @@ def test_rejections_are_counted(store: Store) -> None:
 def test_the_way_round_is_counted(store: Store, clock: Clock) -> None:
     """Trips, probes and closes: one each per way through the states, and one more trip per probe that fails."""
     breaker = CircuitBreaker("db", threshold=2, reset_timeout=1, store=store)
-    trip(breaker)
-    clock.advance(1)
-    fail(breaker)
-    clock.advance(1)
-    breaker.call(int)
+    go_the_way_round(breaker, clock)
     told = snapshot(store)
     assert (2, 2, 1) == (told.trips, told.probes, told.closes)
 

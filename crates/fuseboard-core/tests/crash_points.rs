@@ -1,16 +1,17 @@
 //! Death at every step (rule T02): each operation is abandoned before each of its shared writes, and everybody else goes
 //! on. Run with `RUSTFLAGS="--cfg fuseboard_crash"`; without it there is nothing to stop at.
 #![cfg(fuseboard_crash)]
+#[path = "common/book.rs"]
+mod book;
 
+use book::Book;
 use fuseboard_core::counters::{Counter, Stripe, totals};
 use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
-use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
-use fuseboard_core::journal::{About, Head, Journal, Place};
+use fuseboard_core::fuse::{Effect, Fuse, Permit};
+use fuseboard_core::journal::About;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::sync::crash::abandon_after;
-use fuseboard_core::telling::Scribe;
 
 const SECOND: u64 = 1_000_000;
 const NOW: u64 = 1_000 * SECOND;
@@ -26,38 +27,17 @@ const POLICY: Policy = Policy {
 
 /// A fuse of its own, with the permit that was given last.
 struct Bench {
-    cell: Cell,
-    log: Vec<AtomicU64>,
-    head: Head,
-    places: Vec<Place>,
+    book: Book,
     permit: Option<Permit>,
 }
 
 impl Bench {
     fn new() -> Self {
-        let log = (0..4).map(|_| AtomicU64::new(0)).collect();
-        let places = (0..64).map(|_| Place::new()).collect();
-        Self { cell: Cell::new(), log, head: Head::new(), places, permit: None }
-    }
-
-    fn journal(&self) -> Journal<'_> {
-        Journal::new(&self.head, &self.places)
+        Self { book: Book::new(4, 64), permit: None }
     }
 
     fn fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log).with_scribe(Scribe { journal: self.journal(), slot: 0, pid: 7 })
-    }
-
-    /// What a reader makes of the journal: the states before and after, once each.
-    fn told(&self) -> Vec<(State, State)> {
-        let (mut told, mut last) = (Vec::new(), 0);
-        for record in self.journal().span().filter_map(|ticket| self.journal().read(ticket)) {
-            if record.generation > last {
-                last = record.generation;
-                told.push((record.from, record.to));
-            }
-        }
-        told
+        self.book.fuse()
     }
 
     fn admit(&mut self, now: u64) {
@@ -208,11 +188,11 @@ fn everybody_else_goes_on_at_once() {
 fn the_journal_tells_every_transition() {
     let check = |place: &str, bench: &Bench| {
         bench.fuse().catch_up();
-        let told = bench.told();
+        let told = bench.book.told();
         let state = bench.fuse().word().state().visible();
-        assert_eq!(state, told.last().map_or(State::Closed, |last| last.1), "{place}: {told:?}");
-        let befores = told.iter().map(|step| step.0);
-        let afters = std::iter::once(State::Closed).chain(told.iter().map(|step| step.1));
+        assert_eq!(state, told.last().map_or(State::Closed, |last| last.to), "{place}: {told:?}");
+        let befores = told.iter().map(|step| step.from);
+        let afters = std::iter::once(State::Closed).chain(told.iter().map(|step| step.to));
         assert!(befores.zip(afters).all(|(before, after)| before == after), "{place}: {told:?} is no chain");
     };
     at_every_point(|place, _, _, bench| {

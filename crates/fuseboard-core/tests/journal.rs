@@ -1,12 +1,14 @@
 //! The journal in one thread: what is written down, what is not, and what others write down for those who could not.
 //! Races at it are the models' (`model_journal.rs`).
 #![cfg(not(fuseboard_loom))]
+#[path = "common/book.rs"]
+mod book;
 
-use fuseboard_core::fuse::{Cell, Effect, Fuse, Transition};
-use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Head, Journal, Place, Record};
+use book::{Book, PID, SLOT};
+use fuseboard_core::fuse::{Effect, Fuse, Transition};
+use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Journal, Place, Record};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::telling::Scribe;
 use fuseboard_core::time::AHEAD_US;
 
@@ -20,44 +22,14 @@ const POLICY: Policy = Policy {
     probe_us: 1_000_000,
     clear_on_success: true,
 };
-const SLOT: u32 = 3;
 const OTHER_SLOT: u32 = 5;
-/// More than a hint of a pid can hold, and one of them that it can.
-const PID: u32 = 0x0055_5555;
+/// What a note has room for of it.
 const SHORT_PID: u32 = 0x0015_5555;
 
-/// A fuse and the journal of its table.
-struct Book {
-    cell: Cell,
-    log: [AtomicU64; 4],
-    head: Head,
-    places: Vec<Place>,
-}
-
-impl Book {
-    fn new(places: usize) -> Self {
-        let places = (0..places).map(|_| Place::new()).collect();
-        Self { cell: Cell::new(), log: [0; 4].map(AtomicU64::new), head: Head::new(), places }
-    }
-
-    fn journal(&self) -> Journal<'_> {
-        Journal::new(&self.head, &self.places)
-    }
-
-    fn fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log).with_scribe(Scribe { journal: self.journal(), slot: SLOT, pid: PID })
-    }
-
-    /// What stands there, oldest first.
-    fn read(&self) -> Vec<Record> {
-        (0..self.journal().next()).filter_map(|ticket| self.journal().read(ticket)).collect()
-    }
-
-    /// Takes a ticket as a writer does that is killed before it writes anything.
-    fn leave_a_hole(&self) {
-        let elsewhere: Vec<_> = self.places.iter().map(|_| Place::new()).collect();
-        Journal::new(&self.head, &elsewhere).append(record(0));
-    }
+/// Takes a ticket as a writer does that is killed before it writes anything.
+fn leave_a_hole(book: &Book) {
+    let elsewhere: Vec<_> = book.places.iter().map(|_| Place::new()).collect();
+    Journal::new(&book.head, &elsewhere).append(record(0));
 }
 
 fn record(number: u32) -> Record {
@@ -81,7 +53,7 @@ fn noted(made: Transition) -> Record {
 /// T14: the journal gives back what was written, at the limits of each field too.
 #[test]
 fn a_record_is_read_as_it_was_written() {
-    let book = Book::new(8);
+    let book = Book::new(4, 8);
     let largest = Record {
         slot: u32::MAX,
         generation: (1 << 48) - 1,
@@ -101,10 +73,10 @@ fn a_record_is_read_as_it_was_written() {
 /// T14: what an empty place holds is no record, and a writer killed behind its ticket leaves a hole; others go on behind it.
 #[test]
 fn a_hole_is_no_record_and_hides_none() {
-    let book = Book::new(4);
+    let book = Book::new(4, 4);
     assert_eq!([None; 4], [0, 1, 2, 3].map(|ticket| book.journal().read(ticket)));
     book.journal().append(record(1));
-    book.leave_a_hole();
+    leave_a_hole(&book);
     book.journal().append(record(2));
     assert_eq!(3, book.journal().next());
     assert_eq!([Some(record(1)), None, Some(record(2))], [0, 1, 2].map(|ticket| book.journal().read(ticket)));
@@ -113,7 +85,7 @@ fn a_hole_is_no_record_and_hides_none() {
 /// T14: a ring of four holds the latest four, each under its own ticket, and says which may still be there.
 #[test]
 fn a_lap_overwrites_the_oldest_record_and_no_other() {
-    let book = Book::new(4);
+    let book = Book::new(4, 4);
     assert_eq!((0, 0), (book.journal().oldest(), book.journal().next()));
     for written in 0..10 {
         book.journal().append(record(written));
@@ -129,9 +101,9 @@ fn a_lap_overwrites_the_oldest_record_and_no_other() {
 /// T14: a hole does not give out the record that stood there a lap before.
 #[test]
 fn a_hole_does_not_show_the_record_of_the_lap_before() {
-    let book = Book::new(2);
+    let book = Book::new(4, 2);
     (1..=2).for_each(|number| book.journal().append(record(number)));
-    book.leave_a_hole();
+    leave_a_hole(&book);
     assert_eq!(None, book.journal().read(2));
 }
 
@@ -139,7 +111,7 @@ fn a_hole_does_not_show_the_record_of_the_lap_before() {
 #[test]
 #[should_panic(expected = "3 places")]
 fn the_places_of_a_journal_are_a_power_of_two() {
-    _ = Book::new(3).journal();
+    _ = Book::new(4, 3).journal();
 }
 
 /// What is said about a transition is kept whole up to its limit, and cut there.
@@ -175,7 +147,7 @@ fn the_codes_of_causes_are_fixed() {
 /// T14: whoever made a transition writes it down once, with all it knows; to do it again adds nothing.
 #[test]
 fn a_maker_writes_its_transition_down_once() {
-    let book = Book::new(8);
+    let book = Book::new(4, 8);
     let made = book.fuse().set(State::Open, NOW).expect("no hold");
     let about = About::new(b"ConnectionError");
     (0..2).for_each(|_| book.fuse().write_down(made, about));
@@ -186,8 +158,8 @@ fn a_maker_writes_its_transition_down_once() {
 /// T14: a fuse that belongs to no table's journal works without one.
 #[test]
 fn a_fuse_without_a_journal_writes_nothing_down() {
-    let book = Book::new(8);
-    let fuse = Fuse::new(&book.cell, &book.log);
+    let book = Book::new(4, 8);
+    let fuse = book.untold_fuse();
     let made = fuse.set(State::Open, NOW).expect("no hold");
     fuse.write_down(made, About::NOTHING);
     fuse.catch_up();
@@ -198,7 +170,7 @@ fn a_fuse_without_a_journal_writes_nothing_down() {
 /// its maker's pid, not that of whoever wrote it.
 #[test]
 fn the_next_transition_tells_what_a_killed_process_left_out() {
-    let book = Book::new(8);
+    let book = Book::new(4, 8);
     let fuse = book.fuse();
     let permit = fuse.admit(&POLICY, NOW).verdict.expect("closed");
     let Effect::Changed(tripped) = fuse.failed(&POLICY, permit, NOW + 1) else { panic!("the first failure trips") };
@@ -214,7 +186,7 @@ fn the_next_transition_tells_what_a_killed_process_left_out() {
 /// T14: each change of state has its cause, whether its maker says so or another reads its note.
 #[test]
 fn each_change_of_state_has_its_cause() {
-    let book = Book::new(16);
+    let book = Book::new(4, 16);
     let fuse = book.fuse();
     let expected = [
         (State::Open, Cause::Set, NOW),
@@ -243,7 +215,7 @@ fn each_change_of_state_has_its_cause() {
 /// T14: those whom a fuse turns away leave a transition to its maker for ten milliseconds, and then write it down.
 #[test]
 fn who_is_turned_away_tells_a_transition_after_ten_milliseconds() {
-    let book = Book::new(8);
+    let book = Book::new(4, 8);
     let made = book.fuse().set(State::Open, NOW).expect("no hold");
     assert!(book.fuse().admit(&POLICY, NOW + 9_999).verdict.is_err());
     assert_eq!(0, book.journal().next());
@@ -256,7 +228,7 @@ fn who_is_turned_away_tells_a_transition_after_ten_milliseconds() {
 /// T14: that a fuse is used for the first time is no event, nor is a reset of a closed one; what follows is.
 #[test]
 fn first_use_and_reset_of_a_closed_fuse_are_no_events() {
-    let book = Book::new(8);
+    let book = Book::new(4, 8);
     let fuse = book.fuse();
     for used in [
         |fuse: Fuse<'_>| _ = fuse.admit(&POLICY, NOW),
@@ -278,8 +250,8 @@ fn first_use_and_reset_of_a_closed_fuse_are_no_events() {
 /// T14: a transition of which only the state is known is told with an unknown cause and by nobody.
 #[test]
 fn a_note_of_another_generation_says_nothing() {
-    let book = Book::new(8);
-    let made = Fuse::new(&book.cell, &book.log).set(State::Open, NOW).expect("no hold");
+    let book = Book::new(4, 8);
+    let made = book.untold_fuse().set(State::Open, NOW).expect("no hold");
     book.fuse().catch_up();
     assert_eq!(vec![Record { cause: Cause::Unknown, pid: 0, ..noted(made) }], book.read());
 }
@@ -289,7 +261,7 @@ fn a_note_of_another_generation_says_nothing() {
 #[test]
 fn an_operators_word_mends_what_is_told() {
     for (ahead, told) in [(AHEAD_US, 0), (AHEAD_US + 1, 1)] {
-        let book = Book::new(8);
+        let book = Book::new(4, 8);
         let damage = Transition { from: State::Closed, to: State::Closed, generation: NOW + ahead, cause: Cause::Set };
         book.fuse().write_down(damage, About::NOTHING);
         let made = book.fuse().command(State::Isolated, || NOW).expect("an operator's word");

@@ -1,47 +1,23 @@
 //! The journal: whole records or none, each transition told, those of one fuse in their order.
+#[path = "common/book.rs"]
+mod book;
 mod common;
 
 use std::sync::Arc;
 
+use book::Book;
 use common::{NOW, job, model, race};
-use fuseboard_core::fuse::{Cell, Fuse, Transition};
-use fuseboard_core::journal::{About, Cause, Head, Journal, Place, Record};
+use fuseboard_core::fuse::Transition;
+use fuseboard_core::journal::{About, Cause, Record};
 use fuseboard_core::state::State;
-use fuseboard_core::sync::AtomicU64;
-use fuseboard_core::telling::Scribe;
 
-/// A fuse and the journal of its table.
-struct Book {
-    cell: Cell,
-    log: [AtomicU64; 2],
-    head: Head,
-    places: Vec<Place>,
+fn book(places: usize) -> Arc<Book> {
+    Arc::new(Book::new(2, places))
 }
 
-impl Book {
-    fn new(places: usize) -> Arc<Self> {
-        let places = (0..places).map(|_| Place::new()).collect();
-        Arc::new(Self { cell: Cell::new(), log: [0, 0].map(AtomicU64::new), head: Head::new(), places })
-    }
-
-    fn journal(&self) -> Journal<'_> {
-        Journal::new(&self.head, &self.places)
-    }
-
-    fn fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log).with_scribe(Scribe { journal: self.journal(), slot: 0, pid: 7 })
-    }
-
-    /// The transitions that stand there, without those that stand there again.
-    fn read(&self) -> Vec<(State, u64)> {
-        let mut read: Vec<(State, u64)> = Vec::new();
-        for record in (0..self.journal().next()).filter_map(|ticket| self.journal().read(ticket)) {
-            if read.last().is_none_or(|last| last.1 < record.generation) {
-                read.push((record.to, record.generation));
-            }
-        }
-        read
-    }
+/// The states that the journal tells of, and since when.
+fn told(book: &Book) -> Vec<(State, u64)> {
+    book.told().iter().map(|record| (record.to, record.generation)).collect()
 }
 
 fn record(number: u32) -> Record {
@@ -66,7 +42,7 @@ fn in_time(transitions: &[Transition]) -> Vec<(State, u64)> {
 #[test]
 fn a_record_is_read_whole_or_not_at_all() {
     model(|| {
-        let book = Book::new(2);
+        let book = book(2);
         race(
             &book,
             [
@@ -89,7 +65,7 @@ fn a_record_is_read_whole_or_not_at_all() {
 #[test]
 fn a_writer_stopped_for_a_lap_passes_for_nobody() {
     model(|| {
-        let book = Book::new(1);
+        let book = book(1);
         race(&book, [1, 2].map(|number| job(move |book: &Book| book.journal().append(record(number)))));
         let read: Vec<_> = [0, 1].into_iter().filter_map(|ticket| book.journal().read(ticket)).collect();
         assert!(read.iter().all(|read| record(read.slot) == *read), "a record that nobody wrote: {read:?}");
@@ -101,7 +77,7 @@ fn a_writer_stopped_for_a_lap_passes_for_nobody() {
 #[test]
 fn two_transitions_written_down_at_once_stand_in_their_order() {
     model(|| {
-        let book = Book::new(8);
+        let book = book(8);
         let made = race(
             &book,
             [State::Open, State::HalfOpen].map(|state| {
@@ -112,7 +88,7 @@ fn two_transitions_written_down_at_once_stand_in_their_order() {
                 })
             }),
         );
-        assert_eq!(in_time(&made), book.read());
+        assert_eq!(in_time(&made), told(&book));
     });
 }
 
@@ -120,7 +96,7 @@ fn two_transitions_written_down_at_once_stand_in_their_order() {
 #[test]
 fn each_transition_is_told_in_its_order() {
     model(|| {
-        let book = Book::new(8);
+        let book = book(8);
         let made = race(
             &book,
             [
@@ -133,7 +109,7 @@ fn each_transition_is_told_in_its_order() {
             ],
         );
         book.fuse().catch_up();
-        assert_eq!(in_time(&made), book.read());
+        assert_eq!(in_time(&made), told(&book));
     });
 }
 
@@ -141,7 +117,7 @@ fn each_transition_is_told_in_its_order() {
 #[test]
 fn a_transition_that_two_write_down_is_told_once() {
     model(|| {
-        let book = Book::new(8);
+        let book = book(8);
         let made = book.fuse().set(State::Open, NOW).expect("no hold");
         race(
             &book,
@@ -152,6 +128,6 @@ fn a_transition_that_two_write_down_is_told_once() {
             ],
         );
         book.fuse().catch_up();
-        assert_eq!(vec![(State::Open, made.generation), (State::HalfOpen, NOW + 5)], book.read());
+        assert_eq!(vec![(State::Open, made.generation), (State::HalfOpen, NOW + 5)], told(&book));
     });
 }

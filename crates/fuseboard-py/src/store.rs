@@ -169,17 +169,20 @@ impl Store {
         Ok(snapshots)
     }
 
-    fn _journal(&self) -> (Vec<Row>, u64) {
+    fn _journal(&self) -> Vec<Row> {
         let mut rows = Vec::new();
-        let mut lost = 0;
         for table in self.tables.all() {
             table.catch_up();
-            let mut reader = Reader::from_oldest(&table);
-            lost += table.journal().oldest();
-            rows.extend(reader.read_all(&table).iter().filter_map(|record| row(&table, record)));
+            let records = Reader::from_oldest(&table).read_all(&table);
+            rows.extend(records.iter().filter_map(|record| row(&table, record)));
         }
         rows.sort_by_key(|row| row.3);
-        (rows, lost)
+        rows
+    }
+
+    #[getter]
+    fn journal_dropped(&self) -> u64 {
+        self.tables.all().iter().map(|table| table.journal().oldest()).sum()
     }
 
     fn reset_all(&self) {

@@ -1,0 +1,58 @@
+//! A fuse and the journal of its table, as one value.
+#![allow(dead_code, reason = "each test takes the part it needs")]
+
+use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::journal::{Head, Journal, Place, Record};
+use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::telling::Scribe;
+
+/// The fuse's slot, by which its records name it.
+pub const SLOT: u32 = 3;
+/// Who writes them: more than a note has room for.
+pub const PID: u32 = 0x0055_5555;
+
+pub struct Book {
+    cell: Cell,
+    log: Vec<AtomicU64>,
+    pub head: Head,
+    pub places: Vec<Place>,
+}
+
+impl Book {
+    /// A fuse never seen, whose log has `log_len` entries, and an empty journal of so many `places`.
+    pub fn new(log_len: usize, places: usize) -> Self {
+        let log = (0..log_len).map(|_| AtomicU64::new(0)).collect();
+        Self { cell: Cell::new(), log, head: Head::new(), places: (0..places).map(|_| Place::new()).collect() }
+    }
+
+    pub fn journal(&self) -> Journal<'_> {
+        Journal::new(&self.head, &self.places)
+    }
+
+    /// The fuse, whose transitions are written down.
+    pub fn fuse(&self) -> Fuse<'_> {
+        self.untold_fuse().with_scribe(Scribe { journal: self.journal(), slot: SLOT, pid: PID })
+    }
+
+    /// The fuse, whose transitions are not.
+    pub fn untold_fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log)
+    }
+
+    /// What stands in the journal, oldest first.
+    pub fn read(&self) -> Vec<Record> {
+        self.journal().span().filter_map(|ticket| self.journal().read(ticket)).collect()
+    }
+
+    /// What a reader makes of it: nothing that is not later than what stands before it.
+    pub fn told(&self) -> Vec<Record> {
+        let mut told = self.read();
+        let mut last = 0;
+        told.retain(|record| {
+            let is_later = record.generation > last;
+            last = last.max(record.generation);
+            is_later
+        });
+        told
+    }
+}
