@@ -28,8 +28,8 @@ const SHORT_PID: u32 = 0x0015_5555;
 
 /// Takes a ticket as a writer does that is killed before it writes anything.
 fn leave_a_hole(book: &Book) {
-    let elsewhere: Vec<_> = book.places.iter().map(|_| Place::new()).collect();
-    Journal::new(&book.head, &elsewhere).append(record(0));
+    let elsewhere: Vec<_> = book.pages.places.iter().map(|_| Place::new()).collect();
+    Journal::new(&book.pages.head, &elsewhere).append(record(0));
 }
 
 fn record(number: u32) -> Record {

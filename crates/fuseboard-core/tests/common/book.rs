@@ -1,4 +1,4 @@
-//! A fuse and the journal of its table, as one value.
+//! A fuse and the journal of its table, as values.
 #![allow(dead_code, reason = "each test takes the part it needs")]
 
 use fuseboard_core::fuse::{Cell, Fuse};
@@ -11,32 +11,25 @@ pub const SLOT: u32 = 3;
 /// Who writes them: more than a note has room for.
 pub const PID: u32 = 0x0055_5555;
 
-pub struct Book {
-    cell: Cell,
-    log: Vec<AtomicU64>,
+/// A journal.
+pub struct Pages {
     pub head: Head,
     pub places: Vec<Place>,
 }
 
-impl Book {
-    /// A fuse never seen, whose log has `log_len` entries, and an empty journal of so many `places`.
-    pub fn new(log_len: usize, places: usize) -> Self {
-        let log = (0..log_len).map(|_| AtomicU64::new(0)).collect();
-        Self { cell: Cell::new(), log, head: Head::new(), places: (0..places).map(|_| Place::new()).collect() }
+impl Pages {
+    /// An empty journal of so many `places`.
+    pub fn new(places: usize) -> Self {
+        Self { head: Head::new(), places: (0..places).map(|_| Place::new()).collect() }
     }
 
     pub fn journal(&self) -> Journal<'_> {
         Journal::new(&self.head, &self.places)
     }
 
-    /// The fuse, whose transitions are written down.
-    pub fn fuse(&self) -> Fuse<'_> {
-        self.untold_fuse().with_scribe(Scribe { journal: self.journal(), slot: SLOT, pid: PID })
-    }
-
-    /// The fuse, whose transitions are not.
-    pub fn untold_fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log)
+    /// Whoever writes down what becomes of the fuse.
+    pub fn scribe(&self, pid: u32) -> Scribe<'_> {
+        Scribe { journal: self.journal(), slot: SLOT, pid }
     }
 
     /// What stands in the journal, oldest first.
@@ -54,5 +47,42 @@ impl Book {
             is_later
         });
         told
+    }
+}
+
+/// A fuse with a journal of its own.
+pub struct Book {
+    cell: Cell,
+    log: Vec<AtomicU64>,
+    pub pages: Pages,
+}
+
+impl Book {
+    /// A fuse never seen, whose log has `log_len` entries, and an empty journal of so many `places`.
+    pub fn new(log_len: usize, places: usize) -> Self {
+        let log = (0..log_len).map(|_| AtomicU64::new(0)).collect();
+        Self { cell: Cell::new(), log, pages: Pages::new(places) }
+    }
+
+    pub fn journal(&self) -> Journal<'_> {
+        self.pages.journal()
+    }
+
+    /// The fuse, whose transitions are written down.
+    pub fn fuse(&self) -> Fuse<'_> {
+        self.untold_fuse().with_scribe(self.pages.scribe(PID))
+    }
+
+    /// The fuse, whose transitions are not.
+    pub fn untold_fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log)
+    }
+
+    pub fn read(&self) -> Vec<Record> {
+        self.pages.read()
+    }
+
+    pub fn told(&self) -> Vec<Record> {
+        self.pages.told()
     }
 }

@@ -21,7 +21,7 @@ use std::thread;
 /// How often loom may stop a thread in the middle of what it does, in one execution, unless `LOOM_MAX_PREEMPTIONS` says
 /// otherwise. Every race we know of needs one such stop; two keep the whole set within two minutes.
 #[cfg(fuseboard_loom)]
-const PREEMPTIONS: usize = 2;
+pub const PREEMPTIONS: usize = 2;
 /// How often real threads run a model.
 #[cfg(not(fuseboard_loom))]
 const ROUNDS: usize = 1_000;
@@ -44,8 +44,14 @@ pub const POLICY: Policy = Policy {
 /// Explores `f`: every interleaving within the bound under loom, some with real threads.
 #[cfg(fuseboard_loom)]
 pub fn model(f: impl Fn() + Sync + Send + 'static) {
+    model_within(PREEMPTIONS, f);
+}
+
+/// The same within a bound of its own, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
+#[cfg(fuseboard_loom)]
+pub fn model_within(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.preemption_bound.get_or_insert(preemptions);
     builder.check(f);
 }
 

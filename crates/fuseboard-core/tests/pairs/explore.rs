@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::beginnings::Scene;
+use super::beginnings::{Begin, Scene};
 use super::operations::{Operation, Outcome};
 use super::steps::{Carry, Step, programs};
 use crate::common::{job, race};
@@ -31,8 +31,14 @@ pub fn alone<T: Send + 'static>(f: impl Fn() -> T + Send + Sync + 'static) -> T 
     answer.expect("it ran")
 }
 
-/// Explores `f`: every interleaving within the bound of all models under loom, a few with real threads.
-fn explore(f: impl Fn() + Send + Sync + 'static) {
+/// How often loom may stop a thread in the middle of what it does: with a journal, whose records are many words, once.
+#[cfg(fuseboard_loom)]
+const fn preemptions(places: usize) -> usize {
+    if places > 0 { 1 } else { crate::common::PREEMPTIONS }
+}
+
+/// Explores `f`, which uses so many places: every interleaving within the bound under loom, a few with real threads.
+fn explore(#[allow(unused, reason = "loom's bound")] places: usize, f: impl Fn() + Send + Sync + 'static) {
     let counter = Arc::new(AtomicUsize::new(0));
     let runs = Arc::clone(&counter);
     let counted = move || {
@@ -40,19 +46,21 @@ fn explore(f: impl Fn() + Send + Sync + 'static) {
         f();
     };
     #[cfg(fuseboard_loom)]
-    crate::common::model(counted);
+    crate::common::model_within(preemptions(places), counted);
     #[cfg(not(fuseboard_loom))]
     (0..ROUNDS).for_each(|_| counted());
     EXECUTIONS.set(EXECUTIONS.get() + counter.load(Ordering::Relaxed));
 }
 
 /// The different outcomes of the operations at once.
-pub fn at_once<const N: usize>(begin: fn() -> Scene, operations: [Operation; N]) -> Vec<Outcome> {
+pub fn at_once<const N: usize>(begin: Begin, places: usize, operations: [Operation; N]) -> Vec<Outcome> {
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     let found = Arc::clone(&outcomes);
-    explore(move || {
-        let scene = Arc::new(begin());
-        let answers = race(&scene, operations.map(|operation| job(move |scene: &Scene| operation.run(scene))));
+    explore(places, move || {
+        let scene = Arc::new(begin(places));
+        let numbered: [_; N] = std::array::from_fn(|i| (operations[i], i as u32 + 1));
+        let run = |(operation, pid): (Operation, u32)| job(move |scene: &Scene| operation.run(scene, pid));
+        let answers = race(&scene, numbered.map(run));
         let outcome = Outcome::of(&scene, answers.to_vec());
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         if !found.contains(&outcome) {
@@ -66,7 +74,7 @@ pub fn at_once<const N: usize>(begin: fn() -> Scene, operations: [Operation; N])
 pub type Allowed = (Outcome, Vec<&'static str>);
 
 /// The outcomes of every order of the operations, those of whole operations first.
-pub fn in_every_order<const N: usize>(begin: fn() -> Scene, operations: [Operation; N]) -> Vec<Allowed> {
+pub fn in_every_order<const N: usize>(begin: Begin, places: usize, operations: [Operation; N]) -> Vec<Allowed> {
     let all: Vec<_> = (0..N).map(|i| programs(operations[i], &others(operations, i))).collect();
     let mut choices = vec![Vec::new()];
     for programs in &all {
@@ -80,7 +88,7 @@ pub fn in_every_order<const N: usize>(begin: fn() -> Scene, operations: [Operati
         let steps: Vec<_> = choice.iter().map(|program| program.steps).collect();
         for order in orders(&steps.iter().map(|steps| steps.len()).collect::<Vec<_>>()) {
             let steps = steps.clone();
-            let outcome = alone(move || in_order(&begin(), operations, &steps, &order));
+            let outcome = alone(move || in_order(&begin(places), operations, &steps, &order));
             if let Some(outcome) = outcome.filter(|outcome| allowed.iter().all(|(known, _)| known != outcome)) {
                 allowed.push((outcome, names.clone()));
             }
@@ -100,7 +108,8 @@ fn in_order<const N: usize>(
     steps: &[&[Step]],
     order: &[usize],
 ) -> Option<Outcome> {
-    let (mut done, mut carry) = ([0; N], [Carry::default(); N]);
+    let mut done = [0; N];
+    let mut carry: [_; N] = std::array::from_fn(|i| Carry::new(i as u32 + 1));
     for &i in order {
         steps[i][done[i]](scene, operations[i], &mut carry[i])?;
         done[i] += 1;

@@ -2,9 +2,12 @@
 
 use fuseboard_core::contract::Reading;
 use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
+use fuseboard_core::journal::{About, Record};
 use fuseboard_core::state::State;
 
-use super::beginnings::{ALIVE, DEAD, Scene};
+use crate::book::Pages;
+
+use super::beginnings::{ALIVE, DEAD, PAST, Scene};
 
 /// An operation. Those with a permit are named after whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,23 @@ pub enum Answer {
     Nothing,
 }
 
+impl Answer {
+    fn transition(self) -> Option<Transition> {
+        match self {
+            Self::Admission(Admission { transition, .. }) | Self::Transition(transition) => transition,
+            Self::Effect(Effect::Changed(transition)) => Some(transition),
+            _ => None,
+        }
+    }
+}
+
+/// Writes a transition down as its maker does, who knows more about it than others.
+pub fn write_down(scene: &Scene, pid: u32, transition: Option<Transition>) {
+    if let Some(transition) = transition {
+        scene.fuse(pid).write_down(transition, About::new(b"maker"));
+    }
+}
+
 impl Operation {
     /// All that can run on the fuse of a scene.
     pub fn all(scene: &Scene) -> Vec<Self> {
@@ -67,9 +87,16 @@ impl Operation {
         lease(self).is_none_or(|lease_of_self| lease(other) != Some(lease_of_self))
     }
 
-    pub fn run(self, scene: &Scene) -> Answer {
-        let Scene { row, policy, now, .. } = scene;
-        let (fuse, now) = (row.fuse(), *now);
+    /// Runs it in the process `pid`, which then writes down what it changed.
+    pub fn run(self, scene: &Scene, pid: u32) -> Answer {
+        let answer = self.act(scene, pid);
+        write_down(scene, pid, answer.transition());
+        answer
+    }
+
+    fn act(self, scene: &Scene, pid: u32) -> Answer {
+        let Scene { policy, now, .. } = scene;
+        let (fuse, now) = (scene.fuse(pid), *now);
         match self {
             Admit => Answer::Admission(fuse.admit(policy, now)),
             Succeeded(whose) => Answer::Effect(fuse.succeeded(policy, permit_of(scene, whose), now)),
@@ -99,11 +126,12 @@ pub fn permit_of(scene: &Scene, whose: &str) -> Permit {
     scene.permits.iter().find(|(name, _)| *name == whose).expect("a permit of the scene").1
 }
 
-/// What the operations answered, and what everybody sees behind them.
+/// What the operations answered, what everybody sees behind them, and what a reader finds in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub answers: Vec<Answer>,
     pub after: Afterwards,
+    pub told: Option<Vec<Record>>,
 }
 
 /// State, failures, generation (in the word, as is the number of all failures); how many failures are within the window
@@ -124,6 +152,8 @@ pub struct Afterwards {
 impl Outcome {
     /// Looks at the fuse. Each look may change it, but the same state always gives the same looks.
     pub fn of(scene: &Scene, answers: Vec<Answer>) -> Self {
+        scene.fuse(PAST).catch_up();
+        let told = scene.pages.as_ref().map(Pages::told);
         let (fuse, later) = (scene.row.fuse(), scene.now + 1);
         let (reading, entries) = (on_time(scene, fuse.read()), scene.row.entries());
         let settled = |answer| {
@@ -145,7 +175,7 @@ impl Outcome {
         let in_window = entries.iter().filter(|(_, stamp)| *stamp >= oldest).count();
         let runs = entries.iter().map(|(run, _)| *run).collect();
         let after = Afterwards { reading, runs, in_window, calls, success, permits, known_settings, dead_holder };
-        Self { answers, after }
+        Self { answers, after, told }
     }
 }
 

@@ -4,16 +4,17 @@
 
 use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
 use fuseboard_core::journal::Cause;
+use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use fuseboard_core::time::LEAD_US;
 
 use super::beginnings::{DEAD, Scene};
-use super::operations::{Answer, Operation, permit_of};
+use super::operations::{Answer, Operation, permit_of, write_down};
 use Operation::{Admit, Command, Failed, Forget, Reclaim, RecordFailure, Set, Succeeded};
 
 /// What an operation takes from step to step.
 #[derive(Clone, Copy, Default)]
 pub struct Carry {
+    pid: u32,
     pub answer: Option<Answer>,
     permit: Option<Permit>,
     transition: Option<Transition>,
@@ -21,6 +22,13 @@ pub struct Carry {
 
 /// A step; `None` where it does not apply to what stands there.
 pub type Step = fn(&Scene, Operation, &mut Carry) -> Option<()>;
+
+impl Carry {
+    /// What the process `pid` begins with.
+    pub fn new(pid: u32) -> Self {
+        Self { pid, ..Self::default() }
+    }
+}
 
 /// The steps of an operation, and the name of the exception they are; none for an operation that is one step.
 #[derive(Clone, Copy)]
@@ -60,7 +68,7 @@ pub fn programs(operation: Operation, others: &[Operation]) -> Vec<Program> {
 }
 
 fn whole(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
-    carry.answer = Some(operation.run(scene));
+    carry.answer = Some(operation.run(scene, carry.pid));
     Some(())
 }
 
@@ -68,39 +76,37 @@ fn is_in(scene: &Scene, state: State) -> Option<()> {
     (scene.row.fuse().word().state() == state).then_some(())
 }
 
-fn enter(scene: &Scene, _: Operation, _: &mut Carry) -> Option<()> {
+fn enter(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     is_in(scene, State::Unseen)?;
-    scene.row.fuse().record_success(scene.now);
+    scene.fuse(carry.pid).record_success(scene.now);
     Some(())
 }
 
 fn time_up(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     is_in(scene, State::Open)?;
-    let fuse = scene.row.fuse();
-    if fuse.word().generation() + scene.policy.reset_us > scene.now + LEAD_US {
-        return None;
-    }
-    let transition = fuse.set(State::HalfOpen, scene.now)?;
-    carry.transition = Some(Transition { cause: Cause::ResetTimeout, ..transition });
-    Some(())
+    // A call that may take no seat.
+    let seatless = Policy { probes: 0, ..scene.policy };
+    carry.transition = scene.fuse(carry.pid).admit(&seatless, scene.now).transition;
+    carry.transition.map(|_| ())
 }
 
 fn rest(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
-    let admission = scene.row.fuse().admit(&scene.policy, scene.now);
+    let admission = scene.fuse(carry.pid).admit(&scene.policy, scene.now);
     assert_eq!(None, admission.transition, "one call makes one transition");
+    write_down(scene, carry.pid, carry.transition);
     carry.answer = Some(Answer::Admission(Admission { transition: carry.transition, ..admission }));
     Some(())
 }
 
 fn take(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
-    let admission = scene.row.fuse().admit(&scene.policy, scene.now);
+    let admission = scene.fuse(carry.pid).admit(&scene.policy, scene.now);
     carry.transition = admission.transition;
     carry.permit = admission.verdict.ok().filter(|permit| permit.lease.is_some());
     carry.permit.map(|_| ())
 }
 
 fn give_back_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
-    let (fuse, permit) = (scene.row.fuse(), carry.permit?);
+    let (fuse, permit) = (scene.fuse(carry.pid), carry.permit?);
     if fuse.word().generation() == permit.generation {
         return None;
     }
@@ -126,7 +132,7 @@ fn look(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
 }
 
 fn change(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
-    let (fuse, permit) = (scene.row.fuse(), carry.permit?);
+    let (fuse, permit) = (scene.fuse(carry.pid), carry.permit?);
     let decides = matches!(operation, Failed(_)) || scene.policy.success_threshold == 1;
     if fuse.word().generation() != permit.generation || !decides {
         return None;
@@ -136,7 +142,9 @@ fn change(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> 
         _ => (State::Closed, Cause::ProbesSucceeded),
     };
     let transition = fuse.set(to, scene.now)?;
-    carry.answer = Some(Answer::Effect(Effect::Changed(Transition { cause, ..transition })));
+    let transition = Transition { cause, ..transition };
+    write_down(scene, carry.pid, Some(transition));
+    carry.answer = Some(Answer::Effect(Effect::Changed(transition)));
     Some(())
 }
 
