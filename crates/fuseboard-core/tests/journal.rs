@@ -6,7 +6,7 @@ mod book;
 
 use book::{Book, PID, SLOT};
 use fuseboard_core::fuse::{Effect, Fuse, Transition};
-use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Journal, Place, Record};
+use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Head, Journal, Place, Record};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::telling::Scribe;
@@ -105,6 +105,22 @@ fn a_hole_does_not_show_the_record_of_the_lap_before() {
     (1..=2).for_each(|number| book.journal().append(record(number)));
     leave_a_hole(&book);
     assert_eq!(None, book.journal().read(2));
+}
+
+/// T14: a writer that goes on after a lap spoils the record that stands in its place now. That is a hole then, and its own
+/// record stands under a ticket that no reader asks for any more.
+#[test]
+fn a_writer_stopped_for_a_lap_leaves_a_hole() {
+    let book = Book::new(4, 2);
+    leave_a_hole(&book);
+    (1..=2).for_each(|number| book.journal().append(record(number)));
+    assert_eq!([record(1), record(2)].as_slice(), book.read());
+    // The first ticket, once more.
+    let stopped = Head::new();
+    Journal::new(&stopped, &book.pages.places).append(record(0));
+    assert_eq!((1..3, [record(1)].as_slice()), (book.journal().span(), book.read().as_slice()));
+    book.journal().append(record(3));
+    assert_eq!((2..4, [record(3)].as_slice()), (book.journal().span(), book.read().as_slice()));
 }
 
 /// A journal with any other number of places would lose records.

@@ -73,6 +73,25 @@ fn a_writer_stopped_for_a_lap_passes_for_nobody() {
     });
 }
 
+/// T14: nor for a reader that comes while they write: a record that it gets is the whole one of the ticket it asked for.
+#[test]
+fn a_writer_stopped_for_a_lap_passes_for_nobody_while_it_writes() {
+    model(|| {
+        let book = book(1);
+        race(
+            &book,
+            [
+                job(|book: &Book| book.journal().append(record(1))),
+                job(|book: &Book| book.journal().append(record(2))),
+                job(|book: &Book| {
+                    let read = book.journal().read(1);
+                    assert!(read.is_none_or(|read| record(read.slot) == read), "a record that nobody wrote: {read:?}");
+                }),
+            ],
+        );
+    });
+}
+
 /// T14: two transitions whose makers write them down at once stand in their order.
 #[test]
 fn two_transitions_written_down_at_once_stand_in_their_order() {

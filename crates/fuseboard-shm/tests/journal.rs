@@ -158,6 +158,43 @@ fn a_hole_is_waited_for_and_then_passed() {
     assert_eq!(0, reader.lost());
 }
 
+/// T14: a writer that goes on after a lap spoils what stands in its place now, which nobody tells again: for a reader it is
+/// a hole, waited for and passed, and no loss that it counts. That one is missing shows in the next record of that fuse.
+#[test]
+fn what_a_writer_stopped_for_a_lap_spoils_is_a_hole() {
+    let host = Host::new();
+    host.leave_a_hole();
+    host.append(1..RING);
+    let spoiled = host.tell("db", State::Open);
+    let mut reader = Reader::from_oldest(&host.table);
+    host.set_next(0);
+    host.append(0..1);
+    host.set_next(RING + 1);
+    assert_eq!(RECORDS - 1, reader.poll(&host.table).len());
+    let next = host.tell("db", State::HalfOpen);
+    assert!(reader.poll(&host.table).is_empty());
+    host.clock.advance(HOLE_US);
+    let read = reader.poll(&host.table);
+    assert_eq!((vec![next], State::Open, 0), (told(&read), read[0].from, reader.lost()));
+    assert!(!told(&Reader::from_oldest(&host.table).read_all(&host.table)).contains(&spoiled));
+}
+
+/// T14: one that was stopped before it took a ticket writes down once more what the ring may have dropped: true, and of its
+/// own time, which its generation says. A reader that has read on drops it; one that comes later cannot know.
+#[test]
+fn a_stopped_writer_may_tell_again_what_the_ring_has_dropped() {
+    let host = Host::new();
+    let mut reader = Reader::from_oldest(&host.table);
+    let made = [State::Open, State::HalfOpen].map(|state| host.tell("db", state));
+    assert_eq!(made.as_slice(), told(&reader.poll(&host.table)));
+    let first = host.table.journal().read(0).expect("just written");
+    // Of another slot than that fuse's, whichever it has.
+    (0..RING).for_each(|number| host.table.journal().append(Record { slot: 9, ..record(number) }));
+    host.table.journal().append(first);
+    assert_eq!(RECORDS - 1, reader.poll(&host.table).len());
+    assert_eq!(Some(&made[0]), told(&Reader::from_oldest(&host.table).read_all(&host.table)).last());
+}
+
 /// T14: each hole is waited for from when it is met; one that is filled in time is a record like any other.
 #[test]
 fn a_slow_writer_is_read_in_its_place() {
