@@ -2,14 +2,19 @@
 //!
 //! `FUSEBOARD_STORM_SECONDS` makes it longer. What Python's storm (`tests/processes/test_kill.py`) shows of whole workers,
 //! this shows of bare operations, of which far more are under way when a kill comes.
+#[path = "common/chronicle.rs"]
+mod chronicle;
 mod common;
 
 use std::collections::VecDeque;
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use chronicle::Chronicle;
 use common::{Dice, Folder, POLICY, SECOND, small};
 use fuseboard_core::counters::{Counter, totals};
+use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::{About, Record};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -17,6 +22,7 @@ use fuseboard_core::time::HORIZON_US;
 use fuseboard_shm::clock::Clock;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use fuseboard_shm::open;
+use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::Store;
 
 const CREW: usize = 4;
@@ -24,6 +30,8 @@ const DYING: usize = 32;
 /// Breaks and probes as often as it can.
 const NERVOUS: Policy = Policy { threshold: 2, reset_us: 200, success_threshold: 2, probe_us: 1_000, ..POLICY };
 const SEED: u64 = 0x4a11;
+/// By how much a stamp may lead the clock.
+const LEADS_US: u64 = 10_000;
 
 /// What all processes of the test write down, in memory that outlives each of them.
 #[repr(C)]
@@ -33,6 +41,9 @@ struct Ledger {
     /// Counted by look-and-store, as a control.
     racy: AtomicU64,
     operations: AtomicU64,
+    /// What the reader has read: records that follow one another, and those that were missing.
+    links: AtomicU64,
+    missing: AtomicU64,
     stop: AtomicU64,
 }
 
@@ -81,6 +92,29 @@ impl Site {
         ledger.ended.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Reads the journal through it all, in both ways.
+    fn watch(&self, ledger: &Ledger) {
+        let (table, mut chronicle, mut reader) =
+            (self.store.table(), Chronicle::default(), Reader::from_now(self.store.table()));
+        while ledger.stop.load(Ordering::Relaxed) == 0 {
+            chronicle.read(table.journal(), || self.latest_us());
+            assert!(chronicle.faults.is_empty(), "{:?}", chronicle.faults);
+            chronicle.told.clear();
+            let told = reader.poll(table);
+            assert!(
+                told.iter().all(|record| record.generation <= self.latest_us() && record.from != record.to),
+                "{told:?}"
+            );
+            ledger.links.store(chronicle.links, Ordering::Relaxed);
+            ledger.missing.store(chronicle.missing, Ordering::Relaxed);
+        }
+    }
+
+    /// The latest stamp there can be: changes within a microsecond push it ahead of the clock.
+    fn latest_us(&self) -> u64 {
+        self.wild.now_us() + LEADS_US
+    }
+
     fn operate(&self, dice: &mut Dice) {
         let now = || self.wild.now_us();
         let fuse = self.wild.fuse();
@@ -94,8 +128,10 @@ impl Site {
             5 => _ = fuse.read(),
             6 => _ = self.store.resolve(["steady", "nervous", "wild", "other"][dice.below(4) as usize]),
             _ => {
-                if let Ok(permit) = self.nervous.admit(&NERVOUS).verdict {
-                    self.nervous.settle(&NERVOUS, &Ticket::new(permit), outcome);
+                if let Ok(permit) = self.nervous.admit(&NERVOUS).verdict
+                    && let Effect::Changed(made) = self.nervous.settle(&NERVOUS, &Ticket::new(permit), outcome)
+                {
+                    self.nervous.fuse().write_down(made, About::new(b"Hail"));
                 }
             }
         }
@@ -104,6 +140,10 @@ impl Site {
 
 /// A forked process that works until it is killed or told to stop.
 fn start(site: &Site, ledger: &Ledger, dice: Dice) -> libc::pid_t {
+    start_to(|| site.work(ledger, dice))
+}
+
+fn start_to(work: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child works on atomics, takes no lock that another thread of this process may hold (glibc's allocator
     // is usable after fork), and ends by `_exit`. The alarm ends one that hangs.
     unsafe {
@@ -113,7 +153,7 @@ fn start(site: &Site, ledger: &Ledger, dice: Dice) -> libc::pid_t {
             libc::alarm(600);
             // So that the killer gets its turn at once, however busy they are.
             libc::nice(5);
-            let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| site.work(ledger, dice)));
+            let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             libc::_exit(i32::from(worked.is_err()));
         }
         child
@@ -168,6 +208,46 @@ fn check_fuse(handle: &Handle) {
     }
 }
 
+/// What the journal tells when all is over: each fuse's chain up to its state, to whoever reads it ticket by ticket and by a
+/// [`Reader`] alike. What stands in the ring, ticket by ticket.
+fn check_journal(site: &Site) -> Vec<Option<Record>> {
+    let (table, mut chronicle) = (site.store.table(), Chronicle::default());
+    table.catch_up();
+    chronicle.read(table.journal(), || site.latest_us());
+    table.taken().for_each(|slot| chronicle.ends_in(slot as u32, table.fuse(slot).word().state().visible()));
+    assert!(chronicle.faults.is_empty(), "{:?}", chronicle.faults);
+    assert_eq!(chronicle.told, Reader::from_oldest(table).read_all(table), "a reader drops what was told before");
+    eprintln!("journal: {} of {} records hang together in the end", chronicle.links, chronicle.told.len());
+    assert!(2 * chronicle.links > chronicle.told.len() as u64, "{chronicle:?}");
+    table.journal().span().map(|ticket| table.journal().read(ticket)).collect()
+}
+
+/// Whether the journal's check finds fault with what is told.
+fn is_faulted(told: &[Option<Record>]) -> bool {
+    let mut chronicle = Chronicle::default();
+    for (ticket, record) in (0..).zip(told) {
+        chronicle.take(ticket, *record, u64::MAX);
+    }
+    !chronicle.faults.is_empty()
+}
+
+/// Control: a record that is left out, where no ticket is without one, is seen; so is one that tells another state.
+fn check_control(told: &[Option<Record>]) {
+    assert!(!is_faulted(told));
+    let follows = |pair: &[Option<Record>]| {
+        let [Some(before), Some(after)] = pair else { return false };
+        before.slot == after.slot && before.generation < after.generation
+    };
+    let is_in_a_chain = |at: &usize| told[at - 3..at + 3].windows(2).all(follows);
+    let at = (3..told.len() - 3).find(is_in_a_chain).expect("a fuse that changes all the time");
+    let left_out: Vec<_> = [&told[..at], &told[at + 1..]].concat();
+    assert!(is_faulted(&left_out), "control: a record left out");
+    let mut wrong = told.to_vec();
+    let other = |state| if state == State::Disabled { State::Isolated } else { State::Disabled };
+    wrong[at] = wrong[at].map(|record| Record { to: other(record.to), ..record });
+    assert!(is_faulted(&wrong), "control: a wrong state");
+}
+
 /// T01, T02, T07: however many processes die in the middle of whatever they do, the survivors go on, every call is
 /// accounted for, and every fuse works.
 #[test]
@@ -177,12 +257,17 @@ fn a_hail_of_kills_damages_nothing() {
     let (site, ledger) = (Site::open(&folder), ledger());
     let crew = |number: usize| start(&site, ledger, Dice::new(SEED + number as u64));
     let (survivor, mut crew): (_, Vec<_>) = (crew(CREW), (0..CREW).map(crew).collect());
+    let reader = start_to(|| site.watch(ledger));
     let kills = rage(&site, ledger, &mut crew, Instant::now() + Duration::from_secs_f64(seconds));
     ledger.stop.store(1, Ordering::Relaxed);
-    let ends = crew.into_iter().chain([survivor]).map(bury).collect::<Vec<_>>();
-    assert_eq!(vec![0; CREW + 1], ends, "whoever was not killed ends well when told to");
+    let ends = crew.into_iter().chain([survivor, reader]).map(bury).collect::<Vec<_>>();
+    assert_eq!(vec![0; CREW + 2], ends, "whoever was not killed ends well when told to");
     let operations = ledger.operations.load(Ordering::Relaxed);
     eprintln!("hail: {kills} kills, {operations} operations in {seconds} s");
+    let [links, missing] = [&ledger.links, &ledger.missing].map(|count| count.load(Ordering::Relaxed));
+    eprintln!("journal: {links} records read that hang together, {missing} missed or not there");
+    assert!(links > 0, "a reader that always comes too late sees nothing");
+    check_control(&check_journal(&site));
     let counted = totals(site.store.resolve("steady").expect("there").stripes())[Counter::Successes as usize];
     assert!(fits(counted, ledger, kills), "{counted} calls counted");
     assert!(!fits(ledger.racy.load(Ordering::Relaxed), ledger, kills), "control: look-and-store loses calls");
