@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from workers import LONG, Post, ServiceError, Words, attempt, fail, open_store
 
-from fuseboard import CircuitBreaker, CircuitOpenError, State, Store
+from fuseboard import CircuitBreaker, CircuitOpenError, JournalEntry, State, Store
 
 STEADY = "steady"
 HOT = [f"hot{number}" for number in range(4)]
@@ -19,6 +19,8 @@ HELD = "operated"
 CLAIMS = [f"claim{number}" for number in range(600)]
 NAMES = {STEADY, HELD, *HOT, *RAW, *CLAIMS}
 BURST = 200
+RING = 2048
+"""Records that the journal holds."""
 LEADS = 0.01
 """Seconds by which a stamp may lead the clock: transitions within a microsecond push it ahead, by one each."""
 
@@ -135,6 +137,7 @@ class Stage:
     def look(self) -> None:
         """Everything that stands in the table is looked at."""
         assert unsound(self.store) == []
+        assert told(self.store, is_quiet=False).faults == []
         steady = self.store.snapshot().get(STEADY)
         seen = steady.successes + steady.failures if steady else 0
         assert seen >= self.seen, f"a counter went from {self.seen} to {seen}"
@@ -175,6 +178,52 @@ def unsound(store: Store) -> list[str]:
     return faults
 
 
+class Told(NamedTuple):
+    """What the journal says, and how it hangs together."""
+
+    entries: int
+    missing: int
+    """Records of the ring that are not there, or not yet, or there twice."""
+    breaks: list[str]
+    """Where a fuse's records do not follow one another, or its last one is not of its state."""
+    faults: list[str]
+
+
+def told(store: Store, *, is_quiet: bool) -> Told:
+    """Judges the journal. Of two records of a fuse between which none is missing one follows the other."""
+    is_full = store.journal_dropped > 0  # asked first: then the ring was full when it was read
+    entries = store.journal()
+    latest = store.now() + LEADS
+    missing = RING - len(entries) if is_full else 0
+    faults = [str(each) for each in entries if each.fuse not in NAMES or each.before is each.after or each.at > latest]
+    breaks = breaks_of(entries)
+    if is_quiet:
+        last = {each.fuse: each for each in entries}
+        breaks += [str(each) for each in last.values() if store.state(each.fuse).state is not each.after]
+    if len(breaks) > missing and (is_full or is_quiet):
+        faults += [f"{missing} records are missing for:", *breaks]
+    return Told(len(entries), missing, breaks, faults)
+
+
+def breaks_of(entries: list[JournalEntry]) -> list[str]:
+    """Where a fuse's records do not follow one another.
+
+    Of each fuse the first may be of long ago: a writer that was stopped for a lap of the ring wrote it down again.
+    """
+    last: dict[str, JournalEntry] = {}
+    breaks, firsts = [], set()
+    for each in entries:
+        before = last.get(each.fuse)
+        if before is None:
+            firsts.add(each.fuse)
+        elif before.generation >= each.generation or (each.fuse not in firsts and before.after is not each.before):
+            breaks.append(f"{before}, then {each}")
+        else:
+            firsts.discard(each.fuse)
+        last[each.fuse] = each
+    return breaks
+
+
 def _is_sound(state: Any, since: float | None, latest: float) -> bool:
     return isinstance(state, State) and since is not None and 0 < since <= latest
 
@@ -211,6 +260,7 @@ def decide(_post: Post, name: str) -> dict[str, Any]:
         "seconds": seconds,
         "words": words,
         "faults": unsound(store),
+        "told": told(store, is_quiet=True),
         "counted": steady.successes + steady.failures,
         "disturbed": steady.late + steady.trips + steady.rejections + steady.probes,
         "overflowed": store.overflowed,
