@@ -120,6 +120,15 @@ class Actor:
             "counters": {name: tuple(getattr(seen, key) for key in COUNTERS) for name, seen in snapshots.items()},
             "windows": {name: (seen.window_failures, seen.last_failure) for name, seen in snapshots.items()},
             "generations": {name: (seen.generation,) for name, seen in snapshots.items()},
+            "journal": self.journal(),
+        }
+
+    def journal(self) -> dict[str, tuple[Any, ...]]:
+        """The changes of state that the journal tells of each fuse, and since when."""
+        entries = self.store.journal()
+        return {
+            name: tuple((each.before, each.after, each.at) for each in entries if each.fuse == name)
+            for name in self.breakers
         }
 
 

@@ -50,12 +50,14 @@ class History:
     mix: str
     numbers: Numbers
     fuses: dict[str, list[Operation]]
+    told: dict[str, dict[int, tuple[int, int]]]
+    """What the journal tells of each fuse: states before and after, by the generation that began."""
     figures: collections.Counter[str]
 
     def verdicts(self, model_class: type[FuseModel] = FuseModel) -> Iterator[tuple[str, Verdict]]:
-        """For each fuse, whether its operations are linearizable."""
-        model = model_class(begin=Clock().now_us, **self.numbers._asdict())
+        """For each fuse, whether its operations are linearizable in an order that makes just what the journal tells."""
         for name, operations in self.fuses.items():
+            model = model_class(begin=Clock().now_us, **self.numbers._asdict(), told=self.told[name])
             yield name, linearize(operations, model)
 
     def keeps(self, model_class: type[FuseModel]) -> bool:
@@ -132,7 +134,7 @@ class Arena:
             self.words[0] = time.monotonic_ns() + 100_000
             self._wait()
             chance.close(own)
-            history = self._read(seed, mix, numbers)
+            history = self._read(seed, mix, numbers, own)
         for seat in self.deaths:
             self.players[seat] = self._start(seat)
         return history
@@ -144,7 +146,7 @@ class Arena:
         with self._own(f"alone-{seed}", numbers) as own:
             chance.Chance(seed, mix, PLAYERS, killing=False, sending=False).play(own)
             chance.close(own)
-            return self._read(seed, mix, numbers)
+            return self._read(seed, mix, numbers, own)
 
     @contextlib.contextmanager
     def _own(self, host: str, numbers: Numbers) -> Iterator[Player]:
@@ -208,7 +210,8 @@ class Arena:
         self.deaths[seat] = time.monotonic_ns()
         self.team.bury(worker)
 
-    def _read(self, seed: int, mix: str, numbers: Numbers) -> History:
+    def _read(self, seed: int, mix: str, numbers: Numbers, own_hold: Player) -> History:
+        told, looked = _told(own_hold.store), time.monotonic_ns()
         records = {seat: list(log.records()) for seat, log in enumerate(self.logs)}
         fuses: dict[str, list[Operation]] = {name: [] for name in FUSES}
         for seat, own in records.items():
@@ -217,6 +220,7 @@ class Arena:
                     fuses[fuse].append(operation)
         for name in FUSES:
             fuses[name] += [self._death(seat, records) for seat in self.deaths]
+            fuses[name].append(Operation(PLAYERS, "journal", (), looked, looked + 1, ()))
             fuses[name] = [_as_promised(each, fuses[name]) for each in fuses[name]]
         everything = [record for own in records.values() for record in own]
         figures = collections.Counter(
@@ -226,9 +230,10 @@ class Arena:
             stops=sum(_is(record, "stop") for record in everything),
             pending=sum(not record[ENDED] for record in everything),
             overlapping=sum(_overlaps(each, operations) for operations in fuses.values() for each in operations),
+            told=sum(map(len, told.values())),
             loosened=sum(each.word == "listed" and len(each.argument) > 0 for own in fuses.values() for each in own),
         )
-        return History(seed, mix, numbers, fuses, figures)
+        return History(seed, mix, numbers, fuses, told, figures)
 
     def _death(self, seat: int, records: dict[int, list[list[int]]]) -> Operation:
         """A death lies between the kill, or the last sign of life after it, and the burial."""
@@ -240,6 +245,16 @@ class Arena:
         )
         last = max((max(record[BEGUN], record[ENDED]) for record in records[seat]), default=0)
         return Operation(seat, "death", (), max(killed, last), self.deaths[seat], ())
+
+
+def _told(store: Any) -> dict[str, dict[int, tuple[int, int]]]:
+    """What the journal tells of each fuse. In the order of its records, which is that of their generations."""
+    told: dict[str, dict[int, tuple[int, int]]] = {name: {} for name in FUSES}
+    assert store.journal_dropped == 0, "a history is too short to lap the ring"
+    for fuse, before, after, generation, *_ in store._journal():
+        assert generation > max(told[fuse], default=0)
+        told[fuse][generation] = (before, after)
+    return told
 
 
 def _numbers(dice: random.Random) -> Numbers:

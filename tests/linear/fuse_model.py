@@ -7,10 +7,12 @@ documents say is not:
 * the first use of a fuse is a step before the operation's own (a fuse never seen is closed from then on);
 * open to half-open and the taking of a seat are two steps;
 * a process that is killed between taking a seat and signing it leaves a seat that nobody can tell is a dead one's.
+
+Where it is known what the journal tells of the fuse, an order counts only if it makes just these changes of state.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from checker import Operation
@@ -57,15 +59,29 @@ class FuseModel:
     probes: int = 1
     success_threshold: int = 1
     first: Fuse = NEVER_SEEN
+    told: Mapping[int, tuple[int, int]] | None = None
+    """What the journal tells: the states before and after, by the generation that began."""
 
     def steps(self, fuse: Fuse, operation: Operation) -> Steps:
         """As :class:`checker.Model` has it."""
         act: Callable[[Fuse, Operation], Any] = getattr(self, operation.word)
         for after, answer in act(fuse, operation):
+            if after.generation != fuse.generation and not self._is_told(fuse.state, after):
+                continue
             if answer is None:
                 yield after, False
             elif operation.answer is None or operation.answer == answer:
                 yield after, True
+
+    def _is_told(self, before: int, after: Fuse) -> bool:
+        """Whether the journal tells of a change of state; of a generation that brings none it must not."""
+        change = (before or CLOSED, after.state or CLOSED)
+        return self.told is None or self.told.get(after.generation) == (change if change[0] != change[1] else None)
+
+    def journal(self, fuse: Fuse, _: Operation) -> Any:
+        """When all is over nothing is told that has not happened."""
+        if self.told is None or max(self.told, default=0) <= fuse.generation:
+            yield fuse, ()
 
     def move(self, fuse: Fuse, state: int) -> Fuse:
         """A change of state: a later generation, an empty window, no permits."""

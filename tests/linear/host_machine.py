@@ -11,7 +11,7 @@ from actor import COUNTERS, OUTCOMES, WAYS, Actor, obey
 from host_reference import Host
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from machine import BEGIN_MS, CAPACITY, COMMANDS, FUSES, fuses, numbers, policies, seconds, settings_of
+from machine import BEGIN_MS, CAPACITY, COMMANDS, FUSES, LEAD_SECONDS, fuses, numbers, policies, seconds, settings_of
 from reference import Call, Policy, Rejected
 from team import Team, Worker, WorkerFailedError
 
@@ -239,10 +239,18 @@ class HostMachine(RuleBasedStateMachine):
         assert {name: (self.reference[name].state,) for name in FUSES} == seen["by name"]
         assert {name: (self.reference[name].state,) * 2 for name in FUSES} == seen["by handle"]
         assert {name: tuple(fuse.counters[key] for key in COUNTERS) for name, fuse in known.items()} == seen["counters"]
+        for name in FUSES:
+            self._compare_journal(name, seen["journal"][name])
         for name, fuse in known.items():
             last = fuse.failures[-1] if fuse.failures else None
             assert (min(CAPACITY, len(fuse.failures)), seconds(last)) == seen["windows"][name]
             self._compare_generation(name, fuse.generation, *seen["generations"][name])
+
+    def _compare_journal(self, name: str, told: tuple[tuple[State, State, float], ...]) -> None:
+        """T14: the journal tells what the reference did, in its order, each later than the one before."""
+        assert self.reference[name].told == [(before, after) for before, after, _ in told]
+        times = [at for _, _, at in told]
+        assert all(one < other for one, other in itertools.pairwise([0.0, *times, self.now / 1000 + LEAD_SECONDS]))
 
     def _compare_generation(self, name: str, model: int, real: int) -> None:
         """A number that grows with each change of state, and only then."""

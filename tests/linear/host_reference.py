@@ -7,6 +7,8 @@ is dead, but not for certain.
 
 from reference import Call, Fuse, Policy, Reference, Rejected
 
+from fuseboard import State
+
 
 class HostFuse(Fuse):
     """One fuse of a host."""
@@ -15,6 +17,25 @@ class HostFuse(Fuse):
         super().__init__(capacity)
         self.gone: set[int] = set()
         self.owners: dict[Call, int] = {}
+        self.told: list[tuple[State, State]] = []
+        """T14: what the journal tells, states before and after. A new generation of the same state is no event."""
+
+    def move(self, state: State, now: int) -> None:
+        """A change of state, which the journal tells."""
+        before = self.state
+        super().move(state, now)
+        self.tell(before)
+
+    def forget(self) -> None:
+        """Closed and never seen, which the journal tells of a fuse that was not closed."""
+        before = self.state
+        super().forget()
+        self.tell(before)
+
+    def tell(self, before: State) -> None:
+        """Notes what became of ``before``."""
+        if before is not self.state:
+            self.told.append((before, self.state))
 
     def ask(self, owner: int, policy: Policy, now: int) -> Call | Rejected:
         """A process asks to make a call."""

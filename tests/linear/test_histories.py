@@ -4,6 +4,7 @@
 """
 
 import collections
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from arena import Arena
 from checker import Operation
-from fuse_model import HALF_OPEN, OPEN, UNSEEN, Fuse, FuseModel
+from fuse_model import CLOSED, DISABLED, HALF_OPEN, ISOLATED, OPEN, UNSEEN, Fuse, FuseModel
 from player import Player
 from racy_players import CountsThenTrips, LooksAtTheCount, LooksAtTheHold
 from team import Team
@@ -83,6 +84,30 @@ def test_each_history_is_linearizable_though_processes_are_killed_in_the_middle(
     assert figures["overlapping"] > figures["operations"] / 20
     assert figures["kills"] >= HISTORIES / 2
     assert figures["pending"] > 0
+    assert figures["told"] > figures["operations"] / 50
+
+
+def _otherwise(told: dict[int, tuple[int, int]]) -> Iterator[dict[int, tuple[int, int]]]:
+    """What the journal might tell instead: with a record left out, another state in one, one more."""
+    for generation, (before, after) in told.items():
+        yield {each: states for each, states in told.items() if each != generation}
+        yield told | {generation: (before, ISOLATED if after != ISOLATED else DISABLED)}
+    last = max(told, default=0)
+    yield told | {last + 1: (told[last][1] if told else CLOSED, ISOLATED)}
+
+
+def test_a_journal_that_tells_another_story_is_found_out(forked: Team, folder: Path) -> None:
+    """Control, T14: a record left out, a wrong or an invented one contradicts every order of the operations."""
+    arena = Arena(forked, folder)
+    tried = 0
+    for seed in range(8):
+        history = arena.play(seed, ["changes"], kills=1)
+        assert history.keeps(FuseModel)
+        for fuse, told in history.told.items():
+            for other in _otherwise(told):
+                assert not dataclasses.replace(history, told=history.told | {fuse: other}).keeps(FuseModel)
+                tried += 1
+    assert tried > 50
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from reference import Call, Policy, Rejected
 from team import Team
 
+from fuseboard import State
+
 RUNS = int(os.environ.get("FUSEBOARD_MACHINE_RUNS", "40"))
 THOROUGH = settings(
     max_examples=RUNS,
@@ -89,6 +91,29 @@ class _EachHasItsOwnProbes(HostFuse):
         answer = super().ask(owner, policy, now)
         self.seats = others | self.seats
         return answer
+
+
+class _TellsNoResets(HostFuse):
+    """Without the part of T14 that ``reset_all`` is an event."""
+
+    def forget(self) -> None:
+        told = len(self.told)
+        super().forget()
+        del self.told[told:]
+
+
+class _TellsEachGeneration(HostFuse):
+    """Tells of generations that bring no other state."""
+
+    def tell(self, before: State) -> None:
+        self.told.append((before, self.state))
+
+
+@pytest.mark.parametrize("fuse_class", [_TellsNoResets, _TellsEachGeneration])
+def test_a_reference_that_tells_another_story_is_caught(forked: Team, folder: Path, fuse_class: type[HostFuse]) -> None:
+    """Negative control: the machine compares the journal."""
+    with pytest.raises(AssertionError):
+        run(forked, folder, HUNTING, host=type("Wrong", (Host,), {"fuse_class": fuse_class}))
 
 
 @pytest.mark.parametrize("fuse_class", [_SeatsOfTheDead, _SeatsForEver, _SeatsOfTheLiving, _EachHasItsOwnProbes])
