@@ -7,7 +7,8 @@
 //! the one told last, and a transition whose maker was killed right behind it is missing only until somebody asks.
 //!
 //! A note is only a hint: of several who are about to end one generation, the one whose note stands last need not be the
-//! one whose swap succeeds. Then the cause is not known.
+//! one whose swap succeeds. Then the cause is not known; or, where both would have begun the generation of one microsecond,
+//! who tells it for its maker takes the rival's cause and process for the maker's.
 
 use crate::fuse::{Fuse, Transition};
 use crate::journal::{About, Cause, Journal, Record};
