@@ -4,6 +4,7 @@ from fuseboard._breaker import CircuitBreaker
 from fuseboard._core import FuseSnapshot, FuseState
 from fuseboard._events import Transition
 from fuseboard._journal import Cause, JournalEntry
+from fuseboard._permit import Permit
 from fuseboard._settings import Settings
 from fuseboard._state import State
 from fuseboard._store import Store
@@ -18,6 +19,7 @@ __all__ = [
     "FuseState",
     "FuseboardError",
     "JournalEntry",
+    "Permit",
     "Settings",
     "State",
     "Store",

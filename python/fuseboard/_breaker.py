@@ -4,9 +4,10 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar, cast
 
-from fuseboard import _core, _follow, _registry
+from fuseboard import _core, _fallback, _follow, _registry
 from fuseboard._events import Transition, announce, from_codes, logger
-from fuseboard._outcome import Which, classifier
+from fuseboard._outcome import Which, classifier, judge
+from fuseboard._permit import Permit
 from fuseboard._settings import Seconds, Settings, shown
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
@@ -45,6 +46,10 @@ class CircuitBreaker(_core.Breaker):
             they count neither way.
         ignore: which of those are not. Cancellation, ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are
             always ignored, and an exception group is what its members are (rule R10).
+        failure_if: a predicate on results: a call that returns one of which it is true has failed, although the caller
+            gets the result. Asked of what functions and coroutines return, not of what generators do.
+        fallback: what a rejected call gets instead of :class:`CircuitOpenError`: a value, or what this function
+            returns; see :meth:`with_fallback`. None for no fallback.
         on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state, once
             per host. What it raises is logged.
         store: the store; None for :meth:`Store.default`, which is opened at the first call.
@@ -73,6 +78,8 @@ class CircuitBreaker(_core.Breaker):
         clear_on_success: bool = True,
         failure_on: Which = Exception,
         ignore: Which = (),
+        failure_if: Callable[[Any], object] | None = None,
+        fallback: object = None,
         on_transition: Callable[[Transition], object] | None = None,
         store: Store | None = None,
     ) -> None:
@@ -93,6 +100,10 @@ class CircuitBreaker(_core.Breaker):
         self._told_awaitable = False
         self.faults = 0
         self._is_failure = classifier(name, failure_on, ignore)
+        self._fallback = _fallback.function(fallback)
+        if failure_if is not None:
+            self._failure_if = judge(failure_if)
+            self._judge_results()
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
         _check_capacity(self._settings, DEFAULT_FAILURES if store is None else store.failure_capacity)
         if store is None:
@@ -138,16 +149,45 @@ class CircuitBreaker(_core.Breaker):
         Raises:
             TypeError: for what is not a function, such as a class or a property.
         """
+        return self._decorate(function, self._fallback)
+
+    def with_fallback(self, fallback: object) -> Callable[[F], F]:
+        """A decorator that guards a function and gives its rejected calls something else than the breaker's fallback.
+
+        A function is called as ``fallback(rejection, *args, **kwargs)``, with the :class:`CircuitOpenError` and what
+        the call was made with; what it returns or raises, the caller gets. It is called for rejections only, not for
+        what the guarded function raises, and is not guarded. A coroutine function takes coroutine functions, plain ones
+        and values; a generator function takes generator functions, and an asynchronous one such ones.
+
+        Args:
+            fallback: a function, or else the value. None for no fallback, so that the rejection is raised; to give the
+                value None give a function that returns it.
+
+        Raises:
+            TypeError: the fallback cannot stand in for the function, such as a coroutine function for a plain one.
+        """
+        answer = _fallback.function(fallback)
+
+        def decorate(function: F) -> F:
+            return self._decorate(function, answer)
+
+        return decorate
+
+    def _decorate(self, function: F, fallback: Callable[..., Any] | None) -> F:
         if isinstance(function, classmethod | staticmethod):
             kind = type(function)
-            return kind(self(function.__func__))
+            return kind(self._decorate(function.__func__, fallback))
         if isinstance(function, type) or not callable(function):
             hint = "decorate its methods" if isinstance(function, type) else "decorate the function inside"
             raise TypeError(f"a breaker guards functions, got {shown(function)}; {hint}")
-        guarded = _follow.function(self, function)
+        guarded = _follow.function(self, function, fallback)
         if guarded is None:
-            guarded = functools.update_wrapper(self._guard(function), function)
+            guarded = functools.update_wrapper(self._plain(function, fallback), function)
         return cast("F", guarded)
+
+    def _plain(self, function: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
+        answer = None if fallback is None else _fallback.for_plain(function, fallback)
+        return cast("Callable[..., Any]", self._guard(function, answer))
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
@@ -156,24 +196,62 @@ class CircuitBreaker(_core.Breaker):
         future, counts as ignored; a ``concurrent.futures.Future`` is a result like any other (rule R17).
 
         Raises:
-            CircuitOpenError: the fuse rejects the call; the function is not called.
+            CircuitOpenError: the fuse rejects the call, and there is no fallback; the function is not called.
         """
-        return cast("R", self._guard(function)(*args, **kwargs))
+        fallback = self._fallback
+        if fallback is None:
+            return cast("R", self._guard(function)(*args, **kwargs))
+        guarded = _follow.function(self, function, fallback) or self._plain(function, fallback)
+        return cast("R", guarded(*args, **kwargs))
 
     async def acall(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Awaits ``function(*args, **kwargs)`` under the breaker; ``call`` is its counterpart for plain functions.
 
         Raises:
-            CircuitOpenError: the fuse rejects the call; the function is not called.
+            CircuitOpenError: the fuse rejects the call, and there is no fallback; the function is not called.
         """
-        permit = self._admit()
+        try:
+            permit = self._admit()
+        except CircuitOpenError as rejection:
+            if self._fallback is None:
+                raise
+            return cast("R", await _fallback.acall(self._fallback, rejection, args, kwargs))
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
             self._settle(permit, error)
             raise
-        self._settle(permit)
+        self._returned(permit, result)
         return result
+
+    def check(self) -> None:
+        """Raises what a call would be rejected with at this moment, and else does nothing. For a caller that only asks.
+
+        It takes no permit, counts nothing and changes nothing: an open fuse passes the check once its reset timeout is
+        over, and stays open; a half-open one while a probe's permit is free. The next call may be rejected all the
+        same: another one may have come first.
+
+        Raises:
+            CircuitOpenError: a call would be rejected.
+        """
+        try:
+            rejected = self._fuse().would_reject()
+        except Exception as fault:  # noqa: BLE001 - ours; it must not stop a call that would go on unguarded
+            self._report(fault)
+            return
+        if rejected is not None:
+            raise self._reject(*rejected)
+
+    def permit(self) -> Permit:
+        """Asks to make a call whose outcome is reported by hand: later, by a callback, by another thread.
+
+        Whoever gets the permit says how the call went, by ``success()``, ``failure()`` or ``ignore()``, or by using it
+        in a ``with`` statement. Fallbacks and ``failure_if`` have no part in it.
+
+        Raises:
+            CircuitOpenError: the fuse rejects the call.
+        """
+        return Permit(self, self._permit())
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r}>"
@@ -226,6 +304,11 @@ class CircuitBreaker(_core.Breaker):
         state = State.of_code(code)
         kind = CircuitIsolatedError if state is State.ISOLATED else CircuitOpenError
         return kind(self.name, state, retry_after)
+
+    def _fall_back(
+        self, fallback: Callable[..., Any], rejection: CircuitOpenError, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return _fallback.call(fallback, rejection, args, kwargs)
 
     def _transitioned(self, before: int, after: int, generation_us: int, error: BaseException | None) -> None:
         announce(from_codes(self.name, (before, after, generation_us), error), self._listener)

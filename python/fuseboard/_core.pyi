@@ -182,6 +182,8 @@ class Fuse:
         """State and since when."""
     def _command_state(self, code: int) -> _Codes | None:
         """Sets a state whatever holds the fuse; the transition."""
+    def would_reject(self) -> tuple[int, float | None] | None:
+        """Why a call would be rejected at this moment: the state's code, and the seconds until one may pass."""
     def note_settings(self, fingerprint: int) -> bool:
         """Notes the settings a breaker comes with; whether the one before came with others."""
 
@@ -189,6 +191,9 @@ class Fuse:
 class Permit:
     """The right to make one call."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether its outcome was given; False of one that many calls of a closed fuse share."""
     @property
     def is_probe(self) -> bool:
         """Whether the call is a probe."""
@@ -207,8 +212,9 @@ class Ready:
 class Breaker:
     """Admits calls and settles them.
 
-    A subclass provides ``_resolve``, ``_is_failure``, ``_reject``, ``_transitioned``, ``_follow`` and ``_report``,
-    which is told what the others raise by mistake; none of it reaches the caller.
+    A subclass provides ``_resolve``, ``_is_failure``, ``_failure_if`` where it judges results, ``_reject``,
+    ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow`` and ``_report``, which is told what
+    the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
@@ -216,18 +222,26 @@ class Breaker:
         """Makes calls go by this fuse; None for whatever ``_resolve`` returns at the next call."""
     def _linked(self) -> Fuse | None:
         """The fuse that calls go by."""
-    def _guard(self, function: Callable[..., Any]) -> Any:
-        """A native callable that guards a plain function."""
+    def _judge_results(self) -> None:
+        """Makes ``_returned``, and guards made from now on, ask ``_failure_if`` whether a result is a failure."""
+    def _guard(self, function: Callable[..., Any], fallback: Callable[..., Any] | None = None) -> Any:
+        """A native callable that guards a plain function. With a fallback, ``_fall_back`` answers rejected calls."""
     def _admit(self) -> Permit:
         """Asks to make a call. The permit is to be settled once.
 
         Raises:
             CircuitOpenError: the call is rejected.
         """
+    def _permit(self) -> Permit:
+        """The same for a permit that no other call shares, so that it has one outcome also where the fuse is closed."""
     def _ignore(self, permit: Permit) -> None:
         """Ends a call that says nothing about the service."""
     def _settle(self, permit: Permit, error: BaseException | None = None) -> None:
         """Says how the call ended. A second time for the same probe does nothing."""
+    def _returned(self, permit: Permit, value: object) -> None:
+        """Says that the call returned this: a success, unless ``_failure_if`` says otherwise."""
+    def _conclude(self, permit: Permit, failed: bool | None, error: BaseException | None = None) -> None:
+        """Says how the call ended, whatever its exception means: failed or not, or ignored for None."""
     def __enter__(self) -> None: ...
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None

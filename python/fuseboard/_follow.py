@@ -11,20 +11,32 @@ import inspect
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from fuseboard import _fallback
+from fuseboard.errors import CircuitOpenError
 
 if TYPE_CHECKING:
     from fuseboard._core import Breaker, Permit
 
 
-def function(breaker: "Breaker", wrapped: Callable[..., Any]) -> Callable[..., Any] | None:
-    """A guarded function of the same kind, or None for a plain one."""
+Fallback: TypeAlias = Callable[..., Any] | None
+
+
+def function(breaker: "Breaker", wrapped: Callable[..., Any], fallback: Fallback = None) -> Callable[..., Any] | None:
+    """A guarded function of the same kind, or None for a plain one.
+
+    Raises:
+        TypeError: the fallback cannot stand in for the function.
+    """
     if inspect.iscoroutinefunction(wrapped) or _is_awaited(getattr(wrapped, "__code__", None)):
-        return _coroutine_function(breaker, wrapped)
+        return _coroutine_function(breaker, wrapped, fallback=fallback)
     if inspect.isgeneratorfunction(wrapped):
-        return _generator_function(breaker, wrapped)
+        answer = fallback and _fallback.for_generator(wrapped, fallback)
+        return _generator_function(breaker, wrapped, fallback=answer)
     if inspect.isasyncgenfunction(wrapped):
-        return _async_generator_function(breaker, wrapped)
+        answer = fallback and _fallback.for_async_generator(wrapped, fallback)
+        return _async_generator_function(breaker, wrapped, fallback=answer)
     return None
 
 
@@ -52,34 +64,50 @@ def _is_awaited(code: object) -> bool:
 
 
 def _coroutine_function(
-    breaker: "Breaker", wrapped: Callable[..., Any], admit: Callable[[], "Permit"] | None = None
+    breaker: "Breaker",
+    wrapped: Callable[..., Any],
+    admit: Callable[[], "Permit"] | None = None,
+    fallback: Fallback = None,
 ) -> Callable[..., Any]:
     # Looked up once: these are the calls that a guarded one costs.
-    admit, settle = admit or breaker._admit, breaker._settle
+    admit, settle, returned = admit or breaker._admit, breaker._settle, breaker._returned
 
     @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        permit = admit()
+        try:
+            permit = admit()
+        except CircuitOpenError as rejection:
+            if fallback is None:
+                raise
+            return await _fallback.acall(fallback, rejection, args, kwargs)
         try:
             value = await wrapped(*args, **kwargs)
         except BaseException as error:
             settle(permit, error)
             raise
-        settle(permit)
+        returned(permit, value)
         return value
 
     return guarded
 
 
 def _generator_function(
-    breaker: "Breaker", wrapped: Callable[..., Any], admit: Callable[[], "Permit"] | None = None
+    breaker: "Breaker",
+    wrapped: Callable[..., Any],
+    admit: Callable[[], "Permit"] | None = None,
+    fallback: Fallback = None,
 ) -> Callable[..., Any]:
     # Looked up once: these are the calls that a guarded one costs.
     admit, settle = admit or breaker._admit, breaker._settle
 
     @functools.wraps(wrapped)
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        permit = admit()
+        try:
+            permit = admit()
+        except CircuitOpenError as rejection:
+            if fallback is None:
+                raise
+            return (yield from fallback(rejection, *args, **kwargs))
         try:
             value = yield from wrapped(*args, **kwargs)
         except BaseException as error:
@@ -92,16 +120,19 @@ def _generator_function(
 
 
 def _async_generator_function(
-    breaker: "Breaker", wrapped: Callable[..., Any], admit: Callable[[], "Permit"] | None = None
+    breaker: "Breaker",
+    wrapped: Callable[..., Any],
+    admit: Callable[[], "Permit"] | None = None,
+    fallback: Fallback = None,
 ) -> Callable[..., Any]:
     # Looked up once: these are the calls that a guarded one costs.
     admit, settle = admit or breaker._admit, breaker._settle
 
     @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        permit, closed_early = admit(), False
+        (permit, start), closed_early = _ask(admit, wrapped, fallback), False
         try:
-            source = wrapped(*args, **kwargs)
+            source = start(*args, **kwargs)
             step = _first_step(source)
             while True:
                 value = await step
@@ -115,12 +146,27 @@ def _async_generator_function(
                 except BaseException as error:  # noqa: BLE001 - handed on, not handled
                     step = source.athrow(error)
         except StopAsyncIteration:
-            settle(permit)
+            if permit is not None:
+                settle(permit)
         except BaseException as error:
-            settle(permit, GeneratorExit() if closed_early else error)
+            if permit is not None:
+                settle(permit, GeneratorExit() if closed_early else error)
             raise
 
     return guarded
+
+
+def _ask(
+    admit: Callable[[], "Permit"], wrapped: Callable[..., Any], fallback: Fallback
+) -> tuple["Permit | None", Callable[..., Any]]:
+    """A permit and what to call under it; or none, and what to call instead."""
+    try:
+        return admit(), wrapped
+    except CircuitOpenError as rejection:
+        if fallback is None:
+            raise
+        # Without its traceback: that holds frames, which hold what is made of it here.
+        return None, functools.partial(fallback, rejection.with_traceback(None))
 
 
 def _first_step(source: AsyncGenerator[Any, Any]) -> Any:

@@ -1,9 +1,9 @@
-"""What an exception says about the service: failure, or nothing (rule R10)."""
+"""What an exception or a result says about the service: failure, or nothing (rule R10)."""
 
 import inspect
 import sys
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from fuseboard._settings import shown
 from fuseboard.errors import CircuitOpenError
@@ -42,6 +42,17 @@ def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseExc
         return counts(error) and not excluded(error)
 
     return is_failure
+
+
+def judge(failure_if: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Checks a predicate on results.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not callable(failure_if) or inspect.iscoroutinefunction(failure_if):
+        raise TypeError(f"failure_if must be a plain function of a result, or None, got {shown(failure_if)}")
+    return failure_if
 
 
 def _is_cancellation(error: BaseException) -> bool:

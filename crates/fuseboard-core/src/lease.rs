@@ -108,6 +108,25 @@ impl Seats<'_> {
         freed
     }
 
+    /// How long until the first of the first `probes` seats is free, if none is; a seat whose owner `is_gone` is as good as
+    /// free. Takes nothing.
+    pub(crate) fn all_taken(
+        self,
+        generation: u64,
+        probes: u32,
+        now_us: u64,
+        is_gone: impl Fn(u64) -> bool,
+    ) -> Option<u64> {
+        let left = |(place, hint): (&AtomicU64, &AtomicU64)| {
+            let held = place.load(Ordering::Acquire);
+            let left = time_left(held, generation, now_us)?;
+            let hint = hint.load(Ordering::Acquire);
+            let is_free = hint >> HINT_BITS == mark_of(held) && is_gone(hint & HINT_MASK);
+            (!is_free).then_some(left)
+        };
+        self.leases.iter().zip(self.hints).take(probes as usize).map(left).min().flatten()
+    }
+
     /// What stands in the seats.
     pub(crate) fn held(self) -> [u64; SEATS] {
         std::array::from_fn(|seat| self.leases[seat].load(Ordering::Acquire))

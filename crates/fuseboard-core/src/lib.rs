@@ -15,6 +15,7 @@
 //! | [`fuse`] | admit, succeeded, failed, released |
 //! | [`answer`] | what a fuse answers: permits, rejections, transitions |
 //! | [`contract`] | the raw store operations, and reading |
+//! | `look` | what a call would be told, without making one |
 //! | [`counters`] | striped counters |
 //! | [`directory`] | from a name to a slot |
 //! | [`journal`] | the ring of records of transitions |
@@ -40,6 +41,7 @@ pub mod journal;
 pub mod layout;
 pub mod lease;
 mod log;
+mod look;
 pub mod policy;
 pub mod state;
 pub mod sync;

@@ -89,7 +89,9 @@ impl Pair<'_> {
 
     fn admit(&mut self, policy: &Policy, owner: u64) {
         let (expected, transition) = self.reference.admit(policy, owner, self.now);
+        let told = self.fuse.would_admit(policy, self.now, |_| false);
         let admission = self.fuse.admit(policy, self.now);
+        assert_eq!(told.err(), admission.verdict.err(), "who looks is told what who asks is told");
         assert_eq!(transition, admission.transition);
         match (expected, admission.verdict) {
             (Ok(ticket), Ok(permit)) => {
@@ -116,6 +118,11 @@ impl Pair<'_> {
                 let Some((permit, ticket)) = self.permit(choice) else { return };
                 assert_eq!(self.reference.failed(policy, &ticket, now), fuse.failed(policy, permit, now));
             }
+            Operation::Die(owner) => {
+                let told = fuse.would_admit(policy, now, |hint| hint == owner);
+                assert_eq!(self.reference.reclaim(owner), fuse.reclaim(|hint| hint == owner));
+                assert_eq!(told, fuse.would_admit(policy, now, |_| false), "a dead prober's seat is as good as free");
+            }
             Operation::Release(choice) => {
                 let Some((permit, ticket)) = self.permit(choice) else { return };
                 assert_eq!(self.reference.released(&ticket), fuse.released(permit));
@@ -127,7 +134,6 @@ impl Pair<'_> {
     fn raw_step(&mut self, operation: Operation) {
         let (fuse, now) = (self.fuse, self.now);
         match operation {
-            Operation::Die(owner) => assert_eq!(self.reference.reclaim(owner), fuse.reclaim(|hint| hint == owner)),
             Operation::RecordFailure(steps) => {
                 let window = steps * STEP + HALF;
                 assert_eq!(self.reference.record_failure(window, now), fuse.record_failure(window, now));

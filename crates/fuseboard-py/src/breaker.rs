@@ -1,18 +1,21 @@
 //! `Breaker`: admits calls and settles them. The Python class on top says what an exception means, what a rejection
 //! looks like and who hears of a transition.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use fuseboard_core::fuse::Transition;
 use fuseboard_shm::handle::Outcome;
-use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PyStopIteration};
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Link, ask_python, new_guard, running_frame};
 use crate::python::seconds;
+use crate::ready::Ready;
 
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Breaker {
@@ -21,6 +24,8 @@ pub struct Breaker {
     /// does for many calls.
     closed: Link<Permit>,
     blocks: Blocks,
+    /// Whether results are asked about too (`failure_if`).
+    judges: AtomicBool,
 }
 
 #[pymethods]
@@ -28,7 +33,12 @@ impl Breaker {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { link: Link::default(), closed: Link::default(), blocks: Blocks::default() }
+        Self {
+            link: Link::default(),
+            closed: Link::default(),
+            blocks: Blocks::default(),
+            judges: AtomicBool::new(false),
+        }
     }
 
     fn _link(slf: &Bound<'_, Self>, fuse: Option<Bound<'_, Fuse>>) {
@@ -40,8 +50,17 @@ impl Breaker {
         slf.get().link.get(slf.py())
     }
 
-    fn _guard(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        new_guard(slf, function)
+    fn _judge_results(&self) {
+        self.judges.store(true, Ordering::Relaxed);
+    }
+
+    #[pyo3(signature = (function, fallback=None))]
+    fn _guard(
+        slf: &Bound<'_, Self>,
+        function: &Bound<'_, PyAny>,
+        fallback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        new_guard(slf, function, fallback)
     }
 
     fn _admit<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Permit>> {
@@ -59,10 +78,37 @@ impl Breaker {
         Ok(permit)
     }
 
+    fn _permit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
+        Ok(Permit::new(admit(slf)?.map(Held::alone)))
+    }
+
     #[pyo3(signature = (permit, error=None))]
     fn _settle(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, error: Option<Bound<'_, PyBaseException>>) {
         if let Some(held) = permit.get().take() {
             settle(slf, held, error.as_ref());
+        }
+    }
+
+    fn _returned(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, value: &Bound<'_, PyAny>) {
+        if let Some(held) = permit.get().take() {
+            returned(slf, held, value);
+        }
+    }
+
+    #[pyo3(signature = (permit, failed, error=None))]
+    fn _conclude(
+        slf: &Bound<'_, Self>,
+        permit: &Bound<'_, Permit>,
+        failed: Option<bool>,
+        error: Option<Bound<'_, PyBaseException>>,
+    ) {
+        if let Some(held) = permit.get().take() {
+            let outcome = match failed {
+                Some(true) => Outcome::Failure,
+                Some(false) => Outcome::Success,
+                None => Outcome::Ignored,
+            };
+            conclude(slf, held, outcome, error.as_ref());
         }
     }
 
@@ -112,6 +158,13 @@ impl Breaker {
     }
 }
 
+impl Breaker {
+    /// Whether results are asked about too.
+    pub(crate) fn judges(&self) -> bool {
+        self.judges.load(Ordering::Relaxed)
+    }
+}
+
 /// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
 pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
     let py = slf.py();
@@ -150,6 +203,16 @@ fn resolve<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
 /// Reports how a call ended: without an error, or with this one.
 pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound<'_, PyBaseException>>) {
     let outcome = error.map_or(Outcome::Success, |error| classify(slf, error));
+    conclude(slf, held, outcome, error);
+}
+
+/// Reports that a call returned this value, which may be a failure all the same.
+fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
+    let failed = slf.get().judges() && is_true(slf, intern!(slf.py(), "_failure_if"), value);
+    conclude(slf, held, if failed { Outcome::Failure } else { Outcome::Success }, None);
+}
+
+fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Option<&Bound<'_, PyBaseException>>) {
     if let Some(transition) = held.settle(outcome) {
         let class = error.and_then(|error| error.get_type().qualname().ok());
         held.write_down(transition, &class.map(|name| name.to_string()).unwrap_or_default());
@@ -157,17 +220,19 @@ pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound
     }
 }
 
-/// What an exception means, by the Python class. If it cannot say, by a fault of its own, the call has failed.
+/// What an exception means, by the Python class.
 fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Outcome {
-    let py = slf.py();
-    match ask_python(slf, intern!(py, "_is_failure"), (error,)).and_then(|answer| answer.is_truthy()) {
-        Ok(true) => Outcome::Failure,
-        Ok(false) => Outcome::Ignored,
-        Err(fault) => {
-            report(slf, fault);
-            Outcome::Failure
-        }
-    }
+    let failed = is_true(slf, intern!(slf.py(), "_is_failure"), error);
+    if failed { Outcome::Failure } else { Outcome::Ignored }
+}
+
+/// Whether the Python class says so of an exception or a result. If it cannot say, by a fault of its own, the call has
+/// failed.
+fn is_true(slf: &Bound<'_, Breaker>, question: &Bound<'_, PyString>, of: &Bound<'_, PyAny>) -> bool {
+    ask_python(slf, question, (of,)).and_then(|answer| answer.is_truthy()).unwrap_or_else(|fault| {
+        report(slf, fault);
+        true
+    })
 }
 
 /// Tells the Python class of a transition that this call made. Nothing it does can change the call.
@@ -204,7 +269,7 @@ pub(crate) fn finish<'py>(
             ask_python(slf, intern!(py, "_follow"), (value, Permit::new(Some(held))))
         }
         Ok(value) => {
-            settle(slf, &held, None);
+            returned(slf, &held, &value);
             Ok(value)
         }
         Err(error) => {
@@ -212,40 +277,4 @@ pub(crate) fn finish<'py>(
             Err(error)
         }
     }
-}
-
-/// A coroutine that is ready at once, with None: entering and leaving a breaker never waits.
-#[pyclass(frozen, module = "fuseboard._core")]
-pub struct Ready;
-
-#[pymethods]
-impl Ready {
-    fn __await__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __iter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    #[allow(clippy::unused_self, reason = "the iterator protocol's signature")]
-    fn __next__(&self) -> Option<Py<PyAny>> {
-        None
-    }
-
-    // The rest of a coroutine's methods, so that it is one to whoever drives it by hand, and to type checkers.
-
-    #[allow(clippy::unused_self, reason = "the coroutine protocol's signature")]
-    fn send(&self, _value: &Bound<'_, PyAny>) -> PyResult<()> {
-        Err(PyStopIteration::new_err(()))
-    }
-
-    #[allow(clippy::unused_self, reason = "the coroutine protocol's signature")]
-    #[pyo3(signature = (error, /))]
-    fn throw(&self, error: Bound<'_, PyBaseException>) -> PyResult<()> {
-        Err(PyErr::from_value(error.into_any()))
-    }
-
-    #[allow(clippy::unused_self, reason = "the coroutine protocol's signature")]
-    fn close(&self) {}
 }

@@ -9,6 +9,7 @@ use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
 
+use crate::python::seconds;
 use crate::store::{Store, written_down};
 use crate::values::FuseState;
 
@@ -55,6 +56,12 @@ impl Fuse {
         Ok(written_down(self.handle.fuse(), made))
     }
 
+    /// Why a call would be rejected at this moment: the state's code, and the seconds until one may pass.
+    fn would_reject(&self) -> Option<(u8, Option<f64>)> {
+        let rejection = self.handle.would_admit(&self.policy).err()?;
+        Some((rejection.state as u8, rejection.retry_after_us.map(seconds)))
+    }
+
     fn note_settings(&self, fingerprint: u64) -> bool {
         self.handle.fuse().note_settings(fingerprint.max(1))
     }
@@ -86,6 +93,11 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
         Self { fuse: fuse.clone().unbind(), ticket: Ticket::new(permit), closed: false }
+    }
+
+    /// The same, for a permit of its own: one outcome, also where the fuse is closed.
+    pub(crate) fn alone(self) -> Self {
+        Self { closed: false, ..self }
     }
 
     /// The permit of a call that found the fuse closed.
@@ -145,10 +157,10 @@ impl Permit {
         })
     }
 
-    /// What it holds. A probe's permit has one outcome: only the first to ask gets it.
+    /// What it holds. A probe's permit, and one that a call has for itself, has one outcome: only the first to ask gets it.
     pub(crate) fn take(&self) -> Option<&Held> {
-        let held = self.held.as_ref()?;
-        (held.closed || !self.settled.swap(true, Ordering::Relaxed)).then_some(held)
+        let is_shared = self.held.as_ref().is_some_and(|held| held.closed);
+        (is_shared || !self.settled.swap(true, Ordering::Relaxed)).then_some(self.held.as_ref()).flatten()
     }
 }
 
@@ -166,6 +178,12 @@ impl Drop for Permit {
 
 #[pymethods]
 impl Permit {
+    /// Whether its outcome was given. Of a permit that one call has for itself.
+    #[getter]
+    fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
+    }
+
     #[getter]
     fn is_probe(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.ticket.is_probe())

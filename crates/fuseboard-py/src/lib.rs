@@ -5,6 +5,7 @@
 //! | `store` | `Store`: the contract by name |
 //! | `fuse` | `Fuse`: a name's slot with one breaker's numbers; `Permit` |
 //! | `breaker` | `Breaker`: admits and settles calls; the context managers |
+//! | `ready` | `Ready`: what `async with` awaits |
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
@@ -17,6 +18,7 @@ mod fuse;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
 mod guard;
 mod python;
+mod ready;
 mod store;
 mod values;
 
@@ -33,11 +35,13 @@ mod _core {
     }
 
     #[pymodule_export]
-    use crate::breaker::{Breaker, Ready};
+    use crate::breaker::Breaker;
     #[pymodule_export]
     use crate::fuse::{Fuse, Permit};
     #[pymodule_export]
     use crate::python::check_name;
+    #[pymodule_export]
+    use crate::ready::Ready;
     #[pymodule_export]
     use crate::store::Store;
     #[pymodule_export]

@@ -149,6 +149,14 @@ impl Handle {
         admission
     }
 
+    /// Why [`Self::admit`] would reject a call at this moment, if it would. Takes no permit, and counts nothing.
+    ///
+    /// # Errors
+    /// The rejection.
+    pub fn would_admit(&self, policy: &Policy) -> Result<(), Rejection> {
+        self.fuse().would_admit(policy, self.now_us(), owner::is_gone)
+    }
+
     /// Whether a call was refused for want of a probe's permit, and one of those out was a dead process's (rule R11).
     fn probers_are_gone(&self, admission: &Admission) -> bool {
         let refused = matches!(admission.verdict, Err(Rejection { state: State::HalfOpen, .. }));

@@ -58,6 +58,7 @@ fn permits() -> impl Strategy<Value = Permit> {
 fn disturb(fuse: Fuse<'_>, word: &AtomicU64, bits: u64, policy: &Policy, permit: Permit, now: u64, which: u8) {
     word.store(bits, Ordering::Relaxed);
     let current = Permit { generation: fuse.word().generation(), ..permit };
+    _ = fuse.would_admit(policy, now, |hint| hint % 2 == 0);
     match which % 10 {
         0 => _ = fuse.admit(policy, now).verdict.map(|own| fuse.succeeded(policy, own, now)),
         1 => _ = fuse.admit(policy, now).verdict.map(|own| fuse.failed(policy, own, now)),

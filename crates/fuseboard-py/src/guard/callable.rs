@@ -4,14 +4,21 @@ use std::ptr;
 
 use fuseboard_core::word::Word;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 use super::class::{Guard, guard_type};
+use super::python_code::ask_python;
 use crate::breaker::{Breaker, admit, finish};
 use crate::fuse::{Fuse, Held};
 
-/// A guard of `function` by `breaker`.
-pub(crate) fn new_guard(breaker: &Bound<'_, Breaker>, function: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+/// A guard of `function` by `breaker`; a rejected call gets what `fallback` returns.
+pub(crate) fn new_guard(
+    breaker: &Bound<'_, Breaker>,
+    function: &Bound<'_, PyAny>,
+    fallback: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Py<PyAny>> {
     let py = breaker.py();
     let class = guard_type(py)?.as_type_ptr();
     // SAFETY: `class` is a heap type made below with `Guard`'s size and the collector's flag; its allocator returns a
@@ -21,18 +28,20 @@ pub(crate) fn new_guard(breaker: &Bound<'_, Breaker>, function: &Bound<'_, PyAny
         if instance.is_null() {
             return Err(PyErr::fetch(py));
         }
-        (*instance).vectorcall = vectorcall;
+        (*instance).vectorcall = if breaker.get().judges() { vectorcall::<true> } else { vectorcall::<false> };
         (*instance).breaker = breaker.clone().into_ptr();
         (*instance).function = function.clone().into_ptr();
+        (*instance).fallback = fallback.map_or(ptr::null_mut(), |fallback| fallback.clone().into_ptr());
         Ok(Bound::from_owned_ptr(py, instance.cast()).unbind())
     }
 }
 
-/// The call. Hot: everything up to the first `return` of a result is the closed path.
+/// The call. Hot: everything up to the first `return` of a result is the closed path. `JUDGED` where the breaker asks about
+/// results too, so that other breakers need not look whether it does.
 ///
 /// The function is called from here and from nowhere deeper: when the interpreter ends, it ends a daemon thread in the
 /// middle of the function by unwinding its stack, which must not meet a frame of ours that catches or cleans up.
-unsafe extern "C" fn vectorcall(
+unsafe extern "C" fn vectorcall<const JUDGED: bool>(
     this: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
     nargsf: usize,
@@ -51,7 +60,7 @@ unsafe extern "C" fn vectorcall(
         match begin(guard.breaker) {
             Beginning::Closed(fuse, word) => {
                 let result = call(function, args, nargsf, kwnames);
-                if !result.is_null() && plain(fuse, word, result) {
+                if !JUDGED && !result.is_null() && plain(fuse, word, result) {
                     return result;
                 }
                 end_closed(guard.breaker, fuse, word, result)
@@ -61,7 +70,8 @@ unsafe extern "C" fn vectorcall(
                 end_held(guard.breaker, held, result)
             }
             Beginning::Unguarded => call(function, args, nargsf, kwnames),
-            Beginning::Rejected => ptr::null_mut(),
+            Beginning::Rejected if guard.fallback.is_null() => ptr::null_mut(),
+            Beginning::Rejected => fall_back(guard, args, nargsf, kwnames),
         }
     }
 }
@@ -157,6 +167,64 @@ unsafe fn end_closed(
         unsafe { end(py, breaker, Held::closed(&fuse, word), result) }
     });
     ended.unwrap_or(result)
+}
+
+/// What the fallback makes of the exception that is set.
+///
+/// # Safety
+/// As for [`begin`]; the guard has a fallback, an exception is set, and the arguments are those of the vectorcall.
+#[cold]
+#[inline(never)]
+unsafe fn fall_back(
+    guard: &Guard,
+    args: *const *mut ffi::PyObject,
+    nargsf: usize,
+    kwnames: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let got = Python::try_attach(|py| {
+        let rejection = PyErr::fetch(py);
+        // SAFETY: a live breaker and a live fallback, says the caller.
+        let (breaker, fallback) =
+            unsafe { (Bound::from_borrowed_ptr(py, guard.breaker), Bound::from_borrowed_ptr(py, guard.fallback)) };
+        // SAFETY: as the caller says.
+        let got = unsafe { pack(py, args, nargsf, kwnames) }.and_then(|(args, kwargs)| {
+            ask_python(&breaker, intern!(py, "_fall_back"), (fallback, rejection.into_value(py), args, kwargs))
+        });
+        got.map_or_else(
+            |error| {
+                error.restore(py);
+                ptr::null_mut()
+            },
+            Bound::into_ptr,
+        )
+    });
+    got.unwrap_or(ptr::null_mut())
+}
+
+/// The arguments of a vectorcall as a tuple and a dict.
+///
+/// # Safety
+/// The arguments are those of a vectorcall under way.
+unsafe fn pack<'py>(
+    py: Python<'py>,
+    args: *const *mut ffi::PyObject,
+    nargsf: usize,
+    kwnames: *mut ffi::PyObject,
+) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+    // SAFETY: by the protocol (PEP 590) `args` points to the positional arguments and, behind them, one for each of the
+    // names in the tuple `kwnames`, which may be null; all are live objects.
+    let (positional, names, named) = unsafe {
+        let count = ffi::PyVectorcall_NARGS(nargsf).cast_unsigned();
+        let argument = |index: usize| Bound::from_borrowed_ptr(py, *args.add(index));
+        let names = Bound::from_borrowed_ptr_or_opt(py, kwnames).map(|names| names.cast_into_unchecked::<PyTuple>());
+        let named = (count..count + names.as_ref().map_or(0, PyTupleMethods::len)).map(argument).collect::<Vec<_>>();
+        ((0..count).map(argument).collect::<Vec<_>>(), names, named)
+    };
+    let kwargs = PyDict::new(py);
+    for (name, value) in names.iter().flatten().zip(named) {
+        kwargs.set_item(name, value)?;
+    }
+    Ok((PyTuple::new(py, positional)?, kwargs))
 }
 
 /// Settles a call that was given a permit.

@@ -16,6 +16,8 @@ pub(super) struct Guard {
     pub(super) vectorcall: ffi::vectorcallfunc,
     pub(super) breaker: *mut ffi::PyObject,
     pub(super) function: *mut ffi::PyObject,
+    /// What a rejected call gets, or null for the rejection.
+    pub(super) fallback: *mut ffi::PyObject,
     dict: *mut ffi::PyObject,
     weakrefs: *mut ffi::PyObject,
 }
@@ -60,7 +62,7 @@ unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, a
     unsafe {
         let guard = &*this.cast::<Guard>();
         let class = ffi::Py_TYPE(this).cast();
-        for object in [class, guard.breaker, guard.function, guard.dict] {
+        for object in [class, guard.breaker, guard.function, guard.fallback, guard.dict] {
             if !object.is_null() {
                 let stop = visit(object, arg);
                 if stop != 0 {
@@ -91,7 +93,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
         if !guard.weakrefs.is_null() {
             ffi::PyObject_ClearWeakRefs(this);
         }
-        for object in [guard.breaker, guard.function, guard.dict] {
+        for object in [guard.breaker, guard.function, guard.fallback, guard.dict] {
             ffi::Py_XDECREF(object);
         }
         ffi::PyObject_GC_Del(this.cast());
