@@ -305,10 +305,8 @@ class CircuitBreaker(_core.Breaker):
         kind = CircuitIsolatedError if state is State.ISOLATED else CircuitOpenError
         return kind(self.name, state, retry_after)
 
-    def _fall_back(
-        self, fallback: Callable[..., Any], rejection: CircuitOpenError, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        return _fallback.call(fallback, rejection, args, kwargs)
+    # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
+    _fall_back = staticmethod(_fallback.call)
 
     def _transitioned(self, before: int, after: int, generation_us: int, error: BaseException | None) -> None:
         announce(from_codes(self.name, (before, after, generation_us), error), self._listener)

@@ -191,6 +191,8 @@ class Fuse:
 class Permit:
     """The right to make one call."""
 
+    def give_back(self) -> None:
+        """Gives it back as if it had never been taken, unless it was settled."""
     @property
     def is_settled(self) -> bool:
         """Whether its outcome was given; False of one that many calls of a closed fuse share."""

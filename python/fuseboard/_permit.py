@@ -61,8 +61,12 @@ class Permit:
         return f"<Permit of {self._breaker!r}>"
 
     def __del__(self) -> None:
+        if self._held.is_settled:
+            return
+        # Now, not when it goes: whoever shows the warning may keep its source.
+        self._held.give_back()
         # A copy in a forked child is nobody's loss.
-        if not self._held.is_settled and self._owner == os.getpid():
+        if self._owner == os.getpid():
             warnings.warn(
                 f"{self!r} was thrown away without an outcome: call success(), failure() or ignore(), or use it in a "
                 "with statement",

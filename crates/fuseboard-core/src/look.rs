@@ -1,4 +1,7 @@
 //! Looking without asking: what a call would be told, for a caller that does not make one.
+//!
+//! The fuse word is read once and the seats behind it, as a call does. A fuse that moves on in between is no trouble: a
+//! seat that looks free because a newer generation has it was free for a moment after that began.
 
 use crate::answer::Rejection;
 use crate::fuse::Fuse;
@@ -14,25 +17,19 @@ impl Fuse<'_> {
     /// # Errors
     /// The rejection.
     pub fn would_admit(self, policy: &Policy, now_us: u64, is_gone: impl Fn(u64) -> bool) -> Result<(), Rejection> {
-        loop {
-            let seen = self.word();
-            let left = match seen.state() {
-                State::Unseen | State::Closed | State::Disabled => None,
-                State::Isolated => return Err(Rejection { state: State::Isolated, retry_after_us: None }),
-                State::Open => {
-                    let left = policy.reset_us.saturating_sub(age(now_us, seen.generation()));
-                    (left > LEAD_US).then_some(left)
-                }
-                State::HalfOpen => {
-                    let left = self.seats().all_taken(seen.generation(), policy.probes, now_us, &is_gone);
-                    left.map(|left| left.min(policy.probe_us))
-                }
-            };
-            // Seats are words of their own: what was read there is an answer only if the fuse did not move meanwhile.
-            if self.word().generation() == seen.generation() {
-                let rejection = |left| Rejection { state: seen.state(), retry_after_us: Some(left) };
-                return left.map_or(Ok(()), |left| Err(rejection(left)));
-            }
-        }
+        let seen = self.word();
+        let left = match seen.state() {
+            State::Unseen | State::Closed | State::Disabled => return Ok(()),
+            State::Isolated => None,
+            State::Open => match policy.reset_us.saturating_sub(age(now_us, seen.generation())) {
+                ..=LEAD_US => return Ok(()),
+                left => Some(left),
+            },
+            State::HalfOpen => match self.seats().all_taken(seen.generation(), policy.probes, now_us, is_gone) {
+                None => return Ok(()),
+                Some(left) => Some(left.min(policy.probe_us)),
+            },
+        };
+        Err(Rejection { state: seen.state(), retry_after_us: left })
     }
 }

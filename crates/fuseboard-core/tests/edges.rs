@@ -32,9 +32,29 @@ fn an_open_fuse_lets_a_probe_through_at_its_time_and_not_before() {
         let (cell, log) = (Cell::new(), log());
         let fuse = Fuse::new(&cell, &log);
         fuse.set(State::Open, NOW);
+        let told = fuse.would_admit(&POLICY, NOW + POLICY.reset_us - left, |_| false);
+        assert_eq!(admits, told.is_ok(), "{left}");
         let admission = fuse.admit(&POLICY, NOW + POLICY.reset_us - left);
         assert_eq!((admits, admits), (admission.verdict.is_ok(), admission.transition.is_some()), "{left}");
     }
+}
+
+/// R06, R11: a look counts the caller's own seats only, believes no lease for longer than the caller's own, and takes a dead
+/// prober's seat for free only where the hint is of its lease.
+#[test]
+fn a_look_counts_what_a_call_of_the_same_settings_would_find() {
+    let (cell, log) = (Cell::new(), log());
+    let fuse = Fuse::new(&cell, &log);
+    fuse.set(State::HalfOpen, NOW);
+    let two = Policy { probes: 2, probe_us: 5_000_000, ..POLICY };
+    let look =
+        |policy: &Policy, gone: u64| fuse.would_admit(policy, NOW, |hint| hint == gone).map_err(|no| no.retry_after_us);
+    let lease = fuse.admit(&two, NOW).verdict.expect("a free seat").lease.expect("a probe");
+    assert_eq!((Err(Some(1_000_000)), Ok(())), (look(&POLICY, 7), look(&two, 7)));
+    fuse.admit(&two, NOW).verdict.expect("a second seat");
+    assert_eq!(Err(Some(5_000_000)), look(&two, 0), "an unsigned hint is nobody's");
+    fuse.sign(lease, 7);
+    assert_eq!((Ok(()), Err(Some(5_000_000))), (look(&two, 7), look(&two, 8)));
 }
 
 /// R11: a lease that nobody signed has no owner to be gone, whatever the bits of an unsigned hint say.

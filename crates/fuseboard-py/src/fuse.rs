@@ -168,16 +168,21 @@ impl Drop for Permit {
     /// A permit that nobody settled, because Ctrl-C came just after it was given or its owner was thrown away, gives its
     /// lease back.
     fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+#[pymethods]
+impl Permit {
+    /// Gives it back as if it had never been taken, unless it was settled.
+    fn give_back(&self) {
         if let Some(held) = self.take()
             && !held.closed
         {
             held.cancel();
         }
     }
-}
 
-#[pymethods]
-impl Permit {
     /// Whether its outcome was given. Of a permit that one call has for itself.
     #[getter]
     fn is_settled(&self) -> bool {
