@@ -10,27 +10,45 @@ from types import ModuleType
 import pytest
 
 import fuseboard
-from fuseboard import CircuitBreaker, FuseSnapshot, FuseState, Settings, State, Store, Transition, errors, testing
+from fuseboard import (
+    CircuitBreaker,
+    FuseSnapshot,
+    FuseState,
+    Permit,
+    Settings,
+    State,
+    Store,
+    Transition,
+    errors,
+    testing,
+)
 
 PUBLIC = [
     "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "FuseSnapshot", "FuseState",
-    "FuseboardError", "JournalEntry", "Settings", "State", "Store", "StoreOpenError", "Transition",
+    "FuseboardError", "JournalEntry", "Permit", "Settings", "State", "Store", "StoreOpenError", "Transition",
 ]  # fmt: skip
 
 SIGNATURES = {
     "CircuitBreaker": (
         "(name, *, threshold=5, window=10.0, reset_timeout=30.0, probes=1, success_threshold=1, probe_timeout=None, "
-        "clear_on_success=True, failure_on=<class 'Exception'>, ignore=(), on_transition=None, store=None)"
+        "clear_on_success=True, failure_on=<class 'Exception'>, ignore=(), failure_if=None, fallback=None, "
+        "on_transition=None, store=None)"
     ),
     "CircuitBreaker.__call__": "(self, function)",
     "CircuitBreaker.acall": "(self, function, /, *args, **kwargs)",
     "CircuitBreaker.call": "(self, function, /, *args, **kwargs)",
+    "CircuitBreaker.check": "(self)",
     "CircuitBreaker.disable": "(self)",
     "CircuitBreaker.isolate": "(self)",
+    "CircuitBreaker.permit": "(self)",
     "CircuitBreaker.reset": "(self)",
+    "CircuitBreaker.with_fallback": "(self, fallback)",
     "CircuitIsolatedError": "(name, state, retry_after)",
     "CircuitOpenError": "(name, state, retry_after)",
     "FuseState": "(state, since=None)",
+    "Permit.failure": "(self, error=None)",
+    "Permit.ignore": "(self)",
+    "Permit.success": "(self)",
     "Settings": (
         "(*, threshold=5, window=10.0, reset_timeout=30.0, probes=1, success_threshold=1, probe_timeout=None, "
         "clear_on_success=True)"
@@ -133,7 +151,7 @@ def test_every_method_is_pinned() -> None:
     pinned = {tuple(path.split(".")) for path in SIGNATURES if "." in path}
     found = {
         (cls.__name__, name)
-        for cls in (CircuitBreaker, Store)
+        for cls in (CircuitBreaker, Permit, Store)
         for name in dir(cls)
         if not name.startswith("_") and callable(getattr(cls, name))
     }

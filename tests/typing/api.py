@@ -15,6 +15,7 @@ from fuseboard import (
     FuseboardError,
     FuseSnapshot,
     FuseState,
+    Permit,
     Settings,
     State,
     Store,
@@ -45,11 +46,15 @@ every_argument = CircuitBreaker(
     clear_on_success=False,
     failure_on=(OSError, ValueError),
     ignore=lambda error: isinstance(error, KeyError),
+    failure_if=lambda result: result == 1,
+    fallback=None,
     on_transition=listener,
     store=Store.private(),
 )
 told: list[Transition] = []
 CircuitBreaker("db", failure_on=OSError, on_transition=told.append)
+CircuitBreaker("db", failure_if=bool, fallback="value")
+CircuitBreaker("db", failure_if=500)  # type: ignore[arg-type]
 CircuitBreaker("db", 5)  # type: ignore[call-arg]
 CircuitBreaker("db", threshold="5")  # type: ignore[arg-type]
 CircuitBreaker("db", failure_on=[OSError])  # type: ignore[arg-type]
@@ -78,6 +83,18 @@ def generator(number: int) -> Generator[int, str, bytes]:
 async def async_generator(number: int) -> AsyncGenerator[int, str]:
     """An asynchronous generator function."""
     yield number
+
+
+def instead(rejection: CircuitOpenError, number: int) -> str:
+    """A fallback."""
+    assert_type(rejection.state, State)
+    return str(number)
+
+
+@breaker.with_fallback(instead)
+async def coroutine_with_fallback(number: int) -> str:
+    """A coroutine function that has one."""
+    return str(number)
 
 
 class Service:
@@ -153,6 +170,29 @@ async def acall_awaits() -> None:
     make: Callable[[int], Awaitable[str]] = coroutine
     assert_type(await breaker.acall(make, 1), str)
     await breaker.acall(plain, 1)  # type: ignore[arg-type]
+
+
+async def fallbacks_keep_signatures() -> None:
+    """A fallback is taken to return what the function does."""
+    assert_type(await coroutine_with_fallback(1), str)
+    assert_type(breaker.with_fallback(b"")(plain)(1, text="x"), bytes)
+    await coroutine_with_fallback("1")  # type: ignore[arg-type]
+    breaker.with_fallback(None)(5)  # type: ignore[type-var]
+
+
+def permits(error: Exception) -> int:
+    """What a permit takes, and a check."""
+    permit = breaker.permit()
+    assert_type(permit, Permit)
+    permit.success()
+    permit.failure()
+    permit.failure(error)
+    permit.ignore()
+    permit.failure("text")  # type: ignore[arg-type]
+    breaker.check()
+    with breaker.permit() as held:
+        assert_type(held, Permit)
+        return 1
 
 
 async def blocks() -> int:
