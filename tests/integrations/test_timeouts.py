@@ -61,8 +61,8 @@ def world(request: pytest.FixtureRequest) -> World:
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the first failure."""
-    return CircuitBreaker("db", threshold=1, store=store)
+    """A breaker that opens at the first failure, and takes for one all that may be."""
+    return CircuitBreaker("db", threshold=1, failure_on=BaseException, store=store)
 
 
 def counts(breaker: CircuitBreaker) -> tuple[int, int, int]:

@@ -329,6 +329,7 @@ def test_a_rejected_call_with_a_fallback_leaves_nothing_behind(store: Store) -> 
     breaker = open_breaker(store, lambda rejection, *_: rejection)
     ways: list[Callable[[], object]] = [breaker(echo), lambda: list(breaker.with_fallback(more)(numbers)(1))]
     ways += [lambda: driven(breaker(aecho)()), lambda: driven(breaker.acall(aecho))]
+    ways.append(lambda: driven_to_the_end(breaker.with_fallback(amore)(anumbers)(1)))
     gc.collect()
     gc.disable()
     try:
@@ -337,6 +338,12 @@ def test_a_rejected_call_with_a_fallback_leaves_nothing_behind(store: Store) -> 
             assert (number, 0) == (number, gc.collect())
     finally:
         gc.enable()
+
+
+def driven_to_the_end(iteration: Any) -> None:
+    """Lets an asynchronous generator give one value, and closes it."""
+    driven(iteration.__anext__())
+    driven(iteration.aclose())
 
 
 def driven(coroutine: Coroutine[Any, Any, object]) -> object:
