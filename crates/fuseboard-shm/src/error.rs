@@ -57,7 +57,6 @@ impl OpenError {
         use rustix::io::Errno;
         let kind = match error {
             Errno::NOSPC | Errno::DQUOT => Kind::Full,
-            Errno::LOOP => Kind::Foreign,
             _ => Kind::System,
         };
         Self::new(kind, path, format!("{doing}: {}", io::Error::from(error)))
@@ -71,3 +70,21 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Python's errors and whoever matches on their reason know these words: never change one.
+    #[test]
+    fn the_words_of_the_kinds_are_fixed() {
+        let kinds = [Kind::Place, Kind::Foreign, Kind::Version, Kind::Full, Kind::System, Kind::Unsupported];
+        assert_eq!(["place", "foreign", "version", "full", "system", "unsupported"], kinds.map(Kind::word));
+    }
+
+    #[test]
+    fn an_error_says_what_was_done_where_and_what_the_system_said() {
+        let error = OpenError::system("cannot map the table", "/a/shop", rustix::io::Errno::NOMEM);
+        assert_eq!("/a/shop: cannot map the table: Cannot allocate memory (os error 12)", error.to_string());
+    }
+}
