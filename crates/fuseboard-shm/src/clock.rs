@@ -59,3 +59,18 @@ impl ManualClock {
         self.0.fetch_add(by_us, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// R14: the host's clock shows the whole microseconds of the time since its boot.
+    #[test]
+    fn the_hosts_clock_counts_microseconds() {
+        let since_boot = || Duration::try_from(clock_gettime(CLOCK)).expect("after the boot").as_micros();
+        let (before, now_us, after) = (since_boot(), u128::from(Clock::System.now_us()), since_boot());
+        assert!((before..=after).contains(&now_us), "{before} <= {now_us} <= {after}");
+    }
+}
