@@ -18,9 +18,12 @@ use rustix::process::{Pid, getpid, test_kill_process};
 const PID_BITS: u32 = 22;
 const PID_MASK: u64 = (1 << PID_BITS) - 1;
 const NAMESPACE_MASK: u64 = (1 << (HINT_BITS - PID_BITS)) - 1;
+/// Beside a hint that was found out, for that may be 0.
+const ASKED: u64 = 1 << HINT_BITS;
 
 static TOKEN: AtomicUsize = AtomicUsize::new(0);
-/// What [`hint`] found out: a process stays in the pid namespace it was made in. 0 until it is asked, and after fork.
+/// What [`hint`] found out, and that it was asked: a process stays in the pid namespace it was made in. 0 until it is asked,
+/// and after fork.
 #[allow(clippy::disallowed_types, reason = "this process's own, so not part of the protocol")]
 static HINT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 static REGISTER: Once = Once::new();
@@ -64,11 +67,11 @@ pub fn register() {
 pub(crate) fn hint() -> u64 {
     let known = HINT.load(Ordering::Relaxed);
     if known != 0 {
-        return known;
+        return known & !ASKED;
     }
     let pid = u64::from(getpid().as_raw_nonzero().get().cast_unsigned());
     let hint = pid_namespace().map_or(0, |namespace| namespace << PID_BITS | pid & PID_MASK);
-    HINT.store(hint, Ordering::Relaxed);
+    HINT.store(hint | ASKED, Ordering::Relaxed);
     hint
 }
 
@@ -112,4 +115,18 @@ pub fn token() -> usize {
 #[inline(always)]
 pub fn stripe() -> usize {
     token() % STRIPES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hints lie in files, beside the leases of processes of perhaps another build.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_hint_is_a_pid_below_the_low_bits_of_a_namespace() {
+        let namespace = rustix::fs::stat("/proc/self/ns/pid").expect("a name of it").st_ino;
+        let expected = u64::from(std::process::id()) | (namespace % (1 << 26)) << 22;
+        assert_eq!([expected; 2], [hint(), hint()]);
+    }
 }
