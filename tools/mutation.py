@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target/mutation"
 QUICK = {
     "core": ["--lib", *(f"--test={name}" for name in ["machine", "edges", "journal"])],
-    "shm": ["--lib", *(f"--test={name}" for name in ["create", "open_errors", "fork", "journal", "store", "threads"])],
+    "shm": [
+        "--lib",
+        *(f"--test={name}" for name in ["create", "open_errors", "fork", "host", "journal", "store", "threads"]),
+    ],
 }
 MUTMUT = """
 [tool.mutmut]

@@ -1,13 +1,12 @@
 //! How a table comes to be, and what happens where there is no room for it or it is taken away.
 mod common;
 
-use std::ffi::CStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Barrier;
 use std::thread;
 
-use common::{Folder, SECOND, cannot, small};
+use common::{Folder, SECOND, cannot, mount_over, small};
 use fuseboard_core::layout::Geometry;
 use fuseboard_shm::clock::Clock;
 use fuseboard_shm::error::Kind;
@@ -62,6 +61,32 @@ fn racing_openers_get_one_table() {
     }
 }
 
+/// T03: each table hashes names under two random words of its own, so nobody can choose names that collide.
+#[test]
+fn each_table_has_random_hash_keys_of_its_own() {
+    let folder = Folder::new();
+    let mut keys = Vec::new();
+    for name in ["shop", "bank"] {
+        let header = fs::read(folder.table(name).path().expect("a host's table")).expect("our own file");
+        keys.extend([48, 56].map(|at| header[at..at + 8].to_vec()));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(4, keys.len());
+}
+
+/// A table that nobody has open any more is no longer mapped.
+#[test]
+fn a_dropped_table_is_unmapped() {
+    let folder = Folder::new();
+    let is_mapped =
+        || fs::read_to_string("/proc/self/maps").expect("on Linux").contains(folder.0.to_str().expect("a plain path"));
+    let table = folder.table("shop");
+    assert!(is_mapped());
+    drop(table);
+    assert!(!is_mapped());
+}
+
 /// T08: two names are two tables.
 #[test]
 fn tables_of_two_names_share_nothing() {
@@ -97,20 +122,6 @@ fn a_missing_folder_is_made_private() {
     assert_eq!(0o40_700, fs::metadata(inner).expect("our own folder").mode());
 }
 
-/// Mounts a file system of 1 MiB on the folder, for this thread alone; `false` if it may not.
-fn confine(folder: &Folder) -> bool {
-    let target = std::ffi::CString::new(folder.0.as_os_str().as_encoded_bytes()).expect("a plain path");
-    let mount = |kind: &CStr, on: &CStr, flags, options: &CStr| {
-        // SAFETY: all arguments are C strings that outlive the call.
-        unsafe { libc::mount(kind.as_ptr(), on.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) == 0 }
-    };
-    // SAFETY: takes numbers only; gives this thread its own view of what is mounted, which ends with the thread.
-    let apart = unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0;
-    apart
-        && mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE, c"")
-        && mount(c"tmpfs", &target, libc::MS_NOSUID, c"size=1m,mode=0700")
-}
-
 /// T08, T12: a table for which there is no room is refused as such when it is made, not met by a signal later; nothing
 /// is left of it, and a smaller one can be had. Only root can mount so small a file system; others are told so and pass,
 /// but not in CI.
@@ -119,7 +130,7 @@ fn a_full_disk_is_told_at_creation() {
     let folder = Folder::new();
     let large = Geometry::for_capacity(1024, 256).expect("numbers in range");
     let full_then_small = || {
-        if !confine(&folder) {
+        if !mount_over(&folder.0) {
             return cannot("only root can mount a small file system");
         }
         let error = open::open("shop", Some(&folder.0), large, Clock::System).expect_err("it does not fit");

@@ -1,11 +1,10 @@
 //! What a forked child shares with its parent, and what it does not.
 mod common;
 
-use std::io::{Read, Write, pipe};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeSet;
 
-use common::{Folder, POLICY, SECOND, small};
-use fuseboard_core::counters::{Counter, totals};
+use common::{Folder, POLICY, SECOND, in_child, small};
+use fuseboard_core::counters::{Counter, STRIPES, totals};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::Clock;
@@ -13,30 +12,6 @@ use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use fuseboard_shm::owner;
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
-
-/// Runs `work` in a forked child and waits for its end; what it returned.
-fn in_child(work: impl FnOnce() -> u64) -> u64 {
-    let (mut reader, mut writer) = pipe().expect("a pipe");
-    // SAFETY: the child runs `work`, which takes no lock that another thread of this process may hold (glibc's allocator
-    // is usable after fork), and ends by `_exit`, so nothing of the harness runs twice.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "a child");
-    if child == 0 {
-        // SAFETY: both take numbers only. The alarm ends a child that hangs.
-        unsafe { libc::alarm(60) };
-        let told =
-            catch_unwind(AssertUnwindSafe(work)).is_ok_and(|answer| writer.write_all(&answer.to_ne_bytes()).is_ok());
-        // SAFETY: takes a number only.
-        unsafe { libc::_exit(i32::from(!told)) };
-    }
-    drop(writer);
-    let (mut answer, mut status) = ([0; 8], 0);
-    let read = reader.read_exact(&mut answer);
-    // SAFETY: `child` is our own child and `status` outlives the call.
-    assert_eq!(child, unsafe { libc::waitpid(child, &raw mut status, 0) });
-    assert_eq!((true, 0), (read.is_ok(), status), "the child ended well");
-    u64::from_ne_bytes(answer)
-}
 
 fn handle(store: &Store) -> Handle {
     store.resolve("db").expect("there is room").pin()
@@ -97,6 +72,15 @@ fn each_child_has_a_token_of_its_own() {
     tokens.sort_unstable();
     tokens.dedup();
     assert_eq!(4, tokens.len());
+}
+
+/// T07: children of one parent spread over the lines of counters.
+#[test]
+fn children_do_not_share_one_line_of_counters() {
+    let folder = Folder::new();
+    let _table = folder.table("shop");
+    let lines: BTreeSet<_> = (0..24).map(|_| in_child(|| owner::stripe() as u64)).collect();
+    assert!(lines.len() > 1 && lines.iter().all(|line| *line < STRIPES as u64), "{lines:?}");
 }
 
 /// R09: what a child reports of its parent's probe is late and changes nothing; the parent's own word counts.

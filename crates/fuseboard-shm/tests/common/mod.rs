@@ -1,9 +1,11 @@
 //! What the tests of the table share: a folder of their own in shared memory, and a small table in it.
 #![allow(dead_code, reason = "each file takes the part it needs")]
 
+use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder};
-use std::io::{self, Write};
+use std::io::{self, Read, Write, pipe};
 use std::os::unix::fs::DirBuilderExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,6 +84,44 @@ impl Drop for Folder {
 pub fn cannot(reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "{reason}");
     _ = writeln!(io::stderr(), "not tested: {reason}");
+}
+
+/// Runs `work` in a forked child and waits for its end; what it returned.
+pub fn in_child(work: impl FnOnce() -> u64) -> u64 {
+    let (mut reader, mut writer) = pipe().expect("a pipe");
+    // SAFETY: the child runs `work`, which takes no lock that another thread of this process may hold (glibc's allocator
+    // is usable after fork), and ends by `_exit`, so nothing of the harness runs twice.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "a child");
+    if child == 0 {
+        // SAFETY: both take numbers only. The alarm ends a child that hangs.
+        unsafe { libc::alarm(60) };
+        let told =
+            catch_unwind(AssertUnwindSafe(work)).is_ok_and(|answer| writer.write_all(&answer.to_ne_bytes()).is_ok());
+        // SAFETY: takes a number only.
+        unsafe { libc::_exit(i32::from(!told)) };
+    }
+    drop(writer);
+    let (mut answer, mut status) = ([0; 8], 0);
+    let read = reader.read_exact(&mut answer);
+    // SAFETY: `child` is our own child and `status` outlives the call.
+    assert_eq!(child, unsafe { libc::waitpid(child, &raw mut status, 0) });
+    assert_eq!((true, 0), (read.is_ok(), status), "the child ended well");
+    u64::from_ne_bytes(answer)
+}
+
+/// Mounts an empty file system of 1 MiB over a folder, for this thread alone; `false` if it may not. Only root may.
+pub fn mount_over(folder: &Path) -> bool {
+    let target = CString::new(folder.as_os_str().as_encoded_bytes()).expect("a plain path");
+    let mount = |kind: &CStr, on: &CStr, flags, options: &CStr| {
+        // SAFETY: all arguments are C strings that outlive the call.
+        unsafe { libc::mount(kind.as_ptr(), on.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) == 0 }
+    };
+    // SAFETY: takes numbers only; gives this thread its own view of what is mounted, which ends with the thread.
+    let apart = unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0;
+    apart
+        && mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE, c"")
+        && mount(c"tmpfs", &target, libc::MS_NOSUID, c"size=1m,mode=0700")
 }
 
 /// Four slots, four failures each.
