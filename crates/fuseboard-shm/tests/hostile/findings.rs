@@ -111,6 +111,16 @@ fn a_lost_name_is_written_again() {
     }
 }
 
+/// Who only looks writes nothing, not even a name that was lost: that is for who uses the fuse.
+#[test]
+fn a_look_leaves_a_lost_name_as_it_is() {
+    let (_bed, raw, store) = scene("look", 1);
+    store.resolve("fuse").expect("a slot");
+    put(&raw.name(0)[0], 0);
+    assert_eq!(None, store.find("fuse").expect("its key is there").name());
+    assert_eq!(0, raw.name(0)[0].load(Ordering::Relaxed));
+}
+
 /// F8: a file with holes (copied, restored) is filled when it is opened, not at a store to a mapped page (T08).
 #[test]
 fn an_opened_file_has_no_holes() {
