@@ -1,8 +1,9 @@
 //! How a table comes to be, and what happens where there is no room for it or it is taken away.
 mod common;
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 
@@ -122,6 +123,18 @@ fn a_missing_folder_is_made_private() {
     assert_eq!(0o40_700, fs::metadata(inner).expect("our own folder").mode());
 }
 
+/// Runs `work` in a thread that sees an empty file system of 1 MiB over each of these folders.
+fn where_these_are_empty(folders: &[&Path], work: impl FnOnce() + Send) {
+    let run = || {
+        if folders.iter().all(|folder| mount_over(folder)) {
+            work()
+        } else {
+            cannot("only root can mount a file system")
+        }
+    };
+    thread::scope(|scope| scope.spawn(run).join()).expect("no step panics");
+}
+
 /// T08, T12: a table for which there is no room is refused as such when it is made, not met by a signal later; nothing
 /// is left of it, and a smaller one can be had. Only root can mount so small a file system; others are told so and pass,
 /// but not in CI.
@@ -129,14 +142,47 @@ fn a_missing_folder_is_made_private() {
 fn a_full_disk_is_told_at_creation() {
     let folder = Folder::new();
     let large = Geometry::for_capacity(1024, 256).expect("numbers in range");
-    let full_then_small = || {
-        if !mount_over(&folder.0) {
-            return cannot("only root can mount a small file system");
-        }
+    where_these_are_empty(&[&folder.0], || {
         let error = open::open("shop", Some(&folder.0), large, Clock::System).expect_err("it does not fit");
         assert_eq!(Kind::Full, error.kind, "{error}");
         assert_eq!(Vec::<String>::new(), folder.names());
         assert_eq!(1, fail(&folder.table("shop"), "db"));
-    };
-    thread::scope(|scope| scope.spawn(full_then_small).join()).expect("no step panics");
+    });
+}
+
+/// T08: so is the opening of a copy with holes for which there is no room.
+#[test]
+fn holes_that_a_full_disk_cannot_fill_are_told_at_the_opening() {
+    let folder = Folder::new();
+    where_these_are_empty(&[&folder.0], || {
+        let path = folder.table("shop").path().expect("a host's table").to_owned();
+        let file = File::options().read(true).write(true).open(path).expect("our own file");
+        let (bytes, mut header) = (file.metadata().expect("our own file").len(), [0; 4096]);
+        file.read_exact_at(&mut header, 0).expect("our own file");
+        for len in [0, bytes] {
+            file.set_len(len).expect("our own file");
+        }
+        file.write_all_at(&header, 0).expect("there is room for a page");
+        fs::write(folder.0.join("ballast"), vec![1; 1 << 20]).expect_err("there is less room than that");
+        let error = folder.open("shop").expect_err("its holes cannot be filled");
+        assert_eq!((Kind::Full, true), (error.kind, error.found.contains("has no room for the table")), "{error}");
+    });
+}
+
+/// T11: where no folder is chosen, a user's tables lie in a private one in shared memory, or in `/tmp` where there is no such
+/// memory; it is found again.
+#[test]
+fn a_user_has_a_private_folder_in_shared_memory_or_in_tmp() {
+    // SAFETY: takes and returns a number only.
+    let name = format!("fuseboard-{}", unsafe { libc::geteuid() });
+    for (base, empty) in [("/dev/shm", ["/dev/shm", "/tmp"]), ("/tmp", ["/dev", "/tmp"])] {
+        where_these_are_empty(&empty.map(Path::new), || {
+            for count in [1, 2] {
+                let table = open::open("shop", None, small(), Clock::System).expect("a table");
+                assert_eq!(Some(Path::new(base).join(&name).as_path()), table.path().and_then(Path::parent));
+                assert_eq!(count, fail(&table, "db"));
+            }
+            assert_eq!(0o40_700, fs::metadata(Path::new(base).join(&name)).expect("our own folder").mode());
+        });
+    }
 }
