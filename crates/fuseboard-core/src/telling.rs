@@ -148,10 +148,14 @@ impl<'a> Fuse<'a> {
         _ = self.cell.told.compare_exchange(told.0, now.0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// Takes away what damage left, so that later transitions are told.
+    /// Takes away what damage left, so that later transitions are told: what is far ahead, what the fuse has not come to
+    /// yet, and another state than it is in.
     pub(crate) fn mend_told(self, now_us: impl Fn() -> u64) {
         let told = self.told();
-        if is_far_ahead(now_us(), told.generation()) {
+        // Read behind what is told, so that in a sound fuse it is of no earlier generation.
+        let word = self.word();
+        let is_at_odds = told.generation() == word.generation() && told.state() != word.state().visible();
+        if is_at_odds || told.generation() > word.generation() || is_far_ahead(now_us(), told.generation()) {
             _ = self.cell.told.compare_exchange(told.0, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }

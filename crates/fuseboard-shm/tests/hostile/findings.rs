@@ -4,10 +4,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_shm::clock::{Clock, ManualClock};
+use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::Store;
 
 use crate::checks::file::{Bed, Raw, key_of};
@@ -127,4 +129,24 @@ fn an_opened_file_has_no_holes() {
     let (bed, _raw, _store) = scene("f8", 64);
     let file = std::fs::metadata(bed.path("table")).expect("the file");
     assert!(file.blocks() * 512 >= file.size(), "{} blocks for {} bytes", file.blocks(), file.size());
+}
+
+/// F9: what the journal is said to know is of a state that the fuse is not in, and hides the next transition to that; a
+/// reset takes it away, whether there was anything else to reset or not.
+#[test]
+fn a_reset_heals_what_is_told() {
+    let said = |generation: u64| generation << 16 | State::Isolated as u64;
+    for (word, told) in [(0, NOW), (0, NOW + SECOND), (NOW << 16, NOW), (NOW << 16 | State::Open as u64, NOW + SECOND)]
+    {
+        let (_bed, raw, store) = scene("f9", 1);
+        let slot = store.resolve("fuse").expect("a slot");
+        put(&raw.cell(0)[0], word);
+        put(&raw.cell(0)[4], said(told));
+        store.forget_all();
+        let mut reader = Reader::from_now(store.table());
+        let made = slot.fuse().command(State::Isolated, || NOW).expect("an operator's word");
+        slot.fuse().write_down(made, About::NOTHING);
+        let read: Vec<_> = reader.read_all(store.table()).iter().map(|record| (record.from, record.to)).collect();
+        assert_eq!(vec![(State::Closed, State::Isolated)], read, "{word:x} {told}");
+    }
 }
