@@ -62,10 +62,7 @@ impl Reader {
     /// The records since the last reading, up to one that somebody is just writing.
     pub fn poll(&mut self, table: &Table) -> Vec<Record> {
         let now_us = table.clock().now_us();
-        if self.caught_up_us.is_none_or(|last| now_us.abs_diff(last) >= CATCH_UP_US) {
-            self.caught_up_us = Some(now_us);
-            table.catch_up();
-        }
+        self.catch_up(table, now_us, CATCH_UP_US);
         let end = self.begin(table);
         let mut fresh = Vec::new();
         while self.next < end && !self.must_wait(table, now_us) {
@@ -95,10 +92,18 @@ impl Reader {
         let (_, since_us) = *self.hole.insert(known.unwrap_or((table.journal().next(), now_us)));
         let is_over = now_us.abs_diff(since_us) >= HOLE_US;
         if is_over {
-            // What should have stood there is told again, further on.
-            table.catch_up();
+            // What should have stood there is told again, further on. Once for all that is missing.
+            self.catch_up(table, now_us, 1);
         }
         !is_over
+    }
+
+    /// Has transitions told that nobody wrote down, unless that was done less than so long ago.
+    fn catch_up(&mut self, table: &Table, now_us: u64, interval_us: u64) {
+        if self.caught_up_us.is_none_or(|last| now_us.abs_diff(last) >= interval_us) {
+            self.caught_up_us = Some(now_us);
+            table.catch_up();
+        }
     }
 
     /// Reads one record and goes on; `None` if it was read before, is not there, was dropped just now, or is damage's.
@@ -109,8 +114,10 @@ impl Reader {
             self.lost = self.lost.saturating_add(u64::from(table.journal().oldest() > ticket));
             return None;
         };
-        // Of a generation that far off no sound process tells; believed, it would hide all that come after it.
-        if is_far_ahead(table.clock().now_us(), record.generation) {
+        // Of a slot that is none, or a generation that far off, no sound process tells. The one would be remembered for ever,
+        // the other, believed, would hide all that come after it.
+        let is_a_slot = (record.slot as usize) < table.geometry().slots();
+        if !is_a_slot || is_far_ahead(table.clock().now_us(), record.generation) {
             return None;
         }
         let last = self.read.entry(record.slot).or_default();

@@ -117,8 +117,9 @@ impl Table {
     }
 
     /// Closes and forgets the fuse of every slot, and sets its counters to 0. Of slots that nobody has too: damage may have
-    /// taken a key alone, or left something for whoever comes.
+    /// taken a key alone, or left something for whoever comes. The journal goes on.
     pub(crate) fn forget_all(&self) {
+        self.journal().mend();
         for slot in 0..self.geometry.slots() {
             let fuse = self.fuse(slot);
             if let Some(transition) = fuse.forget(|| self.clock.now_us()) {

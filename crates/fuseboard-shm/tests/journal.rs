@@ -13,6 +13,7 @@ use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::open;
 use fuseboard_shm::reader::Reader;
+use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
 
 /// How long a reader waits for a record whose ticket is taken, and how often it looks for transitions that nobody told.
@@ -306,4 +307,41 @@ fn many_holes_are_waited_for_together() {
     assert!(reader.poll(&host.table).is_empty());
     host.clock.advance(HOLE_US);
     assert_eq!(vec![made], told(&reader.poll(&host.table)));
+}
+
+/// T10: a record of a slot that the table does not have is damage's: it is not read, nor remembered.
+#[test]
+fn a_record_of_no_slot_is_not_read() {
+    let host = Host::new();
+    let mut reader = Reader::from_oldest(&host.table);
+    let slots = small().slots() as u32;
+    for slot in [slots, u32::MAX, slots - 1] {
+        host.table.journal().append(Record { slot, ..record(1) });
+    }
+    let read: Vec<_> = reader.poll(&host.table).iter().map(|record| record.slot).collect();
+    assert_eq!(vec![slots - 1], read);
+}
+
+/// T10: a reset takes the head back from where the numbers of tickets end, so that what follows stays in sight, for who
+/// comes and for who was there.
+#[test]
+fn a_reset_takes_the_head_back_from_the_end_of_numbers() {
+    let host = Host::new();
+    host.tell("db", State::Open);
+    let mut reader = Reader::from_oldest(&host.table);
+    host.set_next(u64::MAX - 1);
+    reader.poll(&host.table);
+    let store = Store::new(host.table);
+    store.forget_all();
+    let (table, slot) = (store.table(), store.resolve("db").expect("it was made"));
+    let generations =
+        |reader: &mut Reader| reader.read_all(table).iter().map(|record| record.generation).collect::<Vec<_>>();
+    generations(&mut reader);
+    let made = [State::Open, State::HalfOpen, State::Closed].map(|state| {
+        let made = slot.fuse().set(state, slot.now_us()).expect("no hold");
+        slot.fuse().write_down(made, About::NOTHING);
+        made.generation
+    });
+    assert_eq!(made.as_slice(), generations(&mut reader));
+    assert!(generations(&mut Reader::from_oldest(table)).ends_with(&made));
 }
