@@ -182,7 +182,7 @@ impl Store {
 
     #[getter]
     fn journal_dropped(&self) -> u64 {
-        self.tables.all().iter().map(|table| table.journal().oldest()).sum()
+        self.tables.all().iter().fold(0, |dropped, table| dropped.saturating_add(table.journal().oldest()))
     }
 
     fn reset_all(&self) {
