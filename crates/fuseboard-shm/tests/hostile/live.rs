@@ -94,9 +94,9 @@ impl Scene {
     }
 
     /// Everything that a reset promises, of every name and of some new ones.
-    fn is_mended(&self) {
+    fn is_mended(&mut self) {
         check_keys(self.contract.store(), &self.raw);
-        let looked_at = is_sound_again(&self.contract, &self.raw, &self.clock, 0..NAMES + FRESH);
+        let looked_at = is_sound_again(&mut self.contract, &self.raw, &self.clock, 0..NAMES + FRESH);
         assert!(looked_at >= 8, "only {looked_at} fuses could be looked at");
         for number in 0..200 {
             let slot = self.contract.store().resolve(&format!("later-{number}")).expect("there is always a slot");

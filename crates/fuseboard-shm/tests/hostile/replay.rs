@@ -5,13 +5,17 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_shm::clock::{Clock, ManualClock};
 
 use crate::checks::entry::{LOOK_AT, core_words, open_bytes, table_bytes, tables};
 use crate::checks::file::Bed;
 use crate::checks::input::Random;
+use crate::checks::journal::a_forged_record_is_read;
+use crate::checks::words::NOW;
 use crate::child;
 use crate::watchdog::{HUNG, Watchdog};
 
@@ -74,6 +78,17 @@ fn any_bytes_behind_a_header_are_a_table() {
         let all = LOOK_AT as u64 * cases;
         assert!(sound.get() > all / 2, "only {} of {all} fuses could be looked at after a reset", sound.get());
     }
+}
+
+/// T10: a record that damage wrote with a check word that fits is read, each field in its range; what the checks forge in
+/// the tables above is so no noise.
+#[test]
+fn a_forged_record_is_read_as_the_format_says() {
+    let bed = bed("replay-forged");
+    let raw = &tables(&bed)[1];
+    let table = bed.open("table1", Clock::Manual(Arc::new(ManualClock::new(NOW)))).expect("a sound header");
+    let check = |random: &mut Random| a_forged_record_is_read(raw, &table, &string(random, 64), NOW);
+    assert_eq!(Ok(()), replay(seeds(1_000), Watchdog::new(), check));
 }
 
 /// A header that is sound, or but for a word or two, before random bytes.

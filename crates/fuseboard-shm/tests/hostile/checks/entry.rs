@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::journal::{Head, Journal, Place};
 use fuseboard_core::layout::{FINGERPRINT, Geometry, MAGIC, SLOTS_MAX, VERSION};
 use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::telling::Scribe;
 use fuseboard_core::time::STAMP_MAX;
 use fuseboard_core::word::LOG_MAX;
 use fuseboard_shm::clock::{Clock, ManualClock};
@@ -14,14 +16,18 @@ use fuseboard_shm::error::Kind;
 use fuseboard_shm::store::Store;
 
 use super::file::{Bed, Raw, key_of};
-use super::fuse::Driver;
+use super::fuse::{Driver, WRITES};
 use super::input::Input;
+use super::journal::{check_ring, damage_journal};
 use super::sound;
+use super::steps::bounded;
 use super::store::{check_keys, is_sound_again};
 use super::table::{Contract, FRESH, NAMES, advance, name};
 use super::words::{CELL_WORDS, NOW, damage, lies_ahead};
 
 const STEPS: usize = 128;
+/// Places of the journal of one cell.
+const PLACES: usize = 4;
 /// The largest file that is grown to the size it claims.
 const FILE_MAX: usize = 4 << 20;
 /// Slots of the largest table that is walked through again and again.
@@ -54,19 +60,23 @@ pub fn core_words(bytes: &[u8]) -> bool {
     let mut input = Input::new(bytes);
     let (cell, log_len) = (RawCell::new(), [2, 4, 8, 256, LOG_MAX][input.choice(5)]);
     let log: Vec<_> = (0..log_len).map(|_| AtomicU64::new(0)).collect();
-    let fuse = Fuse::new(cell.cell(), &log);
+    let (head, places) = (Head::new(), [(); PLACES].map(|()| Place::new()));
+    let scribe = Scribe { journal: Journal::new(&head, &places), slot: 0, pid: 1 };
+    let fuse = Fuse::new(cell.cell(), &log).with_scribe(scribe);
     let mut driver = Driver::new(fuse, log_len);
     let mut now = NOW;
     for _ in 0..STEPS {
         match input.choice(6) {
             0 | 1 => damage(&cell.0, &log, &mut input, now),
             2 => now = time(&mut input, now),
+            3 if input.choice(4) == 0 => bounded(WRITES, || fuse.catch_up()),
             _ => driver.step(&mut input, now),
         }
         if input.is_empty() {
             break;
         }
     }
+    check_ring(scribe.journal, PLACES as u64);
     // The checks of a sound fuse let some minutes pass.
     let now = now.min(STAMP_MAX >> 1);
     let can_be_sound = !lies_ahead(&cell.0, &log, now);
@@ -99,7 +109,7 @@ pub fn table_bytes(bed: &Bed, tables: &[Raw], bytes: &[u8]) -> usize {
     let clock = Arc::new(ManualClock::new(NOW));
     let table = bed.open(&table_name(place), Clock::Manual(Arc::clone(&clock))).expect("a sound header");
     assert_eq!(raw.geometry(), table.geometry());
-    let mut contract = Contract::new(Store::new(table));
+    let mut contract = Contract::alone(Store::new(table));
     for _ in 0..STEPS {
         match program.choice(8) {
             0 => damage_table(raw, &mut program, clock.now_us()),
@@ -111,7 +121,7 @@ pub fn table_bytes(bed: &Bed, tables: &[Raw], bytes: &[u8]) -> usize {
         }
     }
     check_keys(contract.store(), raw);
-    is_sound_again(&contract, raw, &clock, first..first + LOOK_AT)
+    is_sound_again(&mut contract, raw, &clock, first..first + LOOK_AT)
 }
 
 /// The tables that [`table_bytes`] lays its bytes over.
@@ -133,7 +143,7 @@ fn damage_table(raw: &Raw, input: &mut Input<'_>, now: u64) {
     };
     match input.choice(9) {
         0..=3 => damage(raw.cell(slot), raw.log(slot), input, now),
-        8 => store(raw.journal(), input.choice(64), input.word()),
+        8 => damage_journal(raw, input, now),
         4 => store(raw.key(slot), input.choice(2), input.word()),
         5 => store(raw.name(slot), input.choice(26), input.word()),
         6 => store(raw.lines(slot), input.choice(64), input.word()),
@@ -170,7 +180,7 @@ pub fn open_bytes(bed: &Bed, bytes: &[u8]) -> bool {
         }
         Ok(table) => {
             assert_eq!(Ok((table.geometry().slots(), table.geometry().log_len())), expected);
-            run_on(Contract::new(Store::new(table)), program, &bed.path("bytes"), &clock);
+            run_on(Contract::alone(Store::new(table)), program, &bed.path("bytes"), &clock);
             true
         }
     }
@@ -236,5 +246,5 @@ fn run_on(mut contract: Contract, program: &[u8], path: &Path, clock: &Arc<Manua
     while !program.is_empty() {
         contract.step(&mut program, |_| {});
     }
-    is_sound_again(&contract, &Raw::map(path, geometry), clock, 0..LOOK_AT);
+    is_sound_again(&mut contract, &Raw::map(path, geometry), clock, 0..LOOK_AT);
 }

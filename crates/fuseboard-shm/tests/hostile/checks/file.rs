@@ -160,8 +160,14 @@ impl Raw {
         ranges.flat_map(|range| &self.words()[range])
     }
 
-    /// Lays `bytes` over the used words and zeroes over the rest of them.
+    /// Empties the journal.
+    pub fn clear_journal(&self) {
+        self.journal().iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    /// Lays `bytes` over the used words and zeroes over the rest of them and over the journal.
     pub fn lay_over(&self, bytes: &[u8]) {
+        self.clear_journal();
         let (words, _) = bytes.as_chunks();
         let values = words.iter().map(|word| u64::from_le_bytes(*word)).chain(std::iter::repeat(0));
         self.used().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));

@@ -8,10 +8,11 @@ use fuseboard_core::time::{HORIZON_US, STAMP_MAX, is_far_ahead};
 use fuseboard_core::word::Word;
 
 use super::input::Input;
+use super::journal::TELLING_WRITES;
 use super::steps::bounded;
 
-/// More shared writes than any operation on a fuse makes while nobody else writes.
-pub const WRITES: u32 = 16;
+/// More shared writes than any operation on a fuse makes while nobody else writes; it may tell of two transitions.
+pub const WRITES: u32 = 16 + 2 * TELLING_WRITES;
 /// The same of an operator's word, which takes away what damage left.
 pub fn mending_writes(log_len: usize) -> u32 {
     WRITES + 1 + SEATS as u32 + log_len as u32

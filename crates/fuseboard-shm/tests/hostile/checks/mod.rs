@@ -14,6 +14,7 @@
 //! | `file` | a table's file and its raw words |
 //! | `store` | a store after a reset: everything closed, each fuse sound |
 //! | `table` | the whole contract on a store, by name and by handle |
+//! | `journal` | records that damage wrote, readers, and the journal after a reset |
 //! | `entry` | the three checks of a string of bytes |
 #![allow(dead_code, reason = "the tests and each fuzz target take the part they need")]
 
@@ -21,6 +22,7 @@ pub mod entry;
 pub mod file;
 pub mod fuse;
 pub mod input;
+pub mod journal;
 pub mod sound;
 pub mod steps;
 pub mod store;

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use fuseboard_core::counters::totals;
 use fuseboard_core::fuse::Effect;
-use fuseboard_core::journal::{ABOUT_MAX, RECORDS};
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::time::STAMP_MAX;
 use fuseboard_shm::clock::ManualClock;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
-use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store};
 
 use super::fuse::{STATES, check_admission, check_reading, may_follow, mending_writes, policy};
 use super::input::Input;
+use super::journal::{Follower, TELLING_WRITES, any_record};
 use super::steps::bounded;
 
 /// How many names the contract uses.
@@ -23,8 +22,9 @@ pub const NAMES: usize = 12;
 pub const FRESH: usize = 4;
 const HANDLES: usize = 4;
 const TICKETS: usize = 8;
+const FOLLOWERS: usize = 3;
 /// What each number of an operation does, for a message about the one that hangs.
-pub const OPERATIONS: [&str; 12] = [
+pub const OPERATIONS: [&str; 14] = [
     "resolve",
     "find",
     "record_failure",
@@ -36,25 +36,39 @@ pub const OPERATIONS: [&str; 12] = [
     "settle",
     "plain_success",
     "note_settings",
+    "append",
+    "follow",
     "reset_all",
 ];
 
-/// A store under test, with some handles and tickets.
+/// A store under test, with some handles and tickets, and some who read its journal.
 pub struct Contract {
     store: Store,
     handles: Vec<Handle>,
     tickets: Vec<(usize, Ticket)>,
+    followers: Vec<Follower>,
+    alone: bool,
 }
 
 impl Contract {
     /// The contract of a store.
     pub fn new(store: Store) -> Self {
-        Self { store, handles: Vec::new(), tickets: Vec::new() }
+        Self { store, handles: Vec::new(), tickets: Vec::new(), followers: Vec::new(), alone: false }
+    }
+
+    /// The contract of a store that nobody else writes to.
+    pub fn alone(store: Store) -> Self {
+        Self { alone: true, ..Self::new(store) }
     }
 
     /// The store.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Who reads its table's journal.
+    pub fn followers(&mut self) -> (&Store, &mut [Follower]) {
+        (&self.store, &mut self.followers)
     }
 
     fn geometry(&self) -> Geometry {
@@ -67,8 +81,8 @@ impl Contract {
 
     /// More shared writes than one look-up makes, or one change of a fuse.
     fn writes(&self) -> u32 {
-        // An operation may tell of two transitions, a reset of one in each slot: a record is some twenty writes.
-        128 + 24 * self.geometry().slots() as u32 + mending_writes(self.geometry().log_len())
+        // A reset may tell of a transition in each slot.
+        128 + (TELLING_WRITES + 4) * self.geometry().slots() as u32 + mending_writes(self.geometry().log_len())
     }
 
     /// One operation, chosen by `input`; `about_to` is told which.
@@ -85,6 +99,8 @@ impl Contract {
             8 => self.settle(input),
             9 => self.plain_success(input),
             10 => _ = self.resolve(input).fuse().note_settings(input.word().max(1)),
+            11 => self.append(input),
+            12 => self.follow(input),
             _ => self.reset_all(input),
         }
     }
@@ -138,11 +154,7 @@ impl Contract {
     /// `all_states` and `snapshot`: every slot with its name, reading and counters; and the journal.
     pub fn snapshot(&self) {
         let table = self.store.table();
-        let records = bounded(0, || Reader::from_oldest(table).read_all(table));
-        assert!(records.len() <= RECORDS, "{} records", records.len());
-        assert!(
-            records.iter().all(|record| record.generation <= STAMP_MAX && record.about.to_vec().len() <= ABOUT_MAX)
-        );
+        Follower::from_oldest(table, self.alone).read(table, false);
         let slots = self.store.slots();
         assert!(slots.len() <= self.geometry().slots() + self.store.overflowed());
         for slot in slots {
@@ -198,6 +210,29 @@ impl Contract {
     fn plain_success(&self, input: &mut Input<'_>) {
         if let Some(handle) = self.handles.get(input.choice(HANDLES)) {
             _ = bounded(1, || handle.plain_success(handle.word()));
+        }
+    }
+
+    /// Writes down any record, and names the slot it tells of.
+    fn append(&self, input: &mut Input<'_>) {
+        let table = self.store.table();
+        let record = any_record(input, self.geometry().slots(), table.clock().now_us());
+        bounded(TELLING_WRITES, || table.journal().append(record));
+        let name = table.name(record.slot as usize);
+        assert!(name.is_none() || (record.slot as usize) < self.geometry().slots(), "{name:?} of {record:?}");
+    }
+
+    /// Reads the journal, as somebody who comes or who was there before.
+    fn follow(&mut self, input: &mut Input<'_>) {
+        let (table, manner) = (self.store.table(), input.choice(8));
+        if self.followers.len() < FOLLOWERS {
+            let begin = if manner & 1 == 0 { Follower::from_oldest } else { Follower::from_now };
+            self.followers.push(begin(table, self.alone));
+        }
+        let place = input.choice(self.followers.len());
+        let follower = &mut self.followers[place];
+        for record in follower.read(table, manner & 2 == 0) {
+            _ = std::hint::black_box(table.name(record.slot as usize));
         }
     }
 

@@ -11,6 +11,8 @@ pub const NOW: u64 = 1 << 40;
 pub const CELL_WORDS: usize = 24;
 const WORD: usize = 0;
 const PROGRESS: usize = 1;
+const TOLD: usize = 4;
+const NOTE: usize = 5;
 const SEATS: std::ops::Range<usize> = 8..16;
 const HINTS: std::ops::Range<usize> = 16..24;
 
@@ -49,7 +51,7 @@ pub fn tagged(input: &mut Input<'_>, now: u64, generation: u64) -> u64 {
 /// Puts one damaged word into a cell or a log, shaped for the place it goes to or wholly any.
 pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now: u64) {
     let generation = load(&cell[WORD]) >> 16;
-    let (place, value) = match input.choice(8) {
+    let (place, value) = match input.choice(10) {
         0 | 1 => (&cell[WORD], fuse_word(input, now)),
         2 => (&cell[PROGRESS], generation << 16 | input.short()),
         3 => (&cell[SEATS.start + input.choice(SEATS.len())], tagged(input, now, generation)),
@@ -59,6 +61,11 @@ pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now:
             (hint, if input.choice(2) == 0 { load(hint) ^ input.short() } else { input.word() })
         }
         5 | 6 => (&log[input.place(log.len())], log_entry(input, now)),
+        7 => (&cell[TOLD], tagged(input, now, generation)),
+        8 => {
+            let tag = if input.choice(2) == 0 { generation } else { stamp(input, now) };
+            (&cell[NOTE], tag << 40 | input.word() >> 24)
+        }
         _ => (&cell[input.choice(cell.len())], input.word()),
     };
     place.store(value, Ordering::Release);

@@ -1,0 +1,274 @@
+//! The journal: records that damage wrote, readers that stand anywhere in it, and what it tells after a reset.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fuseboard_core::fuse::{Effect, Transition};
+use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Journal, RECORDS, Record};
+use fuseboard_core::state::State;
+use fuseboard_core::sync::Ordering;
+use fuseboard_core::time::{STAMP_MAX, is_far_ahead};
+use fuseboard_shm::clock::ManualClock;
+use fuseboard_shm::reader::Reader;
+use fuseboard_shm::store::Slot;
+use fuseboard_shm::table::Table;
+
+use super::file::Raw;
+use super::fuse::{STATES, WRITES, mending_writes};
+use super::input::Input;
+use super::sound::{self, SECOND};
+use super::steps::bounded;
+use super::words::stamp;
+
+/// Words of the head, and of a record with its check word.
+const PLACE: usize = 16;
+/// Words of a record behind its check word.
+const BODY: usize = PLACE - 1;
+/// More shared writes than telling one transition makes.
+pub const TELLING_WRITES: u32 = 20;
+
+/// Damages the journal: its head, any word of it, or a place in which a whole and right record then stands.
+pub fn damage_journal(raw: &Raw, input: &mut Input<'_>, now: u64) {
+    let words = raw.journal();
+    match input.choice(4) {
+        0 => words[0].store(head(input), Ordering::Release),
+        1 => words[input.place(words.len())].store(input.word(), Ordering::Release),
+        _ => forge(raw, input, now),
+    }
+}
+
+/// A number of the next ticket: small, near the end of all numbers, or any.
+fn head(input: &mut Input<'_>) -> u64 {
+    match input.choice(4) {
+        0 => input.short(),
+        1 => u64::MAX - u64::from(input.byte()),
+        2 => u64::MAX / 2 + input.short(),
+        _ => input.word(),
+    }
+}
+
+/// Puts a record of any fields into the ring, with the check word that makes it one: at the head, which then counts it, a
+/// little before or behind it, or anywhere. It is read as the format says.
+fn forge(raw: &Raw, input: &mut Input<'_>, now: u64) {
+    let words = raw.journal();
+    let next = words[0].load(Ordering::Acquire);
+    let ticket = match input.choice(4) {
+        0 | 1 => {
+            words[0].store(next.wrapping_add(1), Ordering::Release);
+            next
+        }
+        2 => next.wrapping_add(8).wrapping_sub(u64::from(input.byte())),
+        _ => input.word(),
+    };
+    let place = &words[PLACE * (1 + ticket as usize % RECORDS)..][..PLACE];
+    let body = body(input, raw.geometry().slots(), now);
+    place[1..].iter().zip(body).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+    place[0].store(check_of(ticket, &body), Ordering::Release);
+}
+
+/// The words of a record: a generation near the time, mostly a slot of the table, and the rest as it comes.
+fn body(input: &mut Input<'_>, slots: usize, now: u64) -> [u64; BODY] {
+    let mut body = [0; BODY];
+    body[0] = stamp(input, now) << 16 | input.short();
+    body[1] = if input.choice(4) == 0 { input.word() } else { input.choice(slots) as u64 };
+    body[2] = input.short();
+    body[3..].fill(input.word());
+    body
+}
+
+/// The check word of the format, written down a second time.
+fn check_of(ticket: u64, body: &[u64; BODY]) -> u64 {
+    let fold = |hash: u64, word: u64| {
+        let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xbf58_476d_1ce4_e5b9;
+        product as u64 ^ (product >> 64) as u64
+    };
+    body.iter().fold(fold(0, ticket), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
+}
+
+/// Forges a record and reads it; only while nobody else writes.
+pub fn a_forged_record_is_read(raw: &Raw, table: &Table, bytes: &[u8], now: u64) {
+    raw.clear_journal();
+    let mut choices = vec![0];
+    choices.extend(bytes);
+    forge(raw, &mut Input::new(&choices), now);
+    let record = table.journal().read(0).expect("its check word fits");
+    check_fields(&record);
+    let mut input = Input::new(bytes);
+    let body = body(&mut input, raw.geometry().slots(), now);
+    let state = |shift: u32| State::from_code((body[0] >> shift & 0b111) as u8);
+    let expected =
+        (body[0] >> 16, state(12), state(8), Cause::from_code(body[0] as u8), body[1] as u32, body[2] as u32);
+    let Record { generation, from, to, cause, slot, pid, .. } = record;
+    assert_eq!(expected, (generation, from, to, cause, slot, pid));
+}
+
+/// Any record, as a process would have to be broken to write it.
+pub fn any_record(input: &mut Input<'_>, slots: usize, now: u64) -> Record {
+    let slot = if input.choice(4) == 0 { input.word() as u32 } else { input.choice(slots) as u32 };
+    let length = input.choice(ABOUT_MAX + 8);
+    Record {
+        slot,
+        generation: if input.choice(8) == 0 { input.word() } else { stamp(input, now) },
+        from: STATES[input.choice(STATES.len())],
+        to: STATES[input.choice(STATES.len())],
+        cause: Cause::from_code(input.byte()),
+        pid: input.word() as u32,
+        about: About::new(&vec![input.byte(); length]),
+    }
+}
+
+/// What holds of each record, whoever wrote it.
+fn check_fields(record: &Record) {
+    assert!(record.generation <= STAMP_MAX, "{record:?}");
+    assert!(record.about.to_vec().len() <= ABOUT_MAX, "{record:?}");
+}
+
+/// Everything that a ring holds, read by hand.
+pub fn check_ring(journal: Journal<'_>, places: u64) {
+    let span = journal.span();
+    assert!(span.end - span.start <= places, "{span:?}");
+    span.filter_map(|ticket| journal.read(ticket)).for_each(|record| check_fields(&record));
+}
+
+/// A reader, and what is known of where it stands.
+pub struct Follower {
+    reader: Reader,
+    /// Nobody else writes to its table.
+    alone: bool,
+    lost: u64,
+    /// The latest generation that it read of each slot.
+    latest: HashMap<u32, u64>,
+    /// It has not passed fewer tickets than the first of these, nor more than the second.
+    stands: (u64, u64),
+}
+
+impl Follower {
+    /// A reader of all that is there.
+    pub fn from_oldest(table: &Table, alone: bool) -> Self {
+        let reader = bounded(0, || Reader::from_oldest(table));
+        Self::new(reader, alone, table.journal().oldest())
+    }
+
+    /// A reader of what comes.
+    pub fn from_now(table: &Table, alone: bool) -> Self {
+        let reader = bounded(catching_up(table), || Reader::from_now(table));
+        Self::new(reader, alone, table.journal().next())
+    }
+
+    fn new(reader: Reader, alone: bool, at: u64) -> Self {
+        assert_eq!(0, reader.lost());
+        let stands = if alone { (at, at) } else { (0, u64::MAX) };
+        Self { reader, alone, lost: 0, latest: HashMap::new(), stands }
+    }
+
+    /// The latest generation that it read of a slot.
+    pub fn latest(&self, slot: usize) -> u64 {
+        self.latest.get(&(slot as u32)).copied().unwrap_or(0)
+    }
+
+    /// The records since the last reading, checked.
+    pub fn read(&mut self, table: &Table, waits: bool) -> Vec<Record> {
+        let before = table.journal().span();
+        let records = if waits {
+            bounded(catching_up(table), || self.reader.poll(table))
+        } else {
+            bounded(0, || self.reader.read_all(table))
+        };
+        let after = table.journal().span();
+        self.check_records(table, &records);
+        assert!(self.lost <= self.reader.lost(), "what is lost is not found again");
+        if self.alone {
+            self.check_lost(before.start, after.start);
+            let least = if waits { before.start.min(after.start) } else { after.end };
+            self.stands = (least, before.end.max(after.end));
+        }
+        self.lost = self.reader.lost();
+        records
+    }
+
+    /// Each of a slot that there is, of a time that can be, and later than the one before it; no more than there are.
+    fn check_records(&mut self, table: &Table, records: &[Record]) {
+        assert!(records.len() <= RECORDS, "{} records", records.len());
+        let now = table.clock().now_us();
+        for record in records {
+            check_fields(record);
+            assert!((record.slot as usize) < table.geometry().slots(), "{record:?}");
+            assert!(!is_far_ahead(now, record.generation), "{record:?} at {now}");
+            let last = self.latest.insert(record.slot, record.generation);
+            assert!(last.is_none_or(|last| last < record.generation), "{record:?} behind {last:?}");
+        }
+    }
+
+    /// What was lost is what the ring had dropped behind the place where the reader stood.
+    fn check_lost(&self, oldest_before: u64, oldest_after: u64) {
+        let (low, high) = self.stands;
+        let most = self.lost.saturating_add(oldest_before.max(oldest_after).saturating_sub(low));
+        let least = self.lost.saturating_add(oldest_before.min(oldest_after).saturating_sub(high));
+        assert!((least..=most).contains(&self.reader.lost()), "{} of {least} to {most}", self.reader.lost());
+    }
+}
+
+/// More shared writes than a reader makes that tells what others left out.
+fn catching_up(table: &Table) -> u32 {
+    TELLING_WRITES * table.geometry().slots() as u32
+}
+
+/// After a reset the journal tells what happens to this fuse: each transition once, in order, with its cause and whose
+/// doing it was; to a reader that begins, to one from then on, and to those that were there before. Whether that could be
+/// asked: not where somebody read of a time that is still to come. Only while nobody else writes.
+pub fn tells_again(slot: &Slot, place: usize, table: &Table, old: &mut [Follower], clock: &Arc<ManualClock>) -> bool {
+    let log_len = table.geometry().log_len();
+    bounded(mending_writes(log_len), || slot.fuse().forget(|| clock.now_us()));
+    bounded(catching_up(table), || table.catch_up());
+    let mut followers = vec![Follower::from_oldest(table, true)];
+    followers.iter_mut().chain(&mut *old).for_each(|follower| _ = follower.read(table, false));
+    let now = clock.now_us();
+    if followers.iter().chain(&*old).any(|follower| follower.latest(place) > now) {
+        return false;
+    }
+    followers.push(Follower::from_now(table, true));
+    clock.advance(SECOND);
+    let expected = happens_to(slot, place, log_len, clock);
+    bounded(catching_up(table), || table.catch_up());
+    for follower in followers.iter_mut().chain(old) {
+        let mut records = follower.read(table, false);
+        records.retain(|record| record.slot as usize == place);
+        assert_eq!(expected, records);
+        assert!(follower.read(table, true).iter().all(|record| record.slot as usize != place), "told twice");
+    }
+    true
+}
+
+/// Every kind of transition, each second of which its maker does not come to write down; the records that must follow.
+fn happens_to(slot: &Slot, place: usize, log_len: usize, clock: &Arc<ManualClock>) -> Vec<Record> {
+    let (fuse, policy, mut records) = (slot.fuse(), sound::policy(log_len), Vec::new());
+    let mut made = |transition: Transition| {
+        let about = if records.len() % 2 == 0 { About::new(b"TimeoutError") } else { About::NOTHING };
+        if records.len() % 2 == 0 {
+            bounded(TELLING_WRITES, || fuse.write_down(transition, about));
+        }
+        let Transition { from, to, generation, cause } = transition;
+        records.push(Record { slot: place as u32, generation, from, to, cause, pid: std::process::id(), about });
+        clock.advance(SECOND);
+    };
+    for state in [State::Isolated, State::Closed, State::Disabled, State::Closed] {
+        made(bounded(mending_writes(log_len), || fuse.command(state, || clock.now_us())).expect("an operator's word"));
+    }
+    for _ in 0..policy.threshold {
+        let now = clock.now_us();
+        let permit = fuse.admit(&policy, now).verdict.expect("closed");
+        if let Effect::Changed(transition) = bounded(WRITES, || fuse.failed(&policy, permit, now)) {
+            made(transition);
+        }
+    }
+    clock.advance(policy.reset_us);
+    let admission = bounded(WRITES, || fuse.admit(&policy, clock.now_us()));
+    let permit = admission.verdict.expect("a probe");
+    made(admission.transition.expect("open to half-open"));
+    let Effect::Changed(failed) = fuse.failed(&policy, permit, clock.now_us()) else { panic!("a probe that failed") };
+    made(failed);
+    for state in [State::HalfOpen, State::Closed, State::Open] {
+        made(bounded(WRITES, || fuse.set(state, clock.now_us())).expect("no hold"));
+    }
+    records
+}
