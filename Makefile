@@ -74,7 +74,7 @@ bench: build  ## what a guarded call costs, beside its yardsticks
 fuzz:  ## search for bytes that break a table, FUZZ_SECONDS (60) for each of three targets; needs cargo-fuzz
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60)
 
-fuzz-control:  ## break the code in seven ways, and see that the fuzzer and the hostile tests find each
+fuzz-control:  ## break the code in ten ways, and see that the fuzzer and the hostile tests find each
 	fuzz/control.sh
 
 format:  ## format everything

@@ -239,36 +239,50 @@ pub fn tells_again(slot: &Slot, place: usize, table: &Table, old: &mut [Follower
     true
 }
 
-/// Every kind of transition, each second of which its maker does not come to write down; the records that must follow.
-fn happens_to(slot: &Slot, place: usize, log_len: usize, clock: &Arc<ManualClock>) -> Vec<Record> {
-    let (fuse, policy, mut records) = (slot.fuse(), sound::policy(log_len), Vec::new());
-    let mut made = |transition: Transition| {
-        let about = if records.len() % 2 == 0 { About::new(b"TimeoutError") } else { About::NOTHING };
-        if records.len() % 2 == 0 {
-            bounded(TELLING_WRITES, || fuse.write_down(transition, about));
+/// What happens to a fuse, as the journal must tell it.
+struct Diary<'a> {
+    slot: &'a Slot,
+    place: usize,
+    clock: &'a ManualClock,
+    records: Vec<Record>,
+}
+
+impl Diary<'_> {
+    /// A transition was made; each second of them its maker does not come to write down.
+    fn made(&mut self, transition: Transition) {
+        let is_written = self.records.len().is_multiple_of(2);
+        let about = if is_written { About::new(b"TimeoutError") } else { About::NOTHING };
+        if is_written {
+            bounded(TELLING_WRITES, || self.slot.fuse().write_down(transition, about));
         }
-        let Transition { from, to, generation, cause } = transition;
-        records.push(Record { slot: place as u32, generation, from, to, cause, pid: std::process::id(), about });
-        clock.advance(SECOND);
-    };
+        let (Transition { from, to, generation, cause }, slot) = (transition, self.place as u32);
+        self.records.push(Record { slot, generation, from, to, cause, pid: std::process::id(), about });
+        self.clock.advance(SECOND);
+    }
+}
+
+/// Every kind of transition; the records that must follow.
+fn happens_to(slot: &Slot, place: usize, log_len: usize, clock: &ManualClock) -> Vec<Record> {
+    let (fuse, policy, now) = (slot.fuse(), sound::policy(log_len), || clock.now_us());
+    let mut diary = Diary { slot, place, clock, records: Vec::new() };
     for state in [State::Isolated, State::Closed, State::Disabled, State::Closed] {
-        made(bounded(mending_writes(log_len), || fuse.command(state, || clock.now_us())).expect("an operator's word"));
+        diary.made(bounded(mending_writes(log_len), || fuse.command(state, now)).expect("an operator's word"));
     }
     for _ in 0..policy.threshold {
-        let now = clock.now_us();
-        let permit = fuse.admit(&policy, now).verdict.expect("closed");
-        if let Effect::Changed(transition) = bounded(WRITES, || fuse.failed(&policy, permit, now)) {
-            made(transition);
+        let permit = bounded(WRITES, || fuse.admit(&policy, now())).verdict.expect("closed");
+        if let Effect::Changed(tripped) = bounded(WRITES, || fuse.failed(&policy, permit, now())) {
+            diary.made(tripped);
         }
     }
     clock.advance(policy.reset_us);
-    let admission = bounded(WRITES, || fuse.admit(&policy, clock.now_us()));
+    let admission = bounded(WRITES, || fuse.admit(&policy, now()));
     let permit = admission.verdict.expect("a probe");
-    made(admission.transition.expect("open to half-open"));
-    let Effect::Changed(failed) = fuse.failed(&policy, permit, clock.now_us()) else { panic!("a probe that failed") };
-    made(failed);
+    diary.made(admission.transition.expect("open to half-open"));
+    let effect = bounded(WRITES, || fuse.failed(&policy, permit, now()));
+    let Effect::Changed(failed) = effect else { panic!("{effect:?} of a probe that failed") };
+    diary.made(failed);
     for state in [State::HalfOpen, State::Closed, State::Open] {
-        made(bounded(WRITES, || fuse.set(state, clock.now_us())).expect("no hold"));
+        diary.made(bounded(WRITES, || fuse.set(state, now())).expect("no hold"));
     }
-    records
+    diary.records
 }
