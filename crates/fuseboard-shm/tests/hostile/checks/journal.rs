@@ -41,7 +41,7 @@ pub fn damage_journal(raw: &Raw, input: &mut Input<'_>, now: u64) {
 fn head(input: &mut Input<'_>) -> u64 {
     match input.choice(4) {
         0 => input.short(),
-        1 => u64::MAX - u64::from(input.byte()),
+        1 => u64::MAX - u64::from(input.byte() % 32),
         2 => u64::MAX / 2 + input.short(),
         _ => input.word(),
     }
