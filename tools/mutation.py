@@ -1,14 +1,17 @@
 """Mutation testing: break the shipped code in every small way a tool can think of, and see what the tests notice.
 
 `core` and `shm` go through cargo-mutants (`cargo install --locked cargo-mutants`), which reads .cargo/mutants.toml;
-`python` through mutmut, in a copy under target/mutation, because mutmut knows only packages that lie in src/. These
-mutants are made by machines; those of the loom models are made by hand, lie in crates/fuseboard-core/mutants and are
-judged by tools/mutants.py (`make model`). Survivors are explained in docs/explanation/reliability.md.
+`python` through mutmut, in a copy under target/mutation, because mutmut knows only packages that lie in src/; it makes
+the mutants, and tools/judge.py judges them, in minutes instead of hours. These mutants are made by machines; those of
+the loom models are made by hand, lie in crates/fuseboard-core/mutants and are judged by tools/mutants.py (`make
+model`). Survivors are explained in docs/explanation/reliability.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
+import json
 import os
 import shutil
 import subprocess
@@ -24,15 +27,27 @@ QUICK = {
         *(f"--test={name}" for name in ["create", "open_errors", "fork", "host", "journal", "store", "threads"]),
     ],
 }
-MUTMUT = """
+# The first kind starts interpreters elsewhere, where mutmut does not find what it is to do.
+TESTS = ["tests/unit", "tests/contract", "tests/regressions"]
+SETTINGS = ["-p", "no:cacheprovider", "--ignore-glob=*/test_pytest_plugin*.py", "--ignore-glob=*/test_store_folder.py"]
+JUDGE = [
+    "--rootdir=.",
+    "-q",
+    "-p",
+    "judge",
+    "-o",
+    "timeout=60",
+    "-o",
+    "tmp_path_retention_policy=none",
+    *SETTINGS,
+    *TESTS,
+]
+MUTMUT = f"""
 [tool.mutmut]
 source_paths = ["src/fuseboard"]
 only_mutate = ["src/fuseboard/_*.py", "src/fuseboard/errors.py", "src/fuseboard/testing.py"]
-# These start interpreters elsewhere, where mutmut does not find what it is to do.
-pytest_add_cli_args = [
-    "-p", "no:cacheprovider", "--ignore=tests/unit/test_pytest_plugin.py", "--ignore=tests/unit/test_store_folder.py",
-]
-pytest_add_cli_args_test_selection = ["tests/unit", "tests/contract", "tests/regressions"]
+pytest_add_cli_args = {json.dumps(SETTINGS)}
+pytest_add_cli_args_test_selection = {json.dumps(TESTS)}
 """
 
 
@@ -54,8 +69,24 @@ def rust(part: str, more: list[str]) -> int:
 
 
 def python(more: list[str]) -> int:
-    """Breaks the package, in a copy in which it lies where mutmut looks for it."""
+    """Breaks the package; arguments are patterns of mutants' names. 1 if a mutant survives that was to be judged."""
     folder = WORK / "python"
+    code = generate(folder)
+    if code:
+        return code
+    metas = sorted(folder.glob("mutants/src/fuseboard/*.meta"))
+    names = [name for meta in metas for name in json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]]
+    names = [name for name in names if not more or any(fnmatch.fnmatchcase(name, pattern) for pattern in more)]
+    caught = judge(folder, names)
+    survivors = [name for name in names if caught.get(name, "not judged") in {None, "not judged"}]
+    print(f"{len(names)} mutants, {len(names) - len(survivors)} caught; to see one: cd {folder} && mutmut show NAME")
+    for name in survivors:
+        print(f"    {'survived' if name in caught else 'NOT JUDGED'}: {name}")
+    return 1 if survivors else 0
+
+
+def generate(folder: Path) -> int:
+    """Lets mutmut make the mutants, in a copy in which the package lies where it looks for it, and time the tests."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "python/fuseboard", folder / "src/fuseboard", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
@@ -64,9 +95,25 @@ def python(more: list[str]) -> int:
     # Before the installed package, also for pytest's plugins, which are loaded first; Python forgets what is not there.
     mutated = folder / "mutants/src"
     mutated.mkdir(parents=True)
-    code = run([sys.executable, "-m", "mutmut", "run", *more], folder, PYTHONPATH=str(mutated))
-    run([sys.executable, "-m", "mutmut", "results"], folder)
-    return code
+    # It judges as well, so it is given a few to judge: the smallest module's.
+    return run([sys.executable, "-m", "mutmut", "run", "fuseboard.testing.*"], folder, PYTHONPATH=str(mutated))
+
+
+def judge(folder: Path, names: list[str]) -> dict[str, str | None]:
+    """What caught each mutant, by name, as tools/judge.py says; one process a core."""
+    parts = range(os.cpu_count() or 1)
+    files = [(folder / f"mutants-{part}", folder / f"verdicts-{part}") for part in parts]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder / "mutants/src"), str(ROOT / "tools")])}
+    judges = []
+    for part, (mutants, verdicts) in zip(parts, files, strict=True):
+        mutants.write_text("\n".join(names[part :: len(parts)]), encoding="utf-8")
+        verdicts.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", *JUDGE, f"--mutants={mutants}", f"--verdicts={verdicts}"]
+        judges.append(subprocess.Popen(command, cwd=folder / "mutants", env=environment))
+    for process in judges:
+        process.wait()
+    lines = [line for _, verdicts in files if verdicts.exists() for line in verdicts.read_text().splitlines()]
+    return dict(json.loads(line) for line in lines)
 
 
 def main() -> int:

@@ -1,0 +1,118 @@
+"""A pytest plugin that judges mutmut's mutants of the package: collect once, then fork a child for each mutant.
+
+mutmut itself starts pytest anew for each mutant, which for a function that hundreds of tests run through takes longer
+than the tests. Here a child inherits what was collected, switches its mutant on and runs the tests that pass through
+the mutated function until one fails: first those that caught other mutants of that function, then the quick ones.
+
+What is made at import is made of the unbroken code, as it is under mutmut. Before any mutant it is seen that the tests
+pass without one, and that one fails when every mutated function raises. tools/mutation.py starts it, once a core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mutmut.mutation.trampoline import set_mutant_under_test
+
+if TYPE_CHECKING:
+    import pytest
+
+CPU_SECONDS = 300  # for a mutant that loops in compiled code, where pytest-timeout's signal does not get through
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The list of mutants, and where to say what became of them."""
+    parser.addoption("--mutants", type=Path, help="file with a mutant's name on each line")
+    parser.addoption("--verdicts", type=Path, help="file for a line of JSON per mutant: its name, and what caught it")
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """Judges all mutants instead of running the tests."""
+    options = session.config.option
+    if options.collectonly:
+        return False
+    judge = Judge(session)
+    passing = judge.verdict("", session.items)
+    if passing is not None:
+        raise session.Failed(f"without a mutant {passing} fails")
+    if judge.verdict("fail", session.items) is None:
+        raise session.Failed("no test fails when every mutated function raises")
+    with options.verdicts.open("w", encoding="utf-8") as verdicts:
+        for name in options.mutants.read_text(encoding="utf-8").split():
+            print(json.dumps([name, judge.judge(name)]), file=verdicts, flush=True)
+    return True
+
+
+class Judge:
+    """Which tests run through which function, how long they take, and which have caught its mutants so far."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        stats = json.loads(Path("mutmut-stats.json").read_text(encoding="utf-8"))
+        self.session = session
+        self.items = {item.nodeid: item for item in session.items}
+        self.tests: dict[str, list[str]] = stats["tests_by_mangled_function_name"]
+        self.seconds: dict[str, float] = stats["duration_by_test"]
+        self.caught: dict[str, dict[str, int]] = {}
+
+    def judge(self, name: str) -> str | None:
+        """The test that catches a mutant, or how else it ended; None if it survives."""
+        function = name.rpartition("__mutmut_")[0]
+        caught = self.caught.setdefault(function, {})
+        tests = sorted(self.tests.get(function, []), key=lambda test: (-caught.get(test, 0), self.seconds[test]))
+        by = self.verdict(name, [self.items[test] for test in tests])
+        if by in self.items:
+            caught[by] = caught.get(by, 0) + 1
+        return by
+
+    def verdict(self, name: str, items: list[pytest.Item]) -> str | None:
+        """Runs tests under a mutant, in a child."""
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            _be_judged(name, items, writer)
+        os.close(writer)
+        with os.fdopen(reader, encoding="utf-8") as pipe:
+            # Not to the pipe's end, which a process that the test left behind would put off.
+            told = pipe.readline().strip()
+        _, status = os.waitpid(child, 0)
+        _clean_up_after(child)
+        return told or (f"exit code {os.waitstatus_to_exitcode(status)}" if status else None)
+
+
+def _be_judged(name: str, items: list[pytest.Item], writer: int) -> None:
+    """Runs tests until one fails, which it writes down. Never returns."""
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    set_mutant_under_test(name)
+    told = ""
+    try:
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            told = item.nodeid
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if item.session.testsfailed:
+                break
+        else:
+            told = ""
+    finally:
+        # Also where a mutant breaks out of the test: of what it broke nothing is to go on in a second parent.
+        sys.stdout.flush()
+        os.write(writer, f"{told}\n".encode())
+        os._exit(1 if told else 0)
+
+
+def _clean_up_after(child: int) -> None:
+    """Ends what a child's tests left running, and removes the tables it left in the run's folder."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    folder = Path(os.environ["FUSEBOARD_DIR"])
+    shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
