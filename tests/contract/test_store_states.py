@@ -58,7 +58,7 @@ def test_generations_grow_while_the_clock_stands_still(store: Store) -> None:
     assert sorted(set(seen)) == seen
 
 
-@pytest.mark.parametrize("setter", SETTERS.values(), ids=str)
+@pytest.mark.parametrize("setter", SETTERS.values(), ids=[state.value for state in SETTERS])
 def test_late_results_of_breakers_change_nothing(store: Store, setter: object) -> None:
     """R09: an outcome of a call admitted before a ``set_*`` cannot undo it."""
     breaker = CircuitBreaker("db", threshold=1, store=store)
