@@ -52,6 +52,16 @@ def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None
     assert expected == str(STORE)
 
 
+def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
+    """T11: other modes would not help; nor does the path matter where it is not what was wrong."""
+    error = StoreOpenError("shop", "tables", "place", "is a relative path")
+    assert "store 'shop' cannot be shared: tables: is a relative path. Set FUSEBOARD_DIR to an absolute path." == str(
+        error
+    )
+    variable = StoreOpenError("a b", "FUSEBOARD_STORE", "name", "must be a name")
+    assert str(variable).endswith("FUSEBOARD_STORE: must be a name. Set FUSEBOARD_STORE to a store's name.")
+
+
 @pytest.mark.parametrize("reason", ["name", "place", "foreign", "version", "full", "system", "unsupported"])
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
