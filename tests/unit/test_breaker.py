@@ -19,6 +19,11 @@ def test_a_breaker_tells_its_name_settings_and_store(store: Store) -> None:
     assert "<CircuitBreaker 'db'>" == repr(breaker)
 
 
+def test_a_breaker_that_is_told_nothing_has_the_defaults_of_the_settings(store: Store) -> None:
+    """They stand in two signatures, and are the same."""
+    assert Settings() == CircuitBreaker("db", store=store).settings == CircuitBreaker("db").settings
+
+
 @pytest.mark.parametrize("listener", ["print", 3, []])
 def test_a_listener_that_cannot_be_called_is_refused(listener: object) -> None:
     """The message names the argument, its type and its value."""

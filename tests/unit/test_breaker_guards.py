@@ -6,6 +6,7 @@ import gc
 import inspect
 import operator
 import pickle
+import re
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -212,8 +213,8 @@ def test_a_guarded_method_binds_as_functions_do(breaker: CircuitBreaker) -> None
     ],
 )
 def test_what_is_no_function_is_refused(breaker: CircuitBreaker, thing: object, hint: str) -> None:
-    """The message says what to decorate instead."""
-    with pytest.raises(TypeError, match=f"^a breaker guards functions, got .*; {hint}$"):
+    """The message says what came and what to decorate instead."""
+    with pytest.raises(TypeError, match=f"^a breaker guards functions, got {re.escape(repr(thing))}; {hint}$"):
         breaker(thing)
 
 
