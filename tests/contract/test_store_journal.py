@@ -1,5 +1,7 @@
 """The store's contract: the journal of transitions (T14)."""
 
+import os
+
 import pytest
 
 from fuseboard import Cause, CircuitBreaker, JournalEntry, State, Store
@@ -60,6 +62,14 @@ def test_an_entry_is_of_the_instant_of_the_state(store: Store, clock: Clock) -> 
     (entry,) = store.journal()
     assert (entry.at, entry.generation) == (store.state("db").since, store.snapshot()["db"].generation)
     assert f"{entry.at:.3f} db: closed -> open (set)" == str(entry)
+
+
+def test_an_entry_names_the_process_and_the_exception(store: Store) -> None:
+    """As attributes, and the exception also in the line for people."""
+    fail(CircuitBreaker("db", threshold=1, store=store))
+    (entry,) = store.journal()
+    assert (os.getpid(), "BoomError") == (entry.pid, entry.error)
+    assert f"{entry.at:.3f} db: closed -> open (threshold, BoomError)" == str(entry)
 
 
 def test_fuses_stand_in_the_order_of_time(store: Store, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import re
 import weakref
 
 import pytest
@@ -27,15 +28,16 @@ def test_a_breaker_that_is_told_nothing_has_the_defaults_of_the_settings(store: 
 @pytest.mark.parametrize("listener", ["print", 3, []])
 def test_a_listener_that_cannot_be_called_is_refused(listener: object) -> None:
     """The message names the argument, its type and its value."""
-    pattern = f"^on_transition must be callable or None, got {type(listener).__name__}: "
-    with pytest.raises(TypeError, match=pattern):
+    came = re.escape(f"{type(listener).__name__}: {listener!r}")
+    with pytest.raises(TypeError, match=f"^on_transition must be callable or None, got {came}$"):
         CircuitBreaker("db", on_transition=listener)
 
 
 @pytest.mark.parametrize("store", ["shop", 3, Store])
 def test_what_is_no_store_is_refused(store: object) -> None:
     """The message names the argument, its type and its value."""
-    with pytest.raises(TypeError, match=f"^store must be a Store or None, got {type(store).__name__}: "):
+    came = re.escape(f"{type(store).__name__}: {store!r}")
+    with pytest.raises(TypeError, match=f"^store must be a Store or None, got {came}$"):
         CircuitBreaker("db", store=store)
 
 
@@ -70,6 +72,14 @@ def test_a_threshold_that_the_default_store_cannot_count_is_told_and_lowered(cap
     fail(breaker, 2)
     assert "circuit 'db': threshold 5 counts as 2, the failures that a private store can count" == caplog.messages[0]
     assert State.OPEN is breaker.state
+
+
+def test_a_threshold_of_all_that_the_store_counts_is_nothing_to_tell(
+    make_store: MakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It counts as what it is."""
+    fail(CircuitBreaker("db", threshold=32, store=make_store(failures=32)))
+    assert [] == caplog.messages
 
 
 def test_a_breaker_follows_the_default_store() -> None:
@@ -183,8 +193,18 @@ def test_a_breaker_whose_fuse_cannot_be_had_lets_calls_through(caplog: pytest.Lo
         assert [7, 7] == [guarded(), breaker.call(lambda: 7)]
     with pytest.raises(BoomError):
         breaker.call(boom)
-    assert 1 == caplog.text.count("RuntimeError: no fuse, which no call is told of")
     assert 4 == breaker.faults
+    assert 1 == len(caplog.records)
+
+
+def test_the_first_fault_is_logged_with_all_that_is_known_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    """At once: nobody knows whether there will be a second."""
+    _Broken("db").call(int)
+    assert [
+        "circuit 'db': RuntimeError: no fuse, which no call is told of; later faults of this breaker are only counted"
+    ] == caplog.messages
+    (_, fault, _) = caplog.records[0].exc_info or (None, None, None)
+    assert RuntimeError is type(fault)
 
 
 @pytest.mark.parametrize("argument", ["failure_on", "ignore"])

@@ -91,6 +91,8 @@ def test_an_open_fuse_rejects_without_calling(breaker: CircuitBreaker, clock: Cl
         breaker.call(called.append, 1)
     assert [] == called
     error = caught.value
+    # Not the subclass: that one says that waiting will not help.
+    assert CircuitOpenError is type(error)
     assert ("db", State.OPEN, pytest.approx(20, abs=1e-3)) == (error.name, error.state, error.retry_after)
 
 

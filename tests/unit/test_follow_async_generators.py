@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import functools
+import gc
 import inspect
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
@@ -258,3 +260,21 @@ def test_guarded_methods_may_be_asynchronous_generators(breaker: CircuitBreaker)
 
     run(main)
     assert (4, 0, 0) == outcomes(breaker)
+
+
+def test_an_event_loop_is_told_of_the_guarded_generator_and_not_of_its_source(breaker: CircuitBreaker) -> None:
+    """Neither that it begins nor that nobody holds it any more: closing the source is the guarded one's business."""
+    guarded = breaker(count)(3)
+    code = guarded.ag_code
+    begun: list[object] = []
+    left: list[object] = []
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(lambda it: begun.append(it.ag_code), lambda it: left.append(it.ag_code))
+    try:
+        with pytest.raises(StopIteration):
+            guarded.asend(None).send(None)
+        del guarded
+        gc.collect()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+    assert ([code], [code]) == (begun, left)
