@@ -1,6 +1,7 @@
 """What an exception means: failure, or nothing (rule R10)."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -148,10 +149,18 @@ def test_a_rejected_task_in_a_task_group_is_no_failure() -> None:
     assert State.HALF_OPEN is breaker.state
 
 
+async def slow(_: object) -> bool:
+    """Says yes, but only when awaited."""
+    return True
+
+
 @pytest.mark.parametrize("argument", ["failure_on", "ignore"])
-@pytest.mark.parametrize("wrong", [int, None, "KeyError", 3, (int,), (KeyError, "x"), [KeyError], (lambda _: True,)])
+@pytest.mark.parametrize(
+    "wrong", [int, None, "KeyError", 3, (int,), (KeyError, "x"), [KeyError], (lambda _: True,), slow]
+)
 def test_what_names_no_exceptions_is_refused(argument: str, wrong: object) -> None:
-    """The message names the argument, its type and its value."""
-    pattern = f"^{argument} must be an exception class, a tuple of them, or a predicate, got {type(wrong).__name__}: "
-    with pytest.raises(TypeError, match=pattern):
+    """The message names argument, type and value. A coroutine function answers nothing when it is called."""
+    came = re.escape(f"{type(wrong).__name__}: {wrong!r}")
+    kinds = "an exception class, a tuple of them, or a predicate"
+    with pytest.raises(TypeError, match=f"^{argument} must be {kinds}, got {came}$"):
         classifier("db", **{"failure_on": Exception, "ignore": (), argument: wrong})

@@ -1,6 +1,7 @@
 """Settings: units, ranges, defaults, and messages that name argument, range and value."""
 
 import dataclasses
+import re
 from datetime import timedelta
 
 import pytest
@@ -66,8 +67,8 @@ def test_timedeltas_out_of_range_are_refused(argument: str, value: timedelta) ->
 @pytest.mark.parametrize("value", SECONDS_OF_OTHER_TYPES)
 def test_what_is_no_length_of_time_is_refused(argument: str, value: object) -> None:
     """A number or a timedelta; a bool is no number of seconds."""
-    pattern = f"^{argument} must be seconds or a timedelta, got {type(value).__name__}: "
-    with pytest.raises(TypeError, match=pattern):
+    came = re.escape(f"{type(value).__name__}: {value!r}")
+    with pytest.raises(TypeError, match=f"^{argument} must be seconds or a timedelta, got {came}$"):
         make(argument, value)
 
 
@@ -91,14 +92,16 @@ def test_whole_numbers_out_of_range_are_refused(argument: str, most: int) -> Non
 @pytest.mark.parametrize("value", WHOLE_OF_OTHER_TYPES)
 def test_what_is_no_whole_number_is_refused(argument: str, value: object) -> None:
     """An int; a bool is none, nor is a float that happens to be whole."""
-    with pytest.raises(TypeError, match=f"^{argument} must be an int, got {type(value).__name__}: "):
+    came = re.escape(f"{type(value).__name__}: {value!r}")
+    with pytest.raises(TypeError, match=f"^{argument} must be an int, got {came}$"):
         make(argument, value)
 
 
 @pytest.mark.parametrize("value", [0, 1, None, "yes", []])
 def test_what_is_neither_true_nor_false_is_refused(value: object) -> None:
     """A bool, not what could pass for one."""
-    with pytest.raises(TypeError, match=f"^clear_on_success must be True or False, got {type(value).__name__}: "):
+    came = re.escape(f"{type(value).__name__}: {value!r}")
+    with pytest.raises(TypeError, match=f"^clear_on_success must be True or False, got {came}$"):
         make("clear_on_success", value)
 
 
