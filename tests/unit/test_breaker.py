@@ -203,8 +203,7 @@ def test_the_first_fault_is_logged_with_all_that_is_known_of_it(caplog: pytest.L
     assert [
         "circuit 'db': RuntimeError: no fuse, which no call is told of; later faults of this breaker are only counted"
     ] == caplog.messages
-    (_, fault, _) = caplog.records[0].exc_info or (None, None, None)
-    assert RuntimeError is type(fault)
+    assert "in _resolve" in caplog.text  # its traceback
 
 
 @pytest.mark.parametrize("argument", ["failure_on", "ignore"])

@@ -251,7 +251,7 @@ fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
     let py = slf.py();
     if fault.is_instance_of::<PyKeyboardInterrupt>(py) {
         crate::guard::interrupt_again(py);
-    } else if let Err(another) = ask_python(slf, intern!(py, "_report"), (fault.value(py),)) {
+    } else if let Err(another) = ask_python(slf, intern!(py, "_report"), (fault.into_value(py),)) {
         another.write_unraisable(py, Some(slf.as_any()));
     }
 }
