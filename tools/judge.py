@@ -103,10 +103,12 @@ def _be_judged(name: str, items: list[pytest.Item], writer: int) -> None:
         else:
             told = ""
     finally:
-        # Also where a mutant breaks out of the test: of what it broke nothing is to go on in a second parent.
-        sys.stdout.flush()
-        os.write(writer, f"{told}\n".encode())
-        os._exit(1 if told else 0)
+        # Also where a mutant breaks out of the test, or the judge is gone: a child is not to go on as a second judge.
+        try:
+            sys.stdout.flush()
+            os.write(writer, f"{told}\n".encode())
+        finally:
+            os._exit(1 if told else 0)
 
 
 def _clean_up_after(child: int) -> None:
