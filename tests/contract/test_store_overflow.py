@@ -60,15 +60,15 @@ def test_breakers_of_one_overflowed_fuse_share_it(small: Store) -> None:
 
 
 def test_overflow_is_warned_of_once_a_store(small: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """T12: one warning, which names the store, its size and the fuse."""
+    """T12: one warning, which names the store, its size, the fuse and the way out."""
     for name in NAMES:
         small.record_success(name)
         CircuitBreaker(name, store=small)
     (record,) = caplog.records
     assert ("WARNING", "fuseboard") == (record.levelname, record.name)
     called = f"store {small.name!r}" if small.is_shared else "a private store"
-    beginning = f"{called} is full (4 fuses): fuse 'fuse-4' and others"
-    assert record.getMessage().startswith(beginning)
+    found = f"{called} is full (4 fuses): fuse 'fuse-4' and others that find no room live in this process alone."
+    assert f"{found} Use a store with more fuses, or fewer names." == record.getMessage()
 
 
 def test_asking_for_the_state_of_an_unknown_fuse_needs_no_room(small: Store) -> None:
