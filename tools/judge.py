@@ -18,12 +18,9 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 from mutmut.mutation.trampoline import set_mutant_under_test
-
-if TYPE_CHECKING:
-    import pytest
 
 CPU_SECONDS = 300  # for a mutant that loops in compiled code, where pytest-timeout's signal does not get through
 
@@ -42,9 +39,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     judge = Judge(session)
     passing = judge.verdict("", session.items)
     if passing is not None:
-        raise session.Failed(f"without a mutant {passing} fails")
+        pytest.exit(f"without a mutant {passing} fails", returncode=1)
     if judge.verdict("fail", session.items) is None:
-        raise session.Failed("no test fails when every mutated function raises")
+        pytest.exit("no test fails when every mutated function raises", returncode=1)
     with options.verdicts.open("w", encoding="utf-8") as verdicts:
         for name in options.mutants.read_text(encoding="utf-8").split():
             print(json.dumps([name, judge.judge(name)]), file=verdicts, flush=True)
