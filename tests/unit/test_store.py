@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import re
 import stat
 import subprocess
 import sys
@@ -125,7 +126,8 @@ def test_a_store_name_that_could_be_a_path_is_refused(folder: Path, name: str) -
 @pytest.mark.parametrize("name", [None, 3, b"shop"])
 def test_a_store_name_of_another_type_is_refused(name: object) -> None:
     """The message names the type and the value."""
-    with pytest.raises(TypeError, match=f"^store name must be a str, got {type(name).__name__}: "):
+    came = re.escape(f"{type(name).__name__}: {name!r}")
+    with pytest.raises(TypeError, match=f"^store name must be a str, got {came}$"):
         Store.shared(name)
 
 
