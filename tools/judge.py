@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from mutmut.mutation.trampoline import set_mutant_under_test
 
-CPU_SECONDS = 300  # for a mutant that loops in compiled code, where pytest-timeout's signal does not get through
+CPU_SECONDS = 120  # for a mutant that loops in compiled code, where pytest-timeout's signal does not get through
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
