@@ -38,7 +38,7 @@ impl Fuse<'_> {
             let mut count = 0;
             let count_it = |entry: crate::log::Entry| {
                 count = self.log.count(seen.head(), entry, entry.stamp().saturating_sub(window_us));
-                false
+                None
             };
             if self.append(seen, now_us, count_it).is_some() {
                 return count;

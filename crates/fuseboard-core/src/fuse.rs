@@ -18,6 +18,7 @@ use crate::journal::Cause;
 use crate::lease::{Lease, Seats, count_success};
 use crate::log::{Entry, Log};
 use crate::policy::Policy;
+use crate::rate::{METERS, Meter};
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
 use crate::telling::Scribe;
@@ -30,6 +31,7 @@ pub struct Fuse<'a> {
     pub(crate) cell: &'a Cell,
     pub(crate) log: Log<'a>,
     pub(crate) scribe: Option<Scribe<'a>>,
+    pub(crate) meters: Option<&'a [Meter; METERS]>,
 }
 
 impl<'a> Fuse<'a> {
@@ -44,7 +46,13 @@ impl<'a> Fuse<'a> {
             "log length {}",
             log.len()
         );
-        Self { cell, log: Log(log), scribe: None }
+        Self { cell, log: Log(log), scribe: None, meters: None }
+    }
+
+    /// The fuse, with meters for the rates of its policies.
+    #[must_use]
+    pub const fn with_meters(self, meters: &'a [Meter; METERS]) -> Self {
+        Self { meters: Some(meters), ..self }
     }
 
     /// The fuse word, in one acquire load: state, time and generation that belong together.
@@ -173,6 +181,17 @@ impl<'a> Fuse<'a> {
 
     /// Reports that the call failed (rules R03, R08, R09).
     pub fn failed(self, policy: &Policy, permit: Permit, now_us: u64) -> Effect {
+        self.fail(policy, permit, now_us, || None)
+    }
+
+    /// [`Self::failed`], where there may be another reason to open a closed fuse: it is asked behind each look at the word.
+    pub(crate) fn fail(
+        self,
+        policy: &Policy,
+        permit: Permit,
+        now_us: u64,
+        other: impl Fn() -> Option<Cause>,
+    ) -> Effect {
         loop {
             let seen = self.word();
             if seen.generation() != permit.generation {
@@ -180,7 +199,8 @@ impl<'a> Fuse<'a> {
             }
             match seen.state() {
                 State::Closed => {
-                    let trips = |entry| self.log.reaches(seen.head(), entry, policy.threshold, policy.window_us);
+                    let reaches = |entry| self.log.reaches(seen.head(), entry, policy.threshold, policy.window_us);
+                    let trips = |entry| if reaches(entry) { Some(Cause::Threshold) } else { other() };
                     if let Some((_, effect)) = self.append(seen, now_us, trips) {
                         return effect;
                     }
@@ -207,13 +227,18 @@ impl<'a> Fuse<'a> {
         }
     }
 
-    /// One attempt to count a failure and, if `trips` says so of its entry, to open the fuse in the same swap.
+    /// One attempt to count a failure and, if `trips` has a cause for its entry, to open the fuse in the same swap.
     /// The entry and what it did; `None` if the fuse moved on.
-    pub(crate) fn append(self, seen: Word, now_us: u64, trips: impl FnOnce(Entry) -> bool) -> Option<(Entry, Effect)> {
+    pub(crate) fn append(
+        self,
+        seen: Word,
+        now_us: u64,
+        trips: impl FnOnce(Entry) -> Option<Cause>,
+    ) -> Option<(Entry, Effect)> {
         let entry = self.log.attempt(&self.cell.word, seen, now_us)?;
-        if trips(entry) {
+        if let Some(cause) = trips(entry) {
             let next = seen.counted().moved_to(State::Open, now_us);
-            return Some((entry, Effect::Changed(self.change(seen, next, Cause::Threshold)?)));
+            return Some((entry, Effect::Changed(self.change(seen, next, cause)?)));
         }
         self.swap(seen, seen.counted()).then_some((entry, Effect::Counted))
     }

@@ -44,6 +44,16 @@ pub enum Cause {
     Operator = 6,
     /// `reset_all`.
     Forgotten = 7,
+    /// Too many calls within a time failed.
+    FailureRate = 8,
+    /// Too many of the last calls failed.
+    FailureRateOfCalls = 9,
+    /// Too many calls within a time were slow.
+    SlowRate = 10,
+    /// Too many of the last calls were slow.
+    SlowRateOfCalls = 11,
+    /// The outcome of a call said so.
+    Demanded = 12,
 }
 
 impl Cause {
@@ -58,6 +68,11 @@ impl Cause {
             5 => Self::Set,
             6 => Self::Operator,
             7 => Self::Forgotten,
+            8 => Self::FailureRate,
+            9 => Self::FailureRateOfCalls,
+            10 => Self::SlowRate,
+            11 => Self::SlowRateOfCalls,
+            12 => Self::Demanded,
             _ => Self::Unknown,
         }
     }

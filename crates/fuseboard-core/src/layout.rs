@@ -8,6 +8,7 @@ use crate::counters::{STRIPES, Stripe};
 use crate::directory::{Key, Name};
 use crate::fuse::Cell;
 use crate::journal::{Head, Place, RECORDS};
+use crate::rate::{METERS, Meter};
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::LOG_MAX;
 
@@ -45,8 +46,16 @@ pub struct Header {
 
 /// A number that changes with any size or constant that the layout depends on.
 pub const FINGERPRINT: u64 = {
-    let parts =
-        [size_of::<Cell>(), size_of::<Key>(), size_of::<Name>(), size_of::<Stripe>(), STRIPES, LOG_MAX, JOURNAL_BYTES];
+    let parts = [
+        size_of::<Cell>(),
+        size_of::<Key>(),
+        size_of::<Name>(),
+        size_of::<Stripe>(),
+        STRIPES,
+        LOG_MAX,
+        JOURNAL_BYTES,
+        METERS * size_of::<Meter>(),
+    ];
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
     while i < parts.len() {
@@ -63,6 +72,7 @@ const _: () = {
     assert!(size_of::<Key>() == 16);
     assert!(size_of::<Name>() == 208);
     assert!(size_of::<Stripe>() == 64);
+    assert!(size_of::<Meter>() == 128);
 };
 
 /// What is wrong with a header. The binding and the store put it into words.
@@ -106,9 +116,9 @@ impl Geometry {
         self.log_len
     }
 
-    /// Byte offsets of the sections: keys, cells, names, logs, counters, journal; then the file's length.
+    /// Byte offsets of the sections: keys, cells, names, logs, counters, meters, journal; then the file's length.
     #[must_use]
-    pub const fn offsets(self) -> [usize; 7] {
+    pub const fn offsets(self) -> [usize; 8] {
         let sizes = [
             PAGE,
             self.slots * size_of::<Key>(),
@@ -116,9 +126,10 @@ impl Geometry {
             self.slots * size_of::<Name>(),
             self.slots * self.log_len * size_of::<u64>(),
             self.slots * STRIPES * size_of::<Stripe>(),
+            self.slots * METERS * size_of::<Meter>(),
             JOURNAL_BYTES,
         ];
-        let mut offsets = [0; 7];
+        let mut offsets = [0; 8];
         let (mut end, mut i) = (0, 0);
         while i < sizes.len() {
             // Each section begins on a page of its own, so that no two share a cache line.
@@ -132,7 +143,7 @@ impl Geometry {
     /// Length of the whole table in bytes.
     #[must_use]
     pub const fn bytes(self) -> usize {
-        self.offsets()[6]
+        self.offsets()[7]
     }
 }
 
@@ -239,15 +250,15 @@ mod tests {
     #[test]
     fn the_places_of_sections_are_fixed() {
         let offsets = Geometry::for_capacity(1024, 256).expect("in range").offsets();
-        assert_eq!([4_096, 20_480, 217_088, 430_080, 2_527_232, 3_051_520, 3_317_760], offsets);
-        assert_eq!((0x4655_5345_4252_4431, 1, 0x3c3c_6c85_3eaf_cd7f), (MAGIC, VERSION, FINGERPRINT));
+        assert_eq!([4_096, 20_480, 217_088, 430_080, 2_527_232, 3_051_520, 3_575_808, 3_842_048], offsets);
+        assert_eq!((0x4655_5345_4252_4431, 1, 0x0a7b_e569_84bd_94cd), (MAGIC, VERSION, FINGERPRINT));
     }
 
     #[test]
     fn a_default_table_is_a_few_mebibytes() {
         let geometry = Geometry::for_capacity(1024, 256).expect("in range");
         assert_eq!((1024, 256), (geometry.slots(), geometry.log_len()));
-        assert_eq!(3_317_760, geometry.bytes());
+        assert_eq!(3_842_048, geometry.bytes());
     }
 
     #[test]

@@ -10,9 +10,11 @@
 //! | [`word`] | the fuse word: state, generation, time and window position in 64 bits |
 //! | `log` | the failure log behind the window |
 //! | [`lease`] | probe leases |
+//! | [`rate`] | rate windows |
 //! | [`policy`] | what one process asks of a fuse |
 //! | [`cell`] | the shared words of one fuse |
 //! | [`fuse`] | admit, succeeded, failed, released |
+//! | [`judging`] | what the end of a call means by every rule of a policy |
 //! | [`answer`] | what a fuse answers: permits, rejections, transitions |
 //! | [`contract`] | the raw store operations, and reading |
 //! | `look` | what a call would be told, without making one |
@@ -38,11 +40,13 @@ pub mod counters;
 pub mod directory;
 pub mod fuse;
 pub mod journal;
+pub mod judging;
 pub mod layout;
 pub mod lease;
 mod log;
 mod look;
 pub mod policy;
+pub mod rate;
 pub mod state;
 pub mod sync;
 pub mod telling;

@@ -100,10 +100,10 @@ impl Log<'_> {
         }
     }
 
-    /// Whether the `n` latest failures, the attempt `last` at `head` among them, lie within `window_us` of it.
+    /// Whether there are `n` failures, not 0, of which the latest, the attempt `last` at `head` among them, lie within `window_us` of it.
     pub(crate) fn reaches(self, head: u64, last: Entry, n: u32, window_us: u64) -> bool {
         let oldest = last.stamp().saturating_sub(window_us);
-        u32::from(last.run()) >= n && (n <= 1 || self.entry(head, u64::from(n) - 1).stamp() >= oldest)
+        n > 0 && u32::from(last.run()) >= n && (n == 1 || self.entry(head, u64::from(n) - 1).stamp() >= oldest)
     }
 
     /// How many failures of the window, the entry `last` at `head` among them, have a stamp of `oldest` or later.

@@ -1,14 +1,47 @@
 //! What one process asks of a fuse. Settings are not shared (rule R15): each decision takes the caller's own.
 
 use crate::lease::SEATS;
+use crate::rate::{METERS, Measure, Tally};
 use crate::time::HORIZON_US;
+
+/// When too many of the latest calls are bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many calls count: those of so many microseconds, or the last so many; at least 1.
+    pub span: u64,
+    /// How many of a million must be bad; 1 to 1,000,000.
+    pub bad_ppm: u32,
+    /// How many calls there must be to judge by; at least 1.
+    pub min_calls: u32,
+    /// How long a call takes to be slow, in microseconds, where slow calls are bad.
+    pub slow_us: u64,
+}
+
+impl Rate {
+    fn in_range(self) -> Self {
+        Self {
+            span: self.span.clamp(1, HORIZON_US),
+            bad_ppm: self.bad_ppm.clamp(1, MILLION),
+            min_calls: self.min_calls.max(1),
+            slow_us: self.slow_us,
+        }
+    }
+
+    /// Whether so many bad calls are too many.
+    pub(crate) fn is_reached(self, tally: Tally) -> bool {
+        let (bad, calls) = (u64::from(tally.bad), u64::from(tally.calls));
+        tally.calls >= self.min_calls && bad * u64::from(MILLION) >= u64::from(self.bad_ppm) * calls
+    }
+}
+
+const MILLION: u32 = 1_000_000;
 
 /// The numbers of a breaker's settings, brought into range: no value of any field makes a decision unsound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Failures within the window that open the fuse; 1 up to the log's capacity.
+    /// Failures within the window that open the fuse; up to the log's capacity; 0 for no such rule.
     pub threshold: u32,
-    /// How long a failure counts, in microseconds.
+    /// How long a failure counts, in microseconds; `u64::MAX` for ever.
     pub window_us: u64,
     /// How long the fuse stays open before a probe, in microseconds.
     pub reset_us: u64,
@@ -20,22 +53,60 @@ pub struct Policy {
     pub probe_us: u64,
     /// Whether a success while closed clears the window (rule R04).
     pub clear_on_success: bool,
+    /// The rates that open the fuse, by the codes of [`Measure`].
+    pub rates: [Option<Rate>; METERS],
 }
 
 impl Policy {
+    /// Five failures within ten seconds, half a minute, one probe: the settings of a breaker that was given none.
+    pub const DEFAULT: Self = Self {
+        threshold: 5,
+        window_us: 10_000_000,
+        reset_us: 30_000_000,
+        probes: 1,
+        success_threshold: 1,
+        probe_us: 30_000_000,
+        clear_on_success: true,
+        rates: [None; METERS],
+    };
+
     /// The same policy with every number in range for a log of `log_len` entries. Settings are refused with a message
     /// long before this; here it only keeps a stray number from making a decision unsound.
     #[must_use]
     pub fn in_range(self, log_len: usize) -> Self {
         let log_len = u32::try_from(log_len).unwrap_or(u32::MAX);
         Self {
-            threshold: self.threshold.clamp(1, log_len.max(1)),
-            window_us: self.window_us.clamp(1, HORIZON_US),
+            threshold: self.threshold.min(log_len),
+            window_us: self.window_us.max(1),
             reset_us: self.reset_us.clamp(1, HORIZON_US),
             probes: self.probes.clamp(1, SEATS as u32),
             success_threshold: self.success_threshold.clamp(1, u32::from(u16::MAX)),
             probe_us: self.probe_us.clamp(1, HORIZON_US),
             clear_on_success: self.clear_on_success,
+            rates: self.rates.map(|rate| rate.map(Rate::in_range)),
         }
+    }
+
+    /// The rates to be measured.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = (Measure, Rate)> {
+        Measure::ALL.into_iter().zip(self.rates).filter_map(|(measure, rate)| Some((measure, rate?)))
+    }
+
+    /// Whether there is any rate to be measured.
+    #[must_use]
+    pub fn has_rates(&self) -> bool {
+        self.rates != [None; METERS]
+    }
+
+    /// Whether it matters how long a call takes.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.measured().any(|(measure, _)| measure.is_of_slow())
+    }
+
+    /// Whether a call that took so long is slow by any of the rates.
+    #[must_use]
+    pub fn is_slow(&self, took_us: u64) -> bool {
+        self.measured().any(|(measure, rate)| measure.is_of_slow() && took_us >= rate.slow_us)
     }
 }

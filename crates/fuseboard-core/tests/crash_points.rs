@@ -23,6 +23,7 @@ const POLICY: Policy = Policy {
     success_threshold: 2,
     probe_us: 5 * SECOND,
     clear_on_success: true,
+    ..Policy::DEFAULT
 };
 
 /// A fuse of its own, with the permit that was given last.

@@ -19,6 +19,7 @@ const POLICY: Policy = Policy {
     success_threshold: 1,
     probe_us: 1_000_000,
     clear_on_success: true,
+    ..Policy::DEFAULT
 };
 
 fn log() -> Vec<AtomicU64> {

@@ -21,6 +21,7 @@ const POLICY: Policy = Policy {
     success_threshold: 1,
     probe_us: 1_000_000,
     clear_on_success: true,
+    ..Policy::DEFAULT
 };
 const OTHER_SLOT: u32 = 5;
 /// What a note has room for of it.
@@ -153,11 +154,16 @@ fn the_codes_of_causes_are_fixed() {
         Cause::Set,
         Cause::Operator,
         Cause::Forgotten,
+        Cause::FailureRate,
+        Cause::FailureRateOfCalls,
+        Cause::SlowRate,
+        Cause::SlowRateOfCalls,
+        Cause::Demanded,
     ];
     for (code, cause) in (0..).zip(causes) {
         assert_eq!((code, cause), (cause as u8, Cause::from_code(code)));
     }
-    assert!((8..=u8::MAX).all(|code| Cause::from_code(code) == Cause::Unknown));
+    assert!((13..=u8::MAX).all(|code| Cause::from_code(code) == Cause::Unknown));
 }
 
 /// T14: whoever made a transition writes it down once, with all it knows; to do it again adds nothing.

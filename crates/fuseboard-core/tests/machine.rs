@@ -66,8 +66,16 @@ fn policies() -> impl Strategy<Value = Policy> {
     let steps = |range: std::ops::Range<u64>| range.prop_map(|steps| steps * STEP + HALF);
     (1..6_u32, steps(0..30), steps(0..30), 1..4_u32, 1..4_u32, steps(0..30), any::<bool>()).prop_map(
         |(threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success)| {
-            let policy =
-                Policy { threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success };
+            let policy = Policy {
+                threshold,
+                window_us,
+                reset_us,
+                probes,
+                success_threshold,
+                probe_us,
+                clear_on_success,
+                ..Policy::DEFAULT
+            };
             assert_eq!(policy, policy.in_range(LOG_LEN));
             policy
         },

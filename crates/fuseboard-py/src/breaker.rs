@@ -72,7 +72,7 @@ impl Breaker {
             return Ok(last);
         }
         let permit = Bound::new(py, Permit::new(admit(slf)?))?;
-        if permit.get().is_closed() {
+        if permit.get().serves_many() {
             breaker.closed.set(py, Some(permit.clone()));
         }
         Ok(permit)
@@ -180,7 +180,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
     };
     let word = fuse.get().word();
     if word.is_closed() {
-        return Ok(Some(Held::closed(&fuse, word)));
+        return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
     }
     let admission = fuse.get().admit();
     if let Some(transition) = admission.transition {

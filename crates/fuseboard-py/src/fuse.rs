@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Transition};
 use fuseboard_core::journal::About;
-use fuseboard_core::policy::Policy;
+use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::rate::{METERS, Measure};
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
@@ -17,12 +18,17 @@ use crate::values::FuseState;
 pub struct Fuse {
     handle: Handle,
     policy: Policy,
+    /// Of the policy, for the closed path.
+    has_rates: bool,
 }
+
+/// For each measure: span, bad ones of a million, least number of calls, time of a slow one.
+type Rates = [Option<(u64, u32, u32, u64)>; METERS];
 
 #[pymethods]
 impl Fuse {
     #[new]
-    #[pyo3(signature = (store, name, *, threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success))]
+    #[pyo3(signature = (store, name, *, threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success, rates))]
     #[allow(clippy::too_many_arguments, reason = "named in Python, checked there")]
     fn new(
         store: &Bound<'_, Store>,
@@ -34,11 +40,15 @@ impl Fuse {
         success_threshold: u32,
         probe_us: u64,
         clear_on_success: bool,
+        rates: Rates,
     ) -> PyResult<Self> {
         let handle = Store::slot(store, name)?.pin();
-        let policy = Policy { threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success };
+        let rates = rates
+            .map(|rate| rate.map(|(span, bad_ppm, min_calls, slow_us)| Rate { span, bad_ppm, min_calls, slow_us }));
+        let policy =
+            Policy { threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success, rates };
         let policy = policy.in_range(handle.log_len());
-        Ok(Self { handle, policy })
+        Ok(Self { handle, policy, has_rates: policy.has_rates() })
     }
 
     #[getter]
@@ -62,6 +72,12 @@ impl Fuse {
         Some((rejection.state as u8, rejection.retry_after_us.map(seconds)))
     }
 
+    fn tally(&self, measure: usize) -> Option<(u32, u32)> {
+        let measure = *Measure::ALL.get(measure)?;
+        let tally = self.handle.fuse().tally(&self.policy, measure, || self.handle.now_us())?;
+        Some((tally.calls, tally.bad))
+    }
+
     fn note_settings(&self, fingerprint: u64) -> bool {
         self.handle.fuse().note_settings(fingerprint.max(1))
     }
@@ -77,9 +93,19 @@ impl Fuse {
         self.handle.admit(&self.policy)
     }
 
+    /// When a call begins, where it matters how long it takes.
     #[inline(always)]
-    pub(crate) fn plain_success(&self, admitted: Word) -> bool {
-        self.handle.plain_success(admitted)
+    pub(crate) fn began_us(&self) -> u64 {
+        if self.has_rates { self.handle.began_us(&self.policy) } else { 0 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn plain_success(&self, admitted: Word, began_us: u64) -> bool {
+        if self.has_rates {
+            self.handle.measured_success(&self.policy, admitted, began_us)
+        } else {
+            self.handle.plain_success(admitted)
+        }
     }
 }
 
@@ -92,7 +118,8 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
-        Self { fuse: fuse.clone().unbind(), ticket: Ticket::new(permit), closed: false }
+        let ticket = Ticket::new(permit).begun(fuse.get().began_us());
+        Self { fuse: fuse.clone().unbind(), ticket, closed: false }
     }
 
     /// The same, for a permit of its own: one outcome, also where the fuse is closed.
@@ -102,14 +129,15 @@ impl Held {
 
     /// The permit of a call that found the fuse closed.
     #[inline(always)]
-    pub(crate) fn closed(fuse: &Bound<'_, Fuse>, word: Word) -> Self {
-        Self { closed: true, ..Self::new(fuse, CorePermit { generation: word.generation(), lease: None }) }
+    pub(crate) fn closed(fuse: &Bound<'_, Fuse>, word: Word, began_us: u64) -> Self {
+        let ticket = Ticket::new(CorePermit { generation: word.generation(), lease: None }).begun(began_us);
+        Self { fuse: fuse.clone().unbind(), ticket, closed: true }
     }
 
     /// Whether the two may stand for each other: of one fuse and generation, and no probes.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let same = self.fuse.is(&other.fuse) && self.ticket.generation() == other.ticket.generation();
-        same && !self.ticket.is_probe() && !other.ticket.is_probe()
+        same && !self.ticket.is_probe() && !other.ticket.is_probe() && !self.fuse.get().has_rates
     }
 
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
@@ -143,9 +171,9 @@ impl Permit {
         Self { held, settled: AtomicBool::new(false) }
     }
 
-    /// Whether it was given by a closed fuse; then one permit serves many calls.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.closed)
+    /// Whether one permit may serve many calls: it was given by a closed fuse, and does not say when its call began.
+    pub(crate) fn serves_many(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.closed && !held.fuse.get().has_rates)
     }
 
     /// Whether it is a closed permit that this fuse would give just now.
@@ -159,8 +187,8 @@ impl Permit {
 
     /// What it holds. A probe's permit, and one that a call has for itself, has one outcome: only the first to ask gets it.
     pub(crate) fn take(&self) -> Option<&Held> {
-        let is_shared = self.held.as_ref().is_some_and(|held| held.closed);
-        (is_shared || !self.settled.swap(true, Ordering::Relaxed)).then_some(self.held.as_ref()).flatten()
+        let held = self.held.as_ref()?;
+        (self.serves_many() || !self.settled.swap(true, Ordering::Relaxed)).then_some(held)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fuseboard_core::counters::{Counter, STRIPES};
 use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection};
 use fuseboard_core::journal::About;
+use fuseboard_core::judging::Call;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::word::Word;
@@ -17,13 +18,21 @@ use crate::table::{Table, Words};
 pub struct Ticket {
     permit: Permit,
     owner: usize,
+    /// When the call began, where it matters how long it takes.
+    began_us: u64,
 }
 
 impl Ticket {
-    /// A ticket for a permit that this process was just given.
+    /// A ticket for a permit that this process was just given, of a call whose time does not matter.
     #[must_use]
     pub fn new(permit: Permit) -> Self {
-        Self { permit, owner: owner::token() }
+        Self { permit, owner: owner::token(), began_us: 0 }
+    }
+
+    /// The ticket of a call that began at [`Handle::began_us`].
+    #[must_use]
+    pub const fn begun(self, began_us: u64) -> Self {
+        Self { began_us, ..self }
     }
 
     /// The generation of the fuse when the call was admitted.
@@ -53,6 +62,8 @@ pub enum Outcome {
     Success,
     /// It failed.
     Failure,
+    /// It failed, and the fuse is to open at once.
+    Demand,
     /// It says nothing about the service (rule R10).
     Ignored,
 }
@@ -118,6 +129,30 @@ impl Handle {
         plain
     }
 
+    /// [`Self::plain_success`] under a policy with rates, of a call that began at `began_us`.
+    #[must_use]
+    #[inline]
+    pub fn measured_success(&self, policy: &Policy, admitted: Word, began_us: u64) -> bool {
+        let call = Call { took_us: self.took_us(policy, began_us), ..Call::default() };
+        if policy.is_slow(call.took_us) || !self.plain_success(admitted) {
+            return false;
+        }
+        let permit = Permit { generation: admitted.generation(), lease: None };
+        self.fuse().measure(policy, permit, call, || self.now_us());
+        true
+    }
+
+    /// What a call's ticket is to say of when it began: the time, or 0 where it does not matter how long a call takes.
+    #[must_use]
+    #[inline(always)]
+    pub fn began_us(&self, policy: &Policy) -> u64 {
+        if policy.is_timed() { self.now_us() } else { 0 }
+    }
+
+    fn took_us(&self, policy: &Policy, began_us: u64) -> u64 {
+        if policy.is_timed() { self.now_us().saturating_sub(began_us) } else { 0 }
+    }
+
     /// Whether the fuse is closed with an empty window, in the generation that the ticket is of: then a success changes
     /// nothing, and needs no clock.
     #[inline(always)]
@@ -173,20 +208,23 @@ impl Handle {
     /// Reports how a call ended, and counts it. A transition that it makes is the caller's to write down
     /// ([`Fuse::write_down`]), who can say more about it.
     pub fn settle(&self, policy: &Policy, ticket: &Ticket, outcome: Outcome) -> Effect {
-        if outcome == Outcome::Success && self.is_untouched(ticket) {
+        if outcome == Outcome::Success && !policy.has_rates() && self.is_untouched(ticket) {
             self.add(Counter::Successes);
             return Effect::Counted;
         }
-        let (fuse, now_us) = (self.fuse(), self.now_us());
+        let call = Call {
+            failed: matches!(outcome, Outcome::Failure | Outcome::Demand),
+            took_us: self.took_us(policy, ticket.began_us),
+            demands: outcome == Outcome::Demand,
+        };
         let effect = match (ticket.valid(), outcome) {
             (None, _) => Effect::Late,
-            (Some(permit), Outcome::Success) => fuse.succeeded(policy, permit, now_us),
-            (Some(permit), Outcome::Failure) => fuse.failed(policy, permit, now_us),
-            (Some(permit), Outcome::Ignored) => fuse.released(permit),
+            (Some(permit), Outcome::Ignored) => self.fuse().released(permit),
+            (Some(permit), _) => self.fuse().ended(policy, permit, call, || self.now_us()),
         };
         self.add(match outcome {
             Outcome::Success => Counter::Successes,
-            Outcome::Failure => Counter::Failures,
+            Outcome::Failure | Outcome::Demand => Counter::Failures,
             Outcome::Ignored => Counter::Ignored,
         });
         match effect {

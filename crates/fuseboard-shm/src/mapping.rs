@@ -11,6 +11,7 @@ use fuseboard_core::directory::{Key, Name};
 use fuseboard_core::fuse::Cell;
 use fuseboard_core::journal::{Head, Place};
 use fuseboard_core::layout::Header;
+use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::AtomicU64;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
@@ -33,6 +34,8 @@ unsafe impl Shared for Cell {}
 unsafe impl Shared for Name {}
 // SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
 unsafe impl Shared for Stripe {}
+// SAFETY: an array of `repr(C)`, sixteen atomics each that fill its 128 bytes.
+unsafe impl Shared for [Meter; METERS] {}
 // SAFETY: `repr(C)`, sixteen atomics that fill its 128 bytes.
 unsafe impl Shared for Head {}
 // SAFETY: `repr(C)`, an atomic and an array of atomics.

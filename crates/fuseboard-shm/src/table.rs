@@ -9,6 +9,7 @@ use fuseboard_core::directory::{self, Fingerprint, Key, Name};
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{About, Head, Journal, Place, RECORDS};
 use fuseboard_core::layout::{Geometry, Header};
+use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::telling::Scribe;
 use rustix::io::Errno;
@@ -25,6 +26,7 @@ pub(crate) struct Words {
     pub(crate) cell: Pinned<Cell>,
     log: Pinned<[AtomicU64]>,
     pub(crate) stripes: Pinned<[Stripe]>,
+    meters: Pinned<[Meter; METERS]>,
     head: Pinned<Head>,
     places: Pinned<[Place]>,
 }
@@ -32,7 +34,8 @@ pub(crate) struct Words {
 impl Words {
     /// The fuse, whose transitions are written down in the table's journal.
     pub(crate) fn fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log).with_scribe(scribe(Journal::new(&self.head, &self.places), self.slot))
+        let scribe = scribe(Journal::new(&self.head, &self.places), self.slot);
+        Fuse::new(&self.cell, &self.log).with_meters(&self.meters).with_scribe(scribe)
     }
 }
 
@@ -46,7 +49,7 @@ fn scribe(journal: Journal<'_>, slot: usize) -> Scribe<'_> {
 pub struct Table {
     mapping: Arc<Mapping>,
     geometry: Geometry,
-    offsets: [usize; 7],
+    offsets: [usize; 8],
     hash_key: [u64; 2],
     clock: Clock,
     path: Option<PathBuf>,
@@ -136,7 +139,9 @@ impl Table {
     /// The fuse of a slot, whose transitions are written down in the table's journal.
     #[must_use]
     pub fn fuse(&self, slot: usize) -> Fuse<'_> {
-        Fuse::new(&self.cells()[slot], self.log(&self.mapping, slot)).with_scribe(scribe(self.journal(), slot))
+        Fuse::new(&self.cells()[slot], self.log(&self.mapping, slot))
+            .with_meters(self.meters(&self.mapping, slot))
+            .with_scribe(scribe(self.journal(), slot))
     }
 
     /// The table's journal.
@@ -158,17 +163,18 @@ impl Table {
             cell: Pinned::new(&self.mapping, |it| &it.section(self.offsets[1], self.geometry.slots())[slot]),
             log: Pinned::new(&self.mapping, |it| self.log(it, slot)),
             stripes: Pinned::new(&self.mapping, |it| self.lines(it, slot)),
+            meters: Pinned::new(&self.mapping, |it| self.meters(it, slot)),
             head: Pinned::new(&self.mapping, |it| self.head(it)),
             places: Pinned::new(&self.mapping, |it| self.places(it)),
         }
     }
 
     fn head<'m>(&self, mapping: &'m Mapping) -> &'m Head {
-        &mapping.section(self.offsets[5], 1)[0]
+        &mapping.section(self.offsets[6], 1)[0]
     }
 
     fn places<'m>(&self, mapping: &'m Mapping) -> &'m [Place] {
-        mapping.section(self.offsets[5] + size_of::<Head>(), RECORDS)
+        mapping.section(self.offsets[6] + size_of::<Head>(), RECORDS)
     }
 
     /// Writes down what the makers of transitions have left out.
@@ -183,6 +189,10 @@ impl Table {
 
     fn lines<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Stripe] {
         &mapping.section(self.offsets[4], self.geometry.slots() * STRIPES)[slot * STRIPES..][..STRIPES]
+    }
+
+    fn meters<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Meter; METERS] {
+        &mapping.section(self.offsets[5], self.geometry.slots())[slot]
     }
 
     fn keys(&self) -> &[Key] {

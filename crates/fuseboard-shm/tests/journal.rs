@@ -55,7 +55,7 @@ impl Host {
 
     /// The next ticket, as it stands in the head of the journal.
     fn set_next(&self, ticket: u64) {
-        self.file.write_all_at(&ticket.to_ne_bytes(), small().offsets()[5] as u64).expect("our own file");
+        self.file.write_all_at(&ticket.to_ne_bytes(), small().offsets()[6] as u64).expect("our own file");
     }
 
     /// Takes a ticket as a process does that is killed before it writes the record.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
 use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::time::STAMP_BITS;
@@ -39,6 +40,7 @@ pub const POLICY: Policy = Policy {
     success_threshold: 1,
     probe_us: 5 * SECOND,
     clear_on_success: true,
+    ..Policy::DEFAULT
 };
 
 /// Explores `f`: every interleaving within the bound under loom, some with real threads.
@@ -117,16 +119,21 @@ impl Start {
     }
 }
 
-/// One row of a table as a value: a cell and its log.
+/// One row of a table as a value: a cell, its log and its meters.
 pub struct Row {
     pub cell: Cell,
     pub log: Vec<AtomicU64>,
+    pub meters: [Meter; METERS],
 }
 
 impl Row {
     /// A row of a fuse never seen, with `len` entries in its log.
     pub fn new(len: usize) -> Arc<Self> {
-        Arc::new(Self { cell: Cell::new(), log: (0..len).map(|_| AtomicU64::new(0)).collect() })
+        Arc::new(Self {
+            cell: Cell::new(),
+            log: (0..len).map(|_| AtomicU64::new(0)).collect(),
+            meters: [(); METERS].map(|()| Meter::new()),
+        })
     }
 
     /// A row whose fuse went into `state` at [`NOW`].
@@ -138,6 +145,11 @@ impl Row {
 
     pub fn fuse(&self) -> Fuse<'_> {
         Fuse::new(&self.cell, &self.log)
+    }
+
+    /// The fuse, whose policies may have rates.
+    pub fn measured(&self) -> Fuse<'_> {
+        self.fuse().with_meters(&self.meters)
     }
 
     /// A permit that must be had.

@@ -44,6 +44,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             success_threshold,
             probe_us,
             clear_on_success,
+            ..Policy::DEFAULT
         },
     )
 }
@@ -86,6 +87,7 @@ fn recover(fuse: Fuse<'_>, log_len: usize) {
         success_threshold: 1,
         probe_us: 1_000_000,
         clear_on_success: true,
+        ..Policy::DEFAULT
     };
     fuse.command(State::Closed, || NOW);
     let permit = fuse.admit(&sane, NOW).verdict.expect("a closed fuse admits");

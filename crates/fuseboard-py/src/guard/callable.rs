@@ -58,12 +58,12 @@ unsafe extern "C" fn vectorcall<const JUDGED: bool>(
             None => ffi::PyObject_Vectorcall,
         };
         match begin(guard.breaker) {
-            Beginning::Closed(fuse, word) => {
+            Beginning::Closed(fuse, word, began_us) => {
                 let result = call(function, args, nargsf, kwnames);
-                if !JUDGED && !result.is_null() && plain(fuse, word, result) {
+                if !JUDGED && !result.is_null() && plain(fuse, word, began_us, result) {
                     return result;
                 }
-                end_closed(guard.breaker, fuse, word, result)
+                end_closed(guard.breaker, fuse, (word, began_us), result)
             }
             Beginning::Held(held) => {
                 let result = call(function, args, nargsf, kwnames);
@@ -78,8 +78,8 @@ unsafe extern "C" fn vectorcall<const JUDGED: bool>(
 
 /// How a call begins. Plain values and owned pointers: nothing that is cleaned up if the thread ends in the call.
 enum Beginning {
-    /// The fuse is closed: an owned reference to it, and its word.
-    Closed(*mut ffi::PyObject, Word),
+    /// The fuse is closed: an owned reference to it, its word, and when the call began if that matters.
+    Closed(*mut ffi::PyObject, Word, u64),
     /// A permit, from `Box::into_raw`.
     Held(*mut Held),
     /// Our own fault, or the interpreter is going away: the call goes on as if there were no breaker.
@@ -99,7 +99,8 @@ unsafe fn begin(breaker: *mut ffi::PyObject) -> Beginning {
         if let Some(fuse) = link.get(py) {
             let word = fuse.get().word();
             if word.is_closed() {
-                return Beginning::Closed(fuse.into_ptr(), word);
+                let began_us = fuse.get().began_us();
+                return Beginning::Closed(fuse.into_ptr(), word, began_us);
             }
         }
         ask(breaker)
@@ -111,12 +112,13 @@ unsafe fn begin(breaker: *mut ffi::PyObject) -> Beginning {
 /// # Safety
 /// The interpreter lock is held; `fuse` is an owned reference to a fuse; `result` is a live object.
 #[inline(always)]
-unsafe fn plain(fuse: *mut ffi::PyObject, word: Word, result: *mut ffi::PyObject) -> bool {
+unsafe fn plain(fuse: *mut ffi::PyObject, word: Word, began_us: u64, result: *mut ffi::PyObject) -> bool {
     // SAFETY: as the caller says.
     unsafe {
         let py = Python::assume_attached();
         let link = Bound::ref_from_ptr(py, &fuse).cast_unchecked::<Fuse>();
-        let plain = !super::has_only_begun(Bound::ref_from_ptr(py, &result)) && link.get().plain_success(word);
+        let plain =
+            !super::has_only_begun(Bound::ref_from_ptr(py, &result)) && link.get().plain_success(word, began_us);
         if plain {
             ffi::Py_DECREF(fuse);
         }
@@ -157,14 +159,14 @@ unsafe fn ask(breaker: *mut ffi::PyObject) -> Beginning {
 unsafe fn end_closed(
     breaker: *mut ffi::PyObject,
     fuse: *mut ffi::PyObject,
-    word: Word,
+    (word, began_us): (Word, u64),
     result: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     let ended = Python::try_attach(|py| {
         // SAFETY: an owned reference to a fuse, says the caller.
         let fuse = unsafe { Bound::from_owned_ptr(py, fuse).cast_into_unchecked::<Fuse>() };
         // SAFETY: as the caller says.
-        unsafe { end(py, breaker, Held::closed(&fuse, word), result) }
+        unsafe { end(py, breaker, Held::closed(&fuse, word, began_us), result) }
     });
     ended.unwrap_or(result)
 }

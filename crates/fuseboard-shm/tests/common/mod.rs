@@ -28,6 +28,7 @@ pub const POLICY: Policy = Policy {
     success_threshold: 1,
     probe_us: 5 * SECOND,
     clear_on_success: true,
+    ..Policy::DEFAULT
 };
 
 static MADE: AtomicUsize = AtomicUsize::new(0);

@@ -94,7 +94,7 @@ fn cutter() {
     let path = table.path().expect("a host's table").to_owned();
     let store = Store::new(table);
     let slot = store.resolve("fuse").expect("a slot");
-    let [_, cells, _, _, _, journal, all] = geometry().offsets();
+    let [_, cells, _, _, _, _, journal, all] = geometry().offsets();
     let rest = match role.as_str() {
         "header" => 4096,
         "cells" => cells,

@@ -143,7 +143,7 @@ impl Raw {
 
     /// The words of the journal: sixteen of its head, then sixteen for each record.
     pub fn journal(&self) -> &[AtomicU64] {
-        &self.words()[self.geometry.offsets()[5] / 8..]
+        &self.words()[self.geometry.offsets()[6] / 8..]
     }
 
     /// Whether the slot holds damage that a reset does not mend; see `words`.

@@ -162,6 +162,7 @@ pub fn policy(input: &mut Input<'_>, log_len: u32) -> Policy {
         success_threshold: number() as u32,
         probe_us: number(),
         clear_on_success: input.choice(2) == 0,
+        ..Policy::DEFAULT
     };
     if wild { policy } else { policy.in_range(log_len as usize) }
 }

@@ -21,6 +21,7 @@ pub fn policy(log_len: usize) -> Policy {
         success_threshold: 2,
         probe_us: 5 * SECOND,
         clear_on_success: true,
+        ..Policy::DEFAULT
     }
 }
 

@@ -1,0 +1,123 @@
+//! Judging a call that has ended by every rule of a policy: count, rates, and what the call itself demands.
+//!
+//! A rate is looked at when a bad call ends, as a count is: good calls are counted in the meters and ask nothing. That
+//! the last straw is not missed follows from the order of each bad call's steps: it counts itself in the meters, adds 0 to
+//! the fuse word, and only then sums up. Of two that end at once one adds its 0 behind the other's, and so sums up what
+//! that one had counted. (A swap of the word for itself would not do: it does not notice another such swap before it.)
+
+use crate::fuse::{Effect, Fuse, Permit};
+use crate::journal::Cause;
+use crate::policy::Policy;
+use crate::rate::{Measure, Tally};
+use crate::state::State;
+use crate::sync::Ordering;
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// Whether it failed.
+    pub failed: bool,
+    /// How long it took, in microseconds; 0 where no rule asks.
+    pub took_us: u64,
+    /// Whether the fuse is to open at once, whatever the counts. Only a failed call's word counts.
+    pub demands: bool,
+}
+
+impl Fuse<'_> {
+    /// Reports how a call ended, to be judged by all rules of the policy (rules R03, R04, R07 to R09). A slow probe is a
+    /// failed one.
+    pub fn ended(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
+        let slow = policy.is_slow(call.took_us);
+        self.measure(policy, permit, call, &now_us);
+        if (call.failed || slow) && policy.has_rates() {
+            // AcqRel: hands our count on to those who come behind, and theirs to us.
+            self.cell.word.fetch_add(0, Ordering::AcqRel);
+        }
+        let reached = || self.reached(policy, permit.generation, &now_us);
+        if call.failed && call.demands {
+            self.fail(policy, permit, now_us(), || Some(Cause::Demanded))
+        } else if call.failed || slow && permit.lease.is_some() {
+            self.fail(policy, permit, now_us(), reached)
+        } else if slow {
+            self.succeed_slowly(policy, permit, now_us(), reached)
+        } else {
+            self.succeeded(policy, permit, now_us())
+        }
+    }
+
+    /// Counts a call in the meters that the policy asks for, unless its generation is over.
+    pub fn measure(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) {
+        let Some(meters) = self.meters.filter(|_| policy.has_rates()) else { return };
+        let is_current = || {
+            let word = self.word();
+            word.is_closed() && word.generation() == permit.generation
+        };
+        if !is_current() {
+            return;
+        }
+        for (measure, rate) in policy.measured() {
+            let bad = if measure.is_of_slow() { call.took_us >= rate.slow_us } else { call.failed };
+            meters[measure as usize].count(measure, rate, permit.generation, bad, &now_us, is_current);
+        }
+    }
+
+    /// The rate that the calls of a generation have reached, if there is one.
+    fn reached(self, policy: &Policy, generation: u64, now_us: impl Fn() -> u64) -> Option<Cause> {
+        let reached = |&(measure, rate): &(Measure, _)| rate_is_reached(self, measure, rate, generation, &now_us);
+        policy.measured().find(reached).map(|(measure, _)| cause_of(measure))
+    }
+
+    /// What the calls within a rate's span were, in the state that the fuse is in now.
+    #[must_use]
+    pub fn tally(self, policy: &Policy, measure: Measure, now_us: impl Fn() -> u64) -> Option<Tally> {
+        let (rate, meters) = (policy.rates[measure as usize]?, self.meters?);
+        Some(meters[measure as usize].tally(measure, rate, self.word().generation(), now_us))
+    }
+
+    /// Reports a success that was too slow, of a call that was no probe.
+    fn succeed_slowly(
+        self,
+        policy: &Policy,
+        permit: Permit,
+        now_us: u64,
+        reached: impl Fn() -> Option<Cause>,
+    ) -> Effect {
+        loop {
+            let seen = self.word();
+            if seen.generation() != permit.generation {
+                return Effect::Late;
+            }
+            if seen.state() != State::Closed {
+                return Effect::Counted;
+            }
+            if let Some(cause) = reached() {
+                match self.change(seen, seen.moved_to(State::Open, now_us), cause) {
+                    Some(transition) => return Effect::Changed(transition),
+                    None => continue,
+                }
+            }
+            if !(seen.is_dirty() && policy.clear_on_success) || self.swap(seen, seen.cleared()) {
+                return Effect::Counted;
+            }
+        }
+    }
+}
+
+fn rate_is_reached(
+    fuse: Fuse<'_>,
+    measure: Measure,
+    rate: crate::policy::Rate,
+    generation: u64,
+    now_us: impl Fn() -> u64,
+) -> bool {
+    fuse.meters.is_some_and(|meters| rate.is_reached(meters[measure as usize].tally(measure, rate, generation, now_us)))
+}
+
+const fn cause_of(measure: Measure) -> Cause {
+    match measure {
+        Measure::FailuresInTime => Cause::FailureRate,
+        Measure::FailuresOfCalls => Cause::FailureRateOfCalls,
+        Measure::SlowInTime => Cause::SlowRate,
+        Measure::SlowOfCalls => Cause::SlowRateOfCalls,
+    }
+}

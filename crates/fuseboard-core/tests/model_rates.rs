@@ -1,0 +1,124 @@
+//! Rates: the last bad call trips, whoever ends beside it, and a stretch that is over is never put in a current one's place.
+mod common;
+
+use std::sync::Arc;
+
+use common::{NOW, POLICY, Row, changes, job, model, race};
+use fuseboard_core::fuse::{Effect, Permit};
+use fuseboard_core::journal::Cause;
+use fuseboard_core::judging::Call;
+use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::rate::{METERS, Measure, Tally};
+use fuseboard_core::state::State;
+use fuseboard_core::sync::{AtomicU64, Ordering};
+
+const FAILED: Call = Call { failed: true, took_us: 0, demands: false };
+const GOOD: Call = Call { failed: false, took_us: 0, demands: false };
+const SLOW: Call = Call { failed: false, took_us: 9, demands: false };
+
+/// Half of at least two calls, of the last two or within 28 microseconds, and nothing else.
+const fn policy(measure: Measure) -> Policy {
+    let span = if matches!(measure, Measure::FailuresOfCalls | Measure::SlowOfCalls) { 2 } else { 28 };
+    let mut rates = [None; METERS];
+    rates[measure as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: 2, slow_us: 9 });
+    Policy { threshold: 0, rates, ..POLICY }
+}
+
+fn end(row: &Row, policy: &Policy, permit: Permit, call: Call, now_us: u64) -> Effect {
+    row.measured().ended(policy, permit, call, || now_us)
+}
+
+fn closed() -> (Arc<Row>, Permit) {
+    let row = Row::in_state(State::Closed, 2);
+    let permit = row.permit(&POLICY, NOW);
+    (row, permit)
+}
+
+/// A clock that two threads read: whoever reads it behind another reads no less.
+struct Clocked {
+    row: Arc<Row>,
+    clock: AtomicU64,
+}
+
+/// R03: of two bad calls that end at once, one is the last and trips; exactly one. Each reading of the clock moves it on, so
+/// that the calls fall into one stretch or into two.
+fn the_last_bad_call_trips(measure: Measure, bad: Call) {
+    model(move || {
+        let (row, permit) = closed();
+        let shared = Arc::new(Clocked { row, clock: AtomicU64::new(NOW) });
+        let end = move |it: &Clocked| {
+            let now_us = || it.clock.fetch_add(1, Ordering::Relaxed);
+            it.row.measured().ended(&policy(measure), permit, bad, now_us)
+        };
+        let effects = race(&shared, [job(end), job(end)]);
+        assert_eq!(1, changes(&effects), "{effects:?}");
+        assert_eq!(State::Open, shared.row.fuse().word().state());
+    });
+}
+
+#[test]
+fn the_last_of_two_failures_within_a_time_trips() {
+    the_last_bad_call_trips(Measure::FailuresInTime, FAILED);
+}
+
+#[test]
+fn the_last_of_two_failed_calls_trips() {
+    the_last_bad_call_trips(Measure::FailuresOfCalls, FAILED);
+}
+
+#[test]
+fn the_last_of_two_slow_calls_within_a_time_trips() {
+    the_last_bad_call_trips(Measure::SlowInTime, SLOW);
+}
+
+#[test]
+fn the_last_of_two_slow_calls_trips() {
+    the_last_bad_call_trips(Measure::SlowOfCalls, SLOW);
+}
+
+/// Calls that end at once are all counted, good and bad.
+#[test]
+fn no_call_is_lost_from_a_bucket() {
+    model(|| {
+        let (row, permit) = closed();
+        let policy = Policy { rates: policy(Measure::FailuresInTime).rates, ..POLICY };
+        race(&row, [GOOD, FAILED, GOOD].map(|call| job(move |row: &Row| end(row, &policy, permit, call, NOW))));
+        let tally = row.measured().tally(&policy, Measure::FailuresInTime, || NOW);
+        assert_eq!(Some(Tally { calls: 3, bad: 1 }), tally);
+    });
+}
+
+/// A call that is stopped until its generation is over, and the fuse counts again, takes nothing of the new one's away.
+#[test]
+fn a_call_of_an_older_generation_replaces_no_bucket() {
+    model(|| {
+        let (row, permit) = closed();
+        let policy = policy(Measure::FailuresInTime);
+        let later = job(move |row: &Row| {
+            row.fuse().command(State::Closed, || NOW);
+            let permit = row.permit(&policy, NOW);
+            end(row, &policy, permit, FAILED, NOW)
+        });
+        race(&row, [job(move |row: &Row| end(row, &policy, permit, FAILED, NOW)), later]);
+        let tally = row.measured().tally(&policy, Measure::FailuresInTime, || NOW);
+        assert_eq!(Some(Tally { calls: 1, bad: 1 }), tally);
+    });
+}
+
+/// A trip by a rate says which.
+#[test]
+fn a_trip_names_its_rate() {
+    for (measure, call, cause) in [
+        (Measure::FailuresInTime, FAILED, Cause::FailureRate),
+        (Measure::FailuresOfCalls, FAILED, Cause::FailureRateOfCalls),
+        (Measure::SlowInTime, SLOW, Cause::SlowRate),
+        (Measure::SlowOfCalls, SLOW, Cause::SlowRateOfCalls),
+    ] {
+        common::model(move || {
+            let (row, permit) = closed();
+            assert_eq!(Effect::Counted, end(&row, &policy(measure), permit, call, NOW));
+            let Effect::Changed(made) = end(&row, &policy(measure), permit, call, NOW) else { panic!("{measure:?}") };
+            assert_eq!((State::Closed, State::Open, cause), (made.from, made.to, made.cause));
+        });
+    }
+}

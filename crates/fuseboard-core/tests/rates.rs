@@ -1,0 +1,176 @@
+//! Rates in one thread, against a plain list of the calls. Races at them are the models' (`model_rates.rs`).
+#![cfg(not(fuseboard_loom))]
+
+use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
+use fuseboard_core::journal::Cause;
+use fuseboard_core::judging::Call;
+use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::rate::{METERS, Measure, Meter, Tally};
+use fuseboard_core::state::State;
+use fuseboard_core::sync::AtomicU64;
+use proptest::prelude::*;
+
+const NOW: u64 = 1_000_000_000;
+const SECOND: u64 = 1_000_000;
+
+struct Bench {
+    cell: Cell,
+    log: [AtomicU64; 8],
+    meters: [Meter; METERS],
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { cell: Cell::new(), log: [0; 8].map(AtomicU64::new), meters: [(); METERS].map(|()| Meter::new()) }
+    }
+
+    fn fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log).with_meters(&self.meters)
+    }
+
+    fn permit(&self, policy: &Policy, now_us: u64) -> Permit {
+        self.fuse().admit(policy, now_us).verdict.expect("it is admitted")
+    }
+
+    /// A call that ends as it begins, or after its time.
+    fn call(&self, policy: &Policy, now_us: u64, call: Call) -> Effect {
+        self.fuse().ended(policy, self.permit(policy, now_us), call, || now_us)
+    }
+
+    fn tally(&self, policy: &Policy, measure: Measure, now_us: u64) -> Tally {
+        self.fuse().tally(policy, measure, || now_us).expect("the policy has that rate")
+    }
+}
+
+fn failed() -> Call {
+    Call { failed: true, ..Call::default() }
+}
+
+fn slow(took_us: u64) -> Call {
+    Call { took_us, ..Call::default() }
+}
+
+/// Only this rate, no count.
+fn only(measure: Measure, rate: Rate) -> Policy {
+    let mut rates = [None; METERS];
+    rates[measure as usize] = Some(rate);
+    Policy { threshold: 0, rates, ..Policy::DEFAULT }
+}
+
+const HALF_OF_FOUR: Rate = Rate { span: 10 * SECOND, bad_ppm: 500_000, min_calls: 4, slow_us: SECOND };
+
+/// Too few calls never trip, all of them bad; the one that makes them enough does, if it is bad itself.
+#[test]
+fn a_rate_is_judged_by_enough_calls_when_a_bad_one_ends() {
+    for (measure, bad) in [
+        (Measure::FailuresInTime, failed()),
+        (Measure::FailuresOfCalls, failed()),
+        (Measure::SlowInTime, slow(SECOND)),
+        (Measure::SlowOfCalls, slow(SECOND)),
+    ] {
+        let (bench, policy) = (Bench::new(), only(measure, HALF_OF_FOUR));
+        (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, NOW, bad)));
+        assert_eq!(Effect::Counted, bench.call(&policy, NOW, Call::default()), "a good call asks nothing");
+        let Effect::Changed(made) = bench.call(&policy, NOW, bad) else { panic!("{measure:?} does not trip") };
+        assert_eq!((State::Closed, State::Open), (made.from, made.to));
+    }
+}
+
+/// The rate itself is enough, and one call less is not.
+#[test]
+fn the_rate_that_trips_is_reached_exactly() {
+    for (good, trips) in [(4, true), (5, false)] {
+        let (bench, policy) = (Bench::new(), only(Measure::FailuresInTime, HALF_OF_FOUR));
+        (0..good).for_each(|_| _ = bench.call(&policy, NOW, Call::default()));
+        (0..3).for_each(|_| _ = bench.call(&policy, NOW, failed()));
+        let last = bench.call(&policy, NOW, failed());
+        assert_eq!(trips, matches!(last, Effect::Changed(_)), "4 of {}", good + 4);
+    }
+}
+
+/// A slow success is slow and no failure, a slow failure is both, a quick failure is not slow.
+#[test]
+fn slow_and_failed_are_told_apart() {
+    let bench = Bench::new();
+    let mut policy = only(Measure::FailuresInTime, HALF_OF_FOUR);
+    policy.rates[Measure::SlowInTime as usize] = Some(Rate { min_calls: 100, ..HALF_OF_FOUR });
+    policy.rates[Measure::FailuresInTime as usize] = Some(Rate { min_calls: 100, ..HALF_OF_FOUR });
+    for call in [slow(SECOND), slow(SECOND - 1), failed(), Call { took_us: SECOND, ..failed() }] {
+        bench.call(&policy, NOW, call);
+    }
+    assert_eq!(Tally { calls: 4, bad: 2 }, bench.tally(&policy, Measure::FailuresInTime, NOW));
+    assert_eq!(Tally { calls: 4, bad: 2 }, bench.tally(&policy, Measure::SlowInTime, NOW));
+}
+
+/// A slow probe keeps the fuse from closing.
+#[test]
+fn a_slow_probe_is_a_failed_one() {
+    let (bench, policy) = (Bench::new(), only(Measure::SlowInTime, HALF_OF_FOUR));
+    bench.fuse().set(State::Open, NOW);
+    let later = NOW + policy.reset_us;
+    let Effect::Changed(made) = bench.call(&policy, later, slow(SECOND)) else { panic!("a probe decides") };
+    assert_eq!((State::Open, Cause::ProbeFailed), (made.to, made.cause));
+}
+
+/// A cold start and an idle hour have nothing to judge by; nor does a fuse that closes again.
+#[test]
+fn nothing_stale_counts() {
+    let (bench, policy) = (Bench::new(), only(Measure::FailuresInTime, HALF_OF_FOUR));
+    (0..3).for_each(|_| _ = bench.call(&policy, NOW, failed()));
+    let hour = NOW + 3_600 * SECOND;
+    assert_eq!(Tally::default(), bench.tally(&policy, Measure::FailuresInTime, hour));
+    (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, hour, failed())));
+    bench.fuse().command(State::Closed, || hour);
+    assert_eq!(Tally::default(), bench.tally(&policy, Measure::FailuresInTime, hour));
+    (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, hour, failed())));
+}
+
+/// What a call demands is done at once, whatever the counts.
+#[test]
+fn a_failed_call_may_demand_that_the_fuse_opens() {
+    let (bench, policy) = (Bench::new(), Policy::DEFAULT);
+    let Effect::Changed(made) = bench.call(&policy, NOW, Call { demands: true, ..failed() }) else { panic!("a trip") };
+    assert_eq!((State::Open, Cause::Demanded), (made.to, made.cause));
+}
+
+/// A bucket that is full is halved, and the rate stays what it was.
+#[test]
+fn more_calls_than_a_bucket_holds_keep_their_rate() {
+    let (bench, policy) = (Bench::new(), only(Measure::FailuresInTime, Rate { min_calls: u32::MAX, ..HALF_OF_FOUR }));
+    let permit = bench.permit(&policy, NOW);
+    for number in 0..600_000 {
+        let call = Call { failed: number % 4 == 0, ..Call::default() };
+        bench.fuse().measure(&policy, permit, call, || NOW);
+    }
+    let Tally { calls, bad } = bench.tally(&policy, Measure::FailuresInTime, NOW);
+    assert!((100_000..(1 << 18)).contains(&calls), "{calls}");
+    assert!(calls.abs_diff(4 * bad) <= 8, "{bad} of {calls}");
+}
+
+/// A call counts for the span and up to a seventh longer, by time and by number, whatever the span.
+#[test]
+fn a_call_counts_for_the_span_and_little_longer() {
+    let steps = prop::collection::vec((0..40_000_u64, any::<bool>()), 1..200);
+    let spans = prop_oneof![1..40_u64, 1..1_000_000_u64];
+    proptest!(|(steps in steps, span in spans, of_calls in any::<bool>())| {
+        let measure = if of_calls { Measure::FailuresOfCalls } else { Measure::FailuresInTime };
+        let (bench, rate) = (Bench::new(), Rate { span, min_calls: u32::MAX, ..HALF_OF_FOUR });
+        let policy = only(measure, rate);
+        let permit = bench.permit(&policy, NOW);
+        let (mut now, mut calls) = (NOW, Vec::new());
+        for (step, failed) in steps {
+            now += step;
+            bench.fuse().measure(&policy, permit, Call { failed, ..Call::default() }, || now);
+            calls.push((if of_calls { calls.len() as u64 } else { now }, failed));
+        }
+        let end = if of_calls { calls.len() as u64 } else { now };
+        let within = |span: u64| {
+            let kept: Vec<_> = calls.iter().filter(|call| call.0 + span >= end).collect();
+            (kept.len() as u32, kept.iter().filter(|call| call.1).count() as u32)
+        };
+        let (least, most) = (within(span), within(span + span.div_ceil(7)));
+        let Tally { calls, bad } = bench.tally(&policy, measure, now);
+        prop_assert!(least.0 <= calls && calls <= most.0, "{calls} calls of {least:?} to {most:?}");
+        prop_assert!(least.1 <= bad && bad <= most.1, "{bad} failures of {least:?} to {most:?}");
+    });
+}
