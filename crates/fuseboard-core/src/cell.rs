@@ -11,7 +11,7 @@ use crate::word::Word;
 pub struct Cell {
     /// The fuse word.
     pub word: AtomicU64,
-    /// Successful probes of a generation.
+    /// Probes of a generation that succeeded, and that failed; while ramping, how many calls asked.
     pub(crate) progress: AtomicU64,
     /// Fingerprint of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
     pub(crate) settings: AtomicU64,
@@ -21,7 +21,10 @@ pub struct Cell {
     pub(crate) told: AtomicU64,
     /// What brought about the generation that begins next, or began last.
     pub(crate) note: AtomicU64,
-    reserved: [AtomicU64; 2],
+    /// Failed probes in a row, and the generation that began with the last of them.
+    pub(crate) streak: AtomicU64,
+    /// Until when the call that opened the fuse asked to be left alone, and a mark of its generation.
+    pub(crate) asked: AtomicU64,
     pub(crate) seats: [AtomicU64; SEATS],
     pub(crate) hints: [AtomicU64; SEATS],
 }
@@ -38,7 +41,8 @@ impl Cell {
             settings_changes: zero(),
             told: zero(),
             note: zero(),
-            reserved: std::array::from_fn(|_| zero()),
+            streak: zero(),
+            asked: zero(),
             seats: std::array::from_fn(|_| zero()),
             hints: std::array::from_fn(|_| zero()),
         }

@@ -111,6 +111,7 @@ impl Fuse<'_> {
     fn mending<T>(self, now_us: impl Fn() -> u64, change: impl FnOnce() -> T) -> T {
         self.log.drop_far_ahead(&now_us);
         self.mend_told(now_us);
+        self.forget_streak();
         let (seats, progress) = (self.seats(), &self.cell.progress);
         let (held, counted) = (seats.held(), progress.load(Ordering::Acquire));
         let answer = change();

@@ -15,7 +15,7 @@
 pub use crate::answer::{Admission, Effect, Permit, Rejection, Transition};
 pub use crate::cell::Cell;
 use crate::journal::Cause;
-use crate::lease::{Lease, Seats, count_success};
+use crate::lease::{FAILURES, Lease, SUCCESSES, Seats};
 use crate::log::{Entry, Log};
 use crate::policy::Policy;
 use crate::rate::{METERS, Meter};
@@ -105,12 +105,22 @@ impl<'a> Fuse<'a> {
                 State::Unseen => _ = self.transit(seen, State::Closed, now_us, Cause::Unknown),
                 State::Isolated => break Err(Rejection { state: State::Isolated, retry_after_us: None }),
                 State::Open => {
-                    let left = policy.reset_us.saturating_sub(age(now_us, seen.generation()));
+                    let left = self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation()));
                     // One call makes at most one transition, so that it has at most one event.
                     if left > LEAD_US || transition.is_some() {
                         break Err(Rejection { state: State::Open, retry_after_us: Some(left) });
                     }
                     transition = self.transit(seen, State::HalfOpen, now_us, Cause::ResetTimeout);
+                }
+                State::Ramping => match self.climb(seen, policy, now_us) {
+                    Some(verdict) => break verdict,
+                    None => transition = self.transit(seen, State::Closed, now_us, Cause::Ramped).or(transition),
+                },
+                State::HalfOpen if policy.is_overstayed(seen, now_us) => {
+                    transition = self.transit(seen, State::Open, now_us, Cause::HalfOpenTimeout).or(transition);
+                    if let Some(made) = transition {
+                        self.opened(policy, seen, made, 0);
+                    }
                 }
                 State::HalfOpen => match self.probe(seen, policy, now_us) {
                     Ok(Some(permit)) => break Ok(permit),
@@ -145,7 +155,7 @@ impl<'a> Fuse<'a> {
                 return Effect::Late;
             }
             match seen.state() {
-                State::Closed if seen.is_dirty() && policy.clear_on_success => {
+                state if state.counts() && seen.is_dirty() && policy.clear_on_success => {
                     if self.swap(seen, seen.cleared()) {
                         return Effect::Counted;
                     }
@@ -158,7 +168,8 @@ impl<'a> Fuse<'a> {
                             None => return Effect::Late,
                         }
                     }
-                    if let Some(transition) = self.transit(seen, State::Closed, now_us, Cause::ProbesSucceeded) {
+                    let to = if policy.ramp_us > 0 { State::Ramping } else { State::Closed };
+                    if let Some(transition) = self.transit(seen, to, now_us, Cause::ProbesSucceeded) {
                         return Effect::Changed(transition);
                     }
                 }
@@ -172,7 +183,7 @@ impl<'a> Fuse<'a> {
         let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
         let is_current = || self.word().generation() == permit.generation;
         let enough = policy.success_threshold <= 1
-            || count_success(&self.cell.progress, permit.generation, is_current)? >= policy.success_threshold;
+            || SUCCESSES.add(&self.cell.progress, permit.generation, is_current)? >= policy.success_threshold;
         if !enough {
             self.seats().give_back(lease);
         }
@@ -181,41 +192,61 @@ impl<'a> Fuse<'a> {
 
     /// Reports that the call failed (rules R03, R08, R09).
     pub fn failed(self, policy: &Policy, permit: Permit, now_us: u64) -> Effect {
-        self.fail(policy, permit, now_us, || None)
+        self.fail(policy, permit, now_us, 0, || None)
     }
 
-    /// [`Self::failed`], where there may be another reason to open a closed fuse: it is asked behind each look at the word.
+    /// [`Self::failed`], where the call may ask for an open time (0: it does not), and there may be another reason to open a
+    /// closed fuse: it is asked behind each look at the word.
     pub(crate) fn fail(
         self,
         policy: &Policy,
         permit: Permit,
         now_us: u64,
+        asked_us: u64,
         other: impl Fn() -> Option<Cause>,
     ) -> Effect {
+        let mut counted = false;
         loop {
             let seen = self.word();
             if seen.generation() != permit.generation {
                 return Effect::Late;
             }
-            match seen.state() {
-                State::Closed => {
+            let effect = match seen.state() {
+                state if state.counts() => {
                     let reaches = |entry| self.log.reaches(seen.head(), entry, policy.threshold, policy.window_us);
                     let trips = |entry| if reaches(entry) { Some(Cause::Threshold) } else { other() };
-                    if let Some((_, effect)) = self.append(seen, now_us, trips) {
-                        return effect;
-                    }
+                    self.append(seen, now_us, trips).map(|(_, effect)| effect)
                 }
-                State::HalfOpen => {
-                    if !permit.lease.is_some_and(|lease| self.seats().holds(lease)) {
-                        return Effect::Late;
+                State::HalfOpen if !counted => {
+                    match self.count_failed_probe(policy, permit) {
+                        Some(true) => counted = true,
+                        Some(false) => return Effect::Counted,
+                        None => return Effect::Late,
                     }
-                    if let Some(transition) = self.transit(seen, State::Open, now_us, Cause::ProbeFailed) {
-                        return Effect::Changed(transition);
-                    }
+                    self.transit(seen, State::Open, now_us, Cause::ProbeFailed).map(Effect::Changed)
                 }
+                State::HalfOpen => self.transit(seen, State::Open, now_us, Cause::ProbeFailed).map(Effect::Changed),
                 _ => return Effect::Counted,
+            };
+            if let Some(Effect::Changed(made)) = effect {
+                self.opened(policy, seen, made, asked_us);
+            }
+            if let Some(effect) = effect {
+                return effect;
             }
         }
+    }
+
+    /// Counts a failed probe: whether it is the last one allowed; `None` if its lease was taken over.
+    fn count_failed_probe(self, policy: &Policy, permit: Permit) -> Option<bool> {
+        let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
+        let is_current = || self.word().generation() == permit.generation;
+        let enough = policy.probe_failures <= 1
+            || FAILURES.add(&self.cell.progress, permit.generation, is_current)? >= policy.probe_failures;
+        if !enough {
+            self.seats().give_back(lease);
+        }
+        Some(enough)
     }
 
     /// Gives a permit back without an outcome (rule R10). Says whether it still meant anything.

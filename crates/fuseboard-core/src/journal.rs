@@ -54,6 +54,10 @@ pub enum Cause {
     SlowRateOfCalls = 11,
     /// The outcome of a call said so.
     Demanded = 12,
+    /// It was half-open for as long as it may be.
+    HalfOpenTimeout = 13,
+    /// The ramp was over, and a call asked to pass.
+    Ramped = 14,
 }
 
 impl Cause {
@@ -73,6 +77,8 @@ impl Cause {
             10 => Self::SlowRate,
             11 => Self::SlowRateOfCalls,
             12 => Self::Demanded,
+            13 => Self::HalfOpenTimeout,
+            14 => Self::Ramped,
             _ => Self::Unknown,
         }
     }

@@ -21,6 +21,8 @@ pub struct Call {
     pub took_us: u64,
     /// Whether the fuse is to open at once, whatever the counts. Only a failed call's word counts.
     pub demands: bool,
+    /// How long the fuse is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
+    pub asked_us: u64,
 }
 
 impl Fuse<'_> {
@@ -35,9 +37,9 @@ impl Fuse<'_> {
         }
         let reached = || self.reached(policy, permit.generation, &now_us);
         if call.failed && call.demands {
-            self.fail(policy, permit, now_us(), || Some(Cause::Demanded))
+            self.fail(policy, permit, now_us(), call.asked_us, || Some(Cause::Demanded))
         } else if call.failed || slow && permit.lease.is_some() {
-            self.fail(policy, permit, now_us(), reached)
+            self.fail(policy, permit, now_us(), call.asked_us, reached)
         } else if slow {
             self.succeed_slowly(policy, permit, now_us(), reached)
         } else {
@@ -50,7 +52,7 @@ impl Fuse<'_> {
         let Some(meters) = self.meters.filter(|_| policy.has_rates()) else { return };
         let is_current = || {
             let word = self.word();
-            word.is_closed() && word.generation() == permit.generation
+            word.state().counts() && word.generation() == permit.generation
         };
         if !is_current() {
             return;
@@ -87,12 +89,15 @@ impl Fuse<'_> {
             if seen.generation() != permit.generation {
                 return Effect::Late;
             }
-            if seen.state() != State::Closed {
+            if !seen.state().counts() {
                 return Effect::Counted;
             }
             if let Some(cause) = reached() {
                 match self.change(seen, seen.moved_to(State::Open, now_us), cause) {
-                    Some(transition) => return Effect::Changed(transition),
+                    Some(made) => {
+                        self.opened(policy, seen, made, 0);
+                        return Effect::Changed(made);
+                    }
                     None => continue,
                 }
             }

@@ -10,14 +10,18 @@
 //! hint that matches its lease, whether that owner is gone for good, and free the seat. A hint that is missing, or of
 //! another lease, only means that the deadline decides.
 //!
-//! Successful probes are counted in a word of their own, tagged with the generation, so that a new half-open state
-//! begins at zero without anybody wiping it.
+//! Probes that succeeded and that failed are counted in a word of their own, tagged with the generation, so that a new
+//! half-open state begins at zero without anybody wiping it.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_MAX, remaining};
 
 /// Probes that one fuse can have under way at once.
 pub const SEATS: usize = 8;
+/// Most successful probes that can be counted.
+pub const SUCCESSES_MAX: u32 = (1 << 10) - 1;
+/// Most failed probes that can be counted.
+pub const FAILURES_MAX: u32 = (1 << 6) - 1;
 
 const TAG_BITS: u32 = 16;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
@@ -160,19 +164,59 @@ fn time_left(held: u64, generation: u64, now_us: u64) -> Option<u64> {
     remaining(now_us, held >> TAG_BITS)
 }
 
-/// Counts one successful probe of `generation` and returns how many there are now; `None` if a newer generation counts.
-pub(crate) fn count_success(progress: &AtomicU64, generation: u64, is_current: impl Fn() -> bool) -> Option<u32> {
+/// A count that is kept in the low bits of a word, behind the generation it belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Count {
+    shift: u32,
+    most: u64,
+}
+
+/// Probes that succeeded.
+pub(crate) const SUCCESSES: Count = Count { shift: 0, most: SUCCESSES_MAX as u64 };
+/// Probes that failed.
+pub(crate) const FAILURES: Count = Count { shift: 10, most: FAILURES_MAX as u64 };
+
+impl Count {
+    const fn of(self, word: u64) -> u64 {
+        word >> self.shift & self.most
+    }
+
+    /// Counts one more of `generation` and returns how many there are now; `None` if a newer generation counts.
+    pub(crate) fn add(self, progress: &AtomicU64, generation: u64, is_current: impl Fn() -> bool) -> Option<u32> {
+        let counted = |before: u64| if self.of(before) < self.most { before + (1 << self.shift) } else { before };
+        step(progress, generation, is_current, counted).map(|after| self.of(after) as u32)
+    }
+}
+
+/// The number of the next call while ramping, from 1, modulo 65,536; `None` if a newer generation counts.
+pub(crate) fn next_number(progress: &AtomicU64, generation: u64, is_current: impl Fn() -> bool) -> Option<u64> {
+    step(progress, generation, is_current, |before| before & !TAG_MASK | (before + 1) & TAG_MASK)
+        .map(|after| after & TAG_MASK)
+}
+
+/// The number that [`next_number`] would give.
+pub(crate) fn number_after(progress: &AtomicU64, generation: u64) -> u64 {
+    let seen = progress.load(Ordering::Acquire);
+    if seen >> TAG_BITS == generation { (seen + 1) & TAG_MASK } else { 1 }
+}
+
+/// Changes the low bits of a word that belongs to a generation: those of another one begin at 0. The word after it.
+fn step(
+    progress: &AtomicU64,
+    generation: u64,
+    is_current: impl Fn() -> bool,
+    change: impl Fn(u64) -> u64,
+) -> Option<u64> {
     let mut seen = progress.load(Ordering::Acquire);
     loop {
         // As with a seat: what stands there may be replaced only if it was read while the generation was ours.
         if seen >> TAG_BITS != generation && !is_current() {
             return None;
         }
-        let before = if seen >> TAG_BITS == generation { seen & TAG_MASK } else { 0 };
-        let after = (before + 1).min(TAG_MASK);
+        let next = change(if seen >> TAG_BITS == generation { seen } else { generation << TAG_BITS });
         // AcqRel: hands on the fuse word we saw, to whoever asks about a count that is not theirs.
-        match progress.compare_exchange(seen, generation << TAG_BITS | after, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return Some(after as u32),
+        match progress.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return Some(next),
             Err(now) => seen = now,
         }
     }
@@ -194,15 +238,34 @@ mod tests {
     }
 
     #[test]
+    fn successes_and_failures_do_not_run_into_each_other() {
+        let progress = AtomicU64::new(9 << TAG_BITS | 63 << 10 | 1_023);
+        assert_eq!(
+            (Some(1_023), Some(63)),
+            (SUCCESSES.add(&progress, 9, || true), FAILURES.add(&progress, 9, || true))
+        );
+        assert_eq!((Some(1), Some(1)), (FAILURES.add(&progress, 10, || true), SUCCESSES.add(&progress, 10, || true)));
+        assert_eq!(10 << TAG_BITS | 1 << 10 | 1, progress.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn numbers_of_calls_go_round_within_their_generation() {
+        let progress = AtomicU64::new(9 << TAG_BITS | 65_534);
+        assert_eq!([Some(65_535), Some(0), Some(1)], [(); 3].map(|()| next_number(&progress, 9, || true)));
+        assert_eq!(9 << TAG_BITS | 1, progress.load(Ordering::Relaxed));
+    }
+
+    #[test]
     fn a_count_of_another_generation_is_replaced_only_while_ones_own_is_current() {
         let of = |generation: u64, count: u64| AtomicU64::new(generation << TAG_BITS | count);
         for (before, is_current, told, after) in [
             (of(8, 1), false, None, (8, 1)),
             (of(8, 1), true, Some(1), (9, 1)),
             (of(9, 1), false, Some(2), (9, 2)),
-            (of(9, TAG_MASK), true, Some(65_535), (9, TAG_MASK)),
+            (of(9, 1_023), true, Some(1_023), (9, 1_023)),
+            (of(9, 63 << 10 | 7), true, Some(8), (9, 63 << 10 | 8)),
         ] {
-            assert_eq!(told, count_success(&before, 9, || is_current));
+            assert_eq!(told, SUCCESSES.add(&before, 9, || is_current));
             assert_eq!(after.0 << TAG_BITS | after.1, before.load(Ordering::Relaxed));
         }
     }

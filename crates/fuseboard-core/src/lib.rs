@@ -11,6 +11,8 @@
 //! | `log` | the failure log behind the window |
 //! | [`lease`] | probe leases |
 //! | [`rate`] | rate windows |
+//! | `pause` | how long an open fuse stays open |
+//! | `ramp` | a growing share of calls after closing |
 //! | [`policy`] | what one process asks of a fuse |
 //! | [`cell`] | the shared words of one fuse |
 //! | [`fuse`] | admit, succeeded, failed, released |
@@ -45,7 +47,9 @@ pub mod layout;
 pub mod lease;
 mod log;
 mod look;
+mod pause;
 pub mod policy;
+mod ramp;
 pub mod rate;
 pub mod state;
 pub mod sync;

@@ -21,10 +21,16 @@ impl Fuse<'_> {
         let left = match seen.state() {
             State::Unseen | State::Closed | State::Disabled => return Ok(()),
             State::Isolated => None,
-            State::Open => match policy.reset_us.saturating_sub(age(now_us, seen.generation())) {
+            State::Open => match self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation())) {
                 ..=LEAD_US => return Ok(()),
                 left => Some(left),
             },
+            State::Ramping => return self.would_climb(seen, policy, now_us),
+            State::HalfOpen if policy.is_overstayed(seen, now_us) => {
+                // It would open again; the jitter of that is not known before.
+                let left = Some(policy.open_us(self.streak() + 1));
+                return Err(Rejection { state: State::Open, retry_after_us: left });
+            }
             State::HalfOpen => match self.seats().all_taken(seen.generation(), policy.probes, now_us, is_gone) {
                 None => return Ok(()),
                 Some(left) => Some(left.min(policy.probe_us)),

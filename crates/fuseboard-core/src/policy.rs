@@ -1,8 +1,9 @@
 //! What one process asks of a fuse. Settings are not shared (rule R15): each decision takes the caller's own.
 
-use crate::lease::SEATS;
+use crate::lease::{FAILURES_MAX, SEATS, SUCCESSES_MAX};
 use crate::rate::{METERS, Measure, Tally};
-use crate::time::HORIZON_US;
+use crate::time::{HORIZON_US, age};
+use crate::word::Word;
 
 /// When too many of the latest calls are bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Rate {
     }
 }
 
-const MILLION: u32 = 1_000_000;
+pub(crate) const MILLION: u32 = 1_000_000;
 
 /// The numbers of a breaker's settings, brought into range: no value of any field makes a decision unsound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +46,24 @@ pub struct Policy {
     pub window_us: u64,
     /// How long the fuse stays open before a probe, in microseconds.
     pub reset_us: u64,
+    /// How many thousandths of it each failed probe makes of that time; from 1,000.
+    pub multiplier_permille: u32,
+    /// The longest open time that growth, or a call that asks for one, can make, in microseconds.
+    pub longest_us: u64,
+    /// How many of a million parts the open time may be shorter or longer.
+    pub jitter_ppm: u32,
     /// Probes at once while half-open; 1 to [`SEATS`].
     pub probes: u32,
-    /// Successful probes that close the fuse; 1 to 65,535.
+    /// Successful probes that close the fuse; 1 to [`SUCCESSES_MAX`].
     pub success_threshold: u32,
+    /// Failed probes that open it again; 1 to [`FAILURES_MAX`].
+    pub probe_failures: u32,
+    /// How long the fuse may stay half-open, in microseconds; 0 for as long as it takes.
+    pub half_open_us: u64,
+    /// How long it takes after closing until all calls pass, in microseconds; 0 for at once.
+    pub ramp_us: u64,
+    /// How many of a million calls pass at first.
+    pub ramp_from_ppm: u32,
     /// How long a probe may hold its lease, in microseconds.
     pub probe_us: u64,
     /// Whether a success while closed clears the window (rule R04).
@@ -63,8 +78,15 @@ impl Policy {
         threshold: 5,
         window_us: 10_000_000,
         reset_us: 30_000_000,
+        multiplier_permille: 1_000,
+        longest_us: 300_000_000,
+        jitter_ppm: 0,
         probes: 1,
         success_threshold: 1,
+        probe_failures: 1,
+        half_open_us: 0,
+        ramp_us: 0,
+        ramp_from_ppm: 0,
         probe_us: 30_000_000,
         clear_on_success: true,
         rates: [None; METERS],
@@ -79,12 +101,24 @@ impl Policy {
             threshold: self.threshold.min(log_len),
             window_us: self.window_us.max(1),
             reset_us: self.reset_us.clamp(1, HORIZON_US),
+            multiplier_permille: self.multiplier_permille.clamp(1_000, MILLION),
+            longest_us: self.longest_us.clamp(1, HORIZON_US),
+            jitter_ppm: self.jitter_ppm.min(MILLION),
             probes: self.probes.clamp(1, SEATS as u32),
-            success_threshold: self.success_threshold.clamp(1, u32::from(u16::MAX)),
+            success_threshold: self.success_threshold.clamp(1, SUCCESSES_MAX),
+            probe_failures: self.probe_failures.clamp(1, FAILURES_MAX),
+            half_open_us: self.half_open_us.min(HORIZON_US),
+            ramp_us: self.ramp_us.min(HORIZON_US),
+            ramp_from_ppm: self.ramp_from_ppm.min(MILLION),
             probe_us: self.probe_us.clamp(1, HORIZON_US),
             clear_on_success: self.clear_on_success,
             rates: self.rates.map(|rate| rate.map(Rate::in_range)),
         }
+    }
+
+    /// Whether a half-open fuse has been so for as long as it may.
+    pub(crate) fn is_overstayed(&self, seen: Word, now_us: u64) -> bool {
+        self.half_open_us > 0 && age(now_us, seen.generation()) >= self.half_open_us
     }
 
     /// The rates to be measured.

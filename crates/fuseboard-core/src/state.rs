@@ -16,10 +16,12 @@ pub enum State {
     Isolated = 4,
     /// An operator admits every call (rule R12).
     Disabled = 5,
+    /// The probes have succeeded; a growing share of the calls passes, and failures are counted.
+    Ramping = 6,
 }
 
 impl State {
-    /// The state of a code. Any three bits are a state: the two unused codes read as [`State::Unseen`] (rule T10).
+    /// The state of a code. Any three bits are a state: the unused code reads as [`State::Unseen`] (rule T10).
     #[must_use]
     pub const fn from_code(code: u8) -> Self {
         match code {
@@ -28,6 +30,7 @@ impl State {
             3 => Self::HalfOpen,
             4 => Self::Isolated,
             5 => Self::Disabled,
+            6 => Self::Ramping,
             _ => Self::Unseen,
         }
     }
@@ -39,6 +42,12 @@ impl State {
             Self::Unseen => Self::Closed,
             other => other,
         }
+    }
+
+    /// Whether outcomes of calls are counted towards opening the fuse.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::Closed | Self::Ramping)
     }
 
     /// Whether an operator holds the fuse in this state, against every automatic transition (rule R12).
@@ -61,12 +70,12 @@ mod tests {
             (3, State::HalfOpen),
             (4, State::Isolated),
             (5, State::Disabled),
+            (6, State::Ramping),
         ];
         for (code, state) in codes {
             assert_eq!(code, state as u8);
             assert_eq!(state, State::from_code(code));
         }
-        assert_eq!(State::Unseen, State::from_code(6));
         assert_eq!(State::Unseen, State::from_code(7));
     }
 }

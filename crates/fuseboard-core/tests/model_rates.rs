@@ -12,9 +12,9 @@ use fuseboard_core::rate::{METERS, Measure, Tally};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 
-const FAILED: Call = Call { failed: true, took_us: 0, demands: false };
-const GOOD: Call = Call { failed: false, took_us: 0, demands: false };
-const SLOW: Call = Call { failed: false, took_us: 9, demands: false };
+const FAILED: Call = Call { failed: true, took_us: 0, demands: false, asked_us: 0 };
+const GOOD: Call = Call { failed: false, took_us: 0, demands: false, asked_us: 0 };
+const SLOW: Call = Call { failed: false, took_us: 9, demands: false, asked_us: 0 };
 
 /// Half of at least two calls, of the last two or within 28 microseconds, and nothing else.
 const fn policy(measure: Measure) -> Policy {

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Transition};
 use fuseboard_core::journal::About;
-use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{METERS, Measure};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Measure;
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
 
+use crate::numbers::Numbers;
 use crate::python::seconds;
 use crate::store::{Store, written_down};
 use crate::values::FuseState;
@@ -22,32 +23,12 @@ pub struct Fuse {
     has_rates: bool,
 }
 
-/// For each measure: span, bad ones of a million, least number of calls, time of a slow one.
-type Rates = [Option<(u64, u32, u32, u64)>; METERS];
-
 #[pymethods]
 impl Fuse {
     #[new]
-    #[pyo3(signature = (store, name, *, threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success, rates))]
-    #[allow(clippy::too_many_arguments, reason = "named in Python, checked there")]
-    fn new(
-        store: &Bound<'_, Store>,
-        name: &Bound<'_, PyAny>,
-        threshold: u32,
-        window_us: u64,
-        reset_us: u64,
-        probes: u32,
-        success_threshold: u32,
-        probe_us: u64,
-        clear_on_success: bool,
-        rates: Rates,
-    ) -> PyResult<Self> {
+    fn new(store: &Bound<'_, Store>, name: &Bound<'_, PyAny>, numbers: Numbers) -> PyResult<Self> {
         let handle = Store::slot(store, name)?.pin();
-        let rates = rates
-            .map(|rate| rate.map(|(span, bad_ppm, min_calls, slow_us)| Rate { span, bad_ppm, min_calls, slow_us }));
-        let policy =
-            Policy { threshold, window_us, reset_us, probes, success_threshold, probe_us, clear_on_success, rates };
-        let policy = policy.in_range(handle.log_len());
+        let policy = numbers.policy().in_range(handle.log_len());
         Ok(Self { handle, policy, has_rates: policy.has_rates() })
     }
 

@@ -17,6 +17,7 @@ mod breaker;
 mod fuse;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
 mod guard;
+mod numbers;
 mod python;
 mod ready;
 mod store;

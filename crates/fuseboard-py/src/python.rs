@@ -12,7 +12,7 @@ pub(crate) fn state_member<'py>(py: Python<'py>, state: State) -> PyResult<Bound
     static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
     let members = MEMBERS.get_or_try_init(py, || -> PyResult<_> {
         let class = py.import("fuseboard._state")?.getattr("State")?;
-        let names = ["CLOSED", "CLOSED", "OPEN", "HALF_OPEN", "ISOLATED", "DISABLED"];
+        let names = ["CLOSED", "CLOSED", "OPEN", "HALF_OPEN", "ISOLATED", "DISABLED", "RAMPING"];
         names.iter().map(|name| Ok(class.getattr(name)?.unbind())).collect()
     })?;
     Ok(members[state as usize].bind(py).clone())
@@ -20,7 +20,7 @@ pub(crate) fn state_member<'py>(py: Python<'py>, state: State) -> PyResult<Bound
 
 /// The state that a member of `fuseboard.State` stands for.
 pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
-    for code in [State::Closed, State::Open, State::HalfOpen, State::Isolated, State::Disabled] {
+    for code in [State::Closed, State::Open, State::HalfOpen, State::Isolated, State::Disabled, State::Ramping] {
         if state_member(member.py(), code)?.is(member) {
             return Ok(code);
         }

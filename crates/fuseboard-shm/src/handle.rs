@@ -62,8 +62,13 @@ pub enum Outcome {
     Success,
     /// It failed.
     Failure,
-    /// It failed, and the fuse is to open at once.
-    Demand,
+    /// It failed, and says what is to follow.
+    Telling {
+        /// Whether the fuse is to open at once.
+        demands: bool,
+        /// How long it is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
+        asked_us: u64,
+    },
     /// It says nothing about the service (rule R10).
     Ignored,
 }
@@ -212,11 +217,12 @@ impl Handle {
             self.add(Counter::Successes);
             return Effect::Counted;
         }
-        let call = Call {
-            failed: matches!(outcome, Outcome::Failure | Outcome::Demand),
-            took_us: self.took_us(policy, ticket.began_us),
-            demands: outcome == Outcome::Demand,
+        let (demands, asked_us) = match outcome {
+            Outcome::Telling { demands, asked_us } => (demands, asked_us),
+            _ => (false, 0),
         };
+        let failed = matches!(outcome, Outcome::Failure | Outcome::Telling { .. });
+        let call = Call { failed, took_us: self.took_us(policy, ticket.began_us), demands, asked_us };
         let effect = match (ticket.valid(), outcome) {
             (None, _) => Effect::Late,
             (Some(permit), Outcome::Ignored) => self.fuse().released(permit),
@@ -224,7 +230,7 @@ impl Handle {
         };
         self.add(match outcome {
             Outcome::Success => Counter::Successes,
-            Outcome::Failure | Outcome::Demand => Counter::Failures,
+            Outcome::Failure | Outcome::Telling { .. } => Counter::Failures,
             Outcome::Ignored => Counter::Ignored,
         });
         match effect {

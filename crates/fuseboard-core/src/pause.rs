@@ -1,0 +1,105 @@
+//! How long an open fuse stays open: longer with each failed probe, for a time a server asked for, never twice the same.
+//!
+//! Two words take part, both written behind the swap that opens the fuse, by whoever made it; killed in between it leaves
+//! the time that would have been without it, which is shorter. **Streak** counts the failed probes in a row. It falls by
+//! one for each open time that the fuse then stays closed. **Asked** is the time that the call which opened the fuse asked
+//! for, such as a server's `Retry-After`; it is good for the generation it is marked with.
+//!
+//! The jitter is a hash of the generation, so that all processes of a host agree on it without a word, and hosts do not.
+
+use crate::fuse::{Fuse, Transition};
+use crate::policy::{MILLION, Policy};
+use crate::state::State;
+use crate::sync::Ordering;
+use crate::time::{HORIZON_US, STAMP_BITS, STAMP_MAX, age};
+use crate::word::Word;
+
+const LOW_BITS: u32 = u64::BITS - STAMP_BITS;
+const LOW_MASK: u64 = (1 << LOW_BITS) - 1;
+/// No growth goes on for longer: twofold, a millisecond is more than seven days by then.
+const STREAK_MAX: u64 = 64;
+
+impl Policy {
+    /// How long a fuse stays open after so many failed probes in a row, without jitter.
+    #[must_use]
+    pub fn open_us(&self, streak: u64) -> u64 {
+        let mut time = u128::from(self.reset_us);
+        for _ in 0..streak.min(STREAK_MAX) {
+            time = time * u128::from(self.multiplier_permille) / 1_000;
+            if time >= u128::from(self.longest_us) {
+                break;
+            }
+        }
+        u64::try_from(time).unwrap_or(HORIZON_US).min(self.longest_us.max(self.reset_us))
+    }
+
+    /// A time that is the same in all processes of a host for this generation, up to the jitter shorter or longer.
+    fn jittered(&self, time: u64, generation: u64) -> u64 {
+        let most = (u128::from(time) * u128::from(self.jitter_ppm.min(MILLION)) / u128::from(MILLION)) as u64;
+        // The finaliser of SplitMix64.
+        let mixed = (generation ^ generation >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (time - most).saturating_add((mixed ^ mixed >> 31) % most.saturating_mul(2).saturating_add(1))
+    }
+}
+
+impl Fuse<'_> {
+    /// How long the open fuse of this word stays open in all.
+    pub(crate) fn open_us(self, seen: Word, policy: &Policy) -> u64 {
+        let asked = self.cell.asked.load(Ordering::Acquire);
+        let until = asked >> LOW_BITS;
+        if asked & LOW_MASK == seen.generation() & LOW_MASK && until > seen.generation() {
+            return (until - seen.generation()).clamp(policy.reset_us, policy.longest_us.max(policy.reset_us));
+        }
+        policy.jittered(policy.open_us(self.streak()), seen.generation())
+    }
+
+    fn streak(self) -> u64 {
+        self.cell.streak.load(Ordering::Acquire) & LOW_MASK
+    }
+
+    /// What the maker of a transition from `seen` to open leaves for those who come: how often probes failed, and how long
+    /// it was asked to wait, 0 if it was not.
+    pub(crate) fn opened(self, policy: &Policy, seen: Word, made: Transition, asked_us: u64) {
+        let before = self.cell.streak.load(Ordering::Acquire);
+        let streak = match seen.state() {
+            State::HalfOpen => (before & LOW_MASK).saturating_add(1).min(STREAK_MAX),
+            _ => policy.decayed(before & LOW_MASK, age(made.generation, seen.generation())),
+        };
+        // Not over what the maker of a later one has written.
+        if streak != before & LOW_MASK && before >> LOW_BITS < made.generation {
+            let next = made.generation << LOW_BITS | streak;
+            _ = self.cell.streak.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        if asked_us > 0 {
+            let until = (made.generation + asked_us.min(HORIZON_US)).min(STAMP_MAX);
+            let before = self.cell.asked.load(Ordering::Acquire);
+            if self.word().generation() == made.generation {
+                let next = until << LOW_BITS | made.generation & LOW_MASK;
+                _ = self.cell.asked.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes away what would make later open times longer.
+    pub(crate) fn forget_streak(self) {
+        for word in [&self.cell.streak, &self.cell.asked] {
+            let seen = word.load(Ordering::Acquire);
+            if seen != 0 {
+                _ = word.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Policy {
+    /// A streak, less one for each open time that the fuse was closed.
+    fn decayed(&self, mut streak: u64, mut closed_us: u64) -> u64 {
+        streak = streak.min(STREAK_MAX);
+        while streak > 0 && closed_us >= self.open_us(streak) {
+            closed_us -= self.open_us(streak);
+            streak -= 1;
+        }
+        streak
+    }
+}

@@ -1,0 +1,52 @@
+//! A breaker's settings as Python hands them over: a dictionary of numbers, checked there.
+
+use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::rate::METERS;
+use pyo3::FromPyObject;
+
+/// The items of the dictionary; `rates` has an item for each measure: span, bad ones of a million, least number of calls
+/// and the time of a slow one.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Numbers {
+    threshold: u32,
+    window_us: u64,
+    reset_us: u64,
+    multiplier_permille: u32,
+    longest_us: u64,
+    jitter_ppm: u32,
+    probes: u32,
+    success_threshold: u32,
+    probe_failures: u32,
+    probe_us: u64,
+    half_open_us: u64,
+    ramp_us: u64,
+    ramp_from_ppm: u32,
+    clear_on_success: bool,
+    rates: [Option<(u64, u32, u32, u64)>; METERS],
+}
+
+impl Numbers {
+    pub(crate) fn policy(self) -> Policy {
+        let rates = self
+            .rates
+            .map(|rate| rate.map(|(span, bad_ppm, min_calls, slow_us)| Rate { span, bad_ppm, min_calls, slow_us }));
+        Policy {
+            threshold: self.threshold,
+            window_us: self.window_us,
+            reset_us: self.reset_us,
+            multiplier_permille: self.multiplier_permille,
+            longest_us: self.longest_us,
+            jitter_ppm: self.jitter_ppm,
+            probes: self.probes,
+            success_threshold: self.success_threshold,
+            probe_failures: self.probe_failures,
+            probe_us: self.probe_us,
+            half_open_us: self.half_open_us,
+            ramp_us: self.ramp_us,
+            ramp_from_ppm: self.ramp_from_ppm,
+            clear_on_success: self.clear_on_success,
+            rates,
+        }
+    }
+}
