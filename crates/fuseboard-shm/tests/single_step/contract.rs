@@ -86,7 +86,7 @@ pub fn goes_on_by_itself(bench: &Bench, failures: u32) {
         State::HalfOpen => user.gets_every_seat(),
         State::Isolated => assert!(!user.is_admitted()),
         State::Disabled => assert!(user.is_admitted()),
-        State::Unseen => unreachable!("shown as closed"),
+        State::Unseen | State::Ramping => unreachable!("shown as closed, and not of this policy"),
     }
 }
 
