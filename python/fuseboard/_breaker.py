@@ -2,13 +2,15 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, ParamSpec, Self, TypeVar, cast
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _fallback, _follow, _registry
+from fuseboard import _core, _explain, _fallback, _follow, _registry, _tuning
+from fuseboard._checks import flag, shown
 from fuseboard._events import Transition, announce, from_codes, logger
-from fuseboard._outcome import Which, classifier, judge
+from fuseboard._outcome import OpenFor, Which, classifier, judge, teller
 from fuseboard._permit import Permit
-from fuseboard._settings import Seconds, Settings, shown
+from fuseboard._policies import Policy, Tally, kind
+from fuseboard._settings import Changes, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
@@ -33,23 +35,30 @@ class CircuitBreaker(_core.Breaker):
     Thread-safe, task-safe, process-safe. After ``fork`` a child goes on with the same fuse; a probe stays its parent's.
     Two breakers of one name on one store share their fuse, each with its own settings.
 
+    Any setting can be tuned from outside: where the environment has ``FUSEBOARD_<FUSE>_<SETTING>``, such as
+    ``FUSEBOARD_PAYMENTS_DB_THRESHOLD=10``, that counts instead.
+
     Args:
         name: the fuse; 1 to 200 bytes of UTF-8.
-        threshold: see :class:`Settings`, as for the next six.
-        window: seconds or a timedelta.
-        reset_timeout: seconds or a timedelta.
-        probes: 1 to 8.
-        success_threshold: 1 to 65,535.
-        probe_timeout: seconds or a timedelta; None for ``reset_timeout``.
-        clear_on_success: False to count failures whatever succeeds between them.
+        settings: a :class:`Settings` to start from; None for the defaults.
+        changes: any of the settings by name, instead of those: ``threshold``, ``window``, ``policy``,
+            ``reset_timeout``, ``multiplier``, ``max_reset_timeout``, ``jitter``, ``probes``, ``success_threshold``,
+            ``probe_failures``, ``probe_timeout``, ``half_open_timeout``, ``ramp``, ``ramp_from``, ``clear_on_success``;
+            see :class:`Settings`.
         failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. Others are ignored:
             they count neither way.
         ignore: which of those are not. Cancellation, ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are
             always ignored, and an exception group is what its members are (rule R10).
         failure_if: a predicate on results: a call that returns one of which it is true has failed, although the caller
             gets the result. Asked of what functions and coroutines return, not of what generators do.
+        trip_if: which exceptions open the fuse at once, whatever the counts: classes or a predicate, as for
+            ``failure_on``. So does a :class:`TripError` that the call raises.
+        open_for: a function from an exception to the seconds that the fuse is to stay open if that call opens it, such
+            as a server's ``Retry-After``; None for as long as the settings say. It is kept between ``reset_timeout``
+            and ``max_reset_timeout``.
         fallback: what a rejected call gets instead of :class:`CircuitOpenError`: a value, or what this function
             returns; see :meth:`with_fallback`. None for no fallback.
+        shadow: decide, count and journal, but never reject: a call that would be rejected goes on unguarded.
         on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state, once
             per host. What it raises is logged.
         store: the store; None for :meth:`Store.default`, which is opened at the first call.
@@ -65,41 +74,32 @@ class CircuitBreaker(_core.Breaker):
     """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
     logged."""
 
-    def __init__(  # noqa: PLR0913 - one argument per setting, all but the first by name
+    def __init__(  # noqa: PLR0913 - one argument per thing to say, all but the first by name
         self,
         name: str,
         *,
-        threshold: int = 5,
-        window: Seconds = 10.0,
-        reset_timeout: Seconds = 30.0,
-        probes: int = 1,
-        success_threshold: int = 1,
-        probe_timeout: Seconds | None = None,
-        clear_on_success: bool = True,
+        settings: Settings | None = None,
         failure_on: Which = Exception,
         ignore: Which = (),
         failure_if: Callable[[Any], object] | None = None,
+        trip_if: Which = (),
+        open_for: OpenFor | None = None,
         fallback: object = None,
+        shadow: bool = False,
         on_transition: Callable[[Transition], object] | None = None,
         store: Store | None = None,
+        **changes: Unpack[Changes],
     ) -> None:
-        self._settings = Settings(
-            threshold=threshold,
-            window=window,
-            reset_timeout=reset_timeout,
-            probes=probes,
-            success_threshold=success_threshold,
-            probe_timeout=probe_timeout,
-            clear_on_success=clear_on_success,
-        )
         _core.check_name(name)
-        _check_arguments(on_transition, store)
+        _check_arguments(settings, on_transition, store)
+        self._settings = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
+        self._is_shadow = flag("shadow", shadow)
         self._name = name
         self._store = store
         self._listener = on_transition
         self._told_awaitable = False
         self.faults = 0
-        self._is_failure = classifier(name, failure_on, ignore)
+        self._is_failure = teller(classifier(name, failure_on, ignore), trip_if, open_for)
         self._fallback = _fallback.function(fallback)
         if failure_if is not None:
             self._failure_if = judge(failure_if)
@@ -120,6 +120,16 @@ class CircuitBreaker(_core.Breaker):
     def settings(self) -> Settings:
         """The numbers it decides by."""
         return self._settings
+
+    def explain(self) -> str:
+        """What the breaker will do, in words, one sentence a line; and what it can never do."""
+        return _explain.words(self.settings, is_shadow=self._is_shadow)
+
+    def tallies(self) -> dict[Policy, Tally]:
+        """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""
+        fuse = self._fuse()
+        found = {policy: fuse.tally(kind(policy)) for policy in self.settings.policies if kind(policy) >= 0}
+        return {policy: Tally(*tally) for policy, tally in found.items() if tally is not None}
 
     @property
     def store(self) -> Store:
@@ -239,8 +249,9 @@ class CircuitBreaker(_core.Breaker):
         except Exception as fault:  # noqa: BLE001 - ours; it must not stop a call that would go on unguarded
             self._report(fault)
             return
-        if rejected is not None:
-            raise self._reject(*rejected)
+        rejection = None if rejected is None else self._reject(*rejected)
+        if rejection is not None:
+            raise rejection
 
     def permit(self) -> Permit:
         """Asks to make a call whose outcome is reported by hand: later, by a callback, by another thread.
@@ -282,7 +293,7 @@ class CircuitBreaker(_core.Breaker):
         """Finds the fuse and links to it, for the compiled part and for us."""
         while True:
             store = self._store or Store._default_for_a_call()
-            fuse = _core.Fuse(store, self.name, **self.settings.numbers())
+            fuse = _core.Fuse(store, self.name, self.settings.numbers())
             self._link(fuse)
             # A default store that was replaced just before the link would otherwise stay ours.
             if self._store is not None or _registry.default() is store:
@@ -293,14 +304,17 @@ class CircuitBreaker(_core.Breaker):
                 "settings than this one's %s; each decides by its own",
                 self.name, self.settings,
             )  # fmt: skip
-        if self.settings.threshold > store.failure_capacity:
+        threshold = self.settings.numbers()["threshold"]
+        if threshold > store.failure_capacity:
             logger.warning(
                 "circuit %r: threshold %d counts as %d, the failures that %s can count",
-                self.name, self.settings.threshold, store.failure_capacity, store._called,
+                self.name, threshold, store.failure_capacity, store._called,
             )  # fmt: skip
         return fuse
 
-    def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError:
+    def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError | None:
+        if self._is_shadow:
+            return None
         state = State.of_code(code)
         kind = CircuitIsolatedError if state is State.ISOLATED else CircuitOpenError
         return kind(self.name, state, retry_after)
@@ -334,7 +348,9 @@ class CircuitBreaker(_core.Breaker):
         return begun
 
 
-def _check_arguments(on_transition: object, store: object) -> None:
+def _check_arguments(settings: object, on_transition: object, store: object) -> None:
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(f"settings must be Settings or None, got {type(settings).__name__}: {shown(settings)}")
     if on_transition is not None and not callable(on_transition):
         kind = type(on_transition).__name__
         raise TypeError(f"on_transition must be callable or None, got {kind}: {shown(on_transition)}")
@@ -343,8 +359,9 @@ def _check_arguments(on_transition: object, store: object) -> None:
 
 
 def _check_capacity(settings: Settings, capacity: int) -> None:
-    if settings.threshold > capacity:
+    threshold = settings.numbers()["threshold"]
+    if threshold > capacity:
         raise ValueError(
-            f"threshold must be at most the store's capacity of {capacity} failures, got {settings.threshold}; "
+            f"threshold must be at most the store's capacity of {capacity} failures, got {threshold}; "
             "give a store made with more, such as store=Store.shared(name, failures=...)"
         )

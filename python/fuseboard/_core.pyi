@@ -10,6 +10,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self, TypeAlias, final
 
+from fuseboard._settings import Numbers
 from fuseboard._state import State
 
 __all__ = ["Breaker", "Clock", "Fuse", "FuseSnapshot", "FuseState", "Permit", "Ready", "Store", "check_name"]
@@ -166,14 +167,7 @@ class Fuse:
         cls,
         store: Store,
         name: str,
-        *,
-        threshold: int,
-        window_us: int,
-        reset_us: int,
-        probes: int,
-        success_threshold: int,
-        probe_us: int,
-        clear_on_success: bool,
+        numbers: Numbers,
     ) -> Self: ...
     @property
     def overflowed(self) -> bool:
@@ -182,6 +176,8 @@ class Fuse:
         """State and since when."""
     def _command_state(self, code: int) -> _Codes | None:
         """Sets a state whatever holds the fuse; the transition."""
+    def tally(self, measure: int) -> tuple[int, int] | None:
+        """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def would_reject(self) -> tuple[int, float | None] | None:
         """Why a call would be rejected at this moment: the state's code, and the seconds until one may pass."""
     def note_settings(self, fingerprint: int) -> bool:

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from fuseboard._settings import shown
+from fuseboard._checks import shown
 from fuseboard.errors import CircuitOpenError
 
 

@@ -26,6 +26,20 @@ class Cause(enum.Enum):
     """``isolate()``, ``disable()`` or ``reset()`` (rule R12)."""
     RESET_ALL = "reset_all"
     """``reset_all()``."""
+    FAILURE_RATE = "failure rate"
+    """Too large a share of the calls within a window failed."""
+    FAILURE_RATE_OF_CALLS = "failure rate of calls"
+    """Too large a share of the last calls failed."""
+    SLOW_RATE = "slow rate"
+    """Too large a share of the calls within a window was slow."""
+    SLOW_RATE_OF_CALLS = "slow rate of calls"
+    """Too large a share of the last calls was slow."""
+    DEMANDED = "demanded"
+    """``trip_if`` or a :class:`TripError`."""
+    HALF_OPEN_TIMEOUT = "half-open timeout"
+    """The fuse was half-open for as long as it may be, and a call asked to pass."""
+    RAMPED = "ramped"
+    """The ramp was over, and a call asked to pass."""
 
 
 _CAUSES = tuple(Cause)

@@ -3,13 +3,19 @@
 import inspect
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeAlias
 
-from fuseboard._settings import shown
-from fuseboard.errors import CircuitOpenError
+from fuseboard._checks import MAX_SECONDS, Seconds, shown
+from fuseboard.errors import CircuitOpenError, TripError
 
 Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 """Which exceptions are meant: a class, a tuple of classes, or a predicate."""
+
+OpenFor: TypeAlias = Callable[[BaseException], Seconds | None]
+"""How long a failed call asks the fuse to stay open; None if it does not ask."""
+Telling: TypeAlias = tuple[bool, int]
+"""Of a failed call: whether the fuse is to open at once, and for how many microseconds it asks, 0 for none."""
 
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
@@ -71,3 +77,42 @@ def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
         kinds = "an exception class, a tuple of them, or a predicate"
         raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {shown(which)}")
     return which
+
+
+def teller(
+    is_failure: Callable[[BaseException], bool], trip_if: Which, open_for: OpenFor | None
+) -> Callable[[BaseException], bool | Telling]:
+    """A classifier that says more of a failure: whether the fuse is to open at once, and for how long.
+
+    Raises:
+        TypeError: ``trip_if`` or ``open_for`` is of the wrong type.
+    """
+    demands = _matcher("trip_if", trip_if)
+    if open_for is not None and not callable(open_for):
+        raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
+
+    def tell(error: BaseException) -> bool | Telling:
+        if isinstance(error, TripError):
+            return True, _asked_us(error.retry_after)
+        if not is_failure(error):
+            return False
+        return bool(demands(error)), _asked_us(open_for(error) if open_for else None)
+
+    return is_failure_or_trip(is_failure) if trip_if == () and open_for is None else tell
+
+
+def is_failure_or_trip(is_failure: Callable[[BaseException], bool]) -> Callable[[BaseException], bool | Telling]:
+    """A classifier for which only a :class:`TripError` says more."""
+
+    def tell(error: BaseException) -> bool | Telling:
+        return (True, _asked_us(error.retry_after)) if isinstance(error, TripError) else is_failure(error)
+
+    return tell
+
+
+def _asked_us(seconds: Seconds | None) -> int:
+    """The time that a call asks for; a hint of 0 or less asks for nothing, and one too long for the longest."""
+    if seconds is None:
+        return 0
+    value = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+    return round(min(max(float(value), 0.0), MAX_SECONDS) * 1_000_000)

@@ -2,22 +2,23 @@
 
 import dataclasses
 import zlib
-from datetime import timedelta
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, Self, TypedDict
 
-Seconds = float | int | timedelta
-"""A length of time: seconds as a number, or a timedelta."""
+from fuseboard import _policies
+from fuseboard._checks import Seconds, flag, microseconds, share, shown, whole
+from fuseboard._policies import MEASURES, Failures, Policy, RateNumbers
 
-MAX_SECONDS = 7 * 24 * 60 * 60
-MIN_SECONDS = 0.001
-_LONGEST_BITS = 128
-_LONGEST_TEXT = 80
-MAX_THRESHOLD = 2048
 LEAST_PROBE_US = 30_000_000
 """How long a probe may take unless somebody says otherwise. It has to do with calls, not with ``reset_timeout``; where
 a prober's death is certain nobody waits for it (rule R11)."""
+LEAST_LONGEST_US = 300_000_000
+"""The longest open time unless somebody says otherwise."""
 MAX_PROBES = 8
-MAX_SUCCESSES = 65_535
+MAX_SUCCESSES = 1_000
+MAX_PROBE_FAILURES = 60
+MAX_MULTIPLIER = 100
+_THRESHOLD, _WINDOW = 5, 10.0
 
 
 class Numbers(TypedDict):
@@ -26,63 +27,38 @@ class Numbers(TypedDict):
     threshold: int
     window_us: int
     reset_us: int
+    multiplier_permille: int
+    longest_us: int
+    jitter_ppm: int
     probes: int
     success_threshold: int
+    probe_failures: int
     probe_us: int
+    half_open_us: int
+    ramp_us: int
+    ramp_from_ppm: int
     clear_on_success: bool
+    rates: list[RateNumbers | None]
 
 
-def shown(value: object) -> str:
-    """A value for a message, whatever it is: short, and without a failure of its own."""
-    if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
-        return f"an int of {value.bit_length()} bits"
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001 - somebody else's repr must not hide what is wrong with the value
-        text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+class Changes(TypedDict, total=False):
+    """The settings by their names, for :class:`CircuitBreaker`; see :class:`Settings`."""
 
-
-def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -> int:
-    """Checks a length of time and converts it.
-
-    Raises:
-        TypeError: if it is neither a number nor a timedelta.
-        ValueError: if it is not a number from ``least`` to seven days.
-    """
-    if type(value) is float and least <= value <= MAX_SECONDS:
-        return round(value * 1_000_000)
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {shown(value)}")
-    if not least <= seconds <= MAX_SECONDS:  # nor is NaN
-        raise ValueError(f"{argument} must be from {least:g} to {MAX_SECONDS} seconds (seven days), got {shown(value)}")
-    return round(seconds * 1_000_000)
-
-
-def whole(argument: str, value: int, most: int) -> int:
-    """Checks a whole number from 1 to ``most``.
-
-    Raises:
-        TypeError: if it is not an int.
-        ValueError: if it is out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{argument} must be an int, got {type(value).__name__}: {shown(value)}")
-    if not 1 <= value <= most:
-        raise ValueError(f"{argument} must be from 1 to {most}, got {shown(value)}")
-    return value
-
-
-def flag(argument: str, value: bool) -> bool:
-    """Checks a bool.
-
-    Raises:
-        TypeError: if it is not one.
-    """
-    if value is not True and value is not False:
-        raise TypeError(f"{argument} must be True or False, got {type(value).__name__}: {shown(value)}")
-    return value
+    threshold: int
+    window: Seconds | None
+    policy: Policy | None
+    reset_timeout: Seconds
+    multiplier: float
+    max_reset_timeout: Seconds | None
+    jitter: float
+    probes: int
+    success_threshold: int
+    probe_failures: int
+    probe_timeout: Seconds | None
+    half_open_timeout: Seconds | None
+    ramp: Seconds | None
+    ramp_from: float
+    clear_on_success: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,47 +70,140 @@ class Settings:
 
     Attributes:
         threshold: failures within ``window`` that open the fuse; 1 to 2,048, at most the store's ``failure_capacity``.
-        window: how long a failure counts.
+        window: how long a failure counts; None for as long as nothing succeeds.
+        policy: when the fuse opens instead: :class:`FailureRate`, :class:`SlowRate`, :class:`Failures`, or several of
+            them joined by ``|``. None for ``Failures(threshold, window)``.
         reset_timeout: how long the fuse stays open before a probe is let through.
+        multiplier: how many times as long with each failed probe in a row; 1 to 100. The growth is taken back step by
+            step, one for each open time that the fuse then stays closed.
+        max_reset_timeout: the longest open time that growth, or a server's hint, can make. None for five minutes, or
+            ``reset_timeout`` if that is longer.
+        jitter: the share by which an open time is shorter or longer, by chance but the same for the whole host; 0 to 1.
         probes: probes under way at once while half-open, in all processes together; 1 to 8.
-        success_threshold: successful probes that close the fuse; 1 to 65,535.
+        success_threshold: successful probes that close the fuse; 1 to 1,000.
+        probe_failures: failed probes that open it again; 1 to 60.
         probe_timeout: how long a probe may hold its permit before another call gets it, because the process that took
             it may be dead. Longer than the longest good call, or each probe is given up before it succeeds. None for
             ``reset_timeout``, but at least 30 seconds.
-        clear_on_success: whether a success while closed clears the window (rule R04).
+        half_open_timeout: how long the fuse may stay half-open: the first call after that opens it again. None for as
+            long as it takes.
+        ramp: how long it takes, once the probes have succeeded, until all calls pass; a growing share of them passes
+            meanwhile. None for at once.
+        ramp_from: the share of calls that passes at first; 0 to 1.
+        clear_on_success: whether a success while closed clears the window of failures (rule R04).
 
     Raises:
         TypeError: a setting is of the wrong type.
         ValueError: a setting is out of range.
     """
 
-    threshold: int = 5
-    window: Seconds = 10.0
+    threshold: int = _THRESHOLD
+    window: Seconds | None = _WINDOW
+    policy: Policy | None = None
     reset_timeout: Seconds = 30.0
+    multiplier: float = 1.0
+    max_reset_timeout: Seconds | None = None
+    jitter: float = 0.0
     probes: int = 1
     success_threshold: int = 1
+    probe_failures: int = 1
     probe_timeout: Seconds | None = None
+    half_open_timeout: Seconds | None = None
+    ramp: Seconds | None = None
+    ramp_from: float = 0.1
     clear_on_success: bool = True
 
     def __post_init__(self) -> None:
         self.numbers()
 
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """Settings of plain data, such as a table of a TOML file: names and values, ``"none"`` for None.
+
+        A policy is a table of its attributes, or a list of such tables: ``{"failure_rate": 0.5, "window": 30}``.
+
+        Raises:
+            TypeError: a value is of the wrong type.
+            ValueError: a value is out of range, or there is no setting of that name.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = [name for name in mapping if name not in known]
+        if unknown:
+            raise ValueError(f"there is no setting {shown(unknown[0])}; there are {', '.join(known)}")
+        values = {name: None if value == "none" else value for name, value in mapping.items()}
+        if values.get("policy") is not None and not isinstance(values["policy"], Policy):
+            values["policy"] = _policies.from_mapping(values["policy"])
+        return cls(**values)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policies that open the fuse, one by one."""
+        return _policies.members(self.policy or Failures(self.threshold, self.window))
+
     def numbers(self) -> Numbers:
         """The settings as the table's numbers: times in whole microseconds."""
         reset_us = microseconds("reset_timeout", self.reset_timeout)
-        probe_us = max(reset_us, LEAST_PROBE_US)
-        if self.probe_timeout is not None:
-            probe_us = microseconds("probe_timeout", self.probe_timeout)
+        longest_us = _or_else("max_reset_timeout", self.max_reset_timeout, max(reset_us, LEAST_LONGEST_US))
+        if longest_us < reset_us:
+            raise ValueError(
+                f"max_reset_timeout must be at least reset_timeout ({shown(self.reset_timeout)}), "
+                f"got {shown(self.max_reset_timeout)}"
+            )
+        failures, rates = self._rules()
         return {
-            "threshold": whole("threshold", self.threshold, MAX_THRESHOLD),
-            "window_us": microseconds("window", self.window),
+            "threshold": failures.threshold if failures else 0,
+            "window_us": failures.window_us() if failures else 1,
             "reset_us": reset_us,
+            "multiplier_permille": self._multiplier(),
+            "longest_us": longest_us,
+            "jitter_ppm": share("jitter", self.jitter),
             "probes": whole("probes", self.probes, MAX_PROBES),
             "success_threshold": whole("success_threshold", self.success_threshold, MAX_SUCCESSES),
-            "probe_us": probe_us,
+            "probe_failures": whole("probe_failures", self.probe_failures, MAX_PROBE_FAILURES),
+            "probe_us": _or_else("probe_timeout", self.probe_timeout, max(reset_us, LEAST_PROBE_US)),
+            "half_open_us": _or_else("half_open_timeout", self.half_open_timeout, 0),
+            "ramp_us": _or_else("ramp", self.ramp, 0),
+            "ramp_from_ppm": share("ramp_from", self.ramp_from),
             "clear_on_success": flag("clear_on_success", self.clear_on_success),
+            "rates": rates,
         }
+
+    def _rules(self) -> tuple[Failures | None, list[RateNumbers | None]]:
+        """The count and the rates that open the fuse."""
+        if self.policy is not None and not isinstance(self.policy, Policy):
+            kinds = "Failures, FailureRate, SlowRate, several of them joined by |, or None"
+            raise TypeError(f"policy must be {kinds}, got {type(self.policy).__name__}: {shown(self.policy)}")
+        if self.policy is not None and (self.threshold, self.window) != (_THRESHOLD, _WINDOW):
+            raise ValueError(
+                f"threshold={shown(self.threshold)} and window={shown(self.window)} do nothing beside a policy; "
+                "join Failures(threshold, window) to it with |"
+            )
+        failures, rates = None, no_rates()
+        for policy in self.policies:
+            if isinstance(policy, Failures):
+                failures = policy
+            else:
+                rates[_policies.kind(policy)] = policy.numbers()  # type: ignore[attr-defined]
+        return failures, rates
+
+    def _multiplier(self) -> int:
+        if isinstance(self.multiplier, bool) or not isinstance(self.multiplier, int | float):
+            kind = type(self.multiplier).__name__
+            raise TypeError(f"multiplier must be a number, got {kind}: {shown(self.multiplier)}")
+        if not 1 <= self.multiplier <= MAX_MULTIPLIER:  # nor is NaN
+            raise ValueError(f"multiplier must be from 1 to {MAX_MULTIPLIER}, got {shown(self.multiplier)}")
+        return round(self.multiplier * 1_000)
 
     def fingerprint(self) -> int:
         """A number that two breakers with other settings do not share, but by chance; the same in every process."""
         return zlib.crc32(repr(self.numbers()).encode())
+
+
+def no_rates() -> list[RateNumbers | None]:
+    """No rates."""
+    return [None] * MEASURES
+
+
+def _or_else(argument: str, value: Seconds | None, default_us: int) -> int:
+    """A length of time that has a default."""
+    return default_us if value is None else microseconds(argument, value)

@@ -17,9 +17,12 @@ class State(enum.Enum):
     DISABLED = "disabled"
     """An operator admits every call (rule R12)."""
 
+    RAMPING = "ramping"
+    """The probes have succeeded; a growing share of the calls passes, failures are counted (setting ``ramp``)."""
+
     @property
     def code(self) -> int:
-        """The number that stands for the state in the table, 1 to 5."""
+        """The number that stands for the state in the table, 1 to 6."""
         return _CODES[self]
 
     @staticmethod
@@ -32,5 +35,5 @@ class State(enum.Enum):
         return _STATES[code]
 
 
-_CODES = {State.CLOSED: 1, State.OPEN: 2, State.HALF_OPEN: 3, State.ISOLATED: 4, State.DISABLED: 5}
+_CODES = {State.CLOSED: 1, State.OPEN: 2, State.HALF_OPEN: 3, State.ISOLATED: 4, State.DISABLED: 5, State.RAMPING: 6}
 _STATES = {code: state for state, code in _CODES.items()}

@@ -6,14 +6,16 @@
     └── FuseboardError
         ├── CircuitOpenError          a call was rejected: wait, or do without it
         │   └── CircuitIsolatedError  ... by an operator's word: waiting will not help
-        └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
+        ├── TripError                 raise it in a guarded call to open the fuse at once
+    └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
 
 Settings and names out of range raise ``ValueError`` or ``TypeError`` where they are given.
 """
 
+from fuseboard._checks import Seconds
 from fuseboard._state import State
 
-__all__ = ["CircuitIsolatedError", "CircuitOpenError", "FuseboardError", "StoreOpenError"]
+__all__ = ["CircuitIsolatedError", "CircuitOpenError", "FuseboardError", "StoreOpenError", "TripError"]
 
 
 class FuseboardError(Exception):
@@ -43,16 +45,36 @@ class CircuitOpenError(FuseboardError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        half_open = self.state is State.HALF_OPEN
-        found = "half-open and its probes are under way" if half_open else self.state.value
+        found = _FOUND.get(self.state, self.state.value)
         if self.retry_after is None:
             return f"circuit {self.name!r} is {found}"
-        latest = " at the latest" if half_open else ""
+        latest = " at the latest" if self.state in _FOUND else ""
         return f"circuit {self.name!r} is {found}; retry in {_rounded(self.retry_after)} s{latest}"
 
 
 class CircuitIsolatedError(CircuitOpenError):
     """A call was rejected because an operator isolated the fuse (rule R12). ``retry_after`` is None."""
+
+
+class TripError(FuseboardError):
+    """Raise it, or a subclass, in a guarded call to open the fuse at once, whatever the counts.
+
+    It goes on to the caller as any exception does. It counts as a failure even where ``failure_on`` does not name it.
+
+    Args:
+        message: what people are told.
+        retry_after: seconds or a timedelta for which the fuse is to stay open, kept between ``reset_timeout`` and
+            ``max_reset_timeout``; None for as long as the settings say.
+    """
+
+    retry_after: Seconds | None
+
+    def __init__(self, message: str = "", retry_after: Seconds | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class StoreOpenError(FuseboardError):
@@ -90,6 +112,10 @@ def _rounded(seconds: float) -> str:
 
 
 _LONG = 100
+_FOUND = {
+    State.HALF_OPEN: "half-open and its probes are under way",
+    State.RAMPING: "ramping up and lets a share of the calls through",
+}
 _WAY_OUT = {
     "name": "Set FUSEBOARD_STORE to a store's name.",
     "place": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",

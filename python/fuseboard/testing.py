@@ -10,7 +10,7 @@ from typing import Self
 
 from fuseboard import _core, _registry
 from fuseboard._breaker import CircuitBreaker
-from fuseboard._settings import Seconds, microseconds
+from fuseboard._checks import Seconds, microseconds
 from fuseboard._state import State
 from fuseboard._store import Store
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fuseboard import CircuitBreaker, Settings, Store
-from fuseboard._settings import shown
+from fuseboard._checks import shown
 
 TIMES = ["window", "reset_timeout", "probe_timeout"]
 WHOLE = {"threshold": 2048, "probes": 8, "success_threshold": 65_535}

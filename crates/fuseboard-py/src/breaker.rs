@@ -191,7 +191,8 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
         Err(rejection) => {
             let retry_after = rejection.retry_after_us.map(seconds);
             let error = ask_python(slf, intern!(py, "_reject"), (rejection.state as u8, retry_after))?;
-            Err(PyErr::from_value(error))
+            // None of a shadow, which rejects nobody.
+            if error.is_none() { Ok(None) } else { Err(PyErr::from_value(error)) }
         }
     }
 }
@@ -222,14 +223,21 @@ fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Opti
 
 /// What an exception means, by the Python class.
 fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Outcome {
-    let failed = is_true(slf, intern!(slf.py(), "_is_failure"), error);
-    if failed { Outcome::Failure } else { Outcome::Ignored }
+    let told = ask_python(slf, intern!(slf.py(), "_is_failure"), (error,));
+    if let Some((demands, asked_us)) = told.as_ref().ok().and_then(|told| told.extract::<(bool, u64)>().ok()) {
+        return Outcome::Telling { demands, asked_us };
+    }
+    if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Ignored }
 }
 
 /// Whether the Python class says so of an exception or a result. If it cannot say, by a fault of its own, the call has
 /// failed.
 fn is_true(slf: &Bound<'_, Breaker>, question: &Bound<'_, PyString>, of: &Bound<'_, PyAny>) -> bool {
-    ask_python(slf, question, (of,)).and_then(|answer| answer.is_truthy()).unwrap_or_else(|fault| {
+    is_truthy(slf, ask_python(slf, question, (of,)))
+}
+
+fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>) -> bool {
+    answer.and_then(|answer| answer.is_truthy()).unwrap_or_else(|fault| {
         report(slf, fault);
         true
     })

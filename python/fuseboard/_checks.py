@@ -1,0 +1,79 @@
+"""Checks of arguments: units and ranges, and messages that name the argument, the value and what is allowed."""
+
+from datetime import timedelta
+from typing import TypeAlias
+
+Seconds: TypeAlias = float | int | timedelta
+"""A length of time: seconds as a number, or a timedelta."""
+
+MAX_SECONDS = 7 * 24 * 60 * 60
+MIN_SECONDS = 0.001
+_LONGEST_BITS = 128
+_LONGEST_TEXT = 80
+
+
+def shown(value: object) -> str:
+    """A value for a message, whatever it is: short, and without a failure of its own."""
+    if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
+        return f"an int of {value.bit_length()} bits"
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - somebody else's repr must not hide what is wrong with the value
+        text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+
+
+def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -> int:
+    """Checks a length of time and converts it.
+
+    Raises:
+        TypeError: if it is neither a number nor a timedelta.
+        ValueError: if it is not a number from ``least`` to seven days.
+    """
+    if type(value) is float and least <= value <= MAX_SECONDS:
+        return round(value * 1_000_000)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {shown(value)}")
+    if not least <= seconds <= MAX_SECONDS:  # nor is NaN
+        raise ValueError(f"{argument} must be from {least:g} to {MAX_SECONDS} seconds (seven days), got {shown(value)}")
+    return round(seconds * 1_000_000)
+
+
+def whole(argument: str, value: int, most: int) -> int:
+    """Checks a whole number from 1 to ``most``.
+
+    Raises:
+        TypeError: if it is not an int.
+        ValueError: if it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{argument} must be an int, got {type(value).__name__}: {shown(value)}")
+    if not 1 <= value <= most:
+        raise ValueError(f"{argument} must be from 1 to {most}, got {shown(value)}")
+    return value
+
+
+def flag(argument: str, value: bool) -> bool:
+    """Checks a bool.
+
+    Raises:
+        TypeError: if it is not one.
+    """
+    if value is not True and value is not False:
+        raise TypeError(f"{argument} must be True or False, got {type(value).__name__}: {shown(value)}")
+    return value
+
+
+def share(argument: str, value: float, *, least: float = 0.0) -> int:
+    """Checks a share from ``least`` to 1, and converts it to parts of a million.
+
+    Raises:
+        TypeError: if it is not a number.
+        ValueError: if it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{argument} must be a number, got {type(value).__name__}: {shown(value)}")
+    if not least <= value <= 1:  # nor is NaN
+        raise ValueError(f"{argument} must be from {least:g} to 1 (all), got {shown(value)}")
+    return round(value * 1_000_000)

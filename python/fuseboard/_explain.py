@@ -1,0 +1,69 @@
+"""A breaker's settings in words."""
+
+from collections.abc import Iterator
+
+from fuseboard._policies import percent, seconds
+from fuseboard._settings import Settings
+
+
+def words(settings: Settings, *, is_shadow: bool) -> str:
+    """What the settings will do, and what they can never do: a sentence a line."""
+    return "\n".join([*_opening(settings, is_shadow=is_shadow), *_returning(settings), *_warnings(settings)])
+
+
+def _opening(settings: Settings, *, is_shadow: bool) -> Iterator[str]:
+    for policy in settings.policies:
+        yield f"Opens after {policy}."
+    if not settings.clear_on_success:
+        yield "A success takes no failure away."
+    numbers = settings.numbers()
+    stays = f"Stays open for {seconds(settings.reset_timeout)}"
+    if numbers["multiplier_permille"] > 1_000:  # noqa: PLR2004 - thousandths
+        stays += f", {settings.multiplier:g} times as long after each failed probe, {_longest(numbers['longest_us'])}"
+    if settings.jitter:
+        stays += f", up to {percent(settings.jitter)} shorter or longer"
+    yield f"{stays}."
+    if is_shadow:
+        yield "Rejects nothing: it is a shadow."
+
+
+def _longest(longest_us: int) -> str:
+    return f"up to {longest_us / 1e6:g} s"
+
+
+def _returning(settings: Settings) -> Iterator[str]:
+    probes = "one probe" if settings.probes == 1 else f"up to {settings.probes} probes at once"
+    yield f"Then lets {probes} through, of all processes together, for {_probe_time(settings)} each."
+    success = "a success" if settings.success_threshold == 1 else f"{settings.success_threshold} successes"
+    failure = "a failure" if settings.probe_failures == 1 else f"{settings.probe_failures} failures"
+    ramp = ""
+    if settings.ramp is not None:
+        ramp = f", and calls come back from {percent(settings.ramp_from)} to all within {seconds(settings.ramp)}"
+    yield f"Closes after {success} of them{ramp}; opens again after {failure}."
+    if settings.half_open_timeout is not None:
+        yield f"Opens again too if it is half-open for {seconds(settings.half_open_timeout)}."
+
+
+def _probe_time(settings: Settings) -> str:
+    return f"{settings.numbers()['probe_us'] / 1e6:g} s"
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    numbers = settings.numbers()
+    if 0 < numbers["half_open_us"] <= numbers["probe_us"]:
+        yield (
+            "Warning: a probe may take longer than the fuse may be half-open: one that does is late, and the fuse opens "
+            "again; make half_open_timeout longer than probe_timeout."
+        )
+    for policy, rate in zip(settings.policies, map(_slow_us, settings.policies), strict=True):
+        if rate > numbers["probe_us"]:
+            yield f"Warning: a probe is given up before it can be slow by {policy}; make probe_timeout longer."
+    if numbers["ramp_us"] and settings.ramp_from == 1:
+        yield "Warning: the ramp does nothing, as all calls pass at first."
+    if settings.multiplier > 1 and numbers["longest_us"] == numbers["reset_us"]:
+        yield "Warning: the open time never grows, as max_reset_timeout is reset_timeout."
+
+
+def _slow_us(policy: object) -> int:
+    numbers = getattr(policy, "numbers", None)
+    return 0 if numbers is None else numbers()[3]

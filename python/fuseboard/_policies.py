@@ -1,0 +1,249 @@
+"""When a fuse opens: by failures, by the rate of failed calls, by the rate of slow ones, by any of several."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from fuseboard._checks import Seconds, microseconds, share, shown, whole
+
+MAX_THRESHOLD = 2048
+MAX_CALLS = 100_000
+_EVER_US = (1 << 64) - 1
+_DEFAULT_WINDOW = 10.0
+_DEFAULT_MIN_CALLS = 10
+MEASURES = 4
+_OF_CALLS = 1
+_OF_SLOW = 2
+
+RateNumbers: TypeAlias = tuple[int, int, int, int]
+"""A rate as the table's numbers: span, bad ones of a million, least number of calls, microseconds of a slow one."""
+
+
+class Tally(NamedTuple):
+    """What the calls within a policy's window were."""
+
+    calls: int
+    """How many ended."""
+    bad: int
+    """How many of them failed, or were slow."""
+
+    @property
+    def rate(self) -> float:
+        """Their share, 0 without calls."""
+        return self.bad / self.calls if self.calls else 0.0
+
+
+class Policy:
+    """When a fuse opens. ``a | b`` opens when either would; the journal names the one that did.
+
+    The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, compared by content. Of
+    each kind one can take part, of rates one over a time and one over a number of calls.
+    """
+
+    __slots__ = ()
+
+    def __or__(self, other: "Policy") -> "AnyOf":
+        if not isinstance(other, Policy):
+            return NotImplemented
+        return AnyOf((*members(self), *members(other)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failures(Policy):
+    """Opens when so many failures fall within a window.
+
+    Attributes:
+        threshold: how many; 1 to 2,048, at most the store's ``failure_capacity``.
+        window: seconds or a timedelta for which a failure counts; None for as long as the fuse stays closed: then, as a
+            success clears them, the failures are consecutive ones.
+    """
+
+    threshold: int = 5
+    window: Seconds | None = _DEFAULT_WINDOW
+
+    def __post_init__(self) -> None:
+        whole("threshold", self.threshold, MAX_THRESHOLD)
+        self.window_us()
+
+    def window_us(self) -> int:
+        """The window in microseconds."""
+        return _EVER_US if self.window is None else microseconds("window", self.window)
+
+    def __str__(self) -> str:
+        if self.window is None:
+            return f"{self.threshold} failures in a row"
+        return f"{self.threshold} failures in {seconds(self.window)}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rate(Policy):
+    """What the two rates share: the calls that count, and how many it takes."""
+
+    window: Seconds | None = dataclasses.field(default=None, kw_only=True)
+    calls: int | None = dataclasses.field(default=None, kw_only=True)
+    min_calls: int | None = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.numbers()
+
+    def _span(self) -> int:
+        if self.window is not None and self.calls is not None:
+            raise ValueError(
+                f"a rate is over a window or over calls, got window={shown(self.window)} and calls={shown(self.calls)}; "
+                "for both, join two rates with |"
+            )
+        if self.calls is not None:
+            return whole("calls", self.calls, MAX_CALLS)
+        return microseconds("window", _DEFAULT_WINDOW if self.window is None else self.window)
+
+    def _least(self) -> int:
+        most = MAX_CALLS if self.calls is None else self.calls
+        if self.min_calls is None:
+            return min(_DEFAULT_MIN_CALLS, most)
+        least = whole("min_calls", self.min_calls, MAX_CALLS)
+        if least > most:
+            raise ValueError(f"min_calls must be at most calls ({most}), or the fuse never opens; got {least}")
+        return least
+
+    def _numbers(self, bad: int, slow_us: int) -> RateNumbers:
+        return self._span(), bad, self._least(), slow_us
+
+    def numbers(self) -> RateNumbers:
+        """The rate as the table's numbers."""
+        raise NotImplementedError
+
+    def _among(self) -> str:
+        if self.calls is not None:
+            return f"among the last {self.calls} calls, at least {self._least()}"
+        window = seconds(_DEFAULT_WINDOW if self.window is None else self.window)
+        return f"among the calls of {window}, at least {self._least()}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FailureRate(_Rate):
+    """Opens when too large a share of the calls fails.
+
+    It is judged when a call fails: a success never opens a fuse. A new generation begins at zero, and so does a fuse
+    after an idle window.
+
+    Attributes:
+        failure_rate: the share that opens the fuse; above 0, up to 1.
+        window: seconds or a timedelta for which a call counts, and up to a seventh longer; None for 10 seconds, or for
+            ``calls``.
+        calls: how many of the last calls count instead, 1 to 100,000; exact up to 14, and up to a seventh more above.
+        min_calls: how many calls it takes to judge; None for 10, or for ``calls`` if that is less.
+
+    Raises:
+        TypeError: an attribute is of the wrong type.
+        ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
+    """
+
+    failure_rate: float
+
+    def numbers(self) -> RateNumbers:
+        """The rate as the table's numbers."""
+        return self._numbers(share("failure_rate", self.failure_rate, least=1e-6), 0)
+
+    def __str__(self) -> str:
+        return f"{percent(self.failure_rate)} failures {self._among()}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SlowRate(_Rate):
+    """Opens when too large a share of the calls is slow. A slow success is slow, a slow failure is slow and failed.
+
+    It is judged when a slow call ends. While half-open, a slow probe is a failed one. The closed path reads the clock.
+
+    Attributes:
+        slow_rate: the share that opens the fuse; above 0, up to 1.
+        slow_after: seconds or a timedelta that a call takes to be slow.
+        window: as for :class:`FailureRate`.
+        calls: as for :class:`FailureRate`.
+        min_calls: as for :class:`FailureRate`.
+
+    Raises:
+        TypeError: an attribute is of the wrong type.
+        ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
+    """
+
+    slow_rate: float
+    slow_after: Seconds = dataclasses.field(kw_only=True)
+
+    def numbers(self) -> RateNumbers:
+        """The rate as the table's numbers."""
+        slow_us = microseconds("slow_after", self.slow_after)
+        return self._numbers(share("slow_rate", self.slow_rate, least=1e-6), slow_us)
+
+    def __str__(self) -> str:
+        return f"{percent(self.slow_rate)} that take {seconds(self.slow_after)} {self._among()}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AnyOf(Policy):
+    """Opens when any of several policies would. Made by ``a | b``.
+
+    Attributes:
+        policies: they, each of another kind.
+
+    Raises:
+        ValueError: two are of one kind.
+    """
+
+    policies: tuple[Policy, ...]
+
+    def __post_init__(self) -> None:
+        kinds = [kind(policy) for policy in self.policies]
+        for policy, its_kind in zip(self.policies, kinds, strict=True):
+            if kinds.count(its_kind) > 1:
+                raise ValueError(f"a breaker takes one policy of a kind, got another {policy!r}")
+
+    def __str__(self) -> str:
+        return ", or ".join(map(str, self.policies))
+
+
+def members(policy: Policy) -> tuple[Policy, ...]:
+    """The policies that a policy is made of."""
+    return policy.policies if isinstance(policy, AnyOf) else (policy,)
+
+
+def kind(policy: Policy) -> int:
+    """The position of a rate among the table's measures; -1 for :class:`Failures`.
+
+    Raises:
+        TypeError: it is none of this package's policies.
+    """
+    if isinstance(policy, Failures):
+        return -1
+    if isinstance(policy, FailureRate | SlowRate):
+        return _OF_CALLS * (policy.calls is not None) + _OF_SLOW * isinstance(policy, SlowRate)
+    raise TypeError(f"policy must be Failures, FailureRate, SlowRate or several of them, got {shown(policy)}")
+
+
+def from_mapping(mapping: Mapping[str, Any] | list[Mapping[str, Any]]) -> Policy:
+    """A policy of plain data: a mapping of a policy's attributes, or a list of such.
+
+    Raises:
+        TypeError: it is something else, or has an attribute that no policy has.
+        ValueError: an attribute is out of range.
+    """
+    if isinstance(mapping, list) and mapping:
+        policies = tuple(from_mapping(member) for member in mapping)
+        return policies[0] if len(policies) == 1 else AnyOf(policies)
+    if isinstance(mapping, Mapping):
+        for cls, key in ((FailureRate, "failure_rate"), (SlowRate, "slow_rate"), (Failures, "threshold")):
+            if key in mapping:
+                return cls(**{name: None if value == "none" else value for name, value in mapping.items()})
+    raise TypeError(
+        "policy must be a table with threshold, failure_rate or slow_rate, or a list of such tables, "
+        f"got {type(mapping).__name__}: {shown(mapping)}"
+    )
+
+
+def percent(rate: float) -> str:
+    """A share for people."""
+    return f"{100 * rate:g}%"
+
+
+def seconds(value: Seconds) -> str:
+    """A length of time for people."""
+    return f"{microseconds('seconds', value) / 1e6:g} s"
