@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from fuseboard._policies import numbers as rate_numbers
 from fuseboard._policies import percent, seconds
 from fuseboard._settings import Settings
 
@@ -52,18 +53,14 @@ def _warnings(settings: Settings) -> Iterator[str]:
     numbers = settings.numbers()
     if 0 < numbers["half_open_us"] <= numbers["probe_us"]:
         yield (
-            "Warning: a probe may take longer than the fuse may be half-open: one that does is late, and the fuse opens "
-            "again; make half_open_timeout longer than probe_timeout."
+            "Warning: a probe may take longer than the fuse may be half-open: one that does is late, and the fuse "
+            "opens again; make half_open_timeout longer than probe_timeout."
         )
-    for policy, rate in zip(settings.policies, map(_slow_us, settings.policies), strict=True):
-        if rate > numbers["probe_us"]:
+    for policy in settings.policies:
+        rate = rate_numbers(policy)
+        if rate is not None and rate[3] > numbers["probe_us"]:
             yield f"Warning: a probe is given up before it can be slow by {policy}; make probe_timeout longer."
     if numbers["ramp_us"] and settings.ramp_from == 1:
         yield "Warning: the ramp does nothing, as all calls pass at first."
     if settings.multiplier > 1 and numbers["longest_us"] == numbers["reset_us"]:
         yield "Warning: the open time never grows, as max_reset_timeout is reset_timeout."
-
-
-def _slow_us(policy: object) -> int:
-    numbers = getattr(policy, "numbers", None)
-    return 0 if numbers is None else numbers()[3]

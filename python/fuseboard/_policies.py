@@ -89,8 +89,8 @@ class _Rate(Policy):
     def _span(self) -> int:
         if self.window is not None and self.calls is not None:
             raise ValueError(
-                f"a rate is over a window or over calls, got window={shown(self.window)} and calls={shown(self.calls)}; "
-                "for both, join two rates with |"
+                f"a rate is over a window or over calls, got window={shown(self.window)} and "
+                f"calls={shown(self.calls)}; for both, join two rates with |"
             )
         if self.calls is not None:
             return whole("calls", self.calls, MAX_CALLS)
@@ -216,26 +216,35 @@ def kind(policy: Policy) -> int:
         return -1
     if isinstance(policy, FailureRate | SlowRate):
         return _OF_CALLS * (policy.calls is not None) + _OF_SLOW * isinstance(policy, SlowRate)
-    raise TypeError(f"policy must be Failures, FailureRate, SlowRate or several of them, got {shown(policy)}")
+    kinds = "Failures, FailureRate, SlowRate, several of them joined by |, or None"
+    raise TypeError(f"policy must be {kinds}, got {type(policy).__name__}: {shown(policy)}")
 
 
-def from_mapping(mapping: Mapping[str, Any] | list[Mapping[str, Any]]) -> Policy:
+def numbers(policy: Policy) -> RateNumbers | None:
+    """A rate as the table's numbers; None for :class:`Failures`."""
+    return policy.numbers() if isinstance(policy, FailureRate | SlowRate) else None
+
+
+def from_plain(data: object) -> Policy:
     """A policy of plain data: a mapping of a policy's attributes, or a list of such.
 
     Raises:
         TypeError: it is something else, or has an attribute that no policy has.
         ValueError: an attribute is out of range.
     """
-    if isinstance(mapping, list) and mapping:
-        policies = tuple(from_mapping(member) for member in mapping)
+    if isinstance(data, Policy):
+        return data
+    if isinstance(data, list) and data:
+        policies = tuple(from_plain(member) for member in data)
         return policies[0] if len(policies) == 1 else AnyOf(policies)
-    if isinstance(mapping, Mapping):
-        for cls, key in ((FailureRate, "failure_rate"), (SlowRate, "slow_rate"), (Failures, "threshold")):
-            if key in mapping:
-                return cls(**{name: None if value == "none" else value for name, value in mapping.items()})
+    if isinstance(data, Mapping):
+        values: dict[str, Any] = {name: None if value == "none" else value for name, value in data.items()}
+        for make, key in ((FailureRate, "failure_rate"), (SlowRate, "slow_rate"), (Failures, "threshold")):
+            if key in values:
+                return make(**values)
     raise TypeError(
         "policy must be a table with threshold, failure_rate or slow_rate, or a list of such tables, "
-        f"got {type(mapping).__name__}: {shown(mapping)}"
+        f"got {type(data).__name__}: {shown(data)}"
     )
 
 

@@ -130,9 +130,9 @@ class Settings:
         unknown = [name for name in mapping if name not in known]
         if unknown:
             raise ValueError(f"there is no setting {shown(unknown[0])}; there are {', '.join(known)}")
-        values = {name: None if value == "none" else value for name, value in mapping.items()}
-        if values.get("policy") is not None and not isinstance(values["policy"], Policy):
-            values["policy"] = _policies.from_mapping(values["policy"])
+        values: dict[str, Any] = {name: None if value == "none" else value for name, value in mapping.items()}
+        if values.get("policy") is not None:
+            values["policy"] = _policies.from_plain(values["policy"])
         return cls(**values)
 
     @property
@@ -170,9 +170,6 @@ class Settings:
 
     def _rules(self) -> tuple[Failures | None, list[RateNumbers | None]]:
         """The count and the rates that open the fuse."""
-        if self.policy is not None and not isinstance(self.policy, Policy):
-            kinds = "Failures, FailureRate, SlowRate, several of them joined by |, or None"
-            raise TypeError(f"policy must be {kinds}, got {type(self.policy).__name__}: {shown(self.policy)}")
         if self.policy is not None and (self.threshold, self.window) != (_THRESHOLD, _WINDOW):
             raise ValueError(
                 f"threshold={shown(self.threshold)} and window={shown(self.window)} do nothing beside a policy; "
@@ -183,7 +180,7 @@ class Settings:
             if isinstance(policy, Failures):
                 failures = policy
             else:
-                rates[_policies.kind(policy)] = policy.numbers()  # type: ignore[attr-defined]
+                rates[_policies.kind(policy)] = _policies.numbers(policy)
         return failures, rates
 
     def _multiplier(self) -> int:

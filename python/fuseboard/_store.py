@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Never, Self, cast
 
 from fuseboard import _core, _registry
+from fuseboard._checks import Seconds, microseconds, shown, whole
 from fuseboard._events import announce, from_codes, logger
 from fuseboard._journal import JournalEntry, entry
-from fuseboard._checks import Seconds, microseconds, shown, whole
 from fuseboard._policies import MAX_THRESHOLD
 from fuseboard._state import State
 from fuseboard.errors import StoreOpenError

@@ -28,7 +28,7 @@ def changed(settings: Settings, changes: Changes) -> Settings:
 
 
 def variable(fuse: str, setting: str) -> str:
-    """The environment variable that tunes a setting of a fuse: in capitals, underscores for all but letters and digits."""
+    """The environment variable that tunes a setting of a fuse: in capitals, with underscores for odd characters."""
     return f"FUSEBOARD_{re.sub(r'[^0-9A-Za-z]', '_', fuse)}_{setting}".upper()
 
 

@@ -12,11 +12,14 @@ from fuseboard import (
     CircuitBreaker,
     CircuitIsolatedError,
     CircuitOpenError,
+    FailureRate,
+    Failures,
     FuseboardError,
     FuseSnapshot,
     FuseState,
     Permit,
     Settings,
+    SlowRate,
     State,
     Store,
     StoreOpenError,
@@ -55,7 +58,10 @@ told: list[Transition] = []
 CircuitBreaker("db", failure_on=OSError, on_transition=told.append)
 CircuitBreaker("db", failure_if=bool, fallback="value")
 CircuitBreaker("db", failure_if=500)  # type: ignore[arg-type]
-CircuitBreaker("db", 5)  # type: ignore[call-arg]
+CircuitBreaker("db", 5)  # type: ignore[call-arg, arg-type]
+CircuitBreaker("db", treshold=5)  # type: ignore[call-arg]
+CircuitBreaker("db", policy=FailureRate(0.5, window=30) | SlowRate(0.5, slow_after=2) | Failures(5, None))
+CircuitBreaker("db", settings=Settings(threshold=3), window=None, ramp=60, trip_if=OSError, open_for=lambda _: 5.0)
 CircuitBreaker("db", threshold="5")  # type: ignore[arg-type]
 CircuitBreaker("db", failure_on=[OSError])  # type: ignore[arg-type]
 CircuitBreaker(b"db")  # type: ignore[arg-type]
@@ -222,13 +228,13 @@ def match_takes_states_apart(seen: FuseState) -> float | None:
 
 
 def states_are_exhaustive(state: State) -> str:
-    """Five of them, no more."""
+    """Six of them, no more."""
     match state:
         case State.CLOSED | State.DISABLED:
             return "passes"
         case State.OPEN | State.ISOLATED:
             return "rejects"
-        case State.HALF_OPEN:
+        case State.HALF_OPEN | State.RAMPING:
             return "tries"
         case _:
             assert_never(state)

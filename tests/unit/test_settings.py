@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from fuseboard import CircuitBreaker, Settings, Store
+from fuseboard import CircuitBreaker, FailureRate, Settings, Store
 from fuseboard._checks import shown
 
-TIMES = ["window", "reset_timeout", "probe_timeout"]
-WHOLE = {"threshold": 2048, "probes": 8, "success_threshold": 65_535}
+TIMES = ["window", "reset_timeout", "probe_timeout", "half_open_timeout", "ramp"]
+WHOLE = {"threshold": 2048, "probes": 8, "success_threshold": 1_000, "probe_failures": 60}
 SECONDS_OUT_OF_RANGE = [0, 0.0, -1, -0.5, 0.0009, 604_801, 1e300, float("nan"), float("inf"), -float("inf"), 10**30]
 SECONDS_OF_OTHER_TYPES = ["10", b"10", None, True, False, [10], (1, 2), 10j, timedelta]
 WHOLE_OF_OTHER_TYPES = ["5", None, 5.0, True, False, [5], float("nan"), 5j]
@@ -27,10 +27,18 @@ def test_defaults_are_those_of_the_design() -> None:
     assert {
         "threshold": 5,
         "window": 10.0,
+        "policy": None,
         "reset_timeout": 30.0,
+        "multiplier": 1.0,
+        "max_reset_timeout": None,
+        "jitter": 0.0,
         "probes": 1,
         "success_threshold": 1,
+        "probe_failures": 1,
         "probe_timeout": None,
+        "half_open_timeout": None,
+        "ramp": None,
+        "ramp_from": 0.1,
         "clear_on_success": True,
     } == defaults
 
@@ -63,7 +71,7 @@ def test_timedeltas_out_of_range_are_refused(argument: str, value: timedelta) ->
     assert str(caught.value).endswith(repr(value))
 
 
-@pytest.mark.parametrize("argument", ["window", "reset_timeout"])
+@pytest.mark.parametrize("argument", ["reset_timeout"])
 @pytest.mark.parametrize("value", SECONDS_OF_OTHER_TYPES)
 def test_what_is_no_length_of_time_is_refused(argument: str, value: object) -> None:
     """A number or a timedelta; a bool is no number of seconds."""
@@ -130,6 +138,9 @@ def test_equal_settings_have_one_fingerprint() -> None:
     others = [
         Settings(threshold=6), Settings(window=11), Settings(reset_timeout=31), Settings(probes=2),
         Settings(success_threshold=2), Settings(probe_timeout=5), Settings(clear_on_success=False), Settings(),
+        Settings(window=None), Settings(policy=FailureRate(0.5)), Settings(policy=FailureRate(0.5, calls=10)),
+        Settings(multiplier=2), Settings(max_reset_timeout=60), Settings(jitter=0.1), Settings(probe_failures=2),
+        Settings(half_open_timeout=60), Settings(ramp=60), Settings(ramp=60, ramp_from=0.2),
     ]  # fmt: skip
     assert len(others) == len({settings.fingerprint() for settings in others})
 

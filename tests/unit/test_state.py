@@ -10,13 +10,13 @@ from fuseboard import FuseState, State
 
 def test_codes_are_fixed() -> None:
     """State codes live in files and dashboards: they are never renumbered."""
-    codes = {State.CLOSED: 1, State.OPEN: 2, State.HALF_OPEN: 3, State.ISOLATED: 4, State.DISABLED: 5}
+    codes = {State.CLOSED: 1, State.OPEN: 2, State.HALF_OPEN: 3, State.ISOLATED: 4, State.DISABLED: 5, State.RAMPING: 6}
     assert codes == {state: state.code for state in State}
 
 
 def test_words_are_fixed() -> None:
     """A state's value is its word in logs and dashboards."""
-    assert ["closed", "open", "half-open", "isolated", "disabled"] == [state.value for state in State]
+    assert ["closed", "open", "half-open", "isolated", "disabled", "ramping"] == [state.value for state in State]
 
 
 @pytest.mark.parametrize("state", State)
@@ -25,9 +25,9 @@ def test_a_code_stands_for_its_state(state: State) -> None:
     assert state is State.of_code(state.code)
 
 
-@pytest.mark.parametrize("code", [0, 6, 7, -1])
+@pytest.mark.parametrize("code", [0, 7, 8, -1])
 def test_a_number_that_is_no_code_is_refused(code: int) -> None:
-    """Only the five states have codes."""
+    """Only the six states have codes."""
     with pytest.raises(KeyError):
         State.of_code(code)
 

@@ -54,7 +54,7 @@ impl Fuse<'_> {
         policy.jittered(policy.open_us(self.streak()), seen.generation())
     }
 
-    fn streak(self) -> u64 {
+    pub(crate) fn streak(self) -> u64 {
         self.cell.streak.load(Ordering::Acquire) & LOW_MASK
     }
 

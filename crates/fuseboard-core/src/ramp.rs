@@ -8,7 +8,7 @@ use crate::fuse::{Fuse, Permit, Rejection};
 use crate::lease::{next_number, number_after};
 use crate::policy::{MILLION, Policy};
 use crate::state::State;
-use crate::time::age;
+use crate::time::{LEAD_US, age};
 use crate::word::Word;
 
 /// The fraction of the golden ratio, of 2^32.
@@ -28,7 +28,7 @@ impl Fuse<'_> {
     /// Whether a call passes while ramping; `None` if the ramp is over, or somebody else has ended it.
     pub(crate) fn climb(self, seen: Word, policy: &Policy, now_us: u64) -> Option<Result<Permit, Rejection>> {
         let generation = seen.generation();
-        if age(now_us, generation) >= policy.ramp_us {
+        if left_of(seen, policy, now_us) <= LEAD_US {
             return None;
         }
         let number = next_number(&self.cell.progress, generation, || self.word().generation() == generation)?;
@@ -42,12 +42,16 @@ impl Fuse<'_> {
     }
 }
 
+/// What is left of the ramp, in microseconds.
+fn left_of(seen: Word, policy: &Policy, now_us: u64) -> u64 {
+    policy.ramp_us.saturating_sub(age(now_us, seen.generation()))
+}
+
 /// Whether the call of this number passes.
 fn verdict(seen: Word, policy: &Policy, now_us: u64, number: u64) -> Result<Permit, Rejection> {
-    let age_us = age(now_us, seen.generation());
-    let left = policy.ramp_us.saturating_sub(age_us);
+    let left = left_of(seen, policy, now_us);
     // 2^32 times the fraction of the number times the golden ratio: evenly spread over all of them.
-    if left == 0 || u64::from((number as u32).wrapping_mul(GOLDEN)) < policy.share(age_us) {
+    if left <= LEAD_US || u64::from((number as u32).wrapping_mul(GOLDEN)) < policy.share(policy.ramp_us - left) {
         return Ok(Permit { generation: seen.generation(), lease: None });
     }
     Err(Rejection { state: State::Ramping, retry_after_us: Some(left) })

@@ -168,8 +168,7 @@ impl Permit {
 
     /// What it holds. A probe's permit, and one that a call has for itself, has one outcome: only the first to ask gets it.
     pub(crate) fn take(&self) -> Option<&Held> {
-        let held = self.held.as_ref()?;
-        (self.serves_many() || !self.settled.swap(true, Ordering::Relaxed)).then_some(held)
+        (self.serves_many() || !self.settled.swap(true, Ordering::Relaxed)).then_some(self.held.as_ref()).flatten()
     }
 }
 

@@ -1,0 +1,187 @@
+"""How a fuse comes back, and what a call can do about it: growing times, ramps, demands, hints, shadows."""
+
+from datetime import timedelta
+
+import pytest
+
+from fuseboard import Cause, CircuitBreaker, CircuitOpenError, State, Store, TripError
+from fuseboard.testing import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock to move."""
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> Store:
+    """A store by that clock."""
+    return Store.private(clock=clock)
+
+
+def fail(breaker: CircuitBreaker, error: BaseException | None = None) -> None:
+    """A call that fails, and must be admitted."""
+    error = error or OSError()
+
+    def call() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        breaker.call(call)
+
+
+def wait_of(breaker: CircuitBreaker) -> float:
+    """How long the next call is told to wait."""
+    with pytest.raises(CircuitOpenError) as caught:
+        breaker.call(int)
+    assert caught.value.retry_after is not None
+    return caught.value.retry_after
+
+
+def test_open_times_grow_and_are_capped(clock: Clock, store: Store) -> None:
+    """Twice as long with each failed probe, up to the longest."""
+    breaker = CircuitBreaker(
+        "db", store=store, threshold=1, reset_timeout=10, multiplier=2, max_reset_timeout=timedelta(seconds=35)
+    )
+    waits = []
+    for _ in range(4):
+        fail(breaker)
+        waits.append(wait_of(breaker))
+        clock.advance(waits[-1])
+    assert [10, 20, 35, 35] == waits
+
+
+def test_a_ramp_is_one_for_all_breakers_of_the_fuse(clock: Clock, store: Store) -> None:
+    """After the probe a share of the calls passes, whoever makes them; at the end the fuse is closed."""
+    settings = {"threshold": 1, "reset_timeout": 10, "ramp": 100, "ramp_from": 0.2}
+    one, other = (CircuitBreaker("db", store=store, **settings) for _ in range(2))
+    fail(one)
+    clock.advance(10)
+    one.call(int)
+    assert State.RAMPING is other.state
+    rejections = []
+    for turn in range(100):
+        try:
+            (one, other)[turn % 2].call(int)
+        except CircuitOpenError as rejection:
+            rejections.append((rejection.state, rejection.retry_after, str(rejection)))
+    told = "circuit 'db' is ramping up and lets a share of the calls through; retry in 100 s at the latest"
+    assert {(State.RAMPING, 100, told)} == set(rejections)
+    assert 79 <= len(rejections) <= 81
+    clock.advance(100)
+    one.call(int)
+    assert State.CLOSED is other.state
+    assert [Cause.THRESHOLD, Cause.RESET_TIMEOUT, Cause.PROBES_SUCCEEDED, Cause.RAMPED] == [
+        transition.cause for transition in store.journal()
+    ]
+
+
+def test_a_fuse_that_is_half_open_for_too_long_opens_again(clock: Clock, store: Store) -> None:
+    """The first call after that finds it so, and the probe's outcome is late."""
+    breaker = CircuitBreaker("db", store=store, threshold=1, reset_timeout=10, half_open_timeout=60, probe_timeout=30)
+    fail(breaker)
+    clock.advance(10)
+    probe = breaker.permit()
+    clock.advance(60)
+    assert 10 == wait_of(breaker)
+    probe.success()
+    assert State.OPEN is breaker.state
+    assert Cause.HALF_OPEN_TIMEOUT is store.journal()[-1].cause
+
+
+def test_some_probes_may_fail(clock: Clock, store: Store) -> None:
+    """Two failed probes are one too few where three are allowed."""
+    breaker = CircuitBreaker("db", store=store, threshold=1, reset_timeout=10, success_threshold=2, probe_failures=3)
+    fail(breaker)
+    clock.advance(10)
+    fail(breaker)
+    fail(breaker)
+    assert State.HALF_OPEN is breaker.state
+    breaker.call(int)
+    breaker.call(int)
+    assert State.CLOSED is breaker.state
+
+
+@pytest.mark.parametrize("trip_if", [PermissionError, (KeyError, PermissionError), lambda e: "no" in str(e)])
+def test_some_exceptions_open_the_fuse_at_once(store: Store, trip_if: object) -> None:
+    """``trip_if``, by class or predicate; others count as ever."""
+    breaker = CircuitBreaker("db", store=store, trip_if=trip_if)
+    fail(breaker, OSError())
+    assert State.CLOSED is breaker.state
+    fail(breaker, PermissionError("no"))
+    assert (State.OPEN, Cause.DEMANDED) == (breaker.state, store.journal()[-1].cause)
+
+
+def test_a_trip_error_opens_the_fuse_for_as_long_as_it_says(store: Store) -> None:
+    """Also where ``failure_on`` does not name it. The caller gets it."""
+    breaker = CircuitBreaker("db", store=store, failure_on=KeyError)
+    fail(breaker, TripError("maintenance until noon", timedelta(seconds=90)))
+    assert 90 == wait_of(breaker)
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, 30), (5, 30), (0, 30), (-1, 30), (60, 60), (1e9, 120)])
+def test_a_servers_hint_sets_the_open_time_within_bounds(store: Store, asked: float | None, waits: float) -> None:
+    """``open_for``: not shorter than ``reset_timeout``, not longer than ``max_reset_timeout``."""
+    breaker = CircuitBreaker(
+        "db", store=store, threshold=2, reset_timeout=30, max_reset_timeout=120, open_for=lambda _: asked
+    )
+    fail(breaker)
+    assert State.CLOSED is breaker.state
+    fail(breaker)
+    assert waits == wait_of(breaker)
+
+
+def test_a_hint_that_cannot_be_told_is_a_failure_and_a_fault(store: Store) -> None:
+    """What ``open_for`` raises reaches no caller."""
+    breaker = CircuitBreaker("db", store=store, open_for=lambda _: 1 / 0)
+    fail(breaker)
+    assert (1, 1) == (breaker.faults, store.snapshot()["db"].failures)
+
+
+def test_a_shadow_decides_and_never_rejects(clock: Clock, store: Store) -> None:
+    """It opens, is journalled and counts what it would have rejected; calls go on."""
+    breaker = CircuitBreaker("db", store=store, threshold=1, shadow=True)
+    fail(breaker)
+    assert State.OPEN is breaker.state
+    assert 7 == breaker.call(lambda: 7)
+    breaker.check()
+    with breaker:
+        pass
+    breaker.permit().success()
+    assert 3 == store.snapshot()["db"].rejections
+    clock.advance(30)
+    breaker.call(int)
+    assert State.CLOSED is breaker.state
+    assert 3 == len(store.journal())
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"multiplier": 0.5}, ValueError, "^multiplier must be from 1 to 100, got 0.5$"),
+        ({"multiplier": "2"}, TypeError, "^multiplier must be a number, got str: '2'$"),
+        ({"max_reset_timeout": 29}, ValueError, r"^max_reset_timeout must be at least reset_timeout \(30.0\), got 29$"),
+        ({"jitter": 1.5}, ValueError, r"^jitter must be from 0 to 1 \(all\), got 1.5$"),
+        ({"ramp_from": -1}, ValueError, "^ramp_from must be from 0 to 1"),
+        ({"ramp": 0}, ValueError, "^ramp must be from 0.001 to"),
+        ({"shadow": 1}, TypeError, "^shadow must be True or False, got int: 1$"),
+        (
+            {"trip_if": 5},
+            TypeError,
+            "^trip_if must be an exception class, a tuple of them, or a predicate, got int: 5$",
+        ),
+        ({"open_for": 5}, TypeError, "^open_for must be a function or None, got int: 5$"),
+        ({"settings": {}}, TypeError, "^settings must be Settings or None, got dict: {}$"),
+        (
+            {"treshold": 5},
+            TypeError,
+            r"^CircuitBreaker\(\) got an unexpected keyword argument 'treshold'; did you mean",
+        ),
+        ({"xyz": 5}, TypeError, "got an unexpected keyword argument 'xyz'; the settings are threshold, window"),
+    ],
+)
+def test_what_makes_no_breaker_is_refused(settings: dict[str, object], error: type[Exception], message: str) -> None:
+    """By a message that names the argument and the value."""
+    with pytest.raises(error, match=message):
+        CircuitBreaker("db", **settings)
