@@ -84,7 +84,7 @@ ATTRIBUTES = {
     CircuitBreaker: ["name", "settings", "state", "store"],
     FuseSnapshot: [
         "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "name", "probes", "rejections",
-        "settings_changes", "since", "state", "successes", "trips", "window_failures",
+        "settings_changes", "since", "state", "streak", "successes", "trips", "window_failures",
     ],
     FuseState: ["since", "state"],
     Store: ["failure_capacity", "fuse_capacity", "is_shared", "journal_dropped", "overflowed", "path", "size_bytes"],

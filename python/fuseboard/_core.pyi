@@ -93,6 +93,9 @@ class FuseSnapshot:
     def closes(self) -> int:
         """Times that a probe closed the fuse."""
     @property
+    def streak(self) -> int:
+        """Failed probes in a row, less one for each open time that the fuse was closed since; see ``multiplier``."""
+    @property
     def settings_changes(self) -> int:
         """Times that a breaker came with other settings than the one before it (rule R15)."""
     @property

@@ -22,7 +22,7 @@ def test_a_snapshot_begins_at_zero(store: Store, clock: Clock) -> None:
     counters = ["successes", "failures", "ignored", "rejections", "late", "probes", "trips", "closes"]
     assert [0] * 8 == [getattr(told, name) for name in counters]
     assert ("db", State.CLOSED, 1001.0) == (told.name, told.state, told.since)
-    assert (0, None, 0) == (told.window_failures, told.last_failure, told.settings_changes)
+    assert (0, None, 0, 0) == (told.window_failures, told.last_failure, told.settings_changes, told.streak)
 
 
 def test_outcomes_are_counted_as_what_they_are(store: Store) -> None:

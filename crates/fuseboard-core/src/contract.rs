@@ -21,6 +21,8 @@ pub struct Reading {
     pub last_failure_us: Option<u64>,
     /// How often a breaker came with other settings than the one before it.
     pub settings_changes: u64,
+    /// Failed probes in a row, as far as they make open times longer.
+    pub streak: u32,
 }
 
 impl Fuse<'_> {
@@ -142,6 +144,7 @@ impl Fuse<'_> {
             failures,
             last_failure_us: (failures > 0).then_some(last.stamp()),
             settings_changes: self.cell.settings_changes.load(Ordering::Relaxed),
+            streak: self.streak() as u32,
         }
     }
 

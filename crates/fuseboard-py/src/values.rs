@@ -104,6 +104,7 @@ pub struct FuseSnapshot {
     trips: u64,
     closes: u64,
     settings_changes: u64,
+    streak: u32,
     local: bool,
 }
 
@@ -126,6 +127,7 @@ impl FuseSnapshot {
             trips: total(Counter::Trips),
             closes: total(Counter::Closes),
             settings_changes: reading.settings_changes,
+            streak: reading.streak,
             local,
         }
     }

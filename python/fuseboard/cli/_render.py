@@ -22,6 +22,7 @@ _COUNTERS = (
     "trips",
     "closes",
     "settings_changes",
+    "streak",
 )
 
 _EMPTY = """\
