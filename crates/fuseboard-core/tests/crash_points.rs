@@ -3,6 +3,8 @@
 #![cfg(fuseboard_crash)]
 #[path = "common/book.rs"]
 mod book;
+#[path = "crash_points/policies.rs"]
+mod policies;
 
 use book::Book;
 use fuseboard_core::counters::{Counter, Stripe, totals};
@@ -19,6 +21,7 @@ const POLICY: Policy = Policy {
     threshold: 3,
     window_us: 10 * SECOND,
     reset_us: 30 * SECOND,
+    longest_us: 30 * SECOND,
     probes: 2,
     success_threshold: 2,
     probe_us: 5 * SECOND,
@@ -26,15 +29,20 @@ const POLICY: Policy = Policy {
     ..Policy::DEFAULT
 };
 
-/// A fuse of its own, with the permit that was given last.
+/// A fuse of its own, what is asked of it, and the permit that was given last.
 struct Bench {
     book: Book,
+    policy: &'static Policy,
     permit: Option<Permit>,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { book: Book::new(4, 64), permit: None }
+        Self::under(&POLICY)
+    }
+
+    fn under(policy: &'static Policy) -> Self {
+        Self { book: Book::new(4, 64), policy, permit: None }
     }
 
     fn fuse(&self) -> Fuse<'_> {
@@ -42,7 +50,7 @@ impl Bench {
     }
 
     fn admit(&mut self, now: u64) {
-        self.permit = self.fuse().admit(&POLICY, now).verdict.ok();
+        self.permit = self.fuse().admit(self.policy, now).verdict.ok();
     }
 
     /// What others can see of the fuse: its state, its failures, and how many within the window they would count next.
@@ -105,9 +113,9 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
         }
     }
     vec![
-        ("admit", |bench, now| _ = bench.fuse().admit(&POLICY, now).verdict),
-        ("succeeded", |bench, now| with_permit(bench, |permit| bench.fuse().succeeded(&POLICY, permit, now))),
-        ("failed", |bench, now| with_permit(bench, |permit| bench.fuse().failed(&POLICY, permit, now))),
+        ("admit", |bench, now| _ = bench.fuse().admit(bench.policy, now).verdict),
+        ("succeeded", |bench, now| with_permit(bench, |permit| bench.fuse().succeeded(bench.policy, permit, now))),
+        ("failed", |bench, now| with_permit(bench, |permit| bench.fuse().failed(bench.policy, permit, now))),
         ("released", |bench, _| with_permit(bench, |permit| bench.fuse().released(permit))),
         ("record_failure", |bench, now| _ = bench.fuse().record_failure(POLICY.window_us, now)),
         ("record_success", |bench, now| bench.fuse().record_success(now)),
@@ -144,11 +152,13 @@ fn lives_on(bench: &Bench, mut now: u64) {
     assert_eq!(State::Closed, fuse.word().state());
 }
 
-/// Calls `check` for each operation from each beginning, abandoned at each of its points. The number of points.
+/// Calls `check` for each operation from each beginning, abandoned at each of its points; policies have more of both. The
+/// number of points.
 fn at_every_point(check: impl Fn(&str, fn() -> Bench, fn(&Bench, u64), &Bench)) -> u32 {
+    let operations: Vec<_> = operations().into_iter().chain(policies::operations()).collect();
     let mut points = 0;
-    for (beginning, begin) in beginnings() {
-        for (operation, run) in operations() {
+    for (beginning, begin) in beginnings().into_iter().chain(policies::beginnings()) {
+        for (operation, run) in operations.iter().copied() {
             for point in 0.. {
                 let bench = begin();
                 if !abandon_after(point, || run(&bench, NOW + 31 * SECOND)) {
@@ -208,8 +218,9 @@ fn the_journal_tells_every_transition() {
 fn a_fuse_is_never_stuck() {
     at_every_point(|place, _, _, bench| {
         let held = bench.fuse().word().state().is_held();
-        let later = NOW + 31 * SECOND + POLICY.reset_us + POLICY.probe_us;
-        let admitted = bench.fuse().admit(&POLICY, later).verdict.is_ok();
+        // Who comes to a fuse that was half-open for too long opens it once more.
+        let asks = [1, 2].map(|times| NOW + 31 * SECOND + times * (bench.policy.longest_us + POLICY.probe_us));
+        let admitted = asks.into_iter().any(|later| bench.fuse().admit(bench.policy, later).verdict.is_ok());
         assert!(admitted || held, "{place}: rejected after every timeout");
     });
 }

@@ -1,8 +1,9 @@
-//! A fuse and the journal of its table, as values.
+//! A fuse, its meters and the journal of its table, as values.
 #![allow(dead_code, reason = "each test takes the part it needs")]
 
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{Head, Journal, Place, Record};
+use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::telling::Scribe;
 
@@ -54,6 +55,7 @@ impl Pages {
 pub struct Book {
     cell: Cell,
     log: Vec<AtomicU64>,
+    meters: [Meter; METERS],
     pub pages: Pages,
 }
 
@@ -61,7 +63,7 @@ impl Book {
     /// A fuse never seen, whose log has `log_len` entries, and an empty journal of so many `places`.
     pub fn new(log_len: usize, places: usize) -> Self {
         let log = (0..log_len).map(|_| AtomicU64::new(0)).collect();
-        Self { cell: Cell::new(), log, pages: Pages::new(places) }
+        Self { cell: Cell::new(), log, meters: [(); METERS].map(|()| Meter::new()), pages: Pages::new(places) }
     }
 
     pub fn journal(&self) -> Journal<'_> {
@@ -75,7 +77,7 @@ impl Book {
 
     /// The fuse, whose transitions are not.
     pub fn untold_fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log)
+        Fuse::new(&self.cell, &self.log).with_meters(&self.meters)
     }
 
     pub fn read(&self) -> Vec<Record> {
