@@ -132,9 +132,8 @@ class Player:
         # A hasty one finds the time of an open fuse up at once, though the clock stands still. On such a clock leases
         # of different processes would be the same word, which the table never sees: so each has its own deadline.
         times = {"window_us": LONG * 10**6, "reset_us": 0 if kind == "hasty" else LONG * 10**6}
-        fuse = _core.Fuse(
-            self.store, FUSES[0], clear_on_success=True, probe_us=LONG * 10**6 + seat * 1024, **times, **rest
-        )
+        told = breaker.settings.numbers() | times | {"probe_us": LONG * 10**6 + seat * 1024}
+        fuse = _core.Fuse(self.store, FUSES[0], told)
         breaker._link(fuse)
         return breaker
 

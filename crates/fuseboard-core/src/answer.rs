@@ -3,6 +3,7 @@
 use crate::journal::Cause;
 use crate::lease::Lease;
 use crate::state::State;
+use crate::word::Word;
 
 /// The right to make one call, good for outcomes of the generation it was given in (rule R09).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,13 @@ pub struct Permit {
     pub generation: u64,
     /// The lease that a probe holds.
     pub lease: Option<Lease>,
+}
+
+impl Permit {
+    /// A permit of the word's generation, without a lease.
+    pub(crate) const fn of(seen: Word) -> Self {
+        Self { generation: seen.generation(), lease: None }
+    }
 }
 
 /// Why a call may not be made.

@@ -94,19 +94,19 @@ impl<'a> Fuse<'a> {
     }
 
     /// Asks to make a call (rules R01, R02, R05, R06, R12). A permit must be answered by exactly one of
-    /// [`Self::succeeded`], [`Self::failed`] and [`Self::released`].
+    /// [`Self::succeeded`], [`Self::failed`] and [`Self::released`]. One call makes at most one transition, so that it has
+    /// at most one event.
     pub fn admit(self, policy: &Policy, now_us: u64) -> Admission {
         let mut transition = None;
         let verdict = loop {
             let seen = self.word();
             self.tell_late(seen, now_us);
             match seen.state() {
-                State::Closed | State::Disabled => break Ok(Permit { generation: seen.generation(), lease: None }),
+                State::Closed | State::Disabled => break Ok(Permit::of(seen)),
                 State::Unseen => _ = self.transit(seen, State::Closed, now_us, Cause::Unknown),
                 State::Isolated => break Err(Rejection { state: State::Isolated, retry_after_us: None }),
                 State::Open => {
                     let left = self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation()));
-                    // One call makes at most one transition, so that it has at most one event.
                     if left > LEAD_US || transition.is_some() {
                         break Err(Rejection { state: State::Open, retry_after_us: Some(left) });
                     }
@@ -114,13 +114,13 @@ impl<'a> Fuse<'a> {
                 }
                 State::Ramping => match self.climb(seen, policy, now_us) {
                     Some(verdict) => break verdict,
-                    None => transition = self.transit(seen, State::Closed, now_us, Cause::Ramped).or(transition),
-                },
-                State::HalfOpen if policy.is_overstayed(seen, now_us) => {
-                    transition = self.transit(seen, State::Open, now_us, Cause::HalfOpenTimeout).or(transition);
-                    if let Some(made) = transition {
-                        self.opened(policy, seen, made, 0);
+                    None if transition.is_some() && self.word() == seen => break Ok(Permit::of(seen)),
+                    None => {
+                        transition = transition.or_else(|| self.transit(seen, State::Closed, now_us, Cause::Ramped))
                     }
+                },
+                State::HalfOpen if transition.is_none() && policy.is_overstayed(seen, now_us) => {
+                    transition = self.overstay(seen, policy, now_us);
                 }
                 State::HalfOpen => match self.probe(seen, policy, now_us) {
                     Ok(Some(permit)) => break Ok(permit),
@@ -130,6 +130,13 @@ impl<'a> Fuse<'a> {
             }
         };
         Admission { verdict, transition }
+    }
+
+    /// Opens a fuse that was half-open for too long.
+    fn overstay(self, seen: Word, policy: &Policy, now_us: u64) -> Option<Transition> {
+        let made = self.transit(seen, State::Open, now_us, Cause::HalfOpenTimeout)?;
+        self.opened(policy, seen, made, 0);
+        Some(made)
     }
 
     /// Takes a probe's permit; `Ok(None)` if the generation ended, or somebody else took or freed the seat, meanwhile.

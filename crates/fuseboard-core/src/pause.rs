@@ -33,13 +33,14 @@ impl Policy {
         u64::try_from(time).unwrap_or(HORIZON_US).min(self.longest_us.max(self.reset_us))
     }
 
-    /// A time that is the same in all processes of a host for this generation, up to the jitter shorter or longer.
+    /// A time that is the same in all processes of a host for this generation, up to the jitter shorter or longer; never
+    /// beyond what is believed of a clock.
     fn jittered(&self, time: u64, generation: u64) -> u64 {
         let most = (u128::from(time) * u128::from(self.jitter_ppm.min(MILLION)) / u128::from(MILLION)) as u64;
         // The finaliser of SplitMix64.
         let mixed = (generation ^ generation >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (time - most).saturating_add((mixed ^ mixed >> 31) % most.saturating_mul(2).saturating_add(1))
+        (time - most).saturating_add((mixed ^ mixed >> 31) % most.saturating_mul(2).saturating_add(1)).min(HORIZON_US)
     }
 }
 

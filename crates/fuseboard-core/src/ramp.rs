@@ -52,7 +52,7 @@ fn verdict(seen: Word, policy: &Policy, now_us: u64, number: u64) -> Result<Perm
     let left = left_of(seen, policy, now_us);
     // 2^32 times the fraction of the number times the golden ratio: evenly spread over all of them.
     if left <= LEAD_US || u64::from((number as u32).wrapping_mul(GOLDEN)) < policy.share(policy.ramp_us - left) {
-        return Ok(Permit { generation: seen.generation(), lease: None });
+        return Ok(Permit::of(seen));
     }
     Err(Rejection { state: State::Ramping, retry_after_us: Some(left) })
 }

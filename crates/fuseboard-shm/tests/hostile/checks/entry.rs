@@ -7,7 +7,8 @@ use std::sync::Arc;
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{Head, Journal, Place};
 use fuseboard_core::layout::{FINGERPRINT, Geometry, MAGIC, SLOTS_MAX, VERSION};
-use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::telling::Scribe;
 use fuseboard_core::time::STAMP_MAX;
 use fuseboard_core::word::LOG_MAX;
@@ -15,7 +16,7 @@ use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::error::Kind;
 use fuseboard_shm::store::Store;
 
-use super::file::{Bed, Raw, key_of};
+use super::file::{Bed, METER_WORDS, Raw, key_of};
 use super::fuse::{Driver, WRITES};
 use super::input::Input;
 use super::journal::{check_ring, damage_journal};
@@ -54,6 +55,24 @@ impl RawCell {
     }
 }
 
+#[repr(C, align(64))]
+struct RawMeters([AtomicU64; METER_WORDS]);
+
+const _: () =
+    assert!(size_of::<RawMeters>() == METERS * size_of::<Meter>() && align_of::<RawMeters>() == align_of::<Meter>());
+
+impl RawMeters {
+    fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
+    fn meters(&self) -> &[Meter; METERS] {
+        // SAFETY: both are `repr(C)` values of as many atomics with one size and alignment (asserted above), any bits of
+        // which are valid.
+        unsafe { &*std::ptr::from_ref(self).cast() }
+    }
+}
+
 /// Any words as one fuse; operations on it with any times and settings; sound again after a reset. Whether that could be
 /// asked: not where a stamp stands a little ahead.
 pub fn core_words(bytes: &[u8]) -> bool {
@@ -62,13 +81,17 @@ pub fn core_words(bytes: &[u8]) -> bool {
     let log: Vec<_> = (0..log_len).map(|_| AtomicU64::new(0)).collect();
     let (head, places) = (Head::new(), [(); PLACES].map(|()| Place::new()));
     let scribe = Scribe { journal: Journal::new(&head, &places), slot: 0, pid: 1 };
-    let fuse = Fuse::new(cell.cell(), &log).with_scribe(scribe);
+    let meters = RawMeters::new();
+    let fuse = Fuse::new(cell.cell(), &log).with_meters(meters.meters()).with_scribe(scribe);
     let mut driver = Driver::new(fuse, log_len);
     let mut now = NOW;
     for _ in 0..STEPS {
         match input.choice(6) {
             0 | 1 => damage(&cell.0, &log, &mut input, now),
             2 => now = time(&mut input, now),
+            3 if input.choice(4) == 1 => {
+                meters.0[input.choice(METER_WORDS)].store(input.word(), Ordering::Release);
+            }
             3 if input.choice(4) == 0 => bounded(WRITES, || fuse.catch_up()),
             _ => driver.step(&mut input, now),
         }
@@ -139,10 +162,11 @@ fn table_name(place: usize) -> String {
 fn damage_table(raw: &Raw, input: &mut Input<'_>, now: u64) {
     let slot = input.choice(raw.geometry().slots());
     let store = |words: &[AtomicU64], place: usize, value| {
-        words[place % words.len()].store(value, fuseboard_core::sync::Ordering::Release);
+        words[place % words.len()].store(value, Ordering::Release);
     };
-    match input.choice(9) {
+    match input.choice(10) {
         0..=3 => damage(raw.cell(slot), raw.log(slot), input, now),
+        7 => store(raw.meters(slot), input.choice(METER_WORDS), input.word()),
         8 => damage_journal(raw, input, now),
         4 => store(raw.key(slot), input.choice(2), input.word()),
         5 => store(raw.name(slot), input.choice(26), input.word()),
@@ -228,7 +252,8 @@ fn expected(contents: &[u8], length: u64, boot: u64) -> Result<(usize, usize), K
     }
     let (slots, log_len) = number(3, SLOTS_MAX).zip(number(4, LOG_MAX)).ok_or(Kind::Foreign)?;
     let log_len = log_len.max(2);
-    let sections = [16 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 128 + 2048 * 128];
+    let sections =
+        [16 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 512 * slots, 128 + 2048 * 128];
     let bytes = 4096 + sections.map(|bytes| bytes.next_multiple_of(4096) as u64).iter().sum::<u64>();
     if bytes == length && header(5) == boot { Ok((slots, log_len)) } else { Err(Kind::Foreign) }
 }

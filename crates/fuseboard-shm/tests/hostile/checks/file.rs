@@ -21,6 +21,8 @@ use super::words::{CELL_WORDS, lies_ahead};
 pub const HASH_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 const NAME_WORDS: usize = 26;
 const LINE_WORDS: usize = 64;
+/// Words of the meters of a slot.
+pub const METER_WORDS: usize = 64;
 
 /// A private folder for tables, removed with this value.
 pub struct Bed {
@@ -141,6 +143,11 @@ impl Raw {
         self.entry(4, slot, LINE_WORDS)
     }
 
+    /// The words of a slot's meters.
+    pub fn meters(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(5, slot, METER_WORDS)
+    }
+
     /// The words of the journal: sixteen of its head, then sixteen for each record.
     pub fn journal(&self) -> &[AtomicU64] {
         &self.words()[self.geometry.offsets()[6] / 8..]
@@ -154,9 +161,9 @@ impl Raw {
     /// The words of every section but the header and the journal, in the order of the file.
     pub fn used(&self) -> impl Iterator<Item = &AtomicU64> {
         let slots = self.geometry.slots();
-        let sections = [2, CELL_WORDS, NAME_WORDS, self.geometry.log_len(), LINE_WORDS];
+        let sections = [2, CELL_WORDS, NAME_WORDS, self.geometry.log_len(), LINE_WORDS, METER_WORDS];
         let starts = self.geometry.offsets();
-        let ranges = (0..5).map(move |i| Range { start: starts[i] / 8, end: starts[i] / 8 + sections[i] * slots });
+        let ranges = (0..6).map(move |i| Range { start: starts[i] / 8, end: starts[i] / 8 + sections[i] * slots });
         ranges.flat_map(|range| &self.words()[range])
     }
 

@@ -1,8 +1,10 @@
 //! Every operation on one fuse, at any time and with any settings: no answer leaves its range.
 
 use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection, Transition};
+use fuseboard_core::judging::Call;
 use fuseboard_core::lease::{Lease, SEATS};
-use fuseboard_core::policy::Policy;
+use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::rate::Measure;
 use fuseboard_core::state::State;
 use fuseboard_core::time::{HORIZON_US, STAMP_MAX, is_far_ahead};
 use fuseboard_core::word::Word;
@@ -12,14 +14,14 @@ use super::journal::TELLING_WRITES;
 use super::steps::bounded;
 
 /// More shared writes than any operation on a fuse makes while nobody else writes; it may tell of two transitions.
-pub const WRITES: u32 = 16 + 2 * TELLING_WRITES;
+pub const WRITES: u32 = 32 + 2 * TELLING_WRITES;
 /// The same of an operator's word, which takes away what damage left.
 pub fn mending_writes(log_len: usize) -> u32 {
     WRITES + 1 + SEATS as u32 + log_len as u32
 }
 /// Every state there is.
-pub const STATES: [State; 6] =
-    [State::Unseen, State::Closed, State::Open, State::HalfOpen, State::Isolated, State::Disabled];
+pub const STATES: [State; 7] =
+    [State::Unseen, State::Closed, State::Open, State::HalfOpen, State::Isolated, State::Disabled, State::Ramping];
 const PERMITS: usize = 8;
 
 /// A fuse under test, with some of the permits that it gave and some that it did not.
@@ -37,7 +39,7 @@ impl<'a> Driver<'a> {
 
     /// One operation, chosen by `input`, at `now`.
     pub fn step(&mut self, input: &mut Input<'_>, now: u64) {
-        match input.choice(12) {
+        match input.choice(13) {
             0 => self.admit(input, now),
             1..=3 => self.settle(input, now),
             4 => self.record_failure(input, now),
@@ -47,6 +49,7 @@ impl<'a> Driver<'a> {
             8 => self.sign(input),
             9 => self.reclaim(input),
             10 => _ = bounded(WRITES, || self.fuse.note_settings(input.word().max(1))),
+            11 => self.look(input, now),
             _ => self.forge(input),
         }
     }
@@ -87,9 +90,10 @@ impl<'a> Driver<'a> {
     fn settle(&mut self, input: &mut Input<'_>, now: u64) {
         let (policy, permit) = (policy(input, self.log_len), self.permit(input));
         let before = self.fuse.word();
-        let effect = bounded(WRITES, || match input.choice(3) {
+        let effect = bounded(WRITES, || match input.choice(5) {
             0 => self.fuse.succeeded(&policy, permit, now),
             1 => self.fuse.failed(&policy, permit, now),
+            2 | 3 => self.fuse.ended(&policy, permit, call(input), || now),
             _ => self.fuse.released(permit),
         });
         match effect {
@@ -99,6 +103,19 @@ impl<'a> Driver<'a> {
             }
             Effect::Late => assert_eq!(before, self.fuse.word(), "a late outcome changes nothing (R09)"),
             Effect::Counted => assert_eq!(before.state(), self.fuse.word().state()),
+        }
+    }
+
+    /// Asks without taking anything.
+    fn look(&self, input: &mut Input<'_>, now: u64) {
+        let policy = policy(input, self.log_len);
+        let verdict = bounded(0, || self.fuse.would_admit(&policy, now, |_| false));
+        if let Err(rejection) = verdict {
+            check_rejection(rejection, &policy);
+        }
+        for measure in Measure::ALL {
+            let tally = bounded(0, || self.fuse.tally(&policy, measure, || now)).unwrap_or_default();
+            assert!(tally.bad <= tally.calls, "{tally:?}");
         }
     }
 
@@ -153,43 +170,67 @@ impl<'a> Driver<'a> {
 /// Any settings, brought into range or, one time in four, not.
 pub fn policy(input: &mut Input<'_>, log_len: u32) -> Policy {
     let wild = input.choice(4) == 0;
+    let rates = input.byte();
     let mut number = || if wild { input.word() } else { input.short() << (input.choice(3) * 8) };
+    let mut rate =
+        || Rate { span: number(), bad_ppm: number() as u32, min_calls: number() as u32 % 64, slow_us: number() };
     let policy = Policy {
+        rates: std::array::from_fn(|i| (rates >> i & 1 != 0).then(&mut rate)),
         threshold: number() as u32,
         window_us: number(),
         reset_us: number(),
+        multiplier_permille: number() as u32,
+        longest_us: number(),
+        jitter_ppm: number() as u32,
         probes: number() as u32,
         success_threshold: number() as u32,
+        probe_failures: number() as u32,
+        half_open_us: number(),
+        ramp_us: number(),
+        ramp_from_ppm: number() as u32,
         probe_us: number(),
-        clear_on_success: input.choice(2) == 0,
-        ..Policy::DEFAULT
+        clear_on_success: rates >> 7 == 0,
     };
     if wild { policy } else { policy.in_range(log_len as usize) }
 }
 
+/// How a call ended: any way, mostly in a time that some policy calls slow and another does not.
+pub fn call(input: &mut Input<'_>) -> Call {
+    let how = input.byte();
+    let mut time = || if how & 4 == 0 { 0 } else { input.word() >> (how >> 4 << 2) };
+    Call { failed: how & 1 != 0, demands: how & 2 != 0, took_us: time(), asked_us: time() }
+}
+
 /// The answer to a call, whoever else writes: a seat that exists, and a wait no longer than the settings allow.
 pub fn check_admission(admission: &Admission, policy: &Policy) {
-    if let Some(transition) = admission.transition {
-        assert_eq!((State::Open, State::HalfOpen), (transition.from, transition.to));
-        assert!(transition.generation <= STAMP_MAX);
+    if let Some(Transition { from, to, generation, .. }) = admission.transition {
+        let of_an_admission = matches!(
+            (from, to),
+            (State::Open, State::HalfOpen) | (State::HalfOpen, State::Open) | (State::Ramping, State::Closed)
+        );
+        assert!(of_an_admission && generation <= STAMP_MAX, "{:?}", admission.transition);
     }
     match admission.verdict {
         Ok(Permit { generation, lease }) => {
             assert!(generation <= STAMP_MAX);
             assert!(lease.is_none_or(|lease| lease.seat < policy.probes && (lease.seat as usize) < SEATS), "{lease:?}");
         }
-        Err(Rejection { state: State::Isolated, retry_after_us }) => assert_eq!(None, retry_after_us),
-        Err(Rejection { state, retry_after_us }) => {
-            let longest = match state {
-                State::Open => policy.reset_us,
-                State::HalfOpen => policy.probe_us,
-                other => panic!("{other:?} rejects nobody"),
-            };
-            let wait = retry_after_us.expect("a time to wait for");
-            assert!(wait <= longest, "{wait} of {longest}");
-            assert!(*policy != policy.in_range(usize::MAX) || wait <= HORIZON_US, "{wait} is more than seven days");
-        }
+        Err(rejection) => check_rejection(rejection, policy),
     }
+}
+
+fn check_rejection(rejection: Rejection, policy: &Policy) {
+    let longest = match rejection.state {
+        State::Isolated => return assert_eq!(None, rejection.retry_after_us),
+        // Jitter may double it.
+        State::Open => policy.reset_us.max(policy.longest_us).saturating_mul(2),
+        State::HalfOpen => policy.probe_us,
+        State::Ramping => policy.ramp_us,
+        other => panic!("{other:?} rejects nobody"),
+    };
+    let wait = rejection.retry_after_us.expect("a time to wait for");
+    assert!(wait <= longest, "{wait} of {longest}");
+    assert!(*policy != policy.in_range(usize::MAX) || wait <= HORIZON_US, "{wait} is more than seven days");
 }
 
 /// What people see of a fuse, whoever else writes.
@@ -205,9 +246,10 @@ pub fn check_reading(fuse: Fuse<'_>, log_len: u32) {
 pub fn may_follow(from: State, to: State) -> bool {
     matches!(
         (from, to),
-        (State::Closed | State::HalfOpen, State::Open)
+        (State::Closed | State::HalfOpen | State::Ramping, State::Open)
             | (State::Open, State::HalfOpen)
-            | (State::HalfOpen, State::Closed)
+            | (State::HalfOpen, State::Closed | State::Ramping)
+            | (State::Ramping, State::Closed)
     )
 }
 

@@ -194,7 +194,9 @@ impl Contract {
         }
         let (place, ticket) = self.tickets.swap_remove(input.choice(self.tickets.len()));
         let (handle, policy) = (&self.handles[place], policy(input, self.log_len()));
-        let outcome = [Outcome::Success, Outcome::Failure, Outcome::Ignored].get(input.choice(4));
+        let telling = Outcome::Telling { demands: input.choice(2) == 0, asked_us: input.word() >> 16 };
+        let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Ignored, telling];
+        let outcome = outcomes.get(input.choice(5));
         let effect = bounded(self.writes(), || match outcome {
             Some(outcome) => handle.settle(&policy, &ticket, *outcome),
             None => {
@@ -209,7 +211,9 @@ impl Contract {
 
     fn plain_success(&self, input: &mut Input<'_>) {
         if let Some(handle) = self.handles.get(input.choice(HANDLES)) {
-            _ = bounded(1, || handle.plain_success(handle.word()));
+            let (policy, word) = (policy(input, self.log_len()), handle.word());
+            _ = bounded(1, || handle.plain_success(word));
+            _ = bounded(self.writes(), || handle.measured_success(&policy, word, input.word()));
         }
     }
 

@@ -13,6 +13,8 @@ const WORD: usize = 0;
 const PROGRESS: usize = 1;
 const TOLD: usize = 4;
 const NOTE: usize = 5;
+const STREAK: usize = 6;
+const ASKED: usize = 7;
 const SEATS: std::ops::Range<usize> = 8..16;
 const HINTS: std::ops::Range<usize> = 16..24;
 
@@ -51,7 +53,7 @@ pub fn tagged(input: &mut Input<'_>, now: u64, generation: u64) -> u64 {
 /// Puts one damaged word into a cell or a log, shaped for the place it goes to or wholly any.
 pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now: u64) {
     let generation = load(&cell[WORD]) >> 16;
-    let (place, value) = match input.choice(10) {
+    let (place, value) = match input.choice(12) {
         0 | 1 => (&cell[WORD], fuse_word(input, now)),
         2 => (&cell[PROGRESS], generation << 16 | input.short()),
         3 => (&cell[SEATS.start + input.choice(SEATS.len())], tagged(input, now, generation)),
@@ -66,6 +68,8 @@ pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now:
             let tag = if input.choice(2) == 0 { generation } else { stamp(input, now) };
             (&cell[NOTE], tag << 40 | input.word() >> 24)
         }
+        9 => (&cell[STREAK], (stamp(input, now) << 16) | (input.short() % 70)),
+        10 => (&cell[ASKED], tagged(input, now, generation)),
         _ => (&cell[input.choice(cell.len())], input.word()),
     };
     place.store(value, Ordering::Release);
