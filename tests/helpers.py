@@ -1,9 +1,13 @@
 """Words that several test modules use: calls that fail, breakers that trip, what a call is told."""
 
 import contextlib
+import threading
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard._subscription import THREAD_NAME
 from fuseboard.testing import Clock
 
 
@@ -57,3 +61,20 @@ def rejection(breaker: CircuitBreaker) -> CircuitOpenError | None:
         return error
     breaker._settle(permit, KeyboardInterrupt())
     return None
+
+
+PATIENCE = 30
+"""Seconds after which a test that waits for a fact gives up."""
+
+
+def wait_until(fact: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Waits for something that another thread does."""
+    deadline = time.monotonic() + patience
+    while not fact():
+        assert time.monotonic() < deadline, f"not within {patience} s"
+        time.sleep(0.002)
+
+
+def listening_threads() -> list[threading.Thread]:
+    """The threads of this process that tell listeners."""
+    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]

@@ -12,21 +12,23 @@ import pytest
 import fuseboard
 from fuseboard import (
     CircuitBreaker,
+    Events,
     FuseSnapshot,
     FuseState,
     Permit,
     Settings,
     State,
     Store,
+    Subscription,
     Transition,
     errors,
     testing,
 )
 
 PUBLIC = [
-    "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "FailureRate", "Failures",
-    "FuseSnapshot", "FuseState", "FuseboardError", "JournalEntry", "Permit", "Policy", "Settings", "SlowRate", "State",
-    "Store", "StoreOpenError", "Tally", "Transition", "TripError",
+    "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "Events", "FailureRate", "Failures",
+    "FuseSnapshot", "FuseState", "FuseboardError", "Permit", "Policy", "Settings", "SlowRate", "State", "Store",
+    "StoreOpenError", "Subscription", "Tally", "Transition", "TripError",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -63,21 +65,24 @@ SIGNATURES = {
     "Store.all_states": "(self, /)",
     "Store.close": "(self)",
     "Store.default": "()",
+    "Store.events": "(self)",
     "Store.journal": "(self)",
     "Store.now": "(self, /)",
     "Store.private": "(*, fuses=1024, failures=256, clock=None)",
     "Store.record_failure": "(self, fuse, window)",
     "Store.record_success": "(self, /, fuse)",
-    "Store.reset_all": "(self, /)",
+    "Store.reset_all": "(self)",
     "Store.set_closed": "(self, fuse)",
     "Store.set_half_open": "(self, fuse)",
     "Store.set_open": "(self, fuse)",
     "Store.shared": "(name, *, fuses=1024, failures=256, strict=False, clock=None)",
     "Store.snapshot": "(self, /)",
     "Store.state": "(self, /, fuse)",
+    "Store.subscribe": "(self, listener)",
     "StoreOpenError": "(store, path, reason, detail)",
+    "Subscription.close": "(self)",
+    "Transition": "(fuse, before, after, at, cause, error, pid, generation)",
     "TripError": "(message='', retry_after=None)",
-    "Transition": "(fuse, before, after, at, error=None)",
 }
 
 ATTRIBUTES = {
@@ -87,7 +92,12 @@ ATTRIBUTES = {
         "settings_changes", "since", "state", "streak", "successes", "trips", "window_failures",
     ],
     FuseState: ["since", "state"],
-    Store: ["failure_capacity", "fuse_capacity", "is_shared", "journal_dropped", "overflowed", "path", "size_bytes"],
+    Events: ["lost"],
+    Store: [
+        "failure_capacity", "fuse_capacity", "is_removed", "is_shared", "journal_dropped", "overflowed", "path",
+        "size_bytes",
+    ],
+    Subscription: ["lost"],
 }  # fmt: skip
 
 FIELDS = {
@@ -96,7 +106,7 @@ FIELDS = {
         "success_threshold", "probe_failures", "probe_timeout", "half_open_timeout", "ramp", "ramp_from",
         "clear_on_success",
     ],
-    Transition: ["fuse", "before", "after", "at", "error"],
+    Transition: ["fuse", "before", "after", "at", "cause", "error", "pid", "generation"],
 }  # fmt: skip
 
 
@@ -161,7 +171,7 @@ def test_every_method_is_pinned() -> None:
     pinned = {tuple(path.split(".")) for path in SIGNATURES if "." in path and "Settings" not in path}
     found = {
         (cls.__name__, name)
-        for cls in (CircuitBreaker, Permit, Store)
+        for cls in (CircuitBreaker, Events, Permit, Store, Subscription)
         for name in dir(cls)
         if not name.startswith("_") and callable(getattr(cls, name))
     }

@@ -2,13 +2,14 @@
 
 from fuseboard._breaker import CircuitBreaker
 from fuseboard._core import FuseSnapshot, FuseState
-from fuseboard._events import Transition
-from fuseboard._journal import Cause, JournalEntry
+from fuseboard._journal import Cause, Transition
 from fuseboard._permit import Permit
 from fuseboard._policies import AnyOf, FailureRate, Failures, Policy, SlowRate, Tally
 from fuseboard._settings import Settings
 from fuseboard._state import State
 from fuseboard._store import Store
+from fuseboard._subscription import Subscription
+from fuseboard._telling import Events
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, FuseboardError, StoreOpenError, TripError
 
 __all__ = [
@@ -17,12 +18,12 @@ __all__ = [
     "CircuitBreaker",
     "CircuitIsolatedError",
     "CircuitOpenError",
+    "Events",
     "FailureRate",
     "Failures",
     "FuseSnapshot",
     "FuseState",
     "FuseboardError",
-    "JournalEntry",
     "Permit",
     "Policy",
     "Settings",
@@ -30,6 +31,7 @@ __all__ = [
     "State",
     "Store",
     "StoreOpenError",
+    "Subscription",
     "Tally",
     "Transition",
     "TripError",

@@ -6,7 +6,8 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
 from fuseboard import _core, _explain, _fallback, _follow, _registry, _tuning
 from fuseboard._checks import flag, shown
-from fuseboard._events import Transition, announce, from_codes, logger
+from fuseboard._events import announce, logger
+from fuseboard._journal import Made, Transition, transition
 from fuseboard._outcome import OpenFor, Which, classifier, judge, teller
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
@@ -285,9 +286,9 @@ class CircuitBreaker(_core.Breaker):
         return self._linked() or self._resolve()
 
     def _command(self, state: State) -> None:
-        codes = self._fuse()._command_state(state.code)
-        if codes is not None:
-            announce(from_codes(self.name, codes), self._listener)
+        made = self._fuse()._command_state(state.code)
+        if made is not None:
+            announce(transition((self.name, *made)), self._listener)
 
     def _resolve(self) -> _core.Fuse:
         """Finds the fuse and links to it, for the compiled part and for us."""
@@ -322,8 +323,8 @@ class CircuitBreaker(_core.Breaker):
     # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
     _fall_back = staticmethod(_fallback.call)
 
-    def _transitioned(self, before: int, after: int, generation_us: int, error: BaseException | None) -> None:
-        announce(from_codes(self.name, (before, after, generation_us), error), self._listener)
+    def _transitioned(self, *made: *Made) -> None:
+        announce(transition((self.name, *made)), self._listener)
 
     def _report(self, fault: BaseException) -> None:
         self.faults += 1

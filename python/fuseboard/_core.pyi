@@ -1,21 +1,20 @@
 """The compiled part: the table in shared memory and the calls on it.
 
-This is its manual. Names with an underscore, and ``Fuse``, ``Permit`` and ``Ready``, are for the package alone. Times
-are whole microseconds where a name ends in ``_us``, else seconds. Every method may be called from any thread at any
-time.
+This is its manual. Names with an underscore, and ``Fuse``, ``Permit``, ``Reader`` and ``Ready``, are for the package
+alone. Times are whole microseconds where a name ends in ``_us``, else seconds. Every method may be called from any
+thread at any time.
 """
 
 from collections.abc import Callable, Coroutine, Generator
 from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, TypeAlias, final
+from typing import Any, ClassVar, Literal, Self, final
 
+from fuseboard._journal import Made, Row
 from fuseboard._settings import Numbers
 from fuseboard._state import State
 
-__all__ = ["Breaker", "Clock", "Fuse", "FuseSnapshot", "FuseState", "Permit", "Ready", "Store", "check_name"]
-
-_Codes: TypeAlias = tuple[int, int, int]
+__all__ = ["Breaker", "Clock", "Fuse", "FuseSnapshot", "FuseState", "Permit", "Reader", "Ready", "Store", "check_name"]
 
 def check_name(name: str) -> None:
     """Checks a fuse's name: 1 to 200 bytes of UTF-8.
@@ -123,6 +122,9 @@ class Store:
     def path(self) -> PathLike[str] | None:
         """Where a host's table lies; None for a private one."""
     @property
+    def is_removed(self) -> bool:
+        """Whether the file of a host's table was removed: processes that open it from now on share nothing with it."""
+    @property
     def fuse_capacity(self) -> int:
         """Fuses there is room for, a power of two."""
     @property
@@ -142,9 +144,9 @@ class Store:
         """``record_failure`` with the window in microseconds."""
     def record_success(self, fuse: str) -> None:
         """Records a success: clears the window of failures. Changes no state; an open fuse stays open."""
-    def _set_state(self, fuse: str, code: int) -> _Codes | None:
+    def _set_state(self, fuse: str, code: int) -> Made | None:
         """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
-    def _command_state(self, fuse: str, code: int) -> _Codes | None:
+    def _command_state(self, fuse: str, code: int) -> Made | None:
         """Sets a state whatever holds the fuse; the transition."""
     def all_states(self) -> dict[str, FuseState]:
         """The fuses that have been used, by name, in no particular order. Safe while others write."""
@@ -153,14 +155,25 @@ class Store:
     @property
     def journal_dropped(self) -> int:
         """How many records the journal has dropped to make room for later ones."""
-    def _journal(self) -> list[tuple[str, int, int, int, int, int, str]]:
+    def _journal(self) -> list[Row]:
         """The journal's records, oldest first."""
-    def reset_all(self) -> None:
-        """Closes and forgets every fuse, held ones too.
+    def _reset_all(self) -> list[Row]:
+        """Closes and forgets every fuse, held ones too; the transitions."""
 
-        ``all_states()`` is empty and counters begin at 0. Outcomes of calls under way change nothing; generations do
-        not go back.
-        """
+@final
+class Reader:
+    """A place in a store's journal: each transition once, those of one fuse in their order."""
+
+    def __new__(cls, store: Store, *, from_oldest: bool = False) -> Self: ...
+    def poll(self, store: Store) -> None:
+        """Reads what is new, unless something is waiting to be taken off."""
+    def peek(self) -> Row | None:
+        """The oldest that was read, if any."""
+    def pop(self) -> None:
+        """Takes it off."""
+    @property
+    def lost(self) -> int:
+        """How many records the journal had dropped before they were read."""
 
 @final
 class Fuse:
@@ -177,7 +190,7 @@ class Fuse:
         """Whether it found no room in the store's table."""
     def state(self) -> FuseState:
         """State and since when."""
-    def _command_state(self, code: int) -> _Codes | None:
+    def _command_state(self, code: int) -> Made | None:
         """Sets a state whatever holds the fuse; the transition."""
     def tally(self, measure: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""

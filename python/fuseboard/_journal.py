@@ -1,4 +1,4 @@
-"""The journal: the transitions that a store's table remembers, whoever made them, dead or alive (rule T14)."""
+"""Transitions, as they are told and as a store's journal keeps them (rule T14)."""
 
 import dataclasses
 import enum
@@ -45,23 +45,25 @@ class Cause(enum.Enum):
 _CAUSES = tuple(Cause)
 """By their codes in the table."""
 
+Made: TypeAlias = tuple[int, int, int, int, int, str]
+"""A transition as the compiled part tells it: states before and after, generation, cause, process, class name."""
 Row: TypeAlias = tuple[str, int, int, int, int, int, str]
-"""A record as the compiled part tells it: fuse, states before and after, generation, cause, process, class name."""
+"""The same with its fuse before it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One transition, as the table remembers it. Immutable.
+class Transition:
+    """One change of a fuse's state: what listeners are told and what the journal keeps. Immutable.
 
     Attributes:
         fuse: the fuse's name.
         before: the state it left.
         after: the state it went into.
-        at: when, in seconds of ``store.now()``.
+        at: when, in seconds of ``store.now()``; the ``since`` of the state that began.
         cause: what brought it about.
         error: class name of the exception that made the last call fail, if a failure brought it about; cut at 95 bytes.
         pid: the process that made it, as that process knows itself; None if not known. A hint for people.
-        generation: grows with each change of the fuse's state.
+        generation: grows with each change of the fuse's state, so that fuse and generation name a transition.
     """
 
     fuse: str
@@ -73,14 +75,17 @@ class JournalEntry:
     pid: int | None
     generation: int
 
+    @property
+    def _why(self) -> str:
+        return f"{self.cause.value}, {self.error}" if self.error else self.cause.value
+
     def __str__(self) -> str:
         """A line for people."""
-        why = f"{self.cause.value}, {self.error}" if self.error else self.cause.value
-        return f"{self.at:.3f} {self.fuse}: {self.before.value} -> {self.after.value} ({why})"
+        return f"{self.at:.3f} {self.fuse}: {self.before.value} -> {self.after.value} ({self._why})"
 
 
-def entry(row: Row) -> JournalEntry:
-    """An entry of a record."""
+def transition(row: Row) -> Transition:
+    """A transition of what the compiled part tells."""
     fuse, before, after, generation_us, cause, pid, error = row
     states = (State.of_code(before), State.of_code(after))
-    return JournalEntry(fuse, *states, generation_us / 1e6, _CAUSES[cause], error or None, pid or None, generation_us)
+    return Transition(fuse, *states, generation_us / 1e6, _CAUSES[cause], error or None, pid or None, generation_us)

@@ -7,10 +7,12 @@ from typing import Never, Self, cast
 
 from fuseboard import _core, _registry
 from fuseboard._checks import Seconds, microseconds, shown, whole
-from fuseboard._events import announce, from_codes, logger
-from fuseboard._journal import JournalEntry, entry
+from fuseboard._events import announce, logger
+from fuseboard._journal import transition
 from fuseboard._policies import MAX_THRESHOLD
 from fuseboard._state import State
+from fuseboard._subscription import Hub
+from fuseboard._telling import Telling
 from fuseboard.errors import StoreOpenError
 
 DEFAULT_FUSES = 1024
@@ -20,7 +22,7 @@ _VARIABLE = "FUSEBOARD_STORE"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Store(_core.Store):
+class Store(Telling):
     """A table of fuses. Get one from :meth:`shared`, :meth:`private` or :meth:`default`.
 
     The contract is PhoenixMicro's ``CircuitBreaker.Store``, carried from one BEAM node to all processes of a host.
@@ -152,6 +154,7 @@ class Store(_core.Store):
         store.fault = None
         store._key = None
         store._told_fault = store._told_small = False
+        store._hub = Hub(store)
         return store
 
     @classmethod
@@ -224,17 +227,18 @@ class Store(_core.Store):
         self._set(fuse, State.CLOSED)
 
     def _set(self, fuse: str, state: State) -> None:
-        codes = self._set_state(fuse, state.code)
-        if codes is not None:
-            announce(from_codes(fuse, codes), None)
+        made = self._set_state(fuse, state.code)
+        if made is not None:
+            announce(transition((fuse, *made)), None)
 
-    def journal(self) -> list[JournalEntry]:
-        """The transitions that the table remembers, oldest first: the latest 2,048, whoever made them, dead or alive.
+    def reset_all(self) -> None:
+        """Closes and forgets every fuse, held ones too.
 
-        Each stands there once, those of one fuse in their order. One whose process was killed right behind it is there
-        too, without the exception. Older ones are dropped; :attr:`journal_dropped` counts them.
+        ``all_states()`` is empty and counters begin at 0. Outcomes of calls under way change nothing; generations do
+        not go back.
         """
-        return [entry(row) for row in self._journal()]
+        for row in self._reset_all():
+            announce(transition(row), None)
 
     def _full(self, fuse: str) -> None:
         """The compiled part's word, once a store, that a fuse found no room in the table."""

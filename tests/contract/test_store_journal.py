@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fuseboard import Cause, CircuitBreaker, JournalEntry, State, Store
+from fuseboard import Cause, CircuitBreaker, State, Store, Transition
 from fuseboard.testing import Clock
 from helpers import MakeStore, fail, go_the_way_round
 
@@ -91,7 +91,7 @@ def test_the_journal_keeps_the_latest_and_says_what_it_dropped(store: Store) -> 
     assert sorted(journal, key=_generation) == journal
 
 
-def _generation(entry: JournalEntry) -> int:
+def _generation(entry: Transition) -> int:
     return entry.generation
 
 

@@ -107,8 +107,8 @@ class Telling(CircuitBreaker):
 
     told: tuple[int, int, int] = NONE
 
-    def _transitioned(self, before: int, after: int, generation_us: int, _error: BaseException | None) -> None:
-        self.told = (before, after, generation_us)
+    def _transitioned(self, *made: Any) -> None:
+        self.told = made[:3]
 
 
 class Player:
@@ -160,15 +160,15 @@ class Player:
 
     def set(self, fuse: int, state: int) -> None:
         """A raw change of state."""
-        self.note("set", (fuse, state), lambda: self.store._set_state(FUSES[fuse], state) or NONE)
+        self.note("set", (fuse, state), lambda: (self.store._set_state(FUSES[fuse], state) or NONE)[:3])
 
     def command(self, fuse: int, state: int, by_handle: bool) -> None:
         """An operator's word, by the breaker's handle or by name."""
         if by_handle and fuse == 0:
             handle = self.breakers["patient"]._fuse()
-            self.note("command", (fuse, state), lambda: handle._command_state(state))
+            self.note("command", (fuse, state), lambda: (handle._command_state(state) or NONE)[:3])
         else:
-            self.note("command", (fuse, state), lambda: self.store._command_state(FUSES[fuse], state))
+            self.note("command", (fuse, state), lambda: (self.store._command_state(FUSES[fuse], state) or NONE)[:3])
 
     def look(self, fuse: int, by_handle: bool) -> None:
         """State and since when, by the breaker's handle or by name."""

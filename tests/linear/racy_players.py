@@ -33,7 +33,7 @@ class LooksAtTheHold(Player):
         def act() -> tuple[int, ...]:
             held = self.store.state(FUSES[fuse]).state in (State.ISOLATED, State.DISABLED)
             self.linger()
-            return NONE if held else self.store._command_state(FUSES[fuse], state) or NONE
+            return NONE if held else (self.store._command_state(FUSES[fuse], state) or NONE)[:3]
 
         self.note("set", (fuse, state), act)
 
@@ -59,7 +59,7 @@ class CountsThenTrips(Player):
             self.linger()
             count = self.store.record_failure(FUSES[0], LONG)
             self.linger()
-            return (self.store._set_state(FUSES[0], OPEN) or NONE) if count >= breaker.settings.threshold else NONE
+            return (self.store._set_state(FUSES[0], OPEN) or NONE)[:3] if count >= breaker.settings.threshold else NONE
 
         self.note("settle", (0, place, outcome), act)
 

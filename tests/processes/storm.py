@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from workers import LONG, Post, ServiceError, Words, attempt, fail, open_store
 
-from fuseboard import CircuitBreaker, CircuitOpenError, JournalEntry, State, Store
+from fuseboard import CircuitBreaker, CircuitOpenError, State, Store, Transition
 
 STEADY = "steady"
 HOT = [f"hot{number}" for number in range(4)]
@@ -205,12 +205,12 @@ def told(store: Store, *, is_quiet: bool) -> Told:
     return Told(len(entries), missing, breaks, faults)
 
 
-def breaks_of(entries: list[JournalEntry]) -> list[str]:
+def breaks_of(entries: list[Transition]) -> list[str]:
     """Where a fuse's records do not follow one another.
 
     Of each fuse the first may be of long ago: a writer that was stopped for a lap of the ring wrote it down again.
     """
-    last: dict[str, JournalEntry] = {}
+    last: dict[str, Transition] = {}
     breaks, firsts = [], set()
     for each in entries:
         before = last.get(each.fuse)

@@ -9,9 +9,11 @@ from os import PathLike
 from typing import Any, assert_never, assert_type
 
 from fuseboard import (
+    Cause,
     CircuitBreaker,
     CircuitIsolatedError,
     CircuitOpenError,
+    Events,
     FailureRate,
     Failures,
     FuseboardError,
@@ -23,6 +25,7 @@ from fuseboard import (
     State,
     Store,
     StoreOpenError,
+    Subscription,
     Transition,
 )
 from fuseboard.testing import Clock, force_state, private_default_store
@@ -35,7 +38,10 @@ def listener(transition: Transition) -> None:
     assert_type(transition.fuse, str)
     assert_type(transition.before, State)
     assert_type(transition.at, float)
+    assert_type(transition.cause, Cause)
     assert_type(transition.error, str | None)
+    assert_type(transition.pid, int | None)
+    assert_type(transition.generation, int)
 
 
 every_argument = CircuitBreaker(
@@ -325,3 +331,23 @@ def testing() -> None:
         assert_type(store, Store)
     force_state(breaker, State.OPEN)
     force_state(breaker, "open")  # type: ignore[arg-type]
+
+
+with Store.private() as listened_to:
+    assert_type(listened_to.journal(), list[Transition])
+    assert_type(listened_to.is_removed, bool)
+    with listened_to.subscribe(listener) as subscription:
+        assert_type(subscription, Subscription)
+        assert_type(subscription.lost, int)
+    listened_to.subscribe(told.append).close()
+    listened_to.subscribe(print)
+    listened_to.subscribe(len)  # type: ignore[arg-type]
+
+
+async def follow(store: Store) -> None:
+    """Asynchronous listening."""
+    events = store.events()
+    assert_type(events, Events)
+    assert_type(events.lost, int)
+    async for transition in events:
+        assert_type(transition, Transition)

@@ -3,16 +3,18 @@
 import contextlib
 import dataclasses
 import logging
+import os
 import pickle
 import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from fuseboard import CircuitBreaker, State, Store
-from fuseboard._events import Transition, announce, from_codes
+from fuseboard import Cause, CircuitBreaker, State, Store, Transition
+from fuseboard._events import announce
+from fuseboard._journal import transition
 from fuseboard.testing import Clock
-from helpers import BoomError, boom, fail, trip
+from helpers import BoomError, boom, fail, go_the_way_round, trip
 
 Listener = Callable[[Transition], object]
 
@@ -31,10 +33,21 @@ def test_a_listener_is_told_of_the_whole_way_round(store: Store, clock: Clock) -
     breaker.call(int)
     closed, opened, half_open = State.CLOSED, State.OPEN, State.HALF_OPEN
     assert [
-        ("db", closed, opened, pytest.approx(1000.0, abs=1e-4), "BoomError"),
-        ("db", opened, half_open, 1001.0, None),
-        ("db", half_open, closed, pytest.approx(1001.0, abs=1e-4), None),
-    ] == [dataclasses.astuple(transition) for transition in told]
+        ("db", closed, opened, pytest.approx(1000.0, abs=1e-4), Cause.THRESHOLD, "BoomError"),
+        ("db", opened, half_open, 1001.0, Cause.RESET_TIMEOUT, None),
+        ("db", half_open, closed, pytest.approx(1001.0, abs=1e-4), Cause.PROBES_SUCCEEDED, None),
+    ] == [dataclasses.astuple(transition)[:6] for transition in told]
+
+
+def test_a_listener_is_told_what_the_journal_says(store: Store, clock: Clock) -> None:
+    """T14: one idea, one value; be it told by a call, by a command, or by the table."""
+    told: list[Transition] = []
+    breaker = listening(store, told.append)
+    go_the_way_round(breaker, clock)
+    breaker.isolate()
+    breaker.reset()
+    assert store.journal() == told
+    assert {os.getpid()} == {each.pid for each in told}
 
 
 def test_a_failed_probe_is_told_with_its_cause(store: Store, clock: Clock) -> None:
@@ -163,10 +176,12 @@ def test_what_rejects_calls_is_a_warning(after: State, level: int, caplog: pytes
     """A transition is logged at a level that fits it, with its fields as attributes of the record."""
     before = State.OPEN if after is State.CLOSED else State.CLOSED
     with caplog.at_level(logging.INFO, "fuseboard"):
-        announce(Transition("db", before, after, 1.0), None)
+        announce(Transition("db", before, after, 1.0, Cause.THRESHOLD, "OSError", 77, 1_000_000), None)
     (record,) = caplog.records
-    assert (level, f"circuit 'db': {before.value} -> {after.value}") == (record.levelno, record.getMessage())
+    message = f"circuit 'db': {before.value} -> {after.value} (threshold, OSError)"
+    assert (level, message) == (record.levelno, record.getMessage())
     assert ("db", before.value, after.value) == (record.fuse, record.before, record.after)
+    assert ("threshold", "OSError", 1_000_000) == (record.cause, record.error, record.generation)
 
 
 def test_the_log_tells_the_cause(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -174,32 +189,48 @@ def test_the_log_tells_the_cause(store: Store, caplog: pytest.LogCaptureFixture)
     breaker = CircuitBreaker("db", threshold=1, store=store)
     with pytest.raises(ValueError, match="secret"):
         breaker.call(int, "secret")
-    assert ["circuit 'db': closed -> open after ValueError"] == caplog.messages
+    assert ["circuit 'db': closed -> open (threshold, ValueError)"] == caplog.messages
 
 
 def test_a_raw_set_is_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """``set_*`` are transitions too."""
     store.set_open("db")
     store.set_open("db")
-    assert ["circuit 'db': closed -> open"] == caplog.messages
+    assert ["circuit 'db': closed -> open (set)"] == caplog.messages
+
+
+def test_a_reset_of_all_is_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """One line for each fuse that it closes, none for those that were."""
+    store.record_failure("closed", 10)
+    store.set_open("open")
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "fuseboard"):
+        store.reset_all()
+    assert ["circuit 'open': open -> closed (reset_all)"] == caplog.messages
 
 
 def test_a_transition_is_a_value() -> None:
     """Frozen, equal by content, picklable."""
-    transition = from_codes("db", (1, 2, 812_500_000), KeyError())
-    assert Transition("db", State.CLOSED, State.OPEN, 812.5, "KeyError") == transition
-    assert transition == pickle.loads(pickle.dumps(transition))  # noqa: S301 - our own bytes
+    told = transition(("db", 1, 2, 812_500_000, 1, 77, "KeyError"))
+    assert Transition("db", State.CLOSED, State.OPEN, 812.5, Cause.THRESHOLD, "KeyError", 77, 812_500_000) == told
+    assert told == pickle.loads(pickle.dumps(told))  # noqa: S301 - our own bytes
     with pytest.raises(dataclasses.FrozenInstanceError):
-        transition.at = 0.0
+        told.at = 0.0
 
 
-def test_a_nested_class_is_named_in_full() -> None:
-    """The cause is the qualified name."""
+def test_a_nested_class_is_named_in_full(store: Store) -> None:
+    """The exception's name is the qualified one."""
 
     class Inner(Exception):  # noqa: N818 - the name matters not
         pass
 
-    assert Inner.__qualname__ == from_codes("db", (1, 2, 0), Inner()).error
+    def fails() -> None:
+        raise Inner
+
+    told: list[Transition] = []
+    with pytest.raises(Inner):
+        CircuitBreaker("db", threshold=1, on_transition=told.append, store=store).call(fails)
+    assert [Inner.__qualname__] == [each.error for each in told]
 
 
 def test_an_operators_word_is_told_with_its_fuse(store: Store) -> None:

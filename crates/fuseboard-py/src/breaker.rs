@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::fuse::Transition;
+use fuseboard_core::journal::About;
 use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -15,6 +16,7 @@ use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Link, ask_python, new_guard, running_frame};
 use crate::python::seconds;
+use crate::reader::made_here;
 use crate::ready::Ready;
 
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
@@ -184,7 +186,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
     }
     let admission = fuse.get().admit();
     if let Some(transition) = admission.transition {
-        tell(slf, transition, None);
+        tell(slf, transition, About::NOTHING);
     }
     match admission.verdict {
         Ok(permit) => Ok(Some(Held::new(&fuse, permit))),
@@ -216,8 +218,9 @@ fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
 fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Option<&Bound<'_, PyBaseException>>) {
     if let Some(transition) = held.settle(outcome) {
         let class = error.and_then(|error| error.get_type().qualname().ok());
-        held.write_down(transition, &class.map(|name| name.to_string()).unwrap_or_default());
-        tell(slf, transition, error);
+        let about = class.map_or(About::NOTHING, |name| About::new(name.to_string().as_bytes()));
+        held.write_down(transition, about);
+        tell(slf, transition, about);
     }
 }
 
@@ -244,11 +247,8 @@ fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>
 }
 
 /// Tells the Python class of a transition that this call made. Nothing it does can change the call.
-fn tell(slf: &Bound<'_, Breaker>, transition: Transition, error: Option<&Bound<'_, PyBaseException>>) {
-    let py = slf.py();
-    let (from, to) = (transition.from as u8, transition.to as u8);
-    let told = ask_python(slf, intern!(py, "_transitioned"), (from, to, transition.generation, error));
-    if let Err(fault) = told {
+fn tell(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
+    if let Err(fault) = ask_python(slf, intern!(slf.py(), "_transitioned"), made_here(transition, about)) {
         report(slf, fault);
     }
 }

@@ -12,7 +12,8 @@ use pyo3::prelude::*;
 
 use crate::numbers::Numbers;
 use crate::python::seconds;
-use crate::store::{Store, written_down};
+use crate::reader::{Made, written_down};
+use crate::store::Store;
 use crate::values::FuseState;
 
 #[pyclass(frozen, module = "fuseboard._core")]
@@ -41,7 +42,7 @@ impl Fuse {
         FuseState::of_word(self.word())
     }
 
-    fn _command_state(&self, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+    fn _command_state(&self, code: u8) -> PyResult<Option<Made>> {
         let state = crate::python::state_of_code(code)?;
         let made = self.handle.fuse().command(state, || self.handle.now_us());
         Ok(written_down(self.handle.fuse(), made))
@@ -130,8 +131,8 @@ impl Held {
     }
 
     /// Writes down a transition that [`Self::settle`] made, with the name of the exception's class that brought it about.
-    pub(crate) fn write_down(&self, transition: Transition, class: &str) {
-        self.fuse.get().handle.fuse().write_down(transition, About::new(class.as_bytes()));
+    pub(crate) fn write_down(&self, transition: Transition, class: About) {
+        self.fuse.get().handle.fuse().write_down(transition, class);
     }
 
     /// Gives the permit back as if it had never been taken: nothing is counted.

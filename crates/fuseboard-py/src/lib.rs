@@ -9,6 +9,7 @@
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
+//! | `reader` | `Reader`: a place in the journal; transitions as Python takes them |
 //! | `python` | what the binding uses of the Python package: the enum of states, the errors |
 #![deny(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod fuse;
 mod guard;
 mod numbers;
 mod python;
+mod reader;
 mod ready;
 mod store;
 mod values;
@@ -41,6 +43,8 @@ mod _core {
     use crate::fuse::{Fuse, Permit};
     #[pymodule_export]
     use crate::python::check_name;
+    #[pymodule_export]
+    use crate::reader::Reader;
     #[pymodule_export]
     use crate::ready::Ready;
     #[pymodule_export]

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::counters::totals;
-use fuseboard_core::fuse::{Fuse as CoreFuse, Transition};
-use fuseboard_core::journal::{About, Record};
+use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::Clock as TableClock;
@@ -19,11 +18,12 @@ use pyo3::types::PyDict;
 
 use crate::guard::ask_python;
 use crate::python::{fuse_name, open_error, seconds, state_of_code};
+use crate::reader::{Made, Row, made_here, row, written_down};
 use crate::values::{Clock, FuseSnapshot, FuseState};
 
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Store {
-    tables: Tables,
+    pub(crate) tables: Tables,
     told_full: AtomicBool,
 }
 
@@ -43,25 +43,6 @@ impl Store {
     fn named(&self) -> impl Iterator<Item = (String, Slot)> {
         self.tables.slots().into_iter().filter_map(|slot| Some((slot.name()?, slot)))
     }
-}
-
-/// Writes down a transition that was made by hand; as Python takes it: codes of the states before and after, and the
-/// generation.
-pub(crate) fn written_down(fuse: CoreFuse<'_>, made: Option<Transition>) -> Option<(u8, u8, u64)> {
-    let made = made?;
-    fuse.write_down(made, About::NOTHING);
-    Some((made.from as u8, made.to as u8, made.generation))
-}
-
-/// A record of the journal as Python takes it: fuse, codes of the states before and after, generation, code of the cause,
-/// process, and the name of an exception's class.
-type Row = (String, u8, u8, u64, u8, u32, String);
-
-fn row(table: &Table, record: &Record) -> Option<Row> {
-    let about = String::from_utf8_lossy(&record.about.to_vec()).into_owned();
-    let Record { from, to, generation, cause, pid, .. } = *record;
-    let name = table.name(record.slot as usize)?;
-    Some((name, from.visible() as u8, to.visible() as u8, generation, cause as u8, pid, about))
 }
 
 #[pymethods]
@@ -91,6 +72,11 @@ impl Store {
     #[getter]
     fn path(&self) -> Option<PathBuf> {
         self.tables.table().path().map(ToOwned::to_owned)
+    }
+
+    #[getter]
+    fn is_removed(&self) -> bool {
+        self.tables.table().is_removed()
     }
 
     #[getter]
@@ -133,13 +119,13 @@ impl Store {
         Ok(())
     }
 
-    fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+    fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
         let slot = Self::slot(slf, fuse)?;
         let made = slot.fuse().set(state_of_code(code)?, slot.now_us());
         Ok(written_down(slot.fuse(), made))
     }
 
-    fn _command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<(u8, u8, u64)>> {
+    fn _command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
         let slot = Self::slot(slf, fuse)?;
         let made = slot.fuse().command(state_of_code(code)?, || slot.now_us());
         Ok(written_down(slot.fuse(), made))
@@ -185,7 +171,13 @@ impl Store {
         self.tables.all().iter().fold(0, |dropped, table| dropped.saturating_add(table.journal().oldest()))
     }
 
-    fn reset_all(&self) {
-        self.tables.forget_all();
+    fn _reset_all(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        self.tables.forget_all_telling(|table, slot, transition| {
+            let Some(name) = table.name(slot) else { return };
+            let (from, to, generation, cause, pid, about) = made_here(transition, About::NOTHING);
+            rows.push((name, from, to, generation, cause, pid, about));
+        });
+        rows
     }
 }

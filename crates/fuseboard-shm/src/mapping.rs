@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::ops::Deref;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use fuseboard_core::journal::{Head, Place};
 use fuseboard_core::layout::Header;
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::AtomicU64;
+use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
@@ -46,6 +48,8 @@ unsafe impl Shared for Place {}
 pub(crate) struct Mapping {
     base: NonNull<c_void>,
     len: usize,
+    /// Device and number of the file.
+    file: Option<(u64, u64)>,
 }
 
 // SAFETY: the memory is only ever seen as `Shared` types, which are atomics, and it is unmapped only with the last owner.
@@ -56,16 +60,25 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// The first `len` bytes of a file, shared with every process that maps them.
     pub(crate) fn of_file(file: BorrowedFd<'_>, len: usize) -> Result<Self, Errno> {
+        let identity = identity(&fstat(file)?);
         // SAFETY: a null hint lets the kernel choose the address, so no existing memory is replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection(), MapFlags::SHARED, file, 0) }?;
-        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len })
+        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len, file: Some(identity) })
     }
 
     /// Zeroes that belong to this process alone; a forked child gets a copy of its own.
     pub(crate) fn anonymous(len: usize) -> Result<Self, Errno> {
         // SAFETY: as above.
         let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, protection(), MapFlags::PRIVATE) }?;
-        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len })
+        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len, file: None })
+    }
+
+    /// Whether `path` certainly leads to another file than the mapped one, or to none.
+    pub(crate) fn is_gone_from(&self, path: &Path) -> bool {
+        match lstat(path) {
+            Ok(stat) => self.file != Some(identity(&stat)),
+            Err(error) => error == Errno::NOENT,
+        }
     }
 
     /// `count` values of `T` from byte `offset` on.
@@ -118,6 +131,11 @@ impl<T: ?Sized> Deref for Pinned<T> {
         // SAFETY: made from a reference that borrowed the mapping, which lives as long as our share in it.
         unsafe { self.target.as_ref() }
     }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "the numbers' types differ between systems")]
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 fn protection() -> ProtFlags {

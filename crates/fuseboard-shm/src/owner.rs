@@ -77,7 +77,7 @@ pub(crate) fn hint() -> u64 {
 
 /// This process's number, for people.
 #[must_use]
-pub(crate) fn pid() -> u32 {
+pub fn pid() -> u32 {
     let known = hint() & PID_MASK;
     if known == 0 { std::process::id() } else { known as u32 }
 }

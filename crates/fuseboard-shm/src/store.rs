@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::counters::Stripe;
-use fuseboard_core::fuse::Fuse;
+use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::layout::Geometry;
 
 use crate::handle::Handle;
@@ -90,9 +90,13 @@ impl Store {
 
     /// Closes and forgets every fuse; their counters begin again at 0. It mends what damage left.
     pub fn forget_all(&self) {
-        self.table.forget_all();
-        for table in self.overflow().iter() {
-            table.forget_all();
+        self.forget_all_telling(|_, _, _| ());
+    }
+
+    /// The same; `made` is told of each transition, with the table and the slot.
+    pub fn forget_all_telling(&self, mut made: impl FnMut(&Table, usize, Transition)) {
+        for table in self.all() {
+            table.forget_all(&mut made);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe, clear, totals};
 use fuseboard_core::directory::{self, Fingerprint, Key, Name};
-use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::fuse::{Cell, Fuse, Transition};
 use fuseboard_core::journal::{About, Head, Journal, Place, RECORDS};
 use fuseboard_core::layout::{Geometry, Header};
 use fuseboard_core::rate::{METERS, Meter};
@@ -80,6 +80,12 @@ impl Table {
         self.path.as_deref()
     }
 
+    /// Whether a host's table has lost its file: whoever opens it from now on finds another one, or makes it.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.path().is_some_and(|path| self.mapping.is_gone_from(path))
+    }
+
     /// The numbers the table was made with.
     #[must_use]
     pub const fn geometry(&self) -> Geometry {
@@ -120,13 +126,14 @@ impl Table {
     }
 
     /// Closes and forgets the fuse of every slot, and sets its counters to 0. Of slots that nobody has too: damage may have
-    /// taken a key alone, or left something for whoever comes. The journal goes on.
-    pub(crate) fn forget_all(&self) {
+    /// taken a key alone, or left something for whoever comes. The journal goes on. `made` is told of the slots' transitions.
+    pub(crate) fn forget_all(&self, made: &mut impl FnMut(&Self, usize, Transition)) {
         self.journal().mend();
         for slot in 0..self.geometry.slots() {
             let fuse = self.fuse(slot);
             if let Some(transition) = fuse.forget(|| self.clock.now_us()) {
                 fuse.write_down(transition, About::NOTHING);
+                made(self, slot, transition);
             }
             let stripes = self.stripes(slot);
             // Only what was counted in, so that a private table's untouched pages stay no memory at all.

@@ -1,0 +1,116 @@
+//! `Reader`: a place in a store's journal; and transitions as Python takes them.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fuseboard_core::fuse::{Fuse, Transition};
+use fuseboard_core::journal::{About, Record};
+use fuseboard_shm::owner;
+use fuseboard_shm::reader::Reader as TableReader;
+use fuseboard_shm::table::Table;
+use pyo3::prelude::*;
+
+use crate::store::Store;
+
+/// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, and the name
+/// of an exception's class.
+pub(crate) type Made = (u8, u8, u64, u8, u32, String);
+/// The same with the fuse before it.
+pub(crate) type Row = (String, u8, u8, u64, u8, u32, String);
+
+/// A transition that this process made.
+pub(crate) fn made_here(transition: Transition, about: About) -> Made {
+    let Transition { from, to, generation, cause, .. } = transition;
+    (from.visible() as u8, to.visible() as u8, generation, cause as u8, owner::pid(), text(about))
+}
+
+/// Writes down a transition that was made by hand.
+pub(crate) fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<Made> {
+    let made = made?;
+    fuse.write_down(made, About::NOTHING);
+    Some(made_here(made, About::NOTHING))
+}
+
+/// A record of the journal, if its fuse's name can be read.
+pub(crate) fn row(table: &Table, record: &Record) -> Option<Row> {
+    let Record { from, to, generation, cause, pid, about, .. } = *record;
+    let name = table.name(record.slot as usize)?;
+    Some((name, from.visible() as u8, to.visible() as u8, generation, cause as u8, pid, text(about)))
+}
+
+fn text(about: About) -> String {
+    String::from_utf8_lossy(&about.to_vec()).into_owned()
+}
+
+/// What a reader has read up to now, of each table of the store.
+struct Place {
+    tables: Vec<TableReader>,
+    /// What was read and is not taken yet.
+    fresh: VecDeque<Row>,
+    /// Records whose fuse has no readable name, which damage does.
+    nameless: u64,
+}
+
+impl Place {
+    fn poll(&mut self, store: &Store) {
+        if !self.fresh.is_empty() {
+            return;
+        }
+        let mut rows = Vec::new();
+        for (index, table) in store.tables.all().iter().enumerate() {
+            // A table for what overflows that was made meanwhile: all that stands there is new.
+            if index == self.tables.len() {
+                self.tables.push(TableReader::from_oldest(table));
+            }
+            for record in self.tables[index].poll(table) {
+                match row(table, &record) {
+                    Some(row) => rows.push(row),
+                    None => self.nameless += 1,
+                }
+            }
+        }
+        rows.sort_by_key(|row| row.3);
+        self.fresh.extend(rows);
+    }
+}
+
+#[pyclass(frozen, module = "fuseboard._core")]
+pub struct Reader {
+    /// Held for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
+    place: Mutex<Place>,
+}
+
+impl Reader {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Reader {
+    #[new]
+    #[pyo3(signature = (store, *, from_oldest=false))]
+    fn new(store: &Bound<'_, Store>, from_oldest: bool) -> Self {
+        let begin = if from_oldest { TableReader::from_oldest } else { TableReader::from_now };
+        let tables = store.get().tables.all().iter().map(|table| begin(table)).collect();
+        Self { place: Mutex::new(Place { tables, fresh: VecDeque::new(), nameless: 0 }) }
+    }
+
+    fn poll(&self, store: &Bound<'_, Store>) {
+        self.place().poll(store.get());
+    }
+
+    fn peek(&self) -> Option<Row> {
+        self.place().fresh.front().cloned()
+    }
+
+    fn pop(&self) {
+        self.place().fresh.pop_front();
+    }
+
+    #[getter]
+    fn lost(&self) -> u64 {
+        let place = self.place();
+        place.tables.iter().fold(place.nameless, |lost, table| lost.saturating_add(table.lost()))
+    }
+}

@@ -1,0 +1,222 @@
+"""Transitions as they come, whoever on the host makes them: read from the journal, and told to listeners by a thread.
+
+Readers look into the journal every :data:`PAUSE`. To be woken instead they would have to be told by whoever makes a
+transition, in the middle of a user's call; and a wake-up across processes is a system call for each listener. A look
+at a journal without news is a few loads, and paid by those who want to know.
+
+Each reader has its own place in the journal. What it has read is taken off only when the listener has returned, so a
+forked child finds everything as it stood, and goes on there.
+"""
+
+import inspect
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from fuseboard import _core
+from fuseboard._checks import shown
+from fuseboard._events import logger
+from fuseboard._journal import Transition, transition
+
+PAUSE = 0.05
+"""Seconds between two looks into the journal."""
+ROUNDS_PER_CHECK = 20
+"""How many looks there are to one at the table's file."""
+
+Listener: TypeAlias = Callable[[Transition], object]
+
+
+class Reading:
+    """A place in a store's journal, and whether its owner knows what it missed."""
+
+    def __init__(self, store: _core.Store, reader: str) -> None:
+        self.place = _core.Reader(store)
+        self._reader = reader
+        self._told_lost = 0
+        self._falls_behind = False
+
+    def poll(self, store: _core.Store) -> None:
+        """Reads what is new, unless something is waiting; says so once whenever it begins to fall behind."""
+        if self.place.peek():
+            return
+        self.place.poll(store)
+        lost = self.place.lost - self._told_lost
+        self._told_lost += lost
+        if lost and not self._falls_behind:
+            logger.warning("%s fell behind and missed %d transitions: the journal keeps the latest", self._reader, lost)
+        if lost or self.place.peek():
+            self._falls_behind = bool(lost)
+
+
+class Subscription:
+    """A listener that is told of every transition on the host; from :meth:`fuseboard.Store.subscribe`.
+
+    It lasts until it is closed, or nobody in this process has the store any more. A context manager, which closes it.
+    Thread-safe. A forked child has one of its own, which goes on from where its parent's stood.
+    """
+
+    def __init__(self, store: _core.Store, listener: Listener) -> None:
+        self._listener = listener
+        self._reading = Reading(store, f"the listener {listener!r}")
+        self._is_closed = False
+
+    @property
+    def lost(self) -> int:
+        """Transitions that the journal had dropped before the listener was told: it, or one beside it, is too slow."""
+        return self._reading.place.lost
+
+    def close(self) -> None:
+        """Ends it: the listener is not called any more, but a call under way goes on. Not an error if done twice."""
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _tell(self, store: _core.Store, is_ours: Callable[[], bool]) -> None:
+        """Tells the listener what is new, for as long as that is this thread's to do."""
+        self._reading.poll(store)
+        place = self._reading.place
+        while not self._is_closed and is_ours() and (row := place.peek()):
+            try:
+                self._listener(transition(row))
+            except BaseException:  # noqa: BLE001 - whatever a listener raises, it is to be told of the next one
+                logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
+            if is_ours():
+                place.pop()
+
+
+class Hub:
+    """The subscriptions to one store in this process, and the thread that tells them.
+
+    No lock: a child could find it locked. Each step is one operation of a dict.
+    """
+
+    def __init__(self, store: _core.Store) -> None:
+        self._store = weakref.ref(store)
+        self._subscriptions: dict[Subscription, None] = {}
+        self._turns: dict[str, object] = {}
+        self._telling: Subscription | None = None
+        self._thread: int | None = None
+        self._rounds = 0
+        self._told_removed = False
+        _hubs.add(self)
+
+    def subscribe(self, store: _core.Store, listener: Listener) -> Subscription:
+        """A subscription from now on.
+
+        Raises:
+            RuntimeError: the system has no thread to give.
+            TypeError: the listener is not a plain callable.
+        """
+        if not callable(listener) or inspect.iscoroutinefunction(listener):
+            hint = "; in an event loop use store.events()" if callable(listener) else ""
+            raise TypeError(
+                f"listener must be a plain callable, got {type(listener).__name__}: {shown(listener)}{hint}"
+            )
+        subscription = Subscription(store, listener)
+        self._subscriptions[subscription] = None
+        try:
+            self._see_to_a_thread()
+        except BaseException:
+            subscription.close()
+            raise
+        return subscription
+
+    def tell(self, turn: object) -> bool:
+        """One look into the journal; whether there is to be another one."""
+        self._thread = threading.get_ident()
+        store = self._store()
+        if store is None:
+            return False
+        for subscription in self._open():
+            self._telling = subscription
+            subscription._tell(store, lambda: self._is(turn))
+            if not self._is(turn):
+                return False
+        self._telling = None
+        self._rounds += 1
+        if self._rounds % ROUNDS_PER_CHECK == 0:
+            self._look_for_the_file(store)
+        return self._goes_on(turn)
+
+    def go_on_in_a_child(self) -> None:
+        """What a forked child does: it has the subscriptions, but not the thread."""
+        if self._telling is not None and self._thread == threading.get_ident():
+            # The listener itself has forked. It goes on here too, so it is not called again, lest it fork again.
+            self._telling._reading.place.pop()
+        self._telling = None
+        self._turns.clear()
+        try:
+            if self._open():
+                self._see_to_a_thread()
+        except RuntimeError:
+            logger.exception("a forked process gets no thread, so its listeners hear of no transition")
+
+    def _open(self) -> list[Subscription]:
+        for subscription in list(self._subscriptions):
+            if subscription._is_closed:
+                self._subscriptions.pop(subscription, None)
+        return list(self._subscriptions)
+
+    def _see_to_a_thread(self) -> None:
+        turn = object()
+        if self._turns.setdefault(_TURN, turn) is turn:
+            try:
+                threading.Thread(target=_work, args=(weakref.ref(self), turn), name=THREAD_NAME, daemon=True).start()
+            except BaseException:
+                self._turns.pop(_TURN, None)
+                raise
+
+    def _is(self, turn: object) -> bool:
+        """Whether it is still the turn: in a forked child it is another thread's."""
+        return self._turns.get(_TURN) is turn
+
+    def _goes_on(self, turn: object) -> bool:
+        if not self._is(turn):
+            return False
+        if self._open():
+            return True
+        # Who subscribes at this moment may have counted on this thread: it looks again after it has given up.
+        self._turns.pop(_TURN, None)
+        return bool(self._open()) and self._turns.setdefault(_TURN, turn) is turn
+
+    def _look_for_the_file(self, store: _core.Store) -> None:
+        if not self._told_removed and store.is_removed:
+            self._told_removed = True
+            logger.warning(
+                "the table %s was removed. Processes that have it open go on with it; those that start now make "
+                "another one and share nothing with them. Restart the older processes, this one among them.",
+                store.path,
+            )
+
+
+THREAD_NAME = "fuseboard-events"
+_TURN = "turn"
+_hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
+
+
+def _work(hub_reference: weakref.ref[Hub], turn: object) -> None:
+    """The thread's work. While it sleeps it keeps nothing alive: neither the store nor what listeners refer to."""
+    while True:
+        hub = hub_reference()
+        if hub is None or not hub.tell(turn):
+            return
+        del hub
+        time.sleep(PAUSE)
+
+
+def _go_on_in_a_child() -> None:
+    for hub in list(_hubs):
+        hub.go_on_in_a_child()
+
+
+os.register_at_fork(after_in_child=_go_on_in_a_child)
