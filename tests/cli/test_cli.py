@@ -19,13 +19,14 @@ def test_help_names_every_command_and_the_environment(capsys: pytest.CaptureFixt
     """Who asks for help sees what there is."""
     assert _exit_code("--help") == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ("show", "demo", "FUSEBOARD_STORE", "FUSEBOARD_DIR"))
+    assert all(word in text for word in ("show", "journal", "demo", "FUSEBOARD_STORE", "FUSEBOARD_DIR"))
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
         ("show", ["--store NAME", "default: default", "environment:", "FUSEBOARD_STORE", "--json", "times in seconds"]),
+        ("journal", ["--store NAME", "default: default", "--follow", "Ctrl-C", "--json", "in seconds"]),
         ("demo", ["--workers N", "default: 4", "--threshold N", "default: 5", "--plain", "--json", "Exit code"]),
     ],
 )

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fuseboard.cli import _show, demo
+from fuseboard.cli import _journal, _show, demo
 
 _EPILOG = """\
 environment:
@@ -52,5 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fuseboard {version}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
     _show.add_command(commands)
+    _journal.add_command(commands)
     demo.add_command(commands)
     return parser

@@ -1,9 +1,11 @@
-"""Snapshots as text: a table for people, JSON for programs. Pure."""
+"""Snapshots and transitions as text: lines for people, JSON for programs. Pure."""
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 
 from fuseboard._core import FuseSnapshot
+from fuseboard._journal import Transition
 
 _HEAD = ("FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "TRIPS")
 
@@ -51,6 +53,25 @@ def as_json(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot]
     """One object: the store's name and path, its clock, and the fuses by name, with all counters. Times in seconds."""
     described = {name: _facts(now, fuses[name]) for name in sorted(fuses)}
     return json.dumps({"store": store, "path": path, "now": now, "fuses": described}, indent=2)
+
+
+def transition_as_line(made: Transition, unix_seconds: float) -> str:
+    """A transition for people: the time of day in UTC, the fuse, both states, why, and by which process."""
+    why = made.cause.value if made.error is None else f"{made.cause.value}, {_printable(made.error)}"
+    who = "" if made.pid is None else f" by process {made.pid}"
+    return f"{_utc(unix_seconds)}  {_printable(made.fuse)}: {made.before.value} -> {made.after.value} ({why}){who}"
+
+
+def transition_as_json(made: Transition, unix_seconds: float) -> str:
+    """A transition as one object on one line."""
+    words = {"before": made.before.value, "after": made.after.value, "cause": made.cause.value}
+    facts = {"at": made.at, "fuse": made.fuse, **words, "error": made.error, "pid": made.pid}
+    return json.dumps({"time": _utc(unix_seconds), **facts, "generation": made.generation})
+
+
+def _utc(unix_seconds: float) -> str:
+    moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _row(now: float, fuse: FuseSnapshot) -> tuple[str, ...]:

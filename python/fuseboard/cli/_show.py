@@ -5,10 +5,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from fuseboard import _registry
 from fuseboard._store import DEFAULT_FUSES, Store
-from fuseboard.cli import _render
-from fuseboard.errors import StoreOpenError
+from fuseboard.cli import _render, _stores
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -30,9 +28,7 @@ def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--store", metavar="NAME", help="the store's name (default: default; environment: FUSEBOARD_STORE)"
-    )
+    _stores.add_option(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, times in seconds (default: a table)"
     )
@@ -40,24 +36,12 @@ def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    name = options.store or _registry.default_name()
-    if name == _registry.PRIVATE:
-        return _complain(2, "FUSEBOARD_STORE asks for a private store, which no other process sees; give --store NAME")
-    try:
-        with Store.shared(name, strict=True) as store:
-            fuses, now, path = store.snapshot(), store.now(), str(store.path)
-    except ValueError as fault:
-        return _complain(2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
-    except StoreOpenError as fault:
-        return _complain(1, str(fault))
-    if options.json:
-        print(_render.as_json(name, path, now, fuses))
-    else:
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print(_render.as_table(name, path, now, fuses, columns))
-    return 0
+    def show(name: str, store: Store) -> None:
+        fuses, now, path = store.snapshot(), store.now(), str(store.path)
+        if options.json:
+            print(_render.as_json(name, path, now, fuses))
+        else:
+            columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            print(_render.as_table(name, path, now, fuses, columns))
 
-
-def _complain(code: int, message: str) -> int:
-    print(f"fuseboard show: {message}", file=sys.stderr)
-    return code
+    return _stores.with_store(options, show)

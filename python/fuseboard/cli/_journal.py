@@ -1,0 +1,79 @@
+"""``fuseboard journal``: what happened to a store's fuses."""
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fuseboard import _core
+from fuseboard._journal import Transition, transition
+from fuseboard._store import Store
+from fuseboard._subscription import PAUSE
+from fuseboard.cli import _render, _stores
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+_DESCRIPTION = """\
+Shows the transitions that a store of this user's remembers, oldest first: the latest 2,048 of all its fuses,
+whoever made them, also when every process of the service is dead. Safe while services run.
+
+Times are UTC, computed from the host's clock since it started: where the time of day was set meanwhile,
+earlier ones are off by as much.
+"""
+
+
+def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to the parser."""
+    parser = commands.add_parser(
+        "journal",
+        help="show what happened to the fuses of a store",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _stores.add_option(parser)
+    parser.add_argument("--follow", action="store_true", help="go on with those to come, until Ctrl-C (default: end)")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object a line, `at` in seconds of the host's clock (default: lines for people)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    def show(name: str, store: Store) -> None:
+        # Ctrl-C is how one ends it, so no error.
+        with contextlib.suppress(KeyboardInterrupt):
+            _print(name, store, options)
+
+    return _stores.with_store(options, show)
+
+
+def _print(name: str, store: Store, options: argparse.Namespace) -> None:
+    found = False
+    for made in _followed(store) if options.follow else store.journal():
+        found = True
+        started = time.time() - store.now()
+        line = _render.transition_as_json if options.json else _render.transition_as_line
+        print(line(made, started + made.at), flush=options.follow)
+    if store.journal_dropped:
+        print(f"fuseboard journal: {store.journal_dropped} older ones were dropped", file=sys.stderr)
+    if not found:
+        print(f"fuseboard journal: store {name!r} remembers no transition; its table is {store.path}", file=sys.stderr)
+
+
+def _followed(store: Store) -> Iterator[Transition]:
+    """Those that were and those to come, without a gap in between."""
+    reader, told_lost = _core.Reader(store, from_oldest=True), 0
+    while True:
+        reader.poll(store)
+        if reader.lost > told_lost:
+            print(f"fuseboard journal: {reader.lost - told_lost} were dropped before they were read", file=sys.stderr)
+            told_lost = reader.lost
+        while row := reader.peek():
+            reader.pop()
+            yield transition(row)
+        time.sleep(PAUSE)

@@ -1,0 +1,38 @@
+"""The store that a command is about."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from fuseboard import _registry
+from fuseboard._store import Store
+from fuseboard.errors import StoreOpenError
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--store``."""
+    parser.add_argument(
+        "--store", metavar="NAME", help="the store's name (default: default; environment: FUSEBOARD_STORE)"
+    )
+
+
+def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) -> int:
+    """Opens the store that the options name and calls ``work(name, store)``; the command's exit code."""
+    name = options.store or _registry.default_name()
+    if name == _registry.PRIVATE:
+        hint = "FUSEBOARD_STORE asks for a private store, which no other process sees; give --store NAME"
+        return _complain(options, 2, hint)
+    try:
+        store = Store.shared(name, strict=True)
+    except ValueError as fault:
+        return _complain(options, 2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
+    except StoreOpenError as fault:
+        return _complain(options, 1, str(fault))
+    with store:
+        work(name, store)
+    return 0
+
+
+def _complain(options: argparse.Namespace, code: int, message: str) -> int:
+    print(f"fuseboard {options.command}: {message}", file=sys.stderr)
+    return code
