@@ -107,21 +107,23 @@ impl Fuse<'_> {
         }
     }
 
-    /// Makes a `change` that ends the generation, and takes away what would outlive it: failures that lie far ahead, and
-    /// leases and successes of probes. A sound fuse has none that still mean anything; damaged ones may be of a generation
+    /// Makes a `change` that ends the generation, and takes away what would outlive it: failures that lie far ahead,
+    /// leases and outcomes of probes, and what makes open times longer. A sound fuse has none that still mean anything; damaged ones may be of a generation
     /// to come. What is taken away was read before the change, so nothing of the new generation is.
-    fn mending<T>(self, now_us: impl Fn() -> u64, change: impl FnOnce() -> T) -> T {
+    fn mending(self, now_us: impl Fn() -> u64, change: impl FnOnce() -> Option<Transition>) -> Option<Transition> {
         self.log.drop_far_ahead(&now_us);
         self.mend_told(now_us);
-        self.forget_streak();
-        let (seats, progress) = (self.seats(), &self.cell.progress);
-        let (held, counted) = (seats.held(), progress.load(Ordering::Acquire));
-        let answer = change();
-        seats.free(held);
-        if counted != 0 {
-            _ = progress.compare_exchange(counted, 0, Ordering::AcqRel, Ordering::Relaxed);
+        let words = [&self.cell.progress, &self.cell.asked].map(|word| (word, word.load(Ordering::Acquire)));
+        let held = self.seats().held();
+        let made = change();
+        self.seats().free(held);
+        for (word, seen) in words {
+            if seen != 0 {
+                _ = word.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
         }
-        answer
+        self.forget_streak(made.map_or_else(|| self.word().generation(), |made| made.generation));
+        made
     }
 
     /// A plain copy for people and dashboards. State and generation are always of one instant; the failures are of the

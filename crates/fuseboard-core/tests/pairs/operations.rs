@@ -156,8 +156,10 @@ impl Outcome {
         let told = scene.pages.as_ref().map(Pages::told);
         let (fuse, later) = (scene.row.fuse(), scene.now + 1);
         let (reading, entries) = (on_time(scene, fuse.read()), scene.row.entries());
-        let settled = |answer| {
-            if let Answer::Reading(reading) = answer { Answer::Reading(on_time(scene, reading)) } else { answer }
+        // A streak is written down behind the transition, and who reads in between finds the one before.
+        let settled = |answer| match answer {
+            Answer::Reading(reading) => Answer::Reading(Reading { streak: 0, ..on_time(scene, reading) }),
+            other => other,
         };
         let answers: Vec<_> = answers.into_iter().map(settled).collect();
         let oldest = later - scene.policy.window_us.min(later);
