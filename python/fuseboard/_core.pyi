@@ -94,7 +94,9 @@ class FuseSnapshot:
     @property
     def streak(self) -> int:
         """Failed probes in a row, less one for each open time that the fuse was closed since; see ``multiplier``.
-        For a moment after a change of state still that of before it."""
+
+        For a moment after a change of state it is still that of before.
+        """
     @property
     def settings_changes(self) -> int:
         """Times that a breaker came with other settings than the one before it (rule R15)."""

@@ -61,7 +61,7 @@ impl Fuse<'_> {
 
     /// What the maker of a transition from `seen` to open leaves for those who come: how often probes failed, and how long
     /// it was asked to wait, 0 if it was not.
-    pub(crate) fn opened(self, policy: &Policy, seen: Word, made: Transition, asked_us: u64) {
+    pub fn opened(self, policy: &Policy, seen: Word, made: Transition, asked_us: u64) {
         let before = self.cell.streak.load(Ordering::Acquire);
         let streak = match seen.state() {
             State::HalfOpen => (before & LOW_MASK).saturating_add(1).min(STREAK_MAX),

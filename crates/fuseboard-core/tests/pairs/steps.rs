@@ -134,7 +134,8 @@ fn look(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
 fn change(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     let (fuse, permit) = (scene.fuse(carry.pid), carry.permit?);
     let decides = matches!(operation, Failed(_)) || scene.policy.success_threshold == 1;
-    if fuse.word().generation() != permit.generation || !decides {
+    let seen = fuse.word();
+    if seen.generation() != permit.generation || !decides {
         return None;
     }
     let (to, cause) = match operation {
@@ -143,6 +144,9 @@ fn change(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> 
     };
     let transition = fuse.set(to, scene.now)?;
     let transition = Transition { cause, ..transition };
+    if to == State::Open {
+        fuse.opened(&scene.policy, seen, transition, 0);
+    }
     write_down(scene, carry.pid, Some(transition));
     carry.answer = Some(Answer::Effect(Effect::Changed(transition)));
     Some(())
