@@ -4,24 +4,24 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _explain, _fallback, _follow, _registry, _tuning
+from fuseboard import _core, _explain, _fallback, _follow, _tuning
 from fuseboard._checks import flag, shown
-from fuseboard._events import announce, logger
-from fuseboard._journal import Made, Transition, transition
+from fuseboard._hold import Hold
+from fuseboard._journal import Transition
 from fuseboard._outcome import OpenFor, Which, classifier, judge, teller
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
 from fuseboard._settings import Changes, Settings
 from fuseboard._state import State
-from fuseboard._store import DEFAULT_FAILURES, Store
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
+from fuseboard._store import Store
+from fuseboard.errors import CircuitOpenError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
 
 
-class CircuitBreaker(_core.Breaker):
+class CircuitBreaker(Hold):
     """Guards calls to a service by the fuse of this name.
 
     Use it as a decorator (of functions, coroutine functions, generators, asynchronous generators, methods, class and
@@ -69,11 +69,7 @@ class CircuitBreaker(_core.Breaker):
         ValueError: an argument is out of range.
     """
 
-    __slots__ = ("__dict__",)
-
-    faults: int
-    """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
-    logged."""
+    __slots__ = ()
 
     def __init__(  # noqa: PLR0913 - one argument per thing to say, all but the first by name
         self,
@@ -93,34 +89,14 @@ class CircuitBreaker(_core.Breaker):
     ) -> None:
         _core.check_name(name)
         _check_arguments(settings, on_transition, store)
-        self._settings = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
-        self._is_shadow = flag("shadow", shadow)
-        self._name = name
-        self._store = store
-        self._listener = on_transition
-        self._told_awaitable = False
-        self.faults = 0
+        numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
+        super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
         self._is_failure = teller(classifier(name, failure_on, ignore), trip_if, open_for)
         self._fallback = _fallback.function(fallback)
         if failure_if is not None:
             self._failure_if = judge(failure_if)
             self._judge_results()
-        # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
-        _check_capacity(self._settings, DEFAULT_FAILURES if store is None else store.failure_capacity)
-        if store is None:
-            _registry.follow_default(self)
-        else:
-            self._resolve()
-
-    @property
-    def name(self) -> str:
-        """The fuse."""
-        return self._name
-
-    @property
-    def settings(self) -> Settings:
-        """The numbers it decides by."""
-        return self._settings
+        self._take_hold()
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
@@ -282,72 +258,6 @@ class CircuitBreaker(_core.Breaker):
             f"{self!r} does not pickle; make a breaker of this name in the other process, it shares the fuse"
         )
 
-    def _fuse(self) -> _core.Fuse:
-        return self._linked() or self._resolve()
-
-    def _command(self, state: State) -> None:
-        made = self._fuse()._command_state(state.code)
-        if made is not None:
-            announce(transition((self.name, *made)), self._listener)
-
-    def _resolve(self) -> _core.Fuse:
-        """Finds the fuse and links to it, for the compiled part and for us."""
-        while True:
-            store = self._store or Store._default_for_a_call()
-            fuse = _core.Fuse(store, self.name, self.settings.numbers())
-            self._link(fuse)
-            # A default store that was replaced just before the link would otherwise stay ours.
-            if self._store is not None or _registry.default() is store:
-                break
-        if fuse.note_settings(self.settings.fingerprint()):
-            logger.warning(
-                "circuit %r: the breaker that came to this fuse before, in this process or another one, has other "
-                "settings than this one's %s; each decides by its own",
-                self.name, self.settings,
-            )  # fmt: skip
-        threshold = self.settings.numbers()["threshold"]
-        if threshold > store.failure_capacity:
-            logger.warning(
-                "circuit %r: threshold %d counts as %d, the failures that %s can count",
-                self.name, threshold, store.failure_capacity, store._called,
-            )  # fmt: skip
-        return fuse
-
-    def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError | None:
-        if self._is_shadow:
-            return None
-        state = State.of_code(code)
-        kind = CircuitIsolatedError if state is State.ISOLATED else CircuitOpenError
-        return kind(self.name, state, retry_after)
-
-    # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
-    _fall_back = staticmethod(_fallback.call)
-
-    def _transitioned(self, *made: *Made) -> None:
-        announce(transition((self.name, *made)), self._listener)
-
-    def _report(self, fault: BaseException) -> None:
-        self.faults += 1
-        if self.faults == 1:
-            logger.error(
-                "circuit %r: %s: %s, which no call is told of; later faults of this breaker are only counted",
-                self.name, type(fault).__qualname__, fault, exc_info=fault,
-            )  # fmt: skip
-
-    def _follow(self, begun: Any, permit: _core.Permit) -> Any:
-        followed = _follow.result(self, begun, permit)
-        if followed is not None:
-            return followed
-        self._ignore(permit)
-        if not self._told_awaitable:
-            self._told_awaitable = True
-            logger.warning(
-                "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
-                "count as ignored. Guard a coroutine function that awaits it, or use acall.",
-                self.name, type(begun).__qualname__,
-            )  # fmt: skip
-        return begun
-
 
 def _check_arguments(settings: object, on_transition: object, store: object) -> None:
     if settings is not None and not isinstance(settings, Settings):
@@ -357,12 +267,3 @@ def _check_arguments(settings: object, on_transition: object, store: object) -> 
         raise TypeError(f"on_transition must be callable or None, got {kind}: {shown(on_transition)}")
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {shown(store)}")
-
-
-def _check_capacity(settings: Settings, capacity: int) -> None:
-    threshold = settings.numbers()["threshold"]
-    if threshold > capacity:
-        raise ValueError(
-            f"threshold must be at most the store's capacity of {capacity} failures, got {threshold}; "
-            "give a store made with more, such as store=Store.shared(name, failures=...)"
-        )

@@ -1,0 +1,132 @@
+"""A breaker's hold on its fuse: where it is, and what the compiled part asks and tells the breaker meanwhile."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fuseboard import _core, _fallback, _follow, _registry
+from fuseboard._events import announce, logger
+from fuseboard._journal import Made, Transition, transition
+from fuseboard._settings import Settings
+from fuseboard._state import State
+from fuseboard._store import DEFAULT_FAILURES, Store
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
+
+
+class Hold(_core.Breaker):
+    """A fuse of a store, found when it is first needed, with the numbers to decide by."""
+
+    __slots__ = ("__dict__",)
+
+    faults: int
+    """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
+    logged."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        store: Store | None,
+        listener: Callable[[Transition], object] | None,
+        *,
+        is_shadow: bool,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._store = store
+        self._listener = listener
+        self._is_shadow = is_shadow
+        self._told_awaitable = False
+        self.faults = 0
+
+    @property
+    def name(self) -> str:
+        """The fuse."""
+        return self._name
+
+    @property
+    def settings(self) -> Settings:
+        """The numbers it decides by."""
+        return self._settings
+
+    def _take_hold(self) -> None:
+        # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
+        _check_capacity(self._settings, DEFAULT_FAILURES if self._store is None else self._store.failure_capacity)
+        if self._store is None:
+            _registry.follow_default(self)
+        else:
+            self._resolve()
+
+    def _fuse(self) -> _core.Fuse:
+        return self._linked() or self._resolve()
+
+    def _command(self, state: State) -> None:
+        made = self._fuse()._command_state(state.code)
+        if made is not None:
+            announce(transition((self.name, *made)), self._listener)
+
+    def _resolve(self) -> _core.Fuse:
+        """Finds the fuse and links to it, for the compiled part and for us."""
+        while True:
+            store = self._store or Store._default_for_a_call()
+            fuse = _core.Fuse(store, self.name, self.settings.numbers())
+            self._link(fuse)
+            # A default store that was replaced just before the link would otherwise stay ours.
+            if self._store is not None or _registry.default() is store:
+                break
+        if fuse.note_settings(self.settings.fingerprint()):
+            logger.warning(
+                "circuit %r: the breaker that came to this fuse before, in this process or another one, has other "
+                "settings than this one's %s; each decides by its own",
+                self.name, self.settings,
+            )  # fmt: skip
+        threshold = self.settings.numbers()["threshold"]
+        if threshold > store.failure_capacity:
+            logger.warning(
+                "circuit %r: threshold %d counts as %d, the failures that %s can count",
+                self.name, threshold, store.failure_capacity, store._called,
+            )  # fmt: skip
+        return fuse
+
+    def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError | None:
+        if self._is_shadow:
+            return None
+        state = State.of_code(code)
+        kind = CircuitIsolatedError if state is State.ISOLATED else CircuitOpenError
+        return kind(self.name, state, retry_after)
+
+    # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
+    _fall_back = staticmethod(_fallback.call)
+
+    def _transitioned(self, *made: *Made) -> None:
+        announce(transition((self.name, *made)), self._listener)
+
+    def _report(self, fault: BaseException) -> None:
+        self.faults += 1
+        if self.faults == 1:
+            logger.error(
+                "circuit %r: %s: %s, which no call is told of; later faults of this breaker are only counted",
+                self.name, type(fault).__qualname__, fault, exc_info=fault,
+            )  # fmt: skip
+
+    def _follow(self, begun: Any, permit: _core.Permit) -> Any:
+        followed = _follow.result(self, begun, permit)
+        if followed is not None:
+            return followed
+        self._ignore(permit)
+        if not self._told_awaitable:
+            self._told_awaitable = True
+            logger.warning(
+                "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
+                "count as ignored. Guard a coroutine function that awaits it, or use acall.",
+                self.name, type(begun).__qualname__,
+            )  # fmt: skip
+        return begun
+
+
+def _check_capacity(settings: Settings, capacity: int) -> None:
+    threshold = settings.numbers()["threshold"]
+    if threshold > capacity:
+        raise ValueError(
+            f"threshold must be at most the store's capacity of {capacity} failures, got {threshold}; "
+            "give a store made with more, such as store=Store.shared(name, failures=...)"
+        )
