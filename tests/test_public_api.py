@@ -42,6 +42,7 @@ SIGNATURES = {
     "CircuitBreaker.check": "(self)",
     "CircuitBreaker.disable": "(self)",
     "CircuitBreaker.explain": "(self)",
+    "CircuitBreaker.for_key": "(self, key)",
     "CircuitBreaker.isolate": "(self)",
     "CircuitBreaker.permit": "(self)",
     "CircuitBreaker.reset": "(self)",

@@ -8,6 +8,7 @@ from fuseboard import _core, _explain, _fallback, _follow, _tuning
 from fuseboard._checks import flag, shown
 from fuseboard._hold import Hold
 from fuseboard._journal import Transition
+from fuseboard._keys import keep, name_of
 from fuseboard._outcome import OpenFor, Which, classifier, judge, teller
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
@@ -91,12 +92,29 @@ class CircuitBreaker(Hold):
         _check_arguments(settings, on_transition, store)
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
         super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
-        self._is_failure = teller(classifier(name, failure_on, ignore), trip_if, open_for)
+        self._teller = lambda fuse: teller(classifier(fuse, failure_on, ignore), trip_if, open_for)
         self._fallback = _fallback.function(fallback)
         if failure_if is not None:
             self._failure_if = judge(failure_if)
             self._judge_results()
         self._take_hold()
+
+    def for_key(self, key: str | int) -> Self:
+        """The breaker of one of many alike, such as a tenant, a host or a shard: this one in all but its fuse.
+
+        Its fuse is ``name[key]``, such as ``payments[tenant-42]``; of long keys the name has the beginning and a hash.
+        Each has its own state: isolating this breaker, or resetting it, does nothing to those of its keys. The same key
+        mostly gives the same breaker, and always the same fuse. Give the store room for them all:
+        ``Store.shared(name, fuses=100_000)``.
+
+        Raises:
+            TypeError: the key is neither a str nor an int.
+            ValueError: the breaker's name leaves no room for the key; one of at most 181 bytes leaves room for any.
+        """
+        found = self._keyed.get(key)
+        if found is None:
+            found = keep(self._keyed, key, self._another(name_of(self.name, key)))
+        return found
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""

@@ -1,12 +1,13 @@
 """A breaker's hold on its fuse: where it is, and what the compiled part asks and tells the breaker meanwhile."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from fuseboard import _core, _fallback, _follow, _registry
 from fuseboard._events import announce, logger
 from fuseboard._journal import Made, Transition, transition
-from fuseboard._settings import Settings
+from fuseboard._outcome import Telling
+from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
@@ -17,6 +18,8 @@ class Hold(_core.Breaker):
 
     __slots__ = ("__dict__",)
 
+    _teller: Callable[[str], Callable[[BaseException], bool | Telling]]
+    """Makes, for a fuse's name, what says of an exception whether it is a failure."""
     faults: int
     """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
     logged."""
@@ -32,11 +35,11 @@ class Hold(_core.Breaker):
     ) -> None:
         self._name = name
         self._settings = settings
+        self._numbers = settings.numbers()
+        self._fingerprint = settings.fingerprint()
         self._store = store
         self._listener = listener
         self._is_shadow = is_shadow
-        self._told_awaitable = False
-        self.faults = 0
 
     @property
     def name(self) -> str:
@@ -48,9 +51,23 @@ class Hold(_core.Breaker):
         """The numbers it decides by."""
         return self._settings
 
+    def _another(self, name: str) -> Self:
+        """The same breaker for another fuse."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._name = name
+        if hasattr(self, "_failure_if"):
+            other._judge_results()
+        other._take_hold()
+        return other
+
     def _take_hold(self) -> None:
+        self._is_failure = self._teller(self._name)
+        self._keyed: dict[str | int, Self] = {}
+        self._told_awaitable = False
+        self.faults = 0
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
-        _check_capacity(self._settings, DEFAULT_FAILURES if self._store is None else self._store.failure_capacity)
+        _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store.failure_capacity)
         if self._store is None:
             _registry.follow_default(self)
         else:
@@ -68,18 +85,18 @@ class Hold(_core.Breaker):
         """Finds the fuse and links to it, for the compiled part and for us."""
         while True:
             store = self._store or Store._default_for_a_call()
-            fuse = _core.Fuse(store, self.name, self.settings.numbers())
+            fuse = _core.Fuse(store, self.name, self._numbers)
             self._link(fuse)
             # A default store that was replaced just before the link would otherwise stay ours.
             if self._store is not None or _registry.default() is store:
                 break
-        if fuse.note_settings(self.settings.fingerprint()):
+        if fuse.note_settings(self._fingerprint):
             logger.warning(
                 "circuit %r: the breaker that came to this fuse before, in this process or another one, has other "
                 "settings than this one's %s; each decides by its own",
                 self.name, self.settings,
             )  # fmt: skip
-        threshold = self.settings.numbers()["threshold"]
+        threshold = self._numbers["threshold"]
         if threshold > store.failure_capacity:
             logger.warning(
                 "circuit %r: threshold %d counts as %d, the failures that %s can count",
@@ -123,8 +140,8 @@ class Hold(_core.Breaker):
         return begun
 
 
-def _check_capacity(settings: Settings, capacity: int) -> None:
-    threshold = settings.numbers()["threshold"]
+def _check_capacity(numbers: Numbers, capacity: int) -> None:
+    threshold = numbers["threshold"]
     if threshold > capacity:
         raise ValueError(
             f"threshold must be at most the store's capacity of {capacity} failures, got {threshold}; "

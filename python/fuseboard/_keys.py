@@ -1,0 +1,54 @@
+"""Fuses by key: many alike, such as one for each tenant, host or shard, under one breaker's policy."""
+
+import contextlib
+import hashlib
+from typing import TypeVar
+
+from fuseboard._checks import shown
+
+T = TypeVar("T")
+
+NAME_MAX = 200
+"""Bytes of UTF-8 in a fuse's name."""
+KEPT = 16_384
+"""How many breakers of one are kept for the next time they are asked for."""
+_DIGEST_BYTES = 8
+MOST = NAME_MAX - len("[~]") - 2 * _DIGEST_BYTES
+"""Bytes in a breaker's name that leave room for any key."""
+
+
+def name_of(name: str, key: str | int) -> str:
+    """The fuse of a key: ``name[key]``. What a fuse's name has no room for is cut off and told apart by a hash.
+
+    Raises:
+        TypeError: the key is neither a str nor an int.
+        ValueError: the name leaves no room for a hash.
+    """
+    if isinstance(key, bool) or not isinstance(key, str | int):
+        raise TypeError(f"key must be a str or an int, got {type(key).__name__}: {shown(key)}")
+    written = str(key).encode(errors="backslashreplace")
+    room = NAME_MAX - len(name.encode()) - len("[]")
+    if len(written) > room:
+        digest = hashlib.blake2b(written, digest_size=_DIGEST_BYTES).hexdigest()
+        begins = room - len(digest) - len("~")
+        if begins < 0:
+            raise ValueError(
+                f"a breaker whose keys are as long as {shown(key)} needs a name of at most {MOST} bytes, got "
+                f"{len(name.encode())}: {shown(name)}"
+            )
+        # Perhaps in the middle of a character, of which nothing is left then.
+        begin = written[:begins].decode(errors="ignore")
+        return f"{name}[{begin}~{digest}]"
+    return f"{name}[{written.decode()}]"
+
+
+def keep(kept: dict[str | int, T], key: str | int, made: T) -> T:
+    """Keeps what was made for a key, unless another thread came first; what is kept for it then.
+
+    Of all that was made the latest :data:`KEPT` are kept, so that keys without end need no memory without end.
+    """
+    made = kept.setdefault(key, made)
+    if len(kept) > KEPT:
+        with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it, and drops one itself
+            kept.pop(next(iter(kept)), None)
+    return made
