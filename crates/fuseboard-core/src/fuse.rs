@@ -224,14 +224,14 @@ impl<'a> Fuse<'a> {
                     let trips = |entry| if reaches(entry) { Some(Cause::Threshold) } else { other() };
                     self.append(seen, now_us, trips).map(|(_, effect)| effect)
                 }
-                State::HalfOpen if !counted => {
-                    match self.count_failed_probe(policy, permit) {
-                        Some(true) => counted = true,
-                        Some(false) => return Effect::Counted,
-                        None => return Effect::Late,
+                State::HalfOpen if !counted => match self.count_failed_probe(policy, permit) {
+                    Some(true) => {
+                        counted = true;
+                        continue;
                     }
-                    self.transit(seen, State::Open, now_us, Cause::ProbeFailed).map(Effect::Changed)
-                }
+                    Some(false) => return Effect::Counted,
+                    None => return Effect::Late,
+                },
                 State::HalfOpen => self.transit(seen, State::Open, now_us, Cause::ProbeFailed).map(Effect::Changed),
                 _ => return Effect::Counted,
             };
