@@ -30,7 +30,9 @@ QUICK = {
 }
 # The first kind starts interpreters elsewhere, where mutmut does not find what it is to do.
 TESTS = ["tests/unit", "tests/contract", "tests/regressions"]
-SETTINGS = ["-p", "no:cacheprovider", "--ignore-glob=*/test_pytest_plugin*.py", "--ignore-glob=*/test_store_folder.py"]
+# Counts what the collector finds, of which mutmut makes some.
+DESELECT = "--deselect=tests/unit/test_fallback.py::test_a_rejected_call_with_a_fallback_leaves_nothing_behind"
+SETTINGS = ["-p", "no:cacheprovider", "--ignore-glob=*/test_pytest_plugin*.py", "--ignore-glob=*/test_store_folder.py", DESELECT]
 JUDGE = [
     "--rootdir=.",
     "-q",
