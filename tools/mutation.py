@@ -32,7 +32,8 @@ QUICK = {
 TESTS = ["tests/unit", "tests/contract", "tests/regressions"]
 # Counts what the collector finds, of which mutmut makes some.
 DESELECT = "--deselect=tests/unit/test_fallback.py::test_a_rejected_call_with_a_fallback_leaves_nothing_behind"
-SETTINGS = ["-p", "no:cacheprovider", "--ignore-glob=*/test_pytest_plugin*.py", "--ignore-glob=*/test_store_folder.py", DESELECT]
+IGNORE = ["--ignore-glob=*/test_pytest_plugin*.py", "--ignore-glob=*/test_store_folder.py"]
+SETTINGS = ["-p", "no:cacheprovider", *IGNORE, DESELECT]
 JUDGE = [
     "--rootdir=.",
     "-q",
@@ -111,7 +112,7 @@ def mutants(path: Path) -> list[str]:
 
     def uncast(function: str) -> str:
         first, last = spans[function]
-        return re.sub(r'\bcast\((None|"\w+"),', "cast(", "\n".join(lines[first - 1 : last])).replace(function, "")
+        return re.sub(r'\bcast\((None|"[^"]*"),', "cast(", "\n".join(lines[first - 1 : last])).replace(function, "")
 
     functions = {name: name.rpartition(".")[2] for name in names}
     originals = {name: f"{function.rpartition('__mutmut_')[0]}__mutmut_orig" for name, function in functions.items()}

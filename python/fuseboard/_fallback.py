@@ -83,7 +83,7 @@ async def acall(
 
 def _is(fallback: Callable[..., Any], *kinds: Callable[[object], bool]) -> bool:
     """Whether a function, or the method that makes an object callable, is of one of these kinds."""
-    called = getattr(type(fallback), "__call__", None)  # noqa: B004 - not whether it is callable, but what is called
+    called = type(fallback).__call__
     return any(is_kind(fallback) or is_kind(called) for is_kind in kinds)
 
 

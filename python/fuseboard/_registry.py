@@ -57,4 +57,4 @@ def replace_default(store: _core.Store | None) -> _core.Store | None:
 def follow_default(breaker: _core.Breaker) -> None:
     """Makes a breaker look its store up again whenever the default one is replaced, for as long as it lives."""
     key = id(breaker)
-    _followers[key] = weakref.ref(breaker, lambda _: _followers.pop(key, None))
+    _followers[key] = weakref.ref(breaker, lambda _: _followers.pop(key))

@@ -51,9 +51,9 @@ def test_what_names_no_exceptions_is_refused(which: str) -> None:
 def test_a_threshold_above_the_stores_capacity_is_refused(store: Store) -> None:
     """What cannot be counted cannot be reached: the message says what to do."""
     CircuitBreaker("db", threshold=32, store=store)
-    with pytest.raises(
-        ValueError, match=r"^threshold must be at most the store's capacity of 32 failures, got 33; give "
-    ):
+    message = "threshold must be at most the store's capacity of 32 failures, got 33; "
+    message += "give a store made with more, such as store=Store.shared(name, failures=...)"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         CircuitBreaker("db", threshold=33, store=store)
 
 

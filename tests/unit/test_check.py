@@ -101,12 +101,15 @@ def test_check_has_no_fallback(store: Store) -> None:
     assert answer(breaker) is not None
 
 
-def test_check_passes_where_the_fuse_cannot_be_had(breaker: CircuitBreaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Goal 1: a call would go on unguarded."""
+def test_check_passes_where_the_fuse_cannot_be_had(
+    breaker: CircuitBreaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Goal 1: a call would go on unguarded. The log says why."""
     force_state(breaker, State.OPEN)
     breaker._link(None)
     monkeypatch.setattr(breaker, "_resolve", boom)
     breaker.check()
     assert 1 == breaker.faults
+    assert caplog.messages[-1].startswith("circuit 'db': BoomError: ")
     with pytest.raises(BoomError):
         breaker._resolve()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -174,5 +175,6 @@ def test_a_result_of_an_unguarded_call_is_not_asked_about(store: Store, monkeypa
 @pytest.mark.parametrize("wrong", [500, "bad", later])
 def test_what_is_no_predicate_is_refused(wrong: object) -> None:
     """A coroutine function is always true, so every call would fail."""
-    with pytest.raises(TypeError, match="failure_if must be a plain function of a result, or None"):
+    message = f"failure_if must be a plain function of a result, or None, got {wrong!r}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         CircuitBreaker("db", failure_if=wrong)  # type: ignore[arg-type]

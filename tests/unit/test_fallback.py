@@ -4,12 +4,14 @@ import asyncio
 import functools
 import gc
 import inspect
+import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
 import pytest
 
 from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, State, Store
+from fuseboard._settings import shown
 from fuseboard.testing import Clock, force_state
 from helpers import BoomError, boom, trip, wait_for_probe
 
@@ -286,28 +288,28 @@ class Answer:
 
 
 @pytest.mark.parametrize(
-    ("function", "fallback"),
+    ("function", "fallback", "demand"),
     [
-        (echo, aseen),
-        (echo, functools.partial(aseen, key=1)),
-        (echo, Answer()),
-        (numbers, 7),
-        (numbers, aseen),
-        (numbers, amore),
-        (anumbers, 7),
-        (anumbers, aseen),
-        (anumbers, more),
+        (echo, aseen, "a value or a plain function"),
+        (echo, functools.partial(aseen, key=1), "a value or a plain function"),
+        (echo, Answer(), "a value or a plain function"),
+        (numbers, 7, "a generator function"),
+        (numbers, aseen, "a generator function"),
+        (numbers, amore, "a generator function"),
+        (anumbers, 7, "an asynchronous generator function"),
+        (anumbers, aseen, "an asynchronous generator function"),
+        (anumbers, more, "an asynchronous generator function"),
     ],
 )
 def test_a_fallback_that_cannot_stand_in_is_refused_when_decorating(
-    store: Store, function: Callable[..., Any], fallback: object
+    store: Store, function: Callable[..., Any], fallback: object, demand: str
 ) -> None:
-    """The message says of which function, and what would do."""
+    """The message says of which function, what would do, and what was given."""
+    message = f"the fallback of {shown(function)} must be {demand}, got {shown(fallback)}"
     breaker = CircuitBreaker("db", fallback=fallback, store=store)
-    with pytest.raises(TypeError, match=rf"fallback of <function {function.__name__} .* must be"):
-        breaker(function)
-    with pytest.raises(TypeError, match="must be"):
-        breaker.with_fallback(fallback)(function)
+    for decorate in (breaker, breaker.with_fallback(fallback)):
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            decorate(function)
 
 
 def test_call_refuses_such_a_fallback_before_it_is_needed(store: Store) -> None:
@@ -317,9 +319,10 @@ def test_call_refuses_such_a_fallback_before_it_is_needed(store: Store) -> None:
 
 
 def test_a_coroutine_is_no_fallback() -> None:
-    """It could be awaited once only."""
+    """It could be awaited once only; the message shows it and says what to give instead."""
     coroutine = aecho()
-    with pytest.raises(TypeError, match="awaited only once"):
+    message = f"got {shown(coroutine)}, which can be awaited only once; give the function that makes it"
+    with pytest.raises(TypeError, match=f"{re.escape(message)}$"):
         CircuitBreaker("db", fallback=coroutine)
     coroutine.close()
 

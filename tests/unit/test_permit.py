@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import gc
+import inspect
 import threading
 import warnings
 from collections.abc import Callable
@@ -169,11 +170,23 @@ def test_a_permit_that_is_thrown_away_gives_its_lease_back_and_warns_once(
     before = counts(breaker)
     permit = breaker.permit()
     assert rejection(breaker) is not None
-    with pytest.warns(ResourceWarning, match="<Permit of <CircuitBreaker 'db'>> was thrown away") as caught:
+    with pytest.warns(ResourceWarning) as caught:
         del permit
     assert (1, before) == (len(caught), counts(breaker))
     breaker.permit().success()
     assert State.CLOSED is breaker.state
+
+
+def test_the_warning_says_what_was_forgotten_and_blames_nobody_elses_line(breaker: CircuitBreaker) -> None:
+    """What lets go of a permit may be any line, the collector's turn; its source says where it was made."""
+    with pytest.warns(ResourceWarning) as caught:
+        breaker.permit()
+    (warning,) = caught
+    assert (
+        "<Permit of <CircuitBreaker 'db'>> was thrown away without an outcome: "
+        "call success(), failure() or ignore(), or use it in a with statement"
+    ) == str(warning.message)
+    assert (inspect.getfile(Permit), True) == (warning.filename, isinstance(warning.source, Permit))
 
 
 def test_a_closed_fuses_permit_that_is_thrown_away_warns_too(breaker: CircuitBreaker) -> None:

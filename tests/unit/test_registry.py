@@ -3,6 +3,8 @@
 import gc
 import threading
 import weakref
+from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
@@ -80,3 +82,32 @@ def test_a_breaker_that_is_gone_leaves_nothing_behind() -> None:
     del breakers
     gc.collect()
     assert before == _registry._followers
+
+
+def test_a_class_of_stores_never_gets_another_ones_store(folder: Path) -> None:
+    """Also where another thread opens one of the same name in the meantime."""
+
+    class Shop(Store):
+        @classmethod
+        def _open(cls, *arguments: Any, **more: Any) -> Self:
+            rival.append(Store.shared("shop"))
+            return super()._open(*arguments, **more)
+
+    rival: list[Store] = []
+    store = Shop.shared("shop")
+    assert (Shop, [Store]) == (type(store), [type(other) for other in rival])
+    assert rival == [_registry.shared["shop", str(folder)]]
+
+
+def test_threads_may_close_one_store_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No error, although another one takes it out of the registry just before this one does."""
+
+    class Raced(dict[Any, Any]):
+        def get(self, key: object, default: object = None) -> Any:
+            return self.pop(key, default)
+
+    store = Store.shared("shop")
+    key = ("shop", str(folder))
+    monkeypatch.setattr(_registry, "shared", Raced({key: store}))
+    store.close()
+    assert key not in _registry.shared
