@@ -238,7 +238,7 @@ def from_plain(data: object) -> Policy:
         policies = tuple(from_plain(member) for member in data)
         return policies[0] if len(policies) == 1 else AnyOf(policies)
     if isinstance(data, Mapping):
-        values: dict[str, Any] = {name: None if value == "none" else value for name, value in data.items()}
+        values = _without_words(data)
         for make, key in ((FailureRate, "failure_rate"), (SlowRate, "slow_rate"), (Failures, "threshold")):
             if key in values:
                 return make(**values)
@@ -246,6 +246,24 @@ def from_plain(data: object) -> Policy:
         "policy must be a table with threshold, failure_rate or slow_rate, or a list of such tables, "
         f"got {type(data).__name__}: {shown(data)}"
     )
+
+
+def from_words(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with None for the word, and a policy for its table.
+
+    Raises:
+        TypeError: as :func:`from_plain` does.
+        ValueError: as :func:`from_plain` does.
+    """
+    values = _without_words(data)
+    if values.get("policy") is not None:
+        values["policy"] = from_plain(values["policy"])
+    return values
+
+
+def _without_words(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data, which has no None, with None for the word."""
+    return {name: None if value == "none" else value for name, value in data.items()}
 
 
 def percent(rate: float) -> str:

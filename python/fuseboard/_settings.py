@@ -130,10 +130,7 @@ class Settings:
         unknown = [name for name in mapping if name not in known]
         if unknown:
             raise ValueError(f"there is no setting {shown(unknown[0])}; there are {', '.join(known)}")
-        values: dict[str, Any] = {name: None if value == "none" else value for name, value in mapping.items()}
-        if values.get("policy") is not None:
-            values["policy"] = _policies.from_plain(values["policy"])
-        return cls(**values)
+        return cls(**_policies.from_words(mapping))
 
     @property
     def policies(self) -> tuple[Policy, ...]:

@@ -5,11 +5,12 @@ import difflib
 import os
 import re
 import tomllib
-from typing import Any
 
+from fuseboard import _policies
 from fuseboard._checks import shown
 from fuseboard._settings import Changes, Settings
 
+_DEFAULTS = Settings()
 _NAMES = [field.name for field in dataclasses.fields(Settings)]
 
 
@@ -36,27 +37,28 @@ def from_environment(fuse: str, settings: Settings) -> Settings:
     """Settings with those changed that the environment has: values as in TOML, or bare words.
 
     Raises:
-        TypeError: a variable holds a value of the wrong type; the message names the variable.
-        ValueError: a variable holds a value out of range.
+        TypeError: a variable holds a value of the wrong type; the message names the variables.
+        ValueError: a variable holds a value out of range, or one that does not go with the others.
     """
     found = {name: variable(fuse, name) for name in _NAMES if variable(fuse, name) in os.environ}
-    for name, source in found.items():
-        text = os.environ[source]
-        try:
-            settings = dataclasses.replace(settings, **_value(name, text))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"environment variable {source}={shown(text)}: {error}") from None
-    return settings
-
-
-def _value(name: str, text: str) -> dict[str, Any]:
+    if not found:
+        return settings
+    texts = {name: os.environ[source] for name, source in found.items()}
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        # All at once: two of them may make sense together only.
+        values = _policies.from_words({name: _parsed(text) for name, text in texts.items()})
+        if "policy" in values:
+            # Instead of the count that the code may have given.
+            values = {"threshold": _DEFAULTS.threshold, "window": _DEFAULTS.window} | values
+        return dataclasses.replace(settings, **values)
+    except (TypeError, ValueError) as error:
+        sources = ", ".join(f"{source}={shown(texts[name])}" for name, source in found.items())
+        variables = "variable" if len(found) == 1 else "variables"
+        raise type(error)(f"environment {variables} {sources}: {error}") from None
+
+
+def _parsed(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()
-    parsed = Settings.from_mapping({name: value})
-    values = {name: getattr(parsed, name)}
-    if name == "policy":
-        # Instead of the count that the code may have given.
-        values |= {"threshold": parsed.threshold, "window": parsed.window}
-    return values
+        return text.strip()

@@ -79,6 +79,32 @@ def test_a_policy_of_the_environment_stands_instead_of_the_codes_count(monkeypat
     assert SlowRate(0.5, slow_after=1) == CircuitBreaker("db", threshold=50, window=1).settings.policy
 
 
+def test_variables_are_judged_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what the code says and each other, not beside the defaults; all are named if they disagree."""
+    monkeypatch.setenv("FUSEBOARD_DB_MAX_RESET_TIMEOUT", "20")
+    assert 20 == CircuitBreaker("db", reset_timeout=5).settings.max_reset_timeout
+    monkeypatch.setenv("FUSEBOARD_DB_RESET_TIMEOUT", "15")
+    tuned = CircuitBreaker("db", reset_timeout=5, max_reset_timeout=10).settings
+    assert (15, 20) == (tuned.reset_timeout, tuned.max_reset_timeout)
+    monkeypatch.setenv("FUSEBOARD_DB_RESET_TIMEOUT", "25")
+    named = (
+        r"^environment variables FUSEBOARD_DB_RESET_TIMEOUT='25', FUSEBOARD_DB_MAX_RESET_TIMEOUT='20': "
+        r"max_reset_timeout must be at least reset_timeout \(25\), got 20$"
+    )
+    with pytest.raises(ValueError, match=named):
+        CircuitBreaker("db")
+
+
+def test_a_count_of_the_environment_is_not_dropped_for_its_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sets both must see that only one can count; with the policy ``none`` it is the count."""
+    monkeypatch.setenv("FUSEBOARD_DB_THRESHOLD", "7")
+    monkeypatch.setenv("FUSEBOARD_DB_POLICY", "{failure_rate = 0.5}")
+    with pytest.raises(ValueError, match=r"^environment variables FUSEBOARD_DB_THRESHOLD='7', FUSEBOARD_DB_POLICY="):
+        CircuitBreaker("db")
+    monkeypatch.setenv("FUSEBOARD_DB_POLICY", "none")
+    assert Settings(threshold=7) == CircuitBreaker("db", policy=FailureRate(0.5)).settings
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "error", "message"),
     [
