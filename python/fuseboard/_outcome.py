@@ -84,35 +84,37 @@ def teller(
 ) -> Callable[[BaseException], bool | Telling]:
     """A classifier that says more of a failure: whether the fuse is to open at once, and for how long.
 
+    Of a group the members are asked, as for failures: it demands what one of them demands, for the longest time that
+    one of them asks for.
+
     Raises:
         TypeError: ``trip_if`` or ``open_for`` is of the wrong type.
     """
     demands = _matcher("trip_if", trip_if)
-    if open_for is not None and not callable(open_for):
+    if open_for is not None and (not callable(open_for) or inspect.iscoroutinefunction(open_for)):
         raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
 
     def tell(error: BaseException) -> bool | Telling:
+        if isinstance(error, BaseExceptionGroup):
+            return _of_group(list(map(tell, error.exceptions)))
         if isinstance(error, TripError):
             return True, _asked_us(error.retry_after)
         if not is_failure(error):
             return False
         return bool(demands(error)), _asked_us(open_for(error) if open_for else None)
 
-    return is_failure_or_trip(is_failure) if trip_if == () and open_for is None else tell
-
-
-def is_failure_or_trip(is_failure: Callable[[BaseException], bool]) -> Callable[[BaseException], bool | Telling]:
-    """A classifier for which only a :class:`TripError` says more."""
-
-    def tell(error: BaseException) -> bool | Telling:
-        return (True, _asked_us(error.retry_after)) if isinstance(error, TripError) else is_failure(error)
-
     return tell
 
 
+def _of_group(members: list[bool | Telling]) -> bool | Telling:
+    """What is told of a group whose members are told so."""
+    told = [member for member in members if isinstance(member, tuple)]
+    return bool(told) and (any(demands for demands, _ in told), max(asked for _, asked in told))
+
+
 def _asked_us(seconds: Seconds | None) -> int:
-    """The time that a call asks for; a hint of 0 or less asks for nothing, and one too long for the longest."""
+    """The time that a call asks for; 0 or less, or NaN, asks for nothing, and one too long for the longest."""
     if seconds is None:
         return 0
-    value = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
-    return round(min(max(float(value), 0.0), MAX_SECONDS) * 1_000_000)
+    value = float(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    return round(min(value, MAX_SECONDS) * 1_000_000) if value > 0 else 0  # nor is NaN

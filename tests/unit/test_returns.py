@@ -1,5 +1,6 @@
 """How a fuse comes back, and what a call can do about it: growing times, ramps, demands, hints, shadows."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -123,7 +124,47 @@ def test_a_trip_error_opens_the_fuse_for_as_long_as_it_says(store: Store) -> Non
     assert 90 == wait_of(breaker)
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(None, 30), (5, 30), (0, 30), (-1, 30), (60, 60), (1e9, 120)])
+@pytest.mark.parametrize(
+    ("members", "cause"),
+    [
+        ([TripError("no")], Cause.DEMANDED),
+        ([OSError(), PermissionError()], Cause.DEMANDED),
+        ([asyncio.CancelledError(), ExceptionGroup("", [TripError("no", 5)])], Cause.DEMANDED),
+        ([OSError()], None),
+    ],
+)
+def test_a_group_demands_what_its_members_demand(
+    store: Store, members: list[BaseException], cause: Cause | None
+) -> None:
+    """R10, R22: what a task of a ``TaskGroup`` raises comes out in a group."""
+    breaker = CircuitBreaker("db", store=store, trip_if=PermissionError)
+    fail(breaker, BaseExceptionGroup("", members))
+    assert cause is (store.journal()[-1].cause if store.journal() else None)
+
+
+def test_a_group_asks_for_the_longest_time_of_its_members(store: Store) -> None:
+    """R10, R24: ``open_for`` is asked of the members; those that are ignored are not asked."""
+    breaker = CircuitBreaker(
+        "db", store=store, threshold=1, ignore=KeyError, open_for=lambda error: error.args[0] if error.args else None
+    )
+    fail(breaker, ExceptionGroup("", [OSError(50), OSError(), OSError(70), KeyError(90)]))
+    assert 70 == wait_of(breaker)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("retry_after", [NAN, timedelta(-1)])
+def test_a_demand_stands_whatever_its_hint(store: Store, retry_after: float | timedelta) -> None:
+    """A server that answers ``Retry-After: nan`` does not keep the fuse closed."""
+    breaker = CircuitBreaker("db", store=store, reset_timeout=30)
+    fail(breaker, TripError("no", retry_after))
+    assert 30 == wait_of(breaker)
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"), [(None, 30), (5, 30), (0, 30), (-1, 30), (NAN, 30), (60, 60), (1e9, 120), (float("inf"), 120)]
+)
 def test_a_servers_hint_sets_the_open_time_within_bounds(store: Store, asked: float | None, waits: float) -> None:
     """``open_for``: not shorter than ``reset_timeout``, not longer than ``max_reset_timeout``."""
     breaker = CircuitBreaker(
@@ -175,6 +216,7 @@ def test_a_shadow_decides_and_never_rejects(clock: Clock, store: Store) -> None:
             "^trip_if must be an exception class, a tuple of them, or a predicate, got int: 5$",
         ),
         ({"open_for": 5}, TypeError, "^open_for must be a function or None, got int: 5$"),
+        ({"open_for": asyncio.sleep}, TypeError, "^open_for must be a function or None, got function: <function sleep"),
         ({"settings": {}}, TypeError, "^settings must be Settings or None, got dict: {}$"),
         (
             {"treshold": 5},
