@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from fuseboard._policies import Failures, percent, seconds
 from fuseboard._policies import numbers as rate_numbers
-from fuseboard._policies import percent, seconds
 from fuseboard._settings import Settings
+
+_DEFAULTS = Settings()
 
 
 def words(settings: Settings, *, is_shadow: bool) -> str:
@@ -14,8 +16,11 @@ def words(settings: Settings, *, is_shadow: bool) -> str:
 
 def _opening(settings: Settings, *, is_shadow: bool) -> Iterator[str]:
     for policy in settings.policies:
-        yield f"Opens after {policy}."
-    if not settings.clear_on_success:
+        if settings.clear_on_success or not isinstance(policy, Failures):
+            yield f"Opens after {policy}."
+            continue
+        # With successes in between they are not in a row.
+        yield f"Opens after {policy}.".replace("in a row", "since it closed")
         yield "A success takes no failure away."
     numbers = settings.numbers()
     stays = f"Stays open for {seconds(settings.reset_timeout)}"
@@ -59,8 +64,11 @@ def _warnings(settings: Settings) -> Iterator[str]:
     for policy in settings.policies:
         rate = rate_numbers(policy)
         if rate is not None and rate[3] > numbers["probe_us"]:
-            yield f"Warning: a probe is given up before it can be slow by {policy}; make probe_timeout longer."
+            times = f"after {_probe_time(settings)}, and slow is {rate[3] / 1e6:g} s"
+            yield f"Warning: a probe is given up before it can be slow, {times}; make probe_timeout longer."
     if numbers["ramp_us"] and settings.ramp_from == 1:
         yield "Warning: the ramp does nothing, as all calls pass at first."
+    if settings.ramp is None and settings.ramp_from != _DEFAULTS.ramp_from:
+        yield "Warning: ramp_from does nothing without a ramp."
     if settings.multiplier > 1 and numbers["longest_us"] == numbers["reset_us"]:
         yield "Warning: the open time never grows, as max_reset_timeout is reset_timeout."

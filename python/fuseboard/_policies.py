@@ -70,9 +70,10 @@ class Failures(Policy):
         return _EVER_US if self.window is None else microseconds("window", self.window)
 
     def __str__(self) -> str:
-        if self.window is None:
-            return f"{self.threshold} failures in a row"
-        return f"{self.threshold} failures in {seconds(self.window)}"
+        if self.threshold == 1:
+            return "a failure"
+        span = "in a row" if self.window is None else f"in {seconds(self.window)}"
+        return f"{self.threshold} failures {span}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ class SlowRate(_Rate):
         return self._numbers(share("slow_rate", self.slow_rate, least=1e-6), slow_us)
 
     def __str__(self) -> str:
-        return f"{percent(self.slow_rate)} that take {seconds(self.slow_after)} {self._among()}"
+        return f"{percent(self.slow_rate)} slow calls, of {seconds(self.slow_after)} or more, {self._among()}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,12 +187,14 @@ class AnyOf(Policy):
         policies: they, each of another kind.
 
     Raises:
-        ValueError: two are of one kind.
+        ValueError: two are of one kind, or there is none.
     """
 
     policies: tuple[Policy, ...]
 
     def __post_init__(self) -> None:
+        if not self.policies:
+            raise ValueError("policies must name at least one policy, got (): the breaker would never open")
         kinds = [kind(policy) for policy in self.policies]
         for policy, its_kind in zip(self.policies, kinds, strict=True):
             if kinds.count(its_kind) > 1:

@@ -205,6 +205,7 @@ def test_a_tally_without_calls_has_the_rate_0() -> None:
         (lambda: Failures(1, 0), ValueError, "^window must be from"),
         (lambda: Failures(1) | Failures(2), ValueError, "^a breaker takes one policy of a kind, got another Failures"),
         (lambda: FailureRate(1) | (SlowRate(1, slow_after=1) | FailureRate(0.1)), ValueError, "^a breaker takes one"),
+        (lambda: AnyOf(()), ValueError, r"^policies must name at least one policy, got \(\): the breaker would never"),
         (lambda: Failures(1) | 5, TypeError, "unsupported operand"),
         (lambda: Settings(policy=5), TypeError, "^policy must be Failures, FailureRate, SlowRate, several"),
         (lambda: Settings(policy=Policy()), TypeError, "^policy must be Failures"),
