@@ -181,7 +181,10 @@ def test_a_breaker_says_what_opens_it(settings: dict[str, object], opens: str) -
     ("settings", "warning"),
     [
         ({"half_open_timeout": 30}, "Warning: a probe may take longer than the fuse may be half-open"),
-        ({"policy": SlowRate(1, slow_after=31)}, "Warning: a probe is given up before it can be slow, after 30 s, and slow is 31 s; "),
+        (
+            {"policy": SlowRate(1, slow_after=31)},
+            "Warning: a probe is given up before it can be slow, after 30 s, and slow is 31 s; ",
+        ),
         ({"ramp_from": 0.5}, "Warning: ramp_from does nothing without a ramp."),
         ({"ramp": 5, "ramp_from": 1}, "Warning: the ramp does nothing"),
         ({"multiplier": 2, "max_reset_timeout": 30}, "Warning: the open time never grows"),
