@@ -2,11 +2,14 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from fuseboard import CircuitBreaker, Settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,11 +32,40 @@ def run(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 
+def outputs(text: str) -> list[tuple[str, str]]:
+    """The Python blocks of a page behind which their output stands, and that."""
+    return re.findall(r"^```python\n((?:(?!^```).)*?)^```\n\n```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_the_docs_runs(block: str, tmp_path: Path) -> None:
     """What the docs show is what happens."""
     done = run(block, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_output_in_the_docs_is_what_comes_out(page: Path, tmp_path: Path) -> None:
+    """A block without a language behind a Python block is what that prints."""
+    for block, printed in outputs(page.read_text()):
+        assert printed == run(block, tmp_path).stdout
+
+
+def test_output_is_found() -> None:
+    """Negative control: there are such blocks, and only those right behind a Python block are taken."""
+    assert 3 <= sum(len(outputs(page.read_text())) for page in PAGES)
+    assert [("a\n", "b\n")] == outputs("```python\na\n```\n\n```\nb\n```\n\n```python\nc\n```\nd\n```\ne\n```\n")
+
+
+def test_variables_in_the_docs_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page on tuning tells operators to write."""
+    text = (ROOT / "docs/how-to/tuning.md").read_text()
+    found = [word.split("=", 1) for word in shlex.split(text.split("```sh\n")[1].split("```")[0])]
+    assert 3 <= len(found)
+    for name, value in found:
+        with monkeypatch.context() as only:
+            only.setenv(name, value)
+            assert CircuitBreaker("payments-db").settings != Settings()
 
 
 def test_a_block_that_fails_is_seen(tmp_path: Path) -> None:
