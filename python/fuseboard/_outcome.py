@@ -98,7 +98,7 @@ def teller(
         if isinstance(error, BaseExceptionGroup):
             return _of_group(list(map(tell, error.exceptions)))
         if isinstance(error, TripError):
-            return True, _asked_us(error.retry_after)
+            return True, _hinted_us(error.retry_after)
         if not is_failure(error):
             return False
         return bool(demands(error)), _asked_us(open_for(error) if open_for else None)
@@ -118,3 +118,11 @@ def _asked_us(seconds: Seconds | None) -> int:
         return 0
     value = float(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
     return round(min(value, MAX_SECONDS) * 1_000_000) if value > 0 else 0  # nor is NaN
+
+
+def _hinted_us(seconds: Seconds | None) -> int:
+    """The same; what is no time asks for nothing, so that the demand it came with stands."""
+    try:
+        return _asked_us(seconds)
+    except (TypeError, ValueError):
+        return 0

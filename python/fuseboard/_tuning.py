@@ -5,6 +5,7 @@ import difflib
 import os
 import re
 import tomllib
+from typing import Any
 
 from fuseboard import _policies
 from fuseboard._checks import shown
@@ -25,7 +26,7 @@ def changed(settings: Settings, changes: Changes) -> Settings:
             near = difflib.get_close_matches(name, _NAMES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(_NAMES)}"
             raise TypeError(f"CircuitBreaker() got an unexpected keyword argument {name!r}{hint}")
-    return dataclasses.replace(settings, **changes) if changes else settings
+    return _replaced(settings, dict(changes))
 
 
 def variable(fuse: str, setting: str) -> str:
@@ -46,15 +47,18 @@ def from_environment(fuse: str, settings: Settings) -> Settings:
     texts = {name: os.environ[source] for name, source in found.items()}
     try:
         # All at once: two of them may make sense together only.
-        values = _policies.from_words({name: _parsed(text) for name, text in texts.items()})
-        if "policy" in values:
-            # Instead of the count that the code may have given.
-            values = {"threshold": _DEFAULTS.threshold, "window": _DEFAULTS.window} | values
-        return dataclasses.replace(settings, **values)
+        return _replaced(settings, _policies.from_words({name: _parsed(text) for name, text in texts.items()}))
     except (TypeError, ValueError) as error:
         sources = ", ".join(f"{source}={shown(texts[name])}" for name, source in found.items())
         variables = "variable" if len(found) == 1 else "variables"
         raise type(error)(f"environment {variables} {sources}: {error}") from None
+
+
+def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:
+    if values.get("policy") is not None:
+        # Instead of the count that there may be, and not beside it.
+        values = {"threshold": _DEFAULTS.threshold, "window": _DEFAULTS.window} | values
+    return dataclasses.replace(settings, **values)
 
 
 def _parsed(text: str) -> object:

@@ -194,3 +194,12 @@ def test_a_breaker_warns_of_what_can_never_be(settings: dict[str, object], warni
     """In the same words."""
     assert CircuitBreaker("db", **settings).explain().splitlines()[-1].startswith(warning)
     assert "Warning" not in CircuitBreaker("db").explain()
+
+
+def test_a_policy_takes_the_place_of_the_count_of_the_house() -> None:
+    """What is said by name counts instead of the settings to start from, as a whole."""
+    house = Settings(threshold=20, window=60, reset_timeout=7)
+    breaker = CircuitBreaker("db", settings=house, policy=FailureRate(0.5, window=30))
+    assert breaker.settings == Settings(policy=FailureRate(0.5, window=30), reset_timeout=7)
+    with pytest.raises(ValueError, match="do nothing beside a policy"):
+        CircuitBreaker("db", settings=house, policy=FailureRate(0.5, window=30), threshold=3)
