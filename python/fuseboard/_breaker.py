@@ -9,7 +9,7 @@ from fuseboard._checks import flag, shown
 from fuseboard._hold import Hold
 from fuseboard._journal import Transition
 from fuseboard._keys import keep, name_of
-from fuseboard._outcome import OpenFor, Which, classifier, judge, teller
+from fuseboard._outcome import OpenFor, Which, judge, teller
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
 from fuseboard._settings import Changes, Settings
@@ -92,7 +92,7 @@ class CircuitBreaker(Hold):
         _check_arguments(settings, on_transition, store)
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
         super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
-        self._teller = lambda fuse: teller(classifier(fuse, failure_on, ignore), trip_if, open_for)
+        self._teller = lambda fuse: teller(fuse, failure_on, ignore, trip_if, open_for)
         self._fallback = _fallback.function(fallback)
         if failure_if is not None:
             self._failure_if = judge(failure_if)

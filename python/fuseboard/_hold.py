@@ -18,7 +18,7 @@ class Hold(_core.Breaker):
 
     __slots__ = ("__dict__",)
 
-    _teller: Callable[[str], Callable[[BaseException], bool | Telling]]
+    _teller: Callable[[str], Callable[[BaseException], Telling]]
     """Makes, for a fuse's name, what says of an exception whether it is a failure."""
     faults: int
     """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is

@@ -14,8 +14,9 @@ Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Calla
 
 OpenFor: TypeAlias = Callable[[BaseException], Seconds | None]
 """How long a failed call asks the fuse to stay open; None if it does not ask."""
-Telling: TypeAlias = tuple[bool, int]
-"""Of a failed call: whether the fuse is to open at once, and for how many microseconds it asks, 0 for none."""
+Telling: TypeAlias = bool | type[BaseException] | tuple[bool, int]
+"""What an exception means: whether it is a failure; its class, if each of that class is one; or, of a failure that says
+more, whether the fuse is to open at once, and for how many microseconds it asks, 0 for none."""
 
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
@@ -80,36 +81,44 @@ def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
 
 
 def teller(
-    is_failure: Callable[[BaseException], bool], trip_if: Which, open_for: OpenFor | None
-) -> Callable[[BaseException], bool | Telling]:
-    """A classifier that says more of a failure: whether the fuse is to open at once, and for how long.
+    fuse: str, failure_on: Which, ignore: Which, trip_if: Which = (), open_for: OpenFor | None = None
+) -> Callable[[BaseException], Telling]:
+    """A :func:`classifier` that says more of a failure: whether the fuse is to open at once, and for how long.
 
     Of a group the members are asked, as for failures: it demands what one of them demands, for the longest time that
     one of them asks for.
 
     Raises:
-        TypeError: ``trip_if`` or ``open_for`` is of the wrong type.
+        TypeError: an argument is of the wrong type.
+        ValueError: ``failure_on`` is empty.
     """
-    demands = _matcher("trip_if", trip_if)
+    is_failure, demands = classifier(fuse, failure_on, ignore), _matcher("trip_if", trip_if)
     if open_for is not None and (not callable(open_for) or inspect.iscoroutinefunction(open_for)):
         raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
+    goes_by_class = all(isinstance(which, type | tuple) for which in (failure_on, ignore, trip_if)) and not open_for
 
-    def tell(error: BaseException) -> bool | Telling:
+    def tell(error: BaseException) -> Telling:
         if isinstance(error, BaseExceptionGroup):
-            return _of_group(list(map(tell, error.exceptions)))
+            return _of_group([tell(member) for member in error.exceptions])
         if isinstance(error, TripError):
             return True, _hinted_us(error.retry_after)
         if not is_failure(error):
             return False
-        return bool(demands(error)), _asked_us(open_for(error) if open_for else None)
+        demanded, asked_us = bool(demands(error)), _asked_us(open_for(error) if open_for else None)
+        if demanded or asked_us:
+            return demanded, asked_us
+        # Of a rejection it depends on whose it is.
+        return type(error) if goes_by_class and not isinstance(error, CircuitOpenError) else True
 
     return tell
 
 
-def _of_group(members: list[bool | Telling]) -> bool | Telling:
+def _of_group(members: list[Telling]) -> Telling:
     """What is told of a group whose members are told so."""
     told = [member for member in members if isinstance(member, tuple)]
-    return bool(told) and (any(demands for demands, _ in told), max(asked for _, asked in told))
+    if told:
+        return any(demands for demands, _ in told), max(asked for _, asked in told)
+    return any(members)
 
 
 def _asked_us(seconds: Seconds | None) -> int:

@@ -1,7 +1,9 @@
 """What an exception means: failure, or nothing (rule R10)."""
 
 import asyncio
+import gc
 import re
+import weakref
 
 import pytest
 
@@ -164,3 +166,52 @@ def test_what_names_no_exceptions_is_refused(argument: str, wrong: object) -> No
     kinds = "an exception class, a tuple of them, or a predicate"
     with pytest.raises(TypeError, match=f"^{argument} must be {kinds}, got {came}$"):
         classifier("db", **{"failure_on": Exception, "ignore": (), argument: wrong})
+
+
+def test_a_class_that_failed_once_fails_again_and_no_other_does(store: Store) -> None:
+    """The table's part remembers the class; what is of another class, or says more than its class, is asked about."""
+    breaker = CircuitBreaker("db", store=store, threshold=32, failure_on=OSError, ignore=FileNotFoundError)
+    errors: list[Exception] = [OSError(), FileNotFoundError(), OSError(), ValueError(), TimeoutError(), OSError()]
+    errors += [FileNotFoundError(), ExceptionGroup("", [OSError()]), ExceptionGroup("", [ValueError()])]
+    for error in errors:
+        with pytest.raises(type(error)), breaker:
+            raise error
+    snapshot = store.snapshot()["db"]
+    assert (snapshot.failures, snapshot.ignored) == (5, 4)
+
+
+def test_a_predicate_is_asked_each_time(store: Store) -> None:
+    """Its answer may be another one for another exception of one class."""
+    breaker = CircuitBreaker("db", store=store, threshold=32, failure_on=lambda error: error.args == (1,))
+    for number in (1, 2, 1, 3):
+        with pytest.raises(OSError, match=str(number)), breaker:
+            raise OSError(number)
+    snapshot = store.snapshot()["db"]
+    assert (snapshot.failures, snapshot.ignored) == (2, 2)
+
+
+def test_a_rejection_is_asked_about_each_time(store: Store) -> None:
+    """Another fuse's is a failure, its own is none, though both are of one class."""
+    breaker = CircuitBreaker("db", store=store, threshold=32)
+    for name in ("other", "db", "other"):
+        with pytest.raises(CircuitOpenError), breaker:
+            raise CircuitOpenError(name, State.OPEN, None)
+    snapshot = store.snapshot()["db"]
+    assert (snapshot.failures, snapshot.ignored) == (2, 1)
+
+
+def test_a_remembered_class_does_not_outlive_its_breaker() -> None:
+    """Nor does it keep what it refers to, though it may refer to the breaker."""
+    gone = []
+    for _ in range(3):
+        breaker = CircuitBreaker("db", store=Store.private(), threshold=99)
+
+        class LocalError(Exception):
+            guard = breaker
+
+        with pytest.raises(LocalError), breaker:
+            raise LocalError
+        gone.append(weakref.ref(LocalError))
+        del breaker, LocalError
+    gc.collect()
+    assert [None] * 3 == [ref() for ref in gone]

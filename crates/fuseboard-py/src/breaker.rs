@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
@@ -28,6 +28,8 @@ pub struct Breaker {
     blocks: Blocks,
     /// Whether results are asked about too (`failure_if`).
     judges: AtomicBool,
+    /// The class of the last exception whose class alone made it a failure, so that it need not be asked about again.
+    failing: Link<PyType>,
 }
 
 #[pymethods]
@@ -40,6 +42,7 @@ impl Breaker {
             closed: Link::default(),
             blocks: Blocks::default(),
             judges: AtomicBool::new(false),
+            failing: Link::default(),
         }
     }
 
@@ -142,6 +145,7 @@ impl Breaker {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.failing.traverse(&visit)?;
         self.blocks.traverse(&visit)
     }
 
@@ -226,7 +230,15 @@ fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Opti
 
 /// What an exception means, by the Python class.
 fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Outcome {
-    let told = ask_python(slf, intern!(slf.py(), "_is_failure"), (error,));
+    let (py, class) = (slf.py(), error.get_type());
+    if slf.get().failing.get(py).is_some_and(|failing| failing.is(&class)) {
+        return Outcome::Failure;
+    }
+    let told = ask_python(slf, intern!(py, "_is_failure"), (error,));
+    if told.as_ref().is_ok_and(|told| told.is(&class)) {
+        slf.get().failing.set(py, Some(class));
+        return Outcome::Failure;
+    }
     if let Some((demands, asked_us)) = told.as_ref().ok().and_then(|told| told.extract::<(bool, u64)>().ok()) {
         return Outcome::Telling { demands, asked_us };
     }

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use pyo3::PyClass;
 use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 /// A reference to a `T`, or none yet. Read and replaced only with the interpreter lock held.
@@ -16,7 +16,7 @@ impl<T> Default for Link<T> {
     }
 }
 
-impl<T: PyClass> Link<T> {
+impl<T> Link<T> {
     /// The object, as a reference of the caller's own: it stays alive if the link is replaced.
     #[inline(always)]
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, T>> {
@@ -35,6 +35,14 @@ impl<T: PyClass> Link<T> {
         let before = self.0.swap(next, Ordering::Relaxed);
         // SAFETY: the link owned this reference, if there was one, and no longer holds it.
         drop(unsafe { Bound::from_owned_ptr_or_opt(py, before) });
+    }
+
+    /// Shows the collector what is linked to.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // SAFETY: a `Py` is a pointer that is not null, and this one is owned by the link; nobody replaces it while the
+        // collector runs.
+        let object: &Option<Py<T>> = unsafe { &*self.0.as_ptr().cast() };
+        visit.call(object)
     }
 }
 
