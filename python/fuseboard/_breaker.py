@@ -131,11 +131,6 @@ class CircuitBreaker(Hold):
         """The store its fuse is in; opens the default store if it follows that and it is not open yet."""
         return self._store or Store.default()
 
-    @property
-    def state(self) -> State:
-        """The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06)."""
-        return self._fuse().state().state
-
     def isolate(self) -> None:
         """Rejects every call on the host until :meth:`reset` or :meth:`disable`, whatever happens meanwhile (R12)."""
         self._command(State.ISOLATED)

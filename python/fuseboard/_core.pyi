@@ -239,6 +239,9 @@ class Breaker:
         """Makes calls go by this fuse; None for whatever ``_resolve`` returns at the next call."""
     def _linked(self) -> Fuse | None:
         """The fuse that calls go by."""
+    @property
+    def state(self) -> State:
+        """The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06)."""
     def _judge_results(self) -> None:
         """Makes ``_returned``, and guards made from now on, ask ``_failure_if`` whether a result is a failure."""
     def _guard(self, function: Callable[..., Any], fallback: Callable[..., Any] | None = None) -> Any:

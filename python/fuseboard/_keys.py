@@ -1,7 +1,6 @@
 """Fuses by key: many alike, such as one for each tenant, host or shard, under one breaker's policy."""
 
 import contextlib
-import hashlib
 from typing import TypeVar
 
 from fuseboard._checks import shown
@@ -29,6 +28,8 @@ def name_of(name: str, key: str | int) -> str:
     written = str(key).encode(errors="backslashreplace")
     room = NAME_MAX - len(name.encode()) - len("[]")
     if len(written) > room:
+        import hashlib  # noqa: PLC0415 - it brings OpenSSL, which would take a tenth of the package's import
+
         digest = hashlib.blake2b(written, digest_size=_DIGEST_BYTES).hexdigest()
         begins = room - len(digest) - len("~")
         if begins < 0:

@@ -1,10 +1,8 @@
 """Settings from where operators have them: keyword arguments, the environment, a TOML file."""
 
 import dataclasses
-import difflib
 import os
 import re
-import tomllib
 from typing import Any
 
 from fuseboard import _policies
@@ -23,6 +21,8 @@ def changed(settings: Settings, changes: Changes) -> Settings:
     """
     for name in changes:
         if name not in _NAMES:
+            import difflib  # noqa: PLC0415 - for mistakes alone
+
             near = difflib.get_close_matches(name, _NAMES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(_NAMES)}"
             raise TypeError(f"CircuitBreaker() got an unexpected keyword argument {name!r}{hint}")
@@ -62,6 +62,8 @@ def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:
 
 
 def _parsed(text: str) -> object:
+    import tomllib  # noqa: PLC0415 - for variables alone, where there are any
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Link, ask_python, new_guard, running_frame};
-use crate::python::seconds;
+use crate::python::{seconds, state_member};
 use crate::reader::made_here;
 use crate::ready::Ready;
 
@@ -53,6 +53,13 @@ impl Breaker {
 
     fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
         slf.get().link.get(slf.py())
+    }
+
+    /// The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06).
+    #[getter]
+    fn state<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let fuse = slf.get().link.get(slf.py()).map_or_else(|| resolve(slf), Ok)?;
+        state_member(slf.py(), fuse.get().word().state())
     }
 
     fn _judge_results(&self) {

@@ -30,7 +30,7 @@ pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
 
 /// A `TypeError` that shows the value, shortened, unless its own repr fails.
 fn wrong_type(demand: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    let shown = value.py().import("fuseboard._settings").and_then(|module| module.call_method1("shown", (value,)));
+    let shown = value.py().import("fuseboard._checks").and_then(|module| module.call_method1("shown", (value,)));
     let kind = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
     match shown {
         Ok(shown) => PyTypeError::new_err(format!("{demand}, got {kind}: {shown}")),
