@@ -68,8 +68,9 @@ check: build  ## formats, lints, types, stubs
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --ignore-disjoint-bases fuseboard._core
 
-bench: build  ## what a guarded call costs, beside its yardsticks
-	$(BIN)/python bench/guard.py
+bench: build  ## what a guarded call costs, beside yardsticks and every peer; eight minutes, or BENCH=--quick for one
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m bench $(BENCH)
 
 fuzz:  ## search for bytes that break a table, FUZZ_SECONDS (60) for each of three targets; needs cargo-fuzz
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60)

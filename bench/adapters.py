@@ -1,11 +1,11 @@
 """The peers: one small adapter for each other breaker, so that all are asked the same things.
 
-An adapter sets its peer up as its manual shows, to open after so many failures in a row (or, where it counts rates only,
+An adapter sets its peer up as its manual shows, to open after so many failures in a row (or, where it knows only rates,
 when half of at least so many calls have failed) and to stay open for a day. What a peer cannot do stands in ``cannot``,
 and a peer that is not installed is a fault: both are reported.
 """
 
-import datetime
+import datetime as dt
 import importlib
 import itertools
 import os
@@ -76,7 +76,7 @@ def _aiobreaker() -> Peer:
     library: Any = importlib.import_module("aiobreaker")
 
     def breaker(threshold: int) -> Any:
-        return library.CircuitBreaker(fail_max=threshold, timeout_duration=datetime.timedelta(days=1))
+        return library.CircuitBreaker(fail_max=threshold, timeout_duration=dt.timedelta(days=1))
 
     return Peer(
         name="aiobreaker",

@@ -1,5 +1,6 @@
 """The calls that are timed side by side: the yardsticks', ours, every peer's."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 
@@ -78,10 +79,8 @@ def _opened(peer: Peer) -> Callable[[int], object]:
     assert peer.guard is not None  # noqa: S101 - for the type checker
     guarded = peer.guard(FEW)(failing)
     for _ in range(PATIENCE):
-        try:
+        with contextlib.suppress(ServiceError, peer.rejection):
             guarded(1)
-        except (ServiceError, peer.rejection):
-            pass
     return guarded
 
 

@@ -34,16 +34,16 @@ def subjects(count: int, store: Store) -> Iterator[Subject]:
     yield Subject(group, "bare call, in turn", "yardstick", timers.of_calls_in_turn(functions))
     yield Subject(group, "functools.partial, in turn", "yardstick", timers.of_calls_in_turn(partials))
     yield Subject(group, "fuseboard, guard, in turn", "ours", timers.of_calls_in_turn(guards))
-    yield Subject(group, "bare call, one of them", "yardstick", timers.of_call(functions[0]))
-    yield Subject(group, "fuseboard, guard, one of them", "ours", timers.of_call(guards[0]))
-    yield Subject(group, "store.state(name), in turn", "ours", timers.of_call_with_each(store.state, names))
-    yield Subject("all", f"all_states(), {count:,} fuses", "ours", timers.of_bare_call(store.all_states), count)
-    yield Subject("all", f"snapshot(), {count:,} fuses", "ours", timers.of_bare_call(store.snapshot), count)
+    yield Subject("one of many", f"fuseboard, guard, one of {count:,}", "ours", timers.of_call(guards[0]))
+    in_turn = timers.of_call_with_each(store.state, names)
+    yield Subject("many", f"store.state(name), {count:,} in turn", "ours", in_turn)
+    yield Subject("many", f"all_states(), {count:,} fuses", "ours", timers.of_bare_call(store.all_states), count)
+    yield Subject("many", f"snapshot(), {count:,} fuses", "ours", timers.of_bare_call(store.snapshot), count)
 
 
 def run(effort: Effort) -> list[Row]:
     """Times all of it, each number of fuses in a store of its own."""
-    found: list[Subject] = []
+    found = [Subject("one of many", "bare call", "yardstick", timers.of_call(plain))]
     for count in effort.fuses:
         store = Store.shared(f"many-{count}", fuses=2 * count, failures=ROOM, strict=True)
         found.extend(subjects(count, store))

@@ -75,6 +75,7 @@ class Effort:
         fuses: the numbers of fuses to compare.
         crowds: the numbers of processes to compare.
         crowd_seconds: how long each crowd calls.
+        crowd_rounds: how many times.
         starts: fresh processes for each thing that a start costs.
     """
 
@@ -84,16 +85,41 @@ class Effort:
     fuses: tuple[int, ...]
     crowds: tuple[int, ...]
     crowd_seconds: float
+    crowd_rounds: int
     starts: int
 
 
 FULL = Effort(
-    runs=5, rounds=20, sample_seconds=0.01, fuses=(1, 1_000, 100_000), crowds=(1, 2, 8, 32), crowd_seconds=0.5, starts=20
+    runs=5,
+    rounds=20,
+    sample_seconds=0.01,
+    fuses=(1, 1_000, 100_000),
+    crowds=(1, 2, 8, 32),
+    crowd_seconds=0.5,
+    crowd_rounds=5,
+    starts=20,
 )
 QUICK = Effort(
-    runs=2, rounds=6, sample_seconds=0.004, fuses=(1, 1_000, 10_000), crowds=(1, 2, 8), crowd_seconds=0.2, starts=5
+    runs=2,
+    rounds=6,
+    sample_seconds=0.004,
+    fuses=(1, 1_000, 10_000),
+    crowds=(1, 2, 8),
+    crowd_seconds=0.2,
+    crowd_rounds=2,
+    starts=5,
 )
-TINY = Effort(runs=1, rounds=1, sample_seconds=1e-5, fuses=(1, 10), crowds=(1, 2), crowd_seconds=0.02, starts=1)
+TINY = Effort(
+    runs=1,
+    rounds=1,
+    sample_seconds=1e-5,
+    fuses=(1, 10),
+    crowds=(1, 2),
+    crowd_seconds=0.001,
+    crowd_rounds=1,
+    starts=1,
+)
+"""As little as there can be: for the tests."""
 EFFORTS = {"full": FULL, "quick": QUICK, "tiny": TINY}
 
 
@@ -106,7 +132,7 @@ def measure(subjects: Sequence[Subject], effort: Effort) -> list[Row]:
     gc.disable()
     try:
         for number in range(1, effort.rounds + 1):
-            _say(f"round {number} of {effort.rounds}")
+            progress(f"round {number} of {effort.rounds}")
             chance.shuffle(places)
             for place in places:
                 _sample(subjects[place], rows[place], counts[place])
@@ -136,6 +162,7 @@ def _sample(subject: Subject, row: Row, count: int) -> None:
     row.samples_ns.append(subject.timer(count) / count / subject.operations * 1e9)
 
 
-def _say(text: str) -> None:
-    """Says how far it is, over the line before it."""
-    print(f"\r  {text:<40}", end="", flush=True, file=sys.stderr)
+def progress(text: str) -> None:
+    """Says how far it is, over the line before it, where somebody watches."""
+    if sys.stderr.isatty():
+        print(f"\r  {text:<40}", end="", flush=True, file=sys.stderr)

@@ -11,21 +11,23 @@ from fuseboard import CircuitBreaker, CircuitOpenError, FailureRate, SlowRate, S
 DAY = 86_400
 FAILURES = 2_048
 """Room for failures in the stores: the most there is."""
+SHARED = "fuseboard, shared store"
+"""The row that our aims are about."""
 LIVE = (0, 10, 100, 1_000, FAILURES - ROW)
 """Live failures before a row of recorded ones; the last row ends just below the trip."""
 
 
 def _subject(group: str, name: str, timer: timers.Timer, share: float = 1.0) -> Subject:
-    return Subject(group, f"fuseboard, {name}", "ours", timer, share=share)
+    return Subject(group, name, "ours", timer, share=share)
 
 
 def guards(shared: Store, private: Store) -> Iterator[Subject]:
     """Closed calls, every way there is to make one."""
     breakers = {
-        "shared store": CircuitBreaker("closed", store=shared),
-        "private store": CircuitBreaker("closed", store=private),
-        "shared store, failure rate": CircuitBreaker("rate", store=shared, policy=FailureRate(0.5)),
-        "shared store, slow rate": CircuitBreaker("slow", store=shared, policy=SlowRate(0.5, slow_after=1)),
+        SHARED: CircuitBreaker("closed", store=shared),
+        "fuseboard, private store": CircuitBreaker("closed", store=private),
+        f"{SHARED}, failure rate": CircuitBreaker("rate", store=shared, policy=FailureRate(0.5)),
+        f"{SHARED}, slow rate": CircuitBreaker("slow", store=shared, policy=SlowRate(0.5, slow_after=1)),
     }
     for name, breaker in breakers.items():
         yield _subject("sync", name, timers.of_call(breaker(plain)))
@@ -38,14 +40,14 @@ def rejections(shared: Store) -> Iterator[Subject]:
     """Rejected calls."""
     breaker = CircuitBreaker("open", store=shared, reset_timeout=DAY)
     shared.set_open("open")
-    yield _subject("rejected", "shared store", timers.of_raise(breaker(plain), CircuitOpenError))
+    yield _subject("rejected", SHARED, timers.of_raise(breaker(plain), CircuitOpenError))
 
 
 def failures(shared: Store) -> Iterator[Subject]:
     """Recorded failures, on average and with so many of them live."""
     breaker = CircuitBreaker("failing", store=shared, threshold=FAILURES, window=DAY)
     record = timers.of_raise(breaker(failing), ServiceError)
-    yield _subject("failed", "shared store", timers.of_rows(record, breaker.reset, FAILURES - 1))
+    yield _subject("failed", SHARED, timers.of_rows(record, breaker.reset, FAILURES - 1))
     for live in LIVE:
         timer = timers.of_rows(record, _refill(breaker, live))
         yield _subject("live", f"guarded failure, {live:,} live", timer, share=0.2)

@@ -6,19 +6,17 @@ import logging
 import multiprocessing
 import os
 import random
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from bench.adapters import ADAPTERS, NEVER, REDIS_PORT
-from bench.measure import Effort
+from bench.measure import Effort, progress
 from bench.yardsticks import ServiceError, failing, plain
 from fuseboard import CircuitBreaker, FailureRate, Failures, Store
 
 CHUNK = 200
 """Calls between two looks at the clock."""
-ROUNDS = 3
 PATIENCE = 60
 """Seconds within which a crowd must have come together."""
 ONE, OWN = "one fuse", "each its own"
@@ -34,12 +32,15 @@ class Crowd:
         fuses: ``one fuse`` for all, or ``each its own``.
         processes: how many they were.
         calls_per_second: of all together, in the best of the rounds.
+        processor_ns: nanoseconds of processor time that a call took, in the best of the rounds. Where processes fight
+            over a cache line this grows; where they wait for a core it does not.
     """
 
     what: str
     fuses: str
     processes: int
     calls_per_second: float = 0.0
+    processor_ns: float = float("inf")
 
 
 def _partial(_fuse: str) -> Callable[[], object]:
@@ -81,35 +82,36 @@ MAKERS: dict[str, Callable[[str], Callable[[], object]]] = {
 }
 
 
+ONLY = {"functools.partial": (OWN,), "pybreaker, Redis": (ONE,)}
+"""What is measured in one way only."""
+
+
 def crowds(effort: Effort) -> list[Crowd]:
     """Every crowd there is to measure."""
-    found = []
+    found: list[Crowd] = []
     for what in MAKERS:
         if what == "pybreaker, Redis" and REDIS_PORT not in os.environ:
             continue
-        for fuses in (ONE, OWN):
-            if fuses == ONE or what not in ("functools.partial", "pybreaker, Redis"):
-                found.extend(Crowd(what, fuses, processes) for processes in effort.crowds)
+        for fuses in ONLY.get(what, (ONE, OWN)):
+            found.extend(Crowd(what, fuses, processes) for processes in effort.crowds)
     return found
 
 
 def run(effort: Effort) -> list[Crowd]:
     """Measures all crowds, in rounds of another order each."""
     found = crowds(effort)
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, effort.crowd_rounds + 1):
         for crowd in random.sample(found, len(found)):
-            print(
-                f"\r  round {number} of {ROUNDS}: {crowd.processes:>2} processes ", end="", flush=True, file=sys.stderr
-            )
-            crowd.calls_per_second = max(crowd.calls_per_second, _throughput(crowd, effort.crowd_seconds))
+            progress(f"round {number} of {effort.crowd_rounds}: {crowd.processes} processes")
+            _sample(crowd, effort.crowd_seconds)
     return found
 
 
-def _throughput(crowd: Crowd, seconds: float) -> float:
-    """Calls a second of all its processes together."""
-    barrier, counts = _fork.Barrier(crowd.processes), _fork.SimpleQueue()
+def _sample(crowd: Crowd, seconds: float) -> None:
+    """Lets it call for so long."""
+    barrier, results = _fork.Barrier(crowd.processes), _fork.SimpleQueue()
     members = [
-        _fork.Process(target=_member, args=(crowd, number, barrier, counts, seconds))
+        _fork.Process(target=_member, args=(crowd, number, barrier, results, seconds))
         for number in range(crowd.processes)
     ]
     for member in members:
@@ -118,19 +120,23 @@ def _throughput(crowd: Crowd, seconds: float) -> float:
         member.join(PATIENCE + seconds)
         if member.exitcode != 0:
             raise RuntimeError(f"a process of {crowd} ended with {member.exitcode}")
-    return sum(counts.get() for _ in members)
+    done, elapsed, processor = zip(*(results.get() for _ in members), strict=True)
+    together = sum(calls / wall for calls, wall in zip(done, elapsed, strict=True))
+    crowd.calls_per_second = max(crowd.calls_per_second, together)
+    crowd.processor_ns = min(crowd.processor_ns, sum(processor) / sum(done) * 1e9)
 
 
-def _member(crowd: Crowd, number: int, barrier: Any, counts: Any, seconds: float) -> None:
-    """One of the crowd: calls until the time is over, and says how many calls a second it made."""
+def _member(crowd: Crowd, number: int, barrier: Any, results: Any, seconds: float) -> None:
+    """One of the crowd: calls until the time is over; says how many calls it made, and in what time of which kind."""
     logging.disable(logging.CRITICAL)
     call = MAKERS[crowd.what]("shared" if crowd.fuses == ONE else f"own-{number}")
     call()
     barrier.wait(PATIENCE)
-    begin = time.perf_counter()
-    done = 0
-    while (elapsed := time.perf_counter() - begin) < seconds:
+    begin, processor = time.perf_counter(), time.process_time()
+    done, elapsed = 0, 0.0
+    while elapsed < seconds:
         for _ in range(CHUNK):
             call()
         done += CHUNK
-    counts.put(done / elapsed)
+        elapsed = time.perf_counter() - begin
+    results.put((done, elapsed, time.process_time() - processor))

@@ -4,14 +4,12 @@ import os
 import random
 import subprocess
 import sys
-from pathlib import Path
 
-from bench.adapters import ADAPTERS
-from bench.measure import Effort, Row
+from bench.measure import Effort, Row, progress
 
 PATIENCE = 60
 """Seconds within which such a process must end."""
-IMPORTED = {
+MODULES = {
     "pybreaker": "pybreaker",
     "circuitbreaker": "circuitbreaker",
     "aiobreaker": "aiobreaker",
@@ -25,39 +23,62 @@ IMPORTED = {
     "grit-toolkit": "grit",
 }
 """By peer: the module that a program imports."""
-_CLOCKED = """
+_PROGRAM = """
 import time
 {before}
 begin = time.perf_counter_ns()
 {timed}
 print(time.perf_counter_ns() - begin)
 """
-_OPEN = "store = Store.shared({name!r}, strict=True)"
+_IMPORT = "from fuseboard import Store"
+_OPEN = "store = Store.shared('there', strict=True)"
+_MAKE = "store = Store.shared('fresh', strict=True)"
+_REMOVE = f"""
+{_IMPORT}
+import os, pathlib
+for path in pathlib.Path(os.environ["FUSEBOARD_DIR"]).glob("fresh.*"):
+    path.unlink()
+"""
 
 
-def programs(folder: Path) -> dict[str, tuple[Row, str]]:
-    """By name: its row, and the program that prints the nanoseconds."""
-    found = {"import asyncio": (Row("start", "import asyncio", "yardstick"), _CLOCKED.format(before="", timed="import asyncio"))}
-    for name, before, timed in (
-        ("import fuseboard", "", "import fuseboard"),
-        ("opening a store", "from fuseboard import Store", _OPEN.format(name="there")),
-        ("making a store", f"from fuseboard import Store\nimport pathlib\nfor path in pathlib.Path({str(folder)!r}).glob('fresh.*'): path.unlink()", _OPEN.format(name="fresh")),
-    ):
-        found[name] = Row("start", name, "ours"), _CLOCKED.format(before=before, timed=timed)
-    for peer, module in IMPORTED.items():
-        name = f"import {peer}"
-        found[name] = Row("start", name, "peer"), _CLOCKED.format(before="", timed=f"import {module}")
+def programs() -> list[tuple[Row, str]]:
+    """The rows, and for each the program that prints its nanoseconds."""
+    found = [
+        (Row("start", "import asyncio", "yardstick"), _program("import asyncio")),
+        (Row("start", "import fuseboard", "ours"), _program("import fuseboard")),
+        (Row("start", "fuseboard, opening a store", "ours"), _program(_OPEN, before=_IMPORT)),
+        (Row("start", "fuseboard, making a store", "ours"), _program(_MAKE, before=_REMOVE)),
+    ]
+    for peer, module in MODULES.items():
+        found.append((Row("start", f"import {peer}", "peer"), _program(f"import {module}")))
     return found
+
+
+def _program(timed: str, before: str = "") -> str:
+    return _PROGRAM.format(timed=timed, before=before)
 
 
 def run(effort: Effort) -> list[Row]:
     """Measures all of them, in rounds of another order each."""
-    folder = Path(os.environ["FUSEBOARD_DIR"])
-    found = programs(folder)
-    _nanoseconds(_CLOCKED.format(before="from fuseboard import Store", timed=_OPEN.format(name="there")))
+    found = programs()
+    _run(f"{_IMPORT}\n{_OPEN}")  # so that it is there, and what is imported is compiled
     for number in range(1, effort.starts + 1):
-        print(f"\r  round {number} of {effort.starts} ", end="", flush=True, file=sys.stderr)
-        for name in random.sample(list(found), len(found)):
-            row, program = found[name]
-            _sample(row, program)
-    return [row for row, _ in found.values()]
+        progress(f"round {number} of {effort.starts}")
+        for row, program in random.sample(found, len(found)):
+            if row.fault is None:
+                _sample(row, program)
+    return [row for row, _ in found]
+
+
+def _sample(row: Row, program: str) -> None:
+    """Runs its program once. A peer's that fails is a fault; ours is an error."""
+    done = _run(program, check=row.kind != "peer")
+    if done.returncode == 0:
+        row.samples_ns.append(float(done.stdout))
+    else:
+        row.fault = done.stderr.strip().rpartition("\n")[2]
+
+
+def _run(program: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=check, env=os.environ)  # noqa: S603

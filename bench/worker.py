@@ -21,9 +21,7 @@ def rows(suite: str, effort: str, only: str) -> list[Row]:
         Store.shared("bench", failures=FAILURES, strict=True) as shared,
         Store.private(failures=FAILURES) as private,
     ):
-        return calls.run(
-            shared, private, EFFORTS[effort], lambda group, name: bool(pattern.search(f"{group}: {name}"))
-        )
+        return calls.run(shared, private, EFFORTS[effort], lambda group, name: bool(pattern.search(f"{group}: {name}")))
 
 
 def main() -> None:
