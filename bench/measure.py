@@ -71,7 +71,7 @@ class Effort:
     Attributes:
         runs: processes that measure calls one after the other; where a process's memory lies is chance, and matters.
         rounds: samples of each subject in each of them.
-        sample_seconds: about how long a sample takes.
+        sample_seconds: about how long a sample takes. Short ones find the moments in which nothing else runs.
         fuses: the numbers of fuses to compare.
         crowds: the numbers of processes to compare.
         crowd_seconds: how long each crowd calls.
@@ -91,8 +91,8 @@ class Effort:
 
 FULL = Effort(
     runs=5,
-    rounds=20,
-    sample_seconds=0.01,
+    rounds=60,
+    sample_seconds=0.003,
     fuses=(1, 1_000, 100_000),
     crowds=(1, 2, 8, 32),
     crowd_seconds=0.5,
@@ -101,8 +101,8 @@ FULL = Effort(
 )
 QUICK = Effort(
     runs=2,
-    rounds=6,
-    sample_seconds=0.004,
+    rounds=15,
+    sample_seconds=0.002,
     fuses=(1, 1_000, 10_000),
     crowds=(1, 2, 8),
     crowd_seconds=0.2,
@@ -129,6 +129,8 @@ def measure(subjects: Sequence[Subject], effort: Effort) -> list[Row]:
     counts = [_calibrated(subject, row, effort) for subject, row in zip(subjects, rows, strict=True)]
     places = [place for place, row in enumerate(rows) if row.fault is None]
     chance = random.Random()  # noqa: S311 - an order, not a secret
+    gc.collect()
+    gc.freeze()  # what is measured stays as it is; to look through it in each round would take longer than measuring it
     gc.disable()
     try:
         for number in range(1, effort.rounds + 1):
@@ -139,6 +141,7 @@ def measure(subjects: Sequence[Subject], effort: Effort) -> list[Row]:
             gc.collect()
     finally:
         gc.enable()
+        gc.unfreeze()
     return rows
 
 
