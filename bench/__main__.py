@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -106,6 +107,7 @@ def measure(chosen: argparse.Namespace, redis: str | None) -> Run:
 def main() -> None:
     """Measures, prints and writes."""
     chosen, begin = options(), time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that tables and server go away then, too
     with tables(), redis_server() as redis:
         run = measure(chosen, redis)
     written = write(run, chosen.output)

@@ -45,7 +45,7 @@ def run(effort: Effort) -> list[Row]:
     """Times all of it, each number of fuses in a store of its own."""
     found = [Subject("one of many", "bare call", "yardstick", timers.of_call(plain))]
     for count in effort.fuses:
-        store = Store.shared(f"many-{count}", fuses=2 * count, failures=ROOM, strict=True)
+        store = Store.shared(f"many-{count}", fuses=count, failures=ROOM, strict=True)
         found.extend(subjects(count, store))
     return measure(found, effort)
 
