@@ -24,7 +24,7 @@ PATIENCE = 3_600
 """Seconds within which a process that measures must end."""
 EXAMPLES = """\
 examples:
-  python -m bench                              all of it, about eight minutes
+  python -m bench                              all of it, about eight minutes; needs 300 MB of memory
   python -m bench --effort quick               a look, about a minute
   python -m bench --only '^async: '            guarded coroutines, with their yardsticks
   python -m bench --only 'fuseboard|grit'      us and one peer
@@ -46,7 +46,12 @@ def options() -> argparse.Namespace:
         "--only", default="", metavar="PATTERN", help="calls whose 'table: row' matches; part calls alone"
     )
     parser.add_argument("--parts", default=None, metavar="PARTS", help=f"some of {','.join(PARTS)} (default all)")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where results go (see below for the default)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where results go (default bench/results for a full run of all parts, else target/bench)",
+    )
     found = parser.parse_args()
     found.parts = found.parts.split(",") if found.parts else ["calls"] if found.only else list(PARTS)
     unknown = set(found.parts) - set(PARTS)

@@ -65,11 +65,11 @@ def _lines(pyplot: Any, crowds: list[Crowd], folder: Path) -> Iterator[Path]:
     if not crowds:
         return
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
-    for what, fuses in dict.fromkeys((crowd.what, crowd.fuses) for crowd in crowds):
-        row = [crowd for crowd in crowds if (crowd.what, crowd.fuses) == (what, fuses)]
-        style = "-" if fuses == ONE else "--"
+    for name in dict.fromkeys(crowd.name for crowd in crowds):
+        row = [crowd for crowd in crowds if crowd.name == name]
+        style = "-" if row[0].fuses == ONE else "--"
         numbers = [crowd.processes for crowd in row]
-        axes.plot(numbers, [crowd.calls_per_second for crowd in row], style, marker="o", label=f"{what}, {fuses}")
+        axes.plot(numbers, [crowd.calls_per_second for crowd in row], style, marker="o", label=name)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(sorted({crowd.processes for crowd in crowds}), minor=False)

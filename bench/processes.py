@@ -8,18 +8,20 @@ import os
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from bench.adapters import ADAPTERS, NEVER, REDIS_PORT
 from bench.measure import Effort, progress
 from bench.yardsticks import ServiceError, failing, plain
-from fuseboard import CircuitBreaker, FailureRate, Failures, Store
+from fuseboard import CircuitBreaker, FailureRate, Store
 
 CHUNK = 200
 """Calls between two looks at the clock."""
 PATIENCE = 60
 """Seconds within which a crowd must have come together."""
 ONE, OWN = "one fuse", "each its own"
+ONLY = {"functools.partial": (OWN,), "pybreaker, Redis": (ONE,)}
+"""What is measured in one way only."""
 _fork = multiprocessing.get_context("fork")
 
 
@@ -42,20 +44,33 @@ class Crowd:
     calls_per_second: float = 0.0
     processor_ns: float = float("inf")
 
+    @property
+    def name(self) -> str:
+        """What a report calls it, whatever its size."""
+        return self.what if self.what in ONLY else f"{self.what}, {self.fuses}"
 
-def _partial(_fuse: str) -> Callable[[], object]:
-    return functools.partial(plain, 1)
+
+Work: TypeAlias = tuple[Callable[[], object], Callable[[], object]]
+"""What a process does again and again, and what it does behind each chunk of that."""
 
 
-def _guarded(fuse: str, **settings: Any) -> Callable[[], object]:
+def _nothing() -> None:
+    """Most have nothing to do behind a chunk."""
+
+
+def _partial(_fuse: str) -> Work:
+    return functools.partial(plain, 1), _nothing
+
+
+def _guarded(fuse: str, **settings: Any) -> Work:
     breaker = CircuitBreaker(fuse, store=Store.shared("crowd", strict=True), **settings)
-    return functools.partial(breaker(plain), 1)
+    return functools.partial(breaker(plain), 1), _nothing
 
 
-def _failing(fuse: str) -> Callable[[], object]:
-    """A failing call that is recorded. So many failures within so little time there are not: it never trips."""
+def _failing(fuse: str) -> Work:
+    """A failing call that is recorded. A success behind each chunk clears the window, so that the fuse does not trip."""
     store = Store.shared("crowd-failing", failures=2_048, strict=True)
-    breaker = CircuitBreaker(f"{fuse}-failing", store=store, policy=Failures(2_048, window=0.001))
+    breaker = CircuitBreaker(fuse, store=store, threshold=2_048)
     guarded = breaker(failing)
 
     def call() -> None:
@@ -64,26 +79,22 @@ def _failing(fuse: str) -> Callable[[], object]:
         except ServiceError:
             pass
 
-    return call
+    return call, functools.partial(breaker(plain), 1)
 
 
-def _redis(_fuse: str) -> Callable[[], object]:
+def _redis(_fuse: str) -> Work:
     peer = ADAPTERS["pybreaker, Redis"][1]()
     assert peer.guard is not None  # noqa: S101 - for the type checker
-    return functools.partial(peer.guard(NEVER)(plain), 1)
+    return functools.partial(peer.guard(NEVER)(plain), 1), _nothing
 
 
-MAKERS: dict[str, Callable[[str], Callable[[], object]]] = {
+MAKERS: dict[str, Callable[[str], Work]] = {
     "functools.partial": _partial,
     "guarded call": _guarded,
     "guarded call, failure rate": functools.partial(_guarded, policy=FailureRate(0.5)),
     "recorded failure": _failing,
     "pybreaker, Redis": _redis,
 }
-
-
-ONLY = {"functools.partial": (OWN,), "pybreaker, Redis": (ONE,)}
-"""What is measured in one way only."""
 
 
 def crowds(effort: Effort) -> list[Crowd]:
@@ -129,7 +140,7 @@ def _sample(crowd: Crowd, seconds: float) -> None:
 def _member(crowd: Crowd, number: int, barrier: Any, results: Any, seconds: float) -> None:
     """One of the crowd: calls until the time is over; says how many calls it made, and in what time of which kind."""
     logging.disable(logging.CRITICAL)
-    call = MAKERS[crowd.what]("shared" if crowd.fuses == ONE else f"own-{number}")
+    call, behind = MAKERS[crowd.what]("shared" if crowd.fuses == ONE else f"own-{number}")
     call()
     barrier.wait(PATIENCE)
     begin, processor = time.perf_counter(), time.process_time()
@@ -137,6 +148,7 @@ def _member(crowd: Crowd, number: int, barrier: Any, results: Any, seconds: floa
     while elapsed < seconds:
         for _ in range(CHUNK):
             call()
+        behind()
         done += CHUNK
         elapsed = time.perf_counter() - begin
     results.put((done, elapsed, time.process_time() - processor))

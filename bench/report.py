@@ -12,7 +12,7 @@ from typing import Any
 from bench.adapters import ADAPTERS
 from bench.aims import Aim, aims
 from bench.figures import Figure, Figures, Group, group
-from bench.processes import OWN, Crowd
+from bench.processes import Crowd
 
 
 @dataclasses.dataclass(slots=True)
@@ -152,10 +152,9 @@ def _by_size(heading: str, crowds: list[Crowd], show: Callable[[Crowd], str]) ->
     """A table with a column for each number of processes."""
     numbers = sorted({crowd.processes for crowd in crowds})
     lines = [f"| {heading} | {' | '.join(map(str, numbers))} |", "|---|" + "---:|" * len(numbers)]
-    for what, fuses in dict.fromkeys((crowd.what, crowd.fuses) for crowd in crowds):
-        row = {crowd.processes: crowd for crowd in crowds if (crowd.what, crowd.fuses) == (what, fuses)}
+    for name in dict.fromkeys(crowd.name for crowd in crowds):
+        row = {crowd.processes: crowd for crowd in crowds if crowd.name == name}
         cells = [show(row[number]) if number in row else "" for number in numbers]
-        name = what if fuses == OWN and what == "functools.partial" else f"{what}, {fuses}"
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
