@@ -68,7 +68,7 @@ def _guarded(fuse: str, **settings: Any) -> Work:
 
 
 def _failing(fuse: str) -> Work:
-    """A failing call that is recorded. A success behind each chunk clears the window, so that the fuse does not trip."""
+    """A failing call that is recorded. A success behind each chunk clears the window, so that nothing trips."""
     store = Store.shared("crowd-failing", failures=2_048, strict=True)
     breaker = CircuitBreaker(fuse, store=store, threshold=2_048)
     guarded = breaker(failing)
