@@ -13,8 +13,8 @@ FAILURES = 2_048
 """Room for failures in the stores: the most there is."""
 SHARED = "fuseboard, shared store"
 """The row that our aims are about."""
-LIVE = (0, 10, 100, 1_000, FAILURES - ROW)
-"""Live failures before a row of recorded ones; the last row ends just below the trip."""
+LIVE = (0, 10, 100, 1_000, FAILURES - ROW - 1)
+"""Live failures before a row of recorded ones; the last row ends one short of the trip."""
 
 
 def _subject(group: str, name: str, timer: timers.Timer, share: float = 1.0) -> Subject:
