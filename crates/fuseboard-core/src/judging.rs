@@ -30,7 +30,7 @@ impl Fuse<'_> {
     /// failed one.
     pub fn ended(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
         let slow = policy.is_slow(call.took_us);
-        self.measure(policy, permit, call, &now_us);
+        self.measure(policy, permit, call, None, &now_us);
         if (call.failed || slow) && policy.has_rates() {
             // AcqRel: hands our count on to those who come behind, and theirs to us.
             self.cell.word.fetch_add(0, Ordering::AcqRel);
@@ -47,8 +47,9 @@ impl Fuse<'_> {
         }
     }
 
-    /// Counts a call in the meters that the policy asks for, unless its generation is over.
-    pub fn measure(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) {
+    /// Counts a call in the meters that the policy asks for, unless its generation is over. The clock is asked when it
+    /// ended, unless that is known.
+    pub fn measure(self, policy: &Policy, permit: Permit, call: Call, ended_us: Option<u64>, now_us: impl Fn() -> u64) {
         let Some(meters) = self.meters.filter(|_| policy.has_rates()) else { return };
         let is_current = || {
             let word = self.word();
@@ -57,9 +58,10 @@ impl Fuse<'_> {
         if !is_current() {
             return;
         }
+        let ended_us = || ended_us.unwrap_or_else(&now_us);
         for (measure, rate) in policy.measured() {
             let bad = if measure.is_of_slow() { call.took_us >= rate.slow_us } else { call.failed };
-            meters[measure as usize].count(measure, rate, permit.generation, bad, &now_us, is_current);
+            meters[measure as usize].count((measure, rate), permit.generation, bad, ended_us, &now_us, is_current);
         }
     }
 

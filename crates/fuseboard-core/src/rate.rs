@@ -130,14 +130,9 @@ impl Stretch {
     }
 }
 
-/// The smallest stretch of which a span touches no more than the ring has buckets.
+/// The smallest stretch of which a span touches no more than the ring has buckets: one more than it is long.
 const fn shift_of(span: u64) -> u32 {
-    let stretches = (BUCKETS - 1) as u64;
-    let mut shift = 0;
-    while shift < u64::BITS - 1 && span.div_ceil(1 << shift) > stretches {
-        shift += 1;
-    }
-    shift
+    span.div_ceil((BUCKETS - 1) as u64).next_power_of_two().trailing_zeros()
 }
 
 impl Meter {
@@ -148,17 +143,17 @@ impl Meter {
         Self { calls: zero(), buckets: std::array::from_fn(|_| zero()) }
     }
 
-    /// Counts a call that ended in this generation; not at all if `is_current` says that it is over by now.
+    /// Counts a call that ended in this generation and at this time; not at all if `is_current` says that it is over by now.
     pub(crate) fn count(
         &self,
-        measure: Measure,
-        rate: Rate,
+        (measure, rate): (Measure, Rate),
         generation: u64,
         bad: bool,
+        ended_us: impl Fn() -> u64,
         now_us: impl Fn() -> u64,
         is_current: impl Fn() -> bool,
     ) {
-        let position = if measure.is_of_calls() { self.calls.fetch_add(1, Ordering::AcqRel) } else { now_us() };
+        let position = if measure.is_of_calls() { self.calls.fetch_add(1, Ordering::AcqRel) } else { ended_us() };
         let stretch = Stretch::of(generation, rate, position);
         let may_begin = || stretch.is_in_the_ring(self.position(measure, &now_us)) && is_current();
         self.add(stretch, bad, may_begin);

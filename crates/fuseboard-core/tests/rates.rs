@@ -140,7 +140,7 @@ fn more_calls_than_a_bucket_holds_keep_their_rate() {
     let permit = bench.permit(&policy, NOW);
     for number in 0..600_000 {
         let call = Call { failed: number % 4 == 0, ..Call::default() };
-        bench.fuse().measure(&policy, permit, call, || NOW);
+        bench.fuse().measure(&policy, permit, call, None, || NOW);
     }
     let Tally { calls, bad } = bench.tally(&policy, Measure::FailuresInTime, NOW);
     assert!((100_000..(1 << 18)).contains(&calls), "{calls}");
@@ -160,7 +160,7 @@ fn a_call_counts_for_the_span_and_little_longer() {
         let (mut now, mut calls) = (NOW, Vec::new());
         for (step, failed) in steps {
             now += step;
-            bench.fuse().measure(&policy, permit, Call { failed, ..Call::default() }, || now);
+            bench.fuse().measure(&policy, permit, Call { failed, ..Call::default() }, None, || now);
             calls.push((if of_calls { calls.len() as u64 } else { now }, failed));
         }
         let end = if of_calls { calls.len() as u64 } else { now };

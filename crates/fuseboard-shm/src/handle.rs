@@ -138,12 +138,14 @@ impl Handle {
     #[must_use]
     #[inline]
     pub fn measured_success(&self, policy: &Policy, admitted: Word, began_us: u64) -> bool {
-        let call = Call { took_us: self.took_us(policy, began_us), ..Call::default() };
-        if policy.is_slow(call.took_us) || !self.plain_success(admitted) {
+        let ended_us = policy.is_timed().then(|| self.now_us());
+        let took_us = ended_us.map_or(0, |ended_us| ended_us.saturating_sub(began_us));
+        if policy.is_slow(took_us) || !self.plain_success(admitted) {
             return false;
         }
-        let permit = Permit { generation: admitted.generation(), lease: None };
-        self.fuse().measure(policy, permit, call, || self.now_us());
+        let (permit, call) =
+            (Permit { generation: admitted.generation(), lease: None }, Call { took_us, ..Call::default() });
+        self.fuse().measure(policy, permit, call, ended_us, || self.now_us());
         true
     }
 
