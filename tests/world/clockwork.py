@@ -9,52 +9,32 @@ import time
 from pathlib import Path
 from typing import Any
 
-AT_IGNORE, AT_SYSINFO_EHDR = 1, 33
-PR_SET_MM, PR_SET_MM_MAP = 35, 14
-MAPPED = {
-    "start_code": 26, "end_code": 27, "start_data": 45, "end_data": 46, "start_brk": 47, "brk": 0, "start_stack": 28,
-    "arg_start": 48, "arg_end": 49, "env_start": 50, "env_end": 51,
-}  # fmt: skip
-"""Fields of a process's memory, in the kernel's order, and their numbers in proc(5)."""
+AT_NULL, AT_IGNORE, AT_SYSINFO_EHDR = 0, 1, 33
+START_STACK = 28
+"""Number of that field in proc(5)."""
 YEARS = 10 * 365 * 24 * 3600
 SYS_CLOCK_GETTIME = {"x86_64": 228, "aarch64": 113}
-
-
-class Map(ctypes.Structure):
-    """What the kernel knows of a process's memory: ``struct prctl_mm_map``."""
-
-    _fields_ = (
-        *((name, ctypes.c_uint64) for name in MAPPED),
-        ("auxv", ctypes.c_void_p),
-        ("auxv_size", ctypes.c_uint32),
-        ("exe_fd", ctypes.c_uint32),
-    )
 
 
 def hide_vdso() -> None:
     """Makes code that is loaded from now on ask the kernel for the time, where a tracer sees it.
 
-    The kernel keeps a list of facts for each program, among them where its clocks can be read without a system call;
-    that entry is struck out. The C library has read it already, so Python's own looks at the clock are not seen.
+    The kernel hands each program a list of facts, among them where its clocks can be read without a system call; that
+    entry is struck out where it lies, behind arguments and environment on the stack. The C library has read it already,
+    so Python's own looks at the clock are not seen; whoever asks the library for the fact is told that there is none.
     """
-    words = memoryview(Path("/proc/self/auxv").read_bytes()).cast("Q")
-    facts = (ctypes.c_uint64 * len(words))(*words)
-    for at in range(0, len(facts), 2):
-        if facts[at] == AT_SYSINFO_EHDR:
-            facts[at] = AT_IGNORE
     # The line of numbers after the name in brackets begins with the third field of proc(5).
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.sbrk.restype = ctypes.c_void_p
-    mapped = Map(**{name: int(fields[number - 3]) for name, number in MAPPED.items() if number})
-    mapped.brk, mapped.auxv, mapped.auxv_size, mapped.exe_fd = (
-        libc.sbrk(0),
-        ctypes.addressof(facts),
-        words.nbytes,
-        0xFFFFFFFF,
-    )
-    if libc.prctl(PR_SET_MM, PR_SET_MM_MAP, ctypes.byref(mapped), ctypes.sizeof(mapped), 0):
-        raise OSError(ctypes.get_errno(), "PR_SET_MM_MAP")
+    stack = ctypes.POINTER(ctypes.c_uint64).from_buffer(ctypes.c_uint64(int(fields[START_STACK - 3])))
+    at = 1 + stack[0] + 1  # number of arguments, the arguments, a zero
+    while stack[at]:
+        at += 1
+    at += 1
+    while stack[at] not in (AT_NULL, AT_SYSINFO_EHDR):
+        at += 2
+    if stack[at] == AT_NULL:
+        raise LookupError("no vDSO among the facts")
+    stack[at] = AT_IGNORE
 
 
 def everything(name: str) -> None:
