@@ -1,7 +1,8 @@
 """The contract on many threads at once: ``FUSEBOARD_TEST_THREADS=8`` runs each of these tests in eight.
 
 Each thread has fixtures of its own, so a test says the same in all of them; what they share is the process: the
-compiled module, its registry, the environment, one folder of tables. Tests that read the process's log run as ever.
+compiled module, its registry, the environment, one folder of tables. Tests that read the process's log, or patch what all
+threads share, run as ever.
 """
 
 import contextlib
@@ -15,8 +16,8 @@ from crowd import THREADS, at_once
 
 SWITCH = 1e-6
 """How long a thread keeps the interpreter, in seconds: as short as it goes, so that threads meet everywhere."""
-OF_THE_PROCESS = {"caplog"}
-"""Fixtures that all threads would see the same."""
+OF_THE_PROCESS = {"caplog", "monkeypatch"}
+"""Fixtures that all threads would see the same; what one of them patches, another would take for what stood there."""
 FROM_PYTEST = "folder"
 """The fixture that sets up the process; made once, on the main thread."""
 
