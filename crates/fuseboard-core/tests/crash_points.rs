@@ -6,6 +6,8 @@ mod book;
 #[path = "crash_points/policies.rs"]
 mod policies;
 
+use std::io::Write;
+
 use book::Book;
 use fuseboard_core::counters::{Counter, Stripe, totals};
 use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
@@ -184,6 +186,11 @@ fn a_dead_operation_has_happened_or_not() {
         let entered = state == State::Closed && failures == 0 && before.seen().0 == State::Unseen;
         assert!(allowed.contains(&bench.seen()) || entered, "{place}: {:?} is none of {allowed:?}", bench.seen());
     });
+    // Past the capture of the test's output, so that `make crash-points` shows it.
+    _ = writeln!(
+        std::io::stderr(),
+        "crash_points: {points} points, each operation from each beginning before each write"
+    );
     assert!(points > 100, "{points} points");
 }
 
