@@ -1,8 +1,10 @@
 """Show that the models of fuseboard-core catch what they should: break the protocol on purpose and expect a failure.
 
-Each patch in crates/fuseboard-core/mutants breaks one thing in the shipped code. Its first line names the model that
-must notice, "# file::test". A mutant counts as caught when that model, explored by loom, fails; it must build, and the
-model must pass without it. Exits with 1 if a mutant survives, does not build or no longer applies.
+Each patch in crates/fuseboard-core/mutants breaks one thing in the shipped code. Its first line names the models that
+must notice: "# file::test file::test". A mutant counts as caught when each of them, explored by loom, fails; it
+must build, and the models must pass without it. Every model made by hand must be named by some mutant, lest it could
+not fail; of the pairs, which are judged by one check, not every beginning. Exits with 1 if a mutant survives, does not
+build or no longer applies, or if a model is named by none.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CRATE = Path("crates/fuseboard-core")
 FILES = ("Cargo.lock", "clippy.toml", "rust-toolchain.toml")
+PAIRS = "model_pairs"
 FAILED = 101  # what a Rust test binary exits with when a test fails
 
 
@@ -30,20 +33,32 @@ class MutantError(Exception):
 
 @dataclass(frozen=True)
 class Mutant:
-    """A patch and the model that must catch it."""
+    """A patch and the models that must catch it."""
 
     patch: Path
-    binary: str
-    test: str
+    models: tuple[tuple[str, str], ...]
 
     @classmethod
     def read(cls, patch: Path) -> Mutant:
-        """Read the name of the model from the patch's first line."""
+        """Read the names of the models from the patch's first line."""
         first = patch.read_text(encoding="utf-8").partition("\n")[0]
-        named = re.fullmatch(r"# (model_\w+)::(\w+)", first)
-        if named is None:
-            raise MutantError(f"{patch.name}: the first line must be '# model_file::test', not {first!r}")
-        return cls(patch, named[1], named[2])
+        if not re.fullmatch(r"#( model_\w+::\w+)+", first):
+            raise MutantError(f"{patch.name}: the first line must be '# model_file::test ...', not {first!r}")
+        return cls(patch, tuple(re.findall(r"(\w+)::(\w+)", first)))
+
+
+def check_names(mutants: list[Mutant]) -> None:
+    """Raises if there is a model made by hand that no mutant names."""
+    named = {f"{file}::{test}" for mutant in mutants for file, test in mutant.models}
+    files = [path for path in (ROOT / CRATE / "tests").glob("model_*.rs") if path.stem != PAIRS]
+    tests = (
+        (path.stem, test)
+        for path in files
+        for test in re.findall(r"#\[test\]\s+fn (\w+)", path.read_text(encoding="utf-8"))
+    )
+    idle = sorted({f"{file}::{test}" for file, test in tests} - named)
+    if idle:
+        raise MutantError(f"models that no mutant names: {', '.join(idle)}")
 
 
 class Copy:
@@ -108,7 +123,7 @@ class Copy:
 def faults_of_shipped(copy: Copy, mutants: list[Mutant]) -> dict[str, str]:
     """Run the named models on the shipped code; for each that does not pass there, or does not exist, what it said."""
     faults = {}
-    for binary, test in sorted({(mutant.binary, mutant.test) for mutant in mutants}):
+    for binary, test in sorted({model for mutant in mutants for model in mutant.models}):
         done = copy.explore(copy.build(binary), test)
         if done.returncode != 0 or "1 passed" not in done.stdout:
             faults[test] = f"{binary}::{test} does not pass on the shipped code:\n{done.stdout}{done.stderr}"
@@ -118,18 +133,19 @@ def faults_of_shipped(copy: Copy, mutants: list[Mutant]) -> dict[str, str]:
 
 def judge(copy: Copy, mutant: Mutant, faults: dict[str, str]) -> str:
     """Break the code and expect the model to fail; what to say about it."""
-    if mutant.test in faults:
-        raise MutantError(f"not judged: {mutant.test} does not pass on the shipped code")
+    for _, test in mutant.models:
+        if test in faults:
+            raise MutantError(f"not judged: {test} does not pass on the shipped code")
     copy.break_by(mutant.patch)
-    program = copy.build(mutant.binary)
     start = time.monotonic()
-    done = copy.explore(program, mutant.test)
-    seconds = time.monotonic() - start
-    if done.returncode == 0:
-        raise MutantError(f"SURVIVED {mutant.binary}::{mutant.test}, {seconds:.1f} s")
-    if done.returncode != FAILED or "panicked at" not in done.stdout + done.stderr:
-        raise MutantError(f"ended with {done.returncode}, not with a failed test:\n{done.stderr}")
-    return f"caught by {mutant.binary}::{mutant.test}, {seconds:.1f} s"
+    for binary, test in mutant.models:
+        done = copy.explore(copy.build(binary), test)
+        if done.returncode == 0:
+            raise MutantError(f"SURVIVED {binary}::{test}")
+        if done.returncode != FAILED or "panicked at" not in done.stdout + done.stderr:
+            raise MutantError(f"ended with {done.returncode}, not with a failed test:\n{done.stderr}")
+    named = ", ".join(f"{binary}::{test}" for binary, test in mutant.models)
+    return f"caught by {named}, {time.monotonic() - start:.1f} s"
 
 
 def run(mutants: list[Mutant], target: Path, timeout: float, *, trust: bool) -> int:
@@ -171,7 +187,9 @@ def main() -> int:
         print(f"no such mutant: {', '.join(sorted(unknown)) or 'there are none'}", file=sys.stderr)
         return 2
     try:
-        mutants = [Mutant.read(patch) for patch in patches if not options.names or patch.stem in options.names]
+        every = [Mutant.read(patch) for patch in patches]
+        check_names(every)
+        mutants = [mutant for mutant in every if not options.names or mutant.patch.stem in options.names]
         missed = run(mutants, options.target_dir.resolve(), options.timeout, trust=options.trust_shipped)
     except MutantError as error:
         print(error, file=sys.stderr)
