@@ -1,8 +1,11 @@
 //! A fuse after a reset: exact counts, a trip, a probe, a close (rules R02 to R09).
 
 use fuseboard_core::fuse::{Effect, Fuse, Permit, Rejection};
-use fuseboard_core::policy::Policy;
+use fuseboard_core::judging::Call;
+use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::rate::{METERS, Measure, Tally};
 use fuseboard_core::state::State;
+use fuseboard_core::word::LOG_MAX;
 
 use super::fuse::{WRITES, mending_writes};
 use super::steps::bounded;
@@ -10,6 +13,10 @@ use super::steps::bounded;
 /// One second.
 pub const SECOND: u64 = 1_000_000;
 const WINDOW: u64 = 10 * SECOND;
+/// How much later rates are asked about: not a time to which a program moves its clock.
+pub const UNUSUAL_US: u64 = 7_654_321;
+/// Calls of which a rate is asked.
+const MIN_CALLS: u32 = 3;
 
 /// What the cycle asks of a fuse with a log of `log_len` entries.
 pub fn policy(log_len: usize) -> Policy {
@@ -37,6 +44,35 @@ pub fn sound_again(fuse: Fuse<'_>, log_len: usize, now: u64) {
     counts_exactly(fuse, log_len, now + 60 * SECOND);
     bounded(mending, || fuse.command(State::Closed, || now + 60 * SECOND));
     goes_through_a_cycle(fuse, log_len, now + 60 * SECOND);
+}
+
+/// One, two, and with the third bad call a trip, by each rate: whatever stood in the meters counts no more. At a time at which
+/// no generation has begun yet: one that begins twice, as where damage went ahead and a reset back, finds its calls again.
+pub fn measures_exactly(fuse: Fuse<'_>, now: u64) {
+    for measure in Measure::ALL {
+        let policy = policy_of(measure);
+        bounded(mending_writes(LOG_MAX), || fuse.command(State::Closed, || now));
+        if fuse.tally(&policy, measure, || now).is_none() {
+            return; // a fuse without meters
+        }
+        let bad = Call { failed: true, took_us: SECOND, ..Call::default() };
+        for expected in 1..=MIN_CALLS {
+            let permit = admitted(fuse, &policy, now);
+            let effect = bounded(WRITES, || fuse.ended(&policy, permit, bad, || now));
+            assert_eq!(expected == MIN_CALLS, matches!(effect, Effect::Changed(_)), "{measure:?}, call {expected}");
+            let tally = fuse.tally(&policy, measure, || now);
+            assert!(expected == MIN_CALLS || tally == Some(Tally { calls: expected, bad: expected }), "{tally:?}");
+        }
+    }
+}
+
+/// All of three calls, of the last fourteen or within a minute, and nothing else.
+fn policy_of(measure: Measure) -> Policy {
+    let of_calls = matches!(measure, Measure::FailuresOfCalls | Measure::SlowOfCalls);
+    let span = if of_calls { 14 } else { 60 * SECOND };
+    let mut rates = [None; METERS];
+    rates[measure as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: MIN_CALLS, slow_us: SECOND });
+    Policy { threshold: 0, rates, ..policy(2) }
 }
 
 /// One, two, three, up to the log's length; and one again after a success.

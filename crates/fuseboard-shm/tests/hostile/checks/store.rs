@@ -49,7 +49,8 @@ pub fn is_sound_again(contract: &mut Contract, raw: &Raw, clock: &Arc<ManualCloc
         };
         let tells_first = number % 2 == 0 && tells(contract);
         sound::sound_again(slot.fuse(), raw.geometry().log_len(), clock.now_us());
-        clock.advance(100 * SECOND);
+        clock.advance(100 * SECOND + sound::UNUSUAL_US);
+        sound::measures_exactly(slot.fuse(), clock.now_us());
         counts_by_handle(&slot, clock);
         looked_at += usize::from(tells_first || tells(contract));
     }
