@@ -2,6 +2,7 @@
 
 use crate::fuse::{Fuse, Transition};
 use crate::journal::Cause;
+use crate::rate::Meter;
 use crate::state::State;
 use crate::sync::Ordering;
 use crate::time::HORIZON_US;
@@ -113,6 +114,7 @@ impl Fuse<'_> {
     fn mending(self, now_us: impl Fn() -> u64, change: impl FnOnce() -> Option<Transition>) -> Option<Transition> {
         self.log.drop_far_ahead(&now_us);
         self.mend_told(now_us);
+        self.meters.into_iter().flatten().for_each(Meter::mend);
         let words = [&self.cell.progress, &self.cell.asked].map(|word| (word, word.load(Ordering::Acquire)));
         let held = self.seats().held();
         let made = change();

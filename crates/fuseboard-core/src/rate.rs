@@ -159,6 +159,14 @@ impl Meter {
         self.add(stretch, bad, may_begin);
     }
 
+    /// Begins anew with the numbers of calls where damage took them so far that they would run over their end.
+    pub(crate) fn mend(&self) {
+        let calls = self.calls.load(Ordering::Acquire);
+        if calls > u64::MAX >> 1 {
+            _ = self.calls.compare_exchange(calls, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
     fn add(&self, stretch: Stretch, bad: bool, may_begin: impl Fn() -> bool) {
         let (place, tag) = (self.place(stretch.number), stretch.tag(stretch.number));
         // Acquire: hands on the fuse word that the writer of a later bucket had seen.

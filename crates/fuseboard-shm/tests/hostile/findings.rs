@@ -13,7 +13,7 @@ use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::Store;
 
 use crate::checks::file::{Bed, Raw, key_of};
-use crate::checks::sound::{SECOND, sound_again};
+use crate::checks::sound::{SECOND, measures_exactly, sound_again};
 use crate::checks::words::NOW;
 use crate::replay::bed;
 
@@ -148,5 +148,18 @@ fn a_reset_heals_what_is_told() {
         slot.fuse().write_down(made, About::NOTHING);
         let read: Vec<_> = reader.read_all(store.table()).iter().map(|record| (record.from, record.to)).collect();
         assert_eq!(vec![(State::Closed, State::Isolated)], read, "{word:x} {told}");
+    }
+}
+
+/// F10: numbers of calls that damage took to the end of all numbers begin again at 0 in the middle of a rate, which then
+/// lost what it had counted.
+#[test]
+fn a_reset_heals_a_number_of_calls_at_the_end_of_all_numbers() {
+    for calls in [u64::MAX, u64::MAX - 1, u64::MAX - 2] {
+        let (_bed, raw, store) = scene("calls", 1);
+        let slot = store.resolve("fuse").expect("a slot");
+        [1, 3].into_iter().for_each(|meter| put(&raw.meters(0)[16 * meter], calls));
+        store.forget_all();
+        measures_exactly(slot.fuse(), NOW + SECOND);
     }
 }
