@@ -1,8 +1,8 @@
 """The contract on many threads at once: ``FUSEBOARD_TEST_THREADS=8`` runs each of these tests in eight.
 
 Each thread has fixtures of its own, so a test says the same in all of them; what they share is the process: the
-compiled module, its registry, the environment, one folder of tables. Tests that read the process's log, or patch what all
-threads share, run as ever.
+compiled module, its registry, the environment, one folder of tables. Tests that read the process's log, or are marked
+as of the process (they patch a module, swap the default store, ask how much memory it has), run as ever.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from crowd import THREADS, at_once
 
 SWITCH = 1e-6
 """How long a thread keeps the interpreter, in seconds: as short as it goes, so that threads meet everywhere."""
-OF_THE_PROCESS = {"caplog", "monkeypatch"}
-"""Fixtures that all threads would see the same; what one of them patches, another would take for what stood there."""
+OF_THE_PROCESS = {"caplog"}
+"""Fixtures that all threads would see the same."""
 FROM_PYTEST = "folder"
 """The fixture that sets up the process; made once, on the main thread."""
 
@@ -72,7 +72,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Runs a test in many threads at once instead of in one."""
     if THREADS == 1:
         return None
-    if OF_THE_PROCESS & set(pyfuncitem.fixturenames):
+    if OF_THE_PROCESS & set(pyfuncitem.fixturenames) or pyfuncitem.get_closest_marker("of_the_process"):
         _alone.append(pyfuncitem.nodeid)
         return None
     pyfuncitem._request.getfixturevalue(FROM_PYTEST)

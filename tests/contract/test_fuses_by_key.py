@@ -137,6 +137,7 @@ def test_a_key_mostly_gives_the_same_breaker(store: Store) -> None:
     assert breaker.for_key("a") is not breaker.for_key("b")
 
 
+@pytest.mark.of_the_process
 def test_keys_without_end_need_no_memory_without_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is dropped is the breaker; its fuse goes on."""
     monkeypatch.setattr(_keys, "KEPT", 8)
@@ -166,6 +167,7 @@ def test_threads_that_ask_for_a_key_at_once_get_one_breaker(store: Store) -> Non
     assert len(set(found)) == 50
 
 
+@pytest.mark.of_the_process
 def test_keys_follow_the_default_store() -> None:
     """As their breaker does."""
     breaker = CircuitBreaker("db", threshold=1)

@@ -136,6 +136,7 @@ def mapped_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
 
 
+@pytest.mark.of_the_process
 def test_a_table_for_what_overflows_is_no_larger_than_need_be() -> None:
     """T12, T13: a process that overflows a large table need not have room for another of that size."""
     store, number, before = Store.private(fuses=4096), 0, 0
