@@ -50,7 +50,7 @@ fn a_mapped_file_cut_short_ends_the_process() {
 }
 
 /// A file removed while it is mapped stays the table of those who have it, together; who opens the name then makes another.
-/// Nothing of the store's tells: the name's file is another one than theirs, or none.
+/// What tells is that the name's file is another one than theirs, or none, and that they say so.
 #[test]
 fn a_removed_file_goes_on_for_those_who_have_it() {
     let bed = bed("removed");
@@ -68,6 +68,8 @@ fn a_removed_file_goes_on_for_those_who_have_it() {
     let slot = first.resolve("fuse").expect("a slot");
     slot.fuse().command(State::Open, || slot.now_us());
     assert_eq!((Some(State::Open), None), (state(&second), inode()), "both have it still; nobody else can");
+    assert!(first.table().is_removed() && second.table().is_removed() && !open().table().is_removed());
+    std::fs::remove_file(&path).expect("the file that was just made");
     let output = child::run("truncation::latecomer", "latecomer", bed.folder());
     assert!(output.status.success(), "{}", child::said(&output));
     assert!(inode().is_some() && inode() != before, "another file");
