@@ -67,6 +67,7 @@ SIGNATURES = {
     "Store.close": "(self)",
     "Store.default": "()",
     "Store.events": "(self)",
+    "Store.give_back": "(self, /, fuse)",
     "Store.journal": "(self)",
     "Store.now": "(self, /)",
     "Store.private": "(*, fuses=1024, failures=256, clock=None)",

@@ -147,6 +147,16 @@ class Store:
         """``record_failure`` with the window in microseconds."""
     def record_success(self, fuse: str) -> None:
         """Records a success: clears the window of failures. Changes no state; an open fuse stays open."""
+    def give_back(self, fuse: str) -> bool:
+        """Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
+
+        Idle is a fuse that is closed and whose window holds no failure. One that is open, half-open, ramping, isolated or
+        disabled stays, and so does, for a while, one whose probes have failed. Counters and times go with the fuse;
+        outcomes of its calls that are under way count no more. Breakers go on: at their next call the name has a new place.
+        The old one is another name's to take a minute later.
+
+        For names that will not come again, such as a tenant that left. A full table takes idle places back by itself.
+        """
     def _set_state(self, fuse: str, code: int) -> Made | None:
         """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
     def _command_state(self, fuse: str, code: int) -> Made | None:
@@ -191,10 +201,13 @@ class Fuse:
     @property
     def overflowed(self) -> bool:
         """Whether it found no room in the store's table."""
+    @property
+    def is_given_back(self) -> bool:
+        """Whether its name has to be looked up again."""
     def state(self) -> FuseState:
         """State and since when."""
     def _command_state(self, code: int) -> Made | None:
-        """Sets a state whatever holds the fuse; the transition."""
+        """Sets a state whatever holds the fuse; the transition. None if the fuse was given back."""
     def tally(self, measure: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def would_reject(self) -> tuple[int, float | None] | None:

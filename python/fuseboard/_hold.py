@@ -78,8 +78,10 @@ class Hold(_core.Breaker):
 
     def _command(self, state: State) -> None:
         made = self._fuse()._command_state(state.code)
-        if made is not None:
-            announce(transition((self.name, *made)), self._listener)
+        while made is None:
+            # It was given back just now: then it is another slot's fuse.
+            made = self._fuse()._command_state(state.code)
+        announce(transition((self.name, *made)), self._listener)
 
     def _resolve(self) -> _core.Fuse:
         """Finds the fuse and links to it, for the compiled part and for us."""

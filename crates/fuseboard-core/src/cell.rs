@@ -2,6 +2,7 @@
 
 use crate::lease::SEATS;
 use crate::sync::{AtomicU64, Ordering};
+use crate::time::{STAMP_BITS, is_far_ahead};
 use crate::word::Word;
 
 /// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10); zeroes are a fuse
@@ -50,6 +51,21 @@ impl Cell {
 }
 
 impl Cell {
+    /// Takes away what would make later open times longer, at a change into this generation. The mark is left in any case:
+    /// who failed a probe before the change may be about to write its streak down, and must find that it is too late.
+    pub(crate) fn forget_streak(&self, generation: u64) {
+        let next = generation << (u64::BITS - STAMP_BITS);
+        loop {
+            let seen = self.streak.load(Ordering::Acquire);
+            let mark = seen >> (u64::BITS - STAMP_BITS);
+            let is_later = mark > generation && !is_far_ahead(generation, mark);
+            let is_done = seen == next || is_later;
+            if is_done || self.streak.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
     /// The fuse word, in one acquire load (rule T04). It orders the failure log's entries that its head counts.
     #[must_use]
     #[inline(always)]

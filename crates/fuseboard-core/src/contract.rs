@@ -28,13 +28,14 @@ pub struct Reading {
 
 impl Fuse<'_> {
     /// Records a failure in whatever state the fuse is and returns how many there are within `window_us`, this one
-    /// included, since the window was last cleared or the state last changed. Saturates at the log's length.
+    /// included, since the window was last cleared or the state last changed. Saturates at the log's length; 0 if
+    /// the fuse was given back, and nothing was recorded.
     /// Cost: two swaps and a binary search, whatever the count.
     pub fn record_failure(self, window_us: u64, now_us: u64) -> u32 {
         let window_us = window_us.min(HORIZON_US);
         loop {
-            let seen = self.word();
-            if seen.state() == State::Unseen {
+            let Some(seen) = self.mine() else { return 0 };
+            if !seen.state().is_seen() {
                 _ = self.change(seen, seen.moved_to(State::Closed, now_us), Cause::Unknown);
                 continue;
             }
@@ -50,58 +51,64 @@ impl Fuse<'_> {
     }
 
     /// Records a success in whatever state the fuse is: clears the window and changes no state. (PhoenixMicro's
-    /// `record_success` closes an open fuse; that is one of the races mended here.)
-    pub fn record_success(self, now_us: u64) {
+    /// `record_success` closes an open fuse; that is one of the races mended here.) Says whether it did; not if the fuse was
+    /// given back.
+    pub fn record_success(self, now_us: u64) -> bool {
         loop {
-            let seen = self.word();
+            let Some(seen) = self.mine() else { return false };
             let is_done = match seen.state() {
-                State::Unseen => self.change(seen, seen.moved_to(State::Closed, now_us), Cause::Unknown).is_some(),
+                State::Unseen | State::Vacant => {
+                    self.change(seen, seen.moved_to(State::Closed, now_us), Cause::Unknown).is_some()
+                }
                 _ if seen.is_dirty() => self.swap(seen, seen.cleared()),
                 _ => true,
             };
             if is_done {
-                return;
+                return true;
             }
         }
     }
 
     /// Puts the fuse into `state` with an empty window and a later generation. An operator's hold
     /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
-    /// `None`.
+    /// `None`, as it is if the fuse was given back.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
-        self.go_to(state, Cause::Set, || now_us, |seen, _| (!seen.state().is_held()).then_some(seen))
+        self.go_to(|_| state, Cause::Set, || now_us, |seen, _| (!seen.state().is_held()).then_some(seen))
     }
 
     /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left, so the clock is
     /// asked behind each look at the fuse: what a look finds far ahead of it can only be damage, wherever this process is
-    /// stopped meanwhile.
+    /// stopped meanwhile. `None` if the fuse was given back.
     pub fn command(self, state: State, now_us: impl Fn() -> u64) -> Option<Transition> {
-        self.mending(&now_us, || self.go_to(state, Cause::Operator, &now_us, |seen, now_us| Some(seen.mended(now_us))))
+        self.mending(&now_us, || {
+            self.go_to(|_| state, Cause::Operator, &now_us, |seen, now_us| Some(seen.mended(now_us)))
+        })
     }
 
     /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left, as
-    /// [`Self::command`] does; a fuse never seen stays untouched otherwise.
+    /// [`Self::command`] does; a fuse never seen stays untouched otherwise, and one that was given back stays so.
     pub fn forget(self, now_us: impl Fn() -> u64) -> Option<Transition> {
         let changes = &self.cell.settings_changes;
         if changes.load(Ordering::Relaxed) != 0 {
             changes.store(0, Ordering::Relaxed);
         }
         let unless_forgotten = |seen: Word, now_us| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
-        self.mending(&now_us, || self.go_to(State::Unseen, Cause::Forgotten, &now_us, unless_forgotten))
+        let to = |seen: Word| if seen.state() == State::Vacant { State::Vacant } else { State::Unseen };
+        self.mending(&now_us, || self.go_to(to, Cause::Forgotten, &now_us, unless_forgotten))
     }
 
-    /// Puts the fuse into `state` as if it had been what `before` makes of its word; not at all where that is nothing.
+    /// Puts the fuse into the state `to` as if it had been what `before` makes of its word; not at all where that is nothing.
     fn go_to(
         self,
-        state: State,
+        to: impl Fn(Word) -> State,
         cause: Cause,
         now_us: impl Fn() -> u64,
         before: impl Fn(Word, u64) -> Option<Word>,
     ) -> Option<Transition> {
         loop {
-            let seen = self.word();
+            let seen = self.mine()?;
             let now_us = now_us();
-            let next = before(seen, now_us)?.moved_to(state, now_us);
+            let next = before(seen, now_us)?.moved_to(to(seen), now_us);
             if let Some(transition) = self.change(seen, next, cause) {
                 return Some(transition);
             }
@@ -118,13 +125,16 @@ impl Fuse<'_> {
         let words = [&self.cell.progress, &self.cell.asked].map(|word| (word, word.load(Ordering::Acquire)));
         let held = self.seats().held();
         let made = change();
+        if made.is_none() && self.mine().is_none() {
+            return None;
+        }
         self.seats().free(held);
         for (word, seen) in words {
             if seen != 0 {
                 _ = word.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
-        self.forget_streak(made.map_or_else(|| self.word().generation(), |made| made.generation));
+        self.cell.forget_streak(made.map_or_else(|| self.word().generation(), |made| made.generation));
         made
     }
 

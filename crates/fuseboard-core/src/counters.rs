@@ -68,6 +68,11 @@ pub fn totals(stripes: &[Stripe]) -> [u64; COUNTERS] {
     std::array::from_fn(sum)
 }
 
+/// Sets each counter to 0 that `may` says, behind a look at it, may be taken away.
+pub(crate) fn clear_if(stripes: &[Stripe], may: impl Fn() -> bool) {
+    stripes.iter().flat_map(|stripe| &stripe.0).for_each(|counter| counter.clear_if(&may));
+}
+
 /// Sets every counter to 0, one by one: what others count meanwhile may survive or not.
 pub fn clear(stripes: &[Stripe]) {
     stripes.iter().flat_map(|stripe| &stripe.0).for_each(|counter| counter.store(0, Ordering::Relaxed));

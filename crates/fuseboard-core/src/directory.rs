@@ -1,95 +1,255 @@
-//! From a fuse's name to its slot: an open-addressing table of keyed 128-bit fingerprints that is only ever added to.
+//! From a fuse's name to its slot: an open-addressing table of keyed fingerprints, from which names can be removed.
 //!
-//! A slot is taken by one compare-and-swap of its first key word from 0: the claim is the publication (rule T03). The
-//! second key word may then be filled by anybody whose first word matches. If two names share a first word, the one that
-//! fills the second word has the slot and the other goes on to the next; so a claimant that dies in between leaves a slot
-//! that its own name, or such a rare twin, completes later.
+//! The probe sequence is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two parts of the
+//! fingerprint, so that it visits every slot of a table whose size is a power of two. It is capped at [`PROBES`], which
+//! bounds a look-up in a full table, and ends at the first slot that nobody ever had. A slot that was given back is *gone*
+//! and not free, so that the sequences that lead over it stay whole; later it is given to another name.
 //!
-//! The probe sequence is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two words, so that
-//! it visits every slot of a table whose size is a power of two. It is capped at [`PROBES`], which bounds a look-up in
-//! a full table. Nothing is ever removed, so all processes agree on where a name's sequence ends.
+//! **Claiming** has two steps (after Purcell and Harris, "Non-blocking Hashtables with Open Addressing", 2005). A claimant
+//! makes a slot *pending*, then goes through the whole sequence once more, and only then *confirms* it. If it meets the name
+//! confirmed elsewhere it gives its own claim up; it helps one that is pending in front of its own; one behind its own
+//! it ends. A claimant that dies leaves a pending slot, which whoever comes with the name completes.
+//!
+//! **A name never has two slots.** Let it have two, A in front of B. Who confirmed B had looked at A when that was not
+//! pending yet. So A became pending behind B; and who confirmed A then looked at B, and ended it, or saw it confirmed and gave
+//! A up. The looks of the second pass are read-modify-writes: of a look and a claim of one slot one comes first, and the
+//! other sees what was done before it.
+//!
+//! **Giving back** is decided in the fuse word ([`crate::tenancy`]): once that is vacant the tenancy is over, and anybody
+//! may make the key gone. A gone slot rests for [`REST_US`], in which those that still count a call in it come to
+//! their end, and which makes the number of tenancies too long for anybody to sleep through.
 
-use crate::sync::{AtomicU64, Ordering};
+pub use crate::key::{Fingerprint, Key, Owner};
+pub use crate::name::{NAME_MAX, Name, NameBytes};
+
+use crate::cell::Cell;
+use crate::counters::{STRIPES, Stripe, clear_if};
+use crate::key::Status;
+use crate::state::State;
+use crate::sync::Ordering;
+use crate::time::age;
 
 /// Longest probe sequence. A table of up to this many slots can be filled to the last one.
 pub const PROBES: usize = 1024;
-/// Longest name in bytes of UTF-8.
-pub const NAME_MAX: usize = 200;
-const NAME_WORDS: usize = 26;
+/// How long a slot that was given back belongs to nobody, in microseconds.
+pub const REST_US: u64 = 60_000_000;
 
-/// A keyed fingerprint of a name; neither word is 0, which means "free" or "not filled yet".
+/// A name's right to a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    low: u64,
-    high: u64,
+pub struct Tenancy {
+    /// The slot.
+    pub slot: usize,
+    /// What stands in its key for as long as it lasts.
+    pub owner: Owner,
 }
 
-impl Fingerprint {
-    /// A fingerprint of a 128-bit hash.
-    #[must_use]
-    pub const fn new(low: u64, high: u64) -> Self {
-        Self { low: if low == 0 { 1 } else { low }, high: if high == 0 { 1 } else { high } }
-    }
+/// The keys of a table, and what they are keys of. Free to copy.
+#[derive(Clone, Copy)]
+pub struct Directory<'a> {
+    keys: &'a [Key],
+    cells: &'a [Cell],
+    stripes: &'a [Stripe],
 }
 
-/// The key of a slot.
-#[repr(C)]
-pub struct Key {
-    low: AtomicU64,
-    high: AtomicU64,
+/// What a first pass along a name's sequence finds.
+enum Found {
+    Own(Tenancy),
+    Claimed(Tenancy),
+    Room(Tenancy),
+    Nothing,
 }
 
-impl Key {
-    /// A free key.
+impl<'a> Directory<'a> {
+    /// A directory of these keys, a power of two of them; of nothing else, so that nothing is cleared for a new tenant.
     #[must_use]
-    pub fn new() -> Self {
-        Self { low: AtomicU64::new(0), high: AtomicU64::new(0) }
+    pub const fn new(keys: &'a [Key]) -> Self {
+        Self { keys, cells: &[], stripes: &[] }
     }
 
-    /// The fingerprint, once both words are there.
+    /// With the cells and the lines of counters of the same slots.
     #[must_use]
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
-        let low = self.low.load(Ordering::Acquire);
-        let high = self.high.load(Ordering::Acquire);
-        (low != 0 && high != 0).then_some(Fingerprint { low, high })
+    pub const fn with_fuses(self, cells: &'a [Cell], stripes: &'a [Stripe]) -> Self {
+        Self { cells, stripes, ..self }
     }
 
-    /// Whether the slot is this fingerprint's; makes it so if it can be and `claim` is set. `Err` ends the search.
-    fn resolve(&self, print: Fingerprint, claim: bool) -> Result<bool, NotThere> {
-        let mut low = self.low.load(Ordering::Acquire);
-        if low == 0 {
-            if !claim {
-                return Err(NotThere);
+    /// The slots in which a name may be, in the order to look in.
+    pub(crate) fn sequence(self, print: Fingerprint) -> impl Iterator<Item = usize> {
+        let (mask, stride) = (self.keys.len() - 1, print.high as usize | 1);
+        let slot = move |number: usize| (print.low as usize).wrapping_add(number.wrapping_mul(stride)) & mask;
+        (0..self.keys.len().min(PROBES)).map(slot)
+    }
+
+    /// The slot of a name, if it has one.
+    #[must_use]
+    pub fn find(self, print: Fingerprint) -> Option<Tenancy> {
+        for slot in self.sequence(print) {
+            let key = &self.keys[slot];
+            let owner = key.owner();
+            match owner.status() {
+                Status::Free => return None,
+                Status::Confirmed if key.is_of(owner, print) && !self.is_over(slot) => {
+                    return Some(Tenancy { slot, owner });
+                }
+                _ => {}
             }
-            low = swapped(&self.low, print.low);
         }
-        if low != print.low {
-            return Ok(false);
-        }
-        let mut high = self.high.load(Ordering::Acquire);
-        if high == 0 {
-            if !claim {
-                return Ok(false);
+        None
+    }
+
+    /// The slot of a name; takes one if it has none. `None` if none can be had.
+    #[must_use]
+    pub fn claim(self, print: Fingerprint, now_us: impl Fn() -> u64) -> Option<Tenancy> {
+        loop {
+            let claimed = match self.look(print, &now_us) {
+                Found::Own(tenancy) => return Some(tenancy),
+                Found::Nothing => return None,
+                Found::Claimed(claimed) => claimed,
+                Found::Room(Tenancy { slot, owner }) => {
+                    let next = owner.pending(print);
+                    if !self.keys[slot].change(owner, next) {
+                        continue;
+                    }
+                    Tenancy { slot, owner: next }
+                }
+            };
+            if let Some(tenancy) = self.confirm(print, claimed, &now_us) {
+                return Some(tenancy);
             }
-            high = swapped(&self.high, print.high);
         }
-        Ok(high == print.high)
     }
-}
 
-impl Default for Key {
-    fn default() -> Self {
-        Self::new()
+    /// What there is for a name: its slot, the first that is claimed for it, or the first that it could claim.
+    fn look(self, print: Fingerprint, now_us: impl Fn() -> u64) -> Found {
+        let mut room = Found::Nothing;
+        for slot in self.sequence(print) {
+            let key = &self.keys[slot];
+            let owner = key.owner();
+            let tenancy = Tenancy { slot, owner };
+            let is_room = match owner.status() {
+                Status::Free => true,
+                Status::Gone => self.is_rested(slot, &now_us),
+                Status::Pending if key.becomes(owner, print) => return Found::Claimed(tenancy),
+                Status::Confirmed if key.is_of(owner, print) && !self.end(tenancy) => return Found::Own(tenancy),
+                _ => false,
+            };
+            if is_room && matches!(room, Found::Nothing) {
+                room = Found::Room(tenancy);
+            }
+            if owner.status() == Status::Free {
+                break;
+            }
+        }
+        room
     }
-}
 
-struct NotThere;
+    /// Makes a claimed slot the name's own, unless it has another one or this is not its claim any more.
+    fn confirm(self, print: Fingerprint, claimed: Tenancy, now_us: impl Fn() -> u64) -> Option<Tenancy> {
+        let Tenancy { slot, owner } = claimed;
+        if !self.keys[slot].becomes(owner, print) {
+            return None;
+        }
+        let mut is_behind = false;
+        for other in self.sequence(print) {
+            if other == slot {
+                is_behind = true;
+                continue;
+            }
+            let key = &self.keys[other];
+            let found = key.owner_for_sure();
+            match found.status() {
+                Status::Free => break,
+                // One behind is ended, unless it has come to something. One in front is helped, by looking again.
+                Status::Pending if key.becomes(found, print) && !(is_behind && key.change(found, found.gone())) => {
+                    return None;
+                }
+                Status::Confirmed if key.is_of(found, print) && !self.end(Tenancy { slot: other, owner: found }) => {
+                    self.keys[slot].change(owner, owner.gone());
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        self.prepare(claimed, &now_us);
+        let confirmed = owner.confirmed();
+        self.keys[slot].change(owner, confirmed).then_some(Tenancy { slot, owner: confirmed })
+    }
 
-/// Puts `value` where 0 stands and returns what stands there then.
-fn swapped(word: &AtomicU64, value: u64) -> u64 {
-    match word.compare_exchange(0, value, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => value,
-        Err(other) => other,
+    /// Whether the tenancy of a slot's confirmed key is over. The key must have been read before: then it is this one.
+    fn is_over(self, slot: usize) -> bool {
+        self.cells.get(slot).is_some_and(|cell| cell.load().state() == State::Vacant)
+    }
+
+    /// The tenancy of a slot, if it has one.
+    #[must_use]
+    pub fn tenancy(self, slot: usize) -> Option<Tenancy> {
+        let tenancy = Tenancy { slot, owner: self.keys.get(slot)?.owner() };
+        (tenancy.owner.status() == Status::Confirmed && !self.is_over(slot)).then_some(tenancy)
+    }
+
+    /// [`Self::tenancy`], where one that is over and was not brought to its end is.
+    pub(crate) fn tenancy_or_end(self, slot: usize) -> Option<Tenancy> {
+        let tenancy = Tenancy { slot, owner: self.keys.get(slot)?.owner() };
+        (tenancy.owner.status() == Status::Confirmed && !self.end(tenancy)).then_some(tenancy)
+    }
+
+    /// Brings a slot's tenancy to its end if it is over, and takes away what damage left in its key.
+    pub fn mend(self, slot: usize, now_us: impl Fn() -> u64) {
+        self.tenancy_or_end(slot);
+        self.keys[slot].mend(now_us);
+    }
+
+    /// Makes the key of a tenancy gone if that is over; says whether it is.
+    pub fn end(self, tenancy: Tenancy) -> bool {
+        let is_over = self.is_over(tenancy.slot);
+        if is_over {
+            self.keys[tenancy.slot].change(tenancy.owner, tenancy.owner.gone());
+        }
+        is_over
+    }
+
+    /// Whether a slot was given back long enough ago.
+    fn is_rested(self, slot: usize, now_us: impl Fn() -> u64) -> bool {
+        self.cells.get(slot).is_none_or(|cell| age(now_us(), cell.load().generation()) >= REST_US)
+    }
+
+    /// Makes the fuse of a claimed slot one never seen, and takes away what another tenant left that is not marked with its
+    /// generation. Done by all who come to confirm it, before one of them does. Each thing is taken away as it was while
+    /// the claim stood; so whoever is stopped here for long takes nothing from the tenant, but what is equal by chance.
+    fn prepare(self, claimed: Tenancy, now_us: impl Fn() -> u64) {
+        let Tenancy { slot, owner } = claimed;
+        let (Some(cell), key) = (self.cells.get(slot), &self.keys[slot]) else { return };
+        let seen = cell.load();
+        if seen.state() == State::Vacant {
+            // Lost only to somebody who does the same.
+            _ = cell.word.compare_exchange(
+                seen.0,
+                seen.moved_to(State::Unseen, now_us()).0,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+        }
+        if owner.tenancy() == 0 {
+            return;
+        }
+        let generation = cell.load().generation();
+        let is_claimed = || key.owner() == owner;
+        if is_claimed() {
+            key.since.fetch_max(generation, Ordering::AcqRel);
+            cell.forget_streak(generation);
+        }
+        for word in [&cell.settings, &cell.settings_changes, &cell.asked] {
+            word.clear_if(is_claimed);
+        }
+        clear_if(self.stripes_of(slot), is_claimed);
+    }
+
+    /// The lines of counters of a slot; none where the directory has none.
+    pub(crate) fn stripes_of(self, slot: usize) -> &'a [Stripe] {
+        self.stripes.get(slot * STRIPES..(slot + 1) * STRIPES).unwrap_or_default()
+    }
+
+    pub(crate) fn key(self, slot: usize) -> &'a Key {
+        &self.keys[slot]
     }
 }
 
@@ -97,87 +257,7 @@ fn swapped(word: &AtomicU64, value: u64) -> u64 {
 /// set. `None` if there is none, or none could be had within [`PROBES`] steps.
 #[must_use]
 pub fn locate(keys: &[Key], print: Fingerprint, claim: bool) -> Option<usize> {
-    let mask = keys.len() - 1;
-    let stride = print.high as usize | 1;
-    let mut slot = print.low as usize & mask;
-    for _ in 0..keys.len().min(PROBES) {
-        match keys[slot].resolve(print, claim) {
-            Ok(true) => return Some(slot),
-            Ok(false) => slot = slot.wrapping_add(stride) & mask,
-            Err(NotThere) => return None,
-        }
-    }
-    None
-}
-
-/// A slot's name: its length in the first byte, then up to [`NAME_MAX`] bytes of UTF-8, then zeroes.
-///
-/// Whoever takes a slot, or comes to use it, writes the name if anything else stands there; all write the same bytes, and
-/// the first word last, so a half-written one has none and is completed by the next. A reader checks what it read against
-/// the slot's fingerprint.
-#[repr(C)]
-pub struct Name([AtomicU64; NAME_WORDS]);
-
-impl Name {
-    /// An empty name.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
-    }
-
-    /// Writes a name of 1 to [`NAME_MAX`] bytes; longer ones are cut.
-    pub fn write(&self, name: &[u8]) {
-        let len = name.len().min(NAME_MAX);
-        let mut bytes = [0_u8; NAME_WORDS * 8];
-        bytes[0] = len as u8;
-        bytes[1..=len].copy_from_slice(&name[..len]);
-        for (word, bytes) in self.0.iter().zip(bytes.as_chunks().0).rev() {
-            // Release: the first word, which holds the length, comes last.
-            word.store(u64::from_le_bytes(*bytes), Ordering::Release);
-        }
-    }
-
-    /// The bytes that stand there now, whole or not.
-    #[must_use]
-    pub fn read(&self) -> NameBytes {
-        let mut bytes = [0_u8; NAME_WORDS * 8];
-        for (word, bytes) in self.0.iter().zip(bytes.as_chunks_mut().0) {
-            *bytes = word.load(Ordering::Relaxed).to_le_bytes();
-        }
-        NameBytes(bytes)
-    }
-}
-
-impl Default for Name {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A copy of a name.
-pub struct NameBytes([u8; NAME_WORDS * 8]);
-
-impl NameBytes {
-    /// The name's bytes; the length is brought into range, whatever stood there (rule T10).
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0[1..=usize::from(self.0[0]).min(NAME_MAX)]
-    }
-}
-
-#[cfg(all(test, not(fuseboard_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_half_filled_key_is_nobodys_until_somebody_fills_it() {
-        let (name, twin) = (Fingerprint::new(5, 1), Fingerprint::new(5, 3));
-        let key = Key { low: AtomicU64::new(5), high: AtomicU64::new(0) };
-        assert_eq!(None, key.fingerprint());
-        assert!(matches!(key.resolve(name, false), Ok(false)));
-        assert!(matches!(key.resolve(twin, true), Ok(true)));
-        assert!(matches!(key.resolve(name, true), Ok(false)));
-        assert_eq!(Some(twin), key.fingerprint());
-        assert_eq!(None, Key { low: AtomicU64::new(0), high: AtomicU64::new(1) }.fingerprint());
-    }
+    let directory = Directory::new(keys);
+    let found = if claim { directory.claim(print, || 0) } else { directory.find(print) };
+    found.map(|tenancy| tenancy.slot)
 }

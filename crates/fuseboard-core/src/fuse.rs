@@ -15,6 +15,7 @@
 pub use crate::answer::{Admission, Effect, Permit, Rejection, Transition};
 pub use crate::cell::Cell;
 use crate::journal::Cause;
+use crate::key::{Key, Owner};
 use crate::lease::{FAILURES, Lease, SUCCESSES, Seats};
 use crate::log::{Entry, Log};
 use crate::policy::Policy;
@@ -32,6 +33,7 @@ pub struct Fuse<'a> {
     pub(crate) log: Log<'a>,
     pub(crate) scribe: Option<Scribe<'a>>,
     pub(crate) meters: Option<&'a [Meter; METERS]>,
+    pub(crate) tenure: Option<(&'a Key, Owner)>,
 }
 
 impl<'a> Fuse<'a> {
@@ -46,7 +48,7 @@ impl<'a> Fuse<'a> {
             "log length {}",
             log.len()
         );
-        Self { cell, log: Log(log), scribe: None, meters: None }
+        Self { cell, log: Log(log), scribe: None, meters: None, tenure: None }
     }
 
     /// The fuse, with meters for the rates of its policies.
@@ -95,15 +97,17 @@ impl<'a> Fuse<'a> {
 
     /// Asks to make a call (rules R01, R02, R05, R06, R12). A permit must be answered by exactly one of
     /// [`Self::succeeded`], [`Self::failed`] and [`Self::released`]. One call makes at most one transition, so that it has
-    /// at most one event.
+    /// at most one event. A rejection by [`State::Vacant`] is none: the fuse was given back, and its name must be looked up again.
     pub fn admit(self, policy: &Policy, now_us: u64) -> Admission {
         let mut transition = None;
         let verdict = loop {
-            let seen = self.word();
+            let Some(seen) = self.mine() else {
+                break Err(Rejection { state: State::Vacant, retry_after_us: None });
+            };
             self.tell_late(seen, now_us);
             match seen.state() {
                 State::Closed | State::Disabled => break Ok(Permit::of(seen)),
-                State::Unseen => _ = self.transit(seen, State::Closed, now_us, Cause::Unknown),
+                State::Unseen | State::Vacant => _ = self.transit(seen, State::Closed, now_us, Cause::Unknown),
                 State::Isolated => break Err(Rejection { state: State::Isolated, retry_after_us: None }),
                 State::Open => {
                     let left = self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation()));

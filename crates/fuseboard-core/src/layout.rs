@@ -69,7 +69,7 @@ pub const FINGERPRINT: u64 = {
 const _: () = {
     assert!(size_of::<Header>() == PAGE);
     assert!(size_of::<Cell>() == 192);
-    assert!(size_of::<Key>() == 16);
+    assert!(size_of::<Key>() == 32);
     assert!(size_of::<Name>() == 208);
     assert!(size_of::<Stripe>() == 64);
     assert!(size_of::<Meter>() == 128);
@@ -250,15 +250,15 @@ mod tests {
     #[test]
     fn the_places_of_sections_are_fixed() {
         let offsets = Geometry::for_capacity(1024, 256).expect("in range").offsets();
-        assert_eq!([4_096, 20_480, 217_088, 430_080, 2_527_232, 3_051_520, 3_575_808, 3_842_048], offsets);
-        assert_eq!((0x4655_5345_4252_4431, 1, 0x0a7b_e569_84bd_94cd), (MAGIC, VERSION, FINGERPRINT));
+        assert_eq!([4_096, 36_864, 233_472, 446_464, 2_543_616, 3_067_904, 3_592_192, 3_858_432], offsets);
+        assert_eq!((0x4655_5345_4252_4431, 1, 0x42c9_446c_3e29_5bfd), (MAGIC, VERSION, FINGERPRINT));
     }
 
     #[test]
     fn a_default_table_is_a_few_mebibytes() {
         let geometry = Geometry::for_capacity(1024, 256).expect("in range");
         assert_eq!((1024, 256), (geometry.slots(), geometry.log_len()));
-        assert_eq!(3_842_048, geometry.bytes());
+        assert_eq!(3_858_432, geometry.bytes());
     }
 
     #[test]

@@ -22,6 +22,10 @@
 //! | `look` | what a call would be told, without making one |
 //! | [`counters`] | striped counters |
 //! | [`directory`] | from a name to a slot |
+//! | [`key`] | whose a slot is |
+//! | `name` | names, for people |
+//! | [`idle`] | which fuses a full table can take back |
+//! | [`tenancy`] | giving an idle fuse back, and knowing that one was |
 //! | [`journal`] | the ring of records of transitions |
 //! | [`telling`] | what a fuse writes down there, and for whom |
 //! | [`layout`] | header, sections, sizes |
@@ -41,12 +45,15 @@ pub mod contract;
 pub mod counters;
 pub mod directory;
 pub mod fuse;
+pub mod idle;
 pub mod journal;
 pub mod judging;
+pub mod key;
 pub mod layout;
 pub mod lease;
 mod log;
 mod look;
+mod name;
 mod pause;
 pub mod policy;
 mod ramp;
@@ -54,5 +61,6 @@ pub mod rate;
 pub mod state;
 pub mod sync;
 pub mod telling;
+pub mod tenancy;
 pub mod time;
 pub mod word;

@@ -15,11 +15,11 @@ impl Fuse<'_> {
     /// [`Fuse::reclaim`].
     ///
     /// # Errors
-    /// The rejection.
+    /// The rejection. None of a fuse that was given back.
     pub fn would_admit(self, policy: &Policy, now_us: u64, is_gone: impl Fn(u64) -> bool) -> Result<(), Rejection> {
-        let seen = self.word();
+        let Some(seen) = self.mine() else { return Ok(()) };
         let left = match seen.state() {
-            State::Unseen | State::Closed | State::Disabled => return Ok(()),
+            State::Unseen | State::Vacant | State::Closed | State::Disabled => return Ok(()),
             State::Isolated => None,
             State::Open => match self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation())) {
                 ..=LEAD_US => return Ok(()),

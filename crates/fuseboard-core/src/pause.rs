@@ -11,7 +11,7 @@ use crate::fuse::{Fuse, Transition};
 use crate::policy::{MILLION, Policy};
 use crate::state::State;
 use crate::sync::Ordering;
-use crate::time::{HORIZON_US, STAMP_BITS, STAMP_MAX, age, is_far_ahead};
+use crate::time::{HORIZON_US, STAMP_BITS, STAMP_MAX, age};
 use crate::word::Word;
 
 const LOW_BITS: u32 = u64::BITS - STAMP_BITS;
@@ -78,21 +78,6 @@ impl Fuse<'_> {
             if self.word().generation() == made.generation {
                 let next = until << LOW_BITS | made.generation & LOW_MASK;
                 _ = self.cell.asked.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
-            }
-        }
-    }
-
-    /// Takes away what would make later open times longer, at a change into this generation. The mark is left in any case:
-    /// who failed a probe before the change may be about to write its streak down, and must find that it is too late.
-    pub(crate) fn forget_streak(self, generation: u64) {
-        let next = generation << LOW_BITS;
-        loop {
-            let seen = self.cell.streak.load(Ordering::Acquire);
-            let mark = seen >> LOW_BITS;
-            let is_later = mark > generation && !is_far_ahead(generation, mark);
-            let is_done = seen == next || is_later;
-            if is_done || self.cell.streak.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return;
             }
         }
     }

@@ -18,10 +18,12 @@ pub enum State {
     Disabled = 5,
     /// The probes have succeeded; a growing share of the calls passes, and failures are counted.
     Ramping = 6,
+    /// Given back: the slot is no name's, or about to be none's (rule R28). Its generation is nobody's.
+    Vacant = 7,
 }
 
 impl State {
-    /// The state of a code. Any three bits are a state: the unused code reads as [`State::Unseen`] (rule T10).
+    /// The state of a code. Any three bits are a state (rule T10).
     #[must_use]
     pub const fn from_code(code: u8) -> Self {
         match code {
@@ -31,17 +33,21 @@ impl State {
             4 => Self::Isolated,
             5 => Self::Disabled,
             6 => Self::Ramping,
+            7 => Self::Vacant,
             _ => Self::Unseen,
         }
     }
 
-    /// The state as callers see it: a fuse never seen is closed (rule R01).
+    /// The state as callers see it: a fuse never seen, or given back, is closed (rule R01).
     #[must_use]
     pub const fn visible(self) -> Self {
-        match self {
-            Self::Unseen => Self::Closed,
-            other => other,
-        }
+        if self.is_seen() { self } else { Self::Closed }
+    }
+
+    /// Whether there is anything to show of the fuse.
+    #[must_use]
+    pub const fn is_seen(self) -> bool {
+        !matches!(self, Self::Unseen | Self::Vacant)
     }
 
     /// Whether outcomes of calls are counted towards opening the fuse.
@@ -71,11 +77,11 @@ mod tests {
             (4, State::Isolated),
             (5, State::Disabled),
             (6, State::Ramping),
+            (7, State::Vacant),
         ];
         for (code, state) in codes {
             assert_eq!(code, state as u8);
             assert_eq!(state, State::from_code(code));
         }
-        assert_eq!(State::Unseen, State::from_code(7));
     }
 }

@@ -110,6 +110,22 @@ impl AtomicU64 {
         self.0.fetch_add(value, order)
     }
 
+    /// Writes `value` where less stands, and returns what stood there.
+    #[inline(always)]
+    pub fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
+        before_write();
+        step();
+        self.0.fetch_max(value, order)
+    }
+
+    /// Writes 0 if what was read stands there still, and `may` says, behind the reading, that it may be taken away.
+    pub(crate) fn clear_if(&self, may: impl FnOnce() -> bool) {
+        let seen = self.load(Ordering::Acquire);
+        if seen != 0 && may() {
+            _ = self.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
     /// Writes `new` where `current` stands.
     ///
     /// # Errors

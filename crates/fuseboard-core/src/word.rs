@@ -94,7 +94,14 @@ impl Word {
 
     /// Whether nothing stands there that a reset would take away.
     pub(crate) const fn is_forgotten(self, now_us: u64) -> bool {
-        matches!(self.state(), State::Unseen) && !self.is_dirty() && !is_far_ahead(now_us, self.generation())
+        !self.state().is_seen() && !self.is_dirty() && !is_far_ahead(now_us, self.generation())
+    }
+
+    /// State and generation: the word without its window.
+    #[must_use]
+    #[inline(always)]
+    pub const fn era(self) -> u64 {
+        self.0 & !(HEAD_MASK << HEAD_SHIFT | DIRTY)
     }
 
     /// The word with an empty window, in the same generation.

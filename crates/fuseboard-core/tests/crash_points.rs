@@ -5,6 +5,10 @@
 mod book;
 #[path = "crash_points/policies.rs"]
 mod policies;
+#[path = "common/slots.rs"]
+mod slots;
+#[path = "crash_points/tenancy.rs"]
+mod tenancy;
 
 use std::io::Write;
 
@@ -120,7 +124,7 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
         ("failed", |bench, now| with_permit(bench, |permit| bench.fuse().failed(bench.policy, permit, now))),
         ("released", |bench, _| with_permit(bench, |permit| bench.fuse().released(permit))),
         ("record_failure", |bench, now| _ = bench.fuse().record_failure(POLICY.window_us, now)),
-        ("record_success", |bench, now| bench.fuse().record_success(now)),
+        ("record_success", |bench, now| _ = bench.fuse().record_success(now)),
         ("set open", |bench, now| _ = bench.fuse().set(State::Open, now)),
         ("set half-open", |bench, now| _ = bench.fuse().set(State::HalfOpen, now)),
         ("set closed", |bench, now| _ = bench.fuse().set(State::Closed, now)),

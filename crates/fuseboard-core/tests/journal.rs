@@ -257,7 +257,7 @@ fn first_use_and_reset_of_a_closed_fuse_are_no_events() {
     for used in [
         |fuse: Fuse<'_>| _ = fuse.admit(&POLICY, NOW),
         |fuse: Fuse<'_>| _ = fuse.record_failure(1_000_000, NOW),
-        |fuse: Fuse<'_>| fuse.record_success(NOW),
+        |fuse: Fuse<'_>| _ = fuse.record_success(NOW),
     ] {
         used(fuse);
         fuse.catch_up();

@@ -3,8 +3,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fuseboard_core::fuse::Transition;
+use fuseboard_core::fuse::{Rejection, Transition};
 use fuseboard_core::journal::About;
+use fuseboard_core::state::State;
 use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -52,7 +53,12 @@ impl Breaker {
     }
 
     fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
-        slf.get().link.get(slf.py())
+        let fuse = slf.get().link.get(slf.py())?;
+        if fuse.get().is_given_back() {
+            slf.get().unlink(&fuse);
+            return None;
+        }
+        Some(fuse)
     }
 
     /// The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06).
@@ -172,6 +178,15 @@ impl Breaker {
 }
 
 impl Breaker {
+    /// Lets go of a fuse that was given back, unless the breaker has another one already.
+    fn unlink(&self, fuse: &Bound<'_, Fuse>) {
+        let py = fuse.py();
+        if self.link.get(py).is_some_and(|linked| linked.is(fuse)) {
+            self.link.set(py, None);
+            self.closed.set(py, None);
+        }
+    }
+
     /// Whether results are asked about too.
     pub(crate) fn judges(&self) -> bool {
         self.judges.load(Ordering::Relaxed)
@@ -181,21 +196,25 @@ impl Breaker {
 /// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
 pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
     let py = slf.py();
-    let fuse = match slf.get().link.get(py) {
-        Some(fuse) => fuse,
-        None => match resolve(slf) {
+    let (fuse, admission) = loop {
+        let fuse = match linked_or_resolved(slf) {
             Ok(fuse) => fuse,
             Err(fault) => {
                 report(slf, fault);
                 return Ok(None);
             }
-        },
+        };
+        let word = fuse.get().word();
+        if fuse.get().is_closed(word) {
+            return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
+        }
+        let admission = fuse.get().admit();
+        if !matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. })) {
+            break (fuse, admission);
+        }
+        // It was given back. The name has another slot by now, or takes one.
+        slf.get().unlink(&fuse);
     };
-    let word = fuse.get().word();
-    if word.is_closed() {
-        return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
-    }
-    let admission = fuse.get().admit();
     if let Some(transition) = admission.transition {
         tell(slf, transition, About::NOTHING);
     }
@@ -210,7 +229,10 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
     }
 }
 
-fn resolve<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
+fn linked_or_resolved<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
+    if let Some(fuse) = slf.get().link.get(slf.py()) {
+        return Ok(fuse);
+    }
     Ok(ask_python(slf, intern!(slf.py(), "_resolve"), ())?.cast_into::<Fuse>()?)
 }
 

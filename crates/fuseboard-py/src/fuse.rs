@@ -38,8 +38,13 @@ impl Fuse {
         self.handle.overflowed()
     }
 
+    #[getter]
+    pub(crate) fn is_given_back(&self) -> bool {
+        !self.handle.is_mine()
+    }
+
     fn state(&self) -> FuseState {
-        FuseState::of_word(self.word())
+        FuseState::of_word(self.handle.fuse().mine().unwrap_or(Word(0)))
     }
 
     fn _command_state(&self, code: u8) -> PyResult<Option<Made>> {
@@ -61,7 +66,7 @@ impl Fuse {
     }
 
     fn note_settings(&self, fingerprint: u64) -> bool {
-        self.handle.fuse().note_settings(fingerprint.max(1))
+        self.handle.is_mine() && self.handle.fuse().note_settings(fingerprint.max(1))
     }
 }
 
@@ -69,6 +74,12 @@ impl Fuse {
     #[inline(always)]
     pub(crate) fn word(&self) -> Word {
         self.handle.word()
+    }
+
+    /// Whether a word that was just read says that a call passes at once.
+    #[inline(always)]
+    pub(crate) fn is_closed(&self, word: Word) -> bool {
+        self.handle.is_closed(word)
     }
 
     pub(crate) fn admit(&self) -> Admission {

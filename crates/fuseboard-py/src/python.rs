@@ -41,7 +41,7 @@ fn wrong_type(demand: &str, value: &Bound<'_, PyAny>) -> PyErr {
 /// The state of a member's code.
 pub(crate) fn state_of_code(code: u8) -> PyResult<State> {
     let state = State::from_code(code);
-    if state as u8 == code && state != State::Unseen {
+    if state as u8 == code && state.is_seen() {
         return Ok(state);
     }
     Err(PyValueError::new_err(format!("code must be that of a State, got {code}")))

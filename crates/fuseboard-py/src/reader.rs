@@ -31,10 +31,10 @@ pub(crate) fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<M
     Some(made_here(made, About::NOTHING))
 }
 
-/// A record of the journal, if its fuse's name can be read.
+/// A record of the journal, if its fuse's name can be read, and the fuse has not been given back since.
 pub(crate) fn row(table: &Table, record: &Record) -> Option<Row> {
     let Record { from, to, generation, cause, pid, about, .. } = *record;
-    let name = table.name(record.slot as usize)?;
+    let name = table.name_then(record.slot as usize, generation)?;
     Some((name, from.visible() as u8, to.visible() as u8, generation, cause as u8, pid, text(about)))
 }
 
@@ -47,7 +47,7 @@ struct Place {
     tables: Vec<TableReader>,
     /// What was read and is not taken yet.
     fresh: VecDeque<Row>,
-    /// Records whose fuse has no readable name, which damage does.
+    /// Records whose fuse has no readable name: it was given back since, or damaged.
     nameless: u64,
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fuseboard_core::counters::totals;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::state::State;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store as Tables};
@@ -37,6 +36,16 @@ impl Store {
             ask_python(slf, intern!(slf.py(), "_full"), (name,))?;
         }
         Ok(slot)
+    }
+
+    /// What `act` does with the fuse of a name. Where it says by `None` that the fuse was given back just now, the name is
+    /// looked up again.
+    fn act<T>(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, act: impl Fn(&Slot) -> Option<T>) -> PyResult<T> {
+        loop {
+            if let Some(done) = act(&Self::slot(slf, name)?) {
+                return Ok(done);
+            }
+        }
     }
 
     /// Slots with their names; a slot that somebody is just taking has none yet.
@@ -105,37 +114,45 @@ impl Store {
 
     fn state(&self, fuse: &Bound<'_, PyAny>) -> PyResult<FuseState> {
         let slot = self.tables.find(fuse_name(fuse)?);
-        Ok(FuseState::of_word(slot.map_or(fuseboard_core::word::Word(0), |slot| slot.fuse().word())))
+        let word = slot.and_then(|slot| slot.fuse().mine());
+        Ok(FuseState::of_word(word.unwrap_or(fuseboard_core::word::Word(0))))
     }
 
     fn _record_failure_us(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
-        let slot = Self::slot(slf, fuse)?;
-        Ok(slot.fuse().record_failure(window_us, slot.now_us()))
+        Self::act(slf, fuse, |slot| {
+            Some(slot.fuse().record_failure(window_us, slot.now_us())).filter(|count| *count > 0)
+        })
     }
 
     fn record_success(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<()> {
-        let slot = Self::slot(slf, fuse)?;
-        slot.fuse().record_success(slot.now_us());
-        Ok(())
+        Self::act(slf, fuse, |slot| slot.fuse().record_success(slot.now_us()).then_some(()))
+    }
+
+    fn give_back(&self, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.tables.give_back(fuse_name(fuse)?))
     }
 
     fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
-        let slot = Self::slot(slf, fuse)?;
-        let made = slot.fuse().set(state_of_code(code)?, slot.now_us());
-        Ok(written_down(slot.fuse(), made))
+        let state = state_of_code(code)?;
+        Self::act(slf, fuse, |slot| {
+            let made = slot.fuse().set(state, slot.now_us());
+            // Nothing is made of a fuse that an operator holds, either.
+            (made.is_some() || slot.is_mine()).then(|| written_down(slot.fuse(), made))
+        })
     }
 
     fn _command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
-        let slot = Self::slot(slf, fuse)?;
-        let made = slot.fuse().command(state_of_code(code)?, || slot.now_us());
-        Ok(written_down(slot.fuse(), made))
+        let state = state_of_code(code)?;
+        Self::act(slf, fuse, |slot| {
+            let made = slot.fuse().command(state, || slot.now_us())?;
+            Some(written_down(slot.fuse(), Some(made)))
+        })
     }
 
     fn all_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let states = PyDict::new(py);
         for (name, slot) in self.named() {
-            let word = slot.fuse().word();
-            if word.state() != State::Unseen {
+            if let Some(word) = slot.fuse().mine().filter(|word| word.state().is_seen()) {
                 states.set_item(name, FuseState::of_word(word))?;
             }
         }
@@ -146,9 +163,11 @@ impl Store {
         let snapshots = PyDict::new(py);
         for (name, slot) in self.named() {
             let reading = slot.fuse().read();
-            if reading.word.state() != State::Unseen {
+            let totals = totals(slot.stripes());
+            // Looked at behind all that was read: else some of it may be the next tenant's.
+            if reading.word.state().is_seen() && slot.is_mine() {
                 let local = self.tables.table().path().is_none() || slot.overflowed();
-                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals(slot.stripes()), local);
+                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local);
                 snapshots.set_item(name, snapshot)?;
             }
         }

@@ -24,7 +24,7 @@ pub struct FuseState {
 impl FuseState {
     pub(crate) fn of_word(word: Word) -> Self {
         let state = word.state();
-        Self { state: state.visible() as u8, since_us: (state != State::Unseen).then(|| word.generation()) }
+        Self { state: state.visible() as u8, since_us: state.is_seen().then(|| word.generation()) }
     }
 }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use fuseboard_core::counters::{Counter, STRIPES};
+use fuseboard_core::directory::Tenancy;
 use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection};
 use fuseboard_core::journal::About;
 use fuseboard_core::judging::Call;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
+use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
 use crate::owner;
@@ -79,11 +81,13 @@ pub struct Handle {
     words: Words,
     table: Arc<Table>,
     overflowed: bool,
+    /// State and generation in which the fuse was last found closed, and still this name's.
+    closed: AtomicU64,
 }
 
 impl Handle {
-    pub(crate) fn new(table: Arc<Table>, slot: usize, overflowed: bool) -> Self {
-        Self { words: table.pin(slot), table, overflowed }
+    pub(crate) fn new(table: Arc<Table>, tenancy: Tenancy, overflowed: bool) -> Self {
+        Self { words: table.pin(tenancy), table, overflowed, closed: AtomicU64::new(u64::MAX) }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -92,7 +96,31 @@ impl Handle {
         self.overflowed
     }
 
-    /// The fuse.
+    /// Whether a word that was just read says that a call passes at once: the fuse is closed, and still this name's. What
+    /// is closed in a generation that was this name's before is so in all of it.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_closed(&self, word: Word) -> bool {
+        word.era() == self.closed.load(Ordering::Relaxed) || self.recognizes(word)
+    }
+
+    #[cold]
+    fn recognizes(&self, word: Word) -> bool {
+        // The key is looked at behind the word: if it stands, the word is of this tenancy.
+        let is_closed = word.is_closed() && self.is_mine();
+        if is_closed {
+            self.closed.store(word.era(), Ordering::Relaxed);
+        }
+        is_closed
+    }
+
+    /// Whether the fuse has not been given back. If it has, its name must be looked up again.
+    #[must_use]
+    pub fn is_mine(&self) -> bool {
+        self.fuse().mine().is_some()
+    }
+
+    /// The fuse. Once it is given back, operations on it do nothing.
     #[must_use]
     pub fn fuse(&self) -> Fuse<'_> {
         self.words.fuse()
@@ -168,7 +196,7 @@ impl Handle {
         word.is_closed() && !word.is_dirty() && word.generation() == ticket.permit.generation
     }
 
-    /// Asks to make a call, and counts the answer.
+    /// Asks to make a call, and counts the answer. A rejection by [`State::Vacant`] is none: the fuse was given back.
     #[must_use]
     pub fn admit(&self, policy: &Policy) -> Admission {
         // Known before a seat is taken, which is signed with it at once.
@@ -185,7 +213,8 @@ impl Handle {
                 self.fuse().sign(*lease, hint);
                 self.add(Counter::Probes);
             }
-            Ok(_) => {}
+            // Given back: nothing is rejected.
+            Ok(_) | Err(Rejection { state: State::Vacant, .. }) => {}
             Err(_) => self.add(Counter::Rejections),
         }
         admission
@@ -230,6 +259,10 @@ impl Handle {
             (Some(permit), Outcome::Ignored) => self.fuse().released(permit),
             (Some(permit), _) => self.fuse().ended(policy, permit, call, || self.now_us()),
         };
+        if effect == Effect::Late && !self.is_mine() {
+            // What is counted here is the next tenant's.
+            return effect;
+        }
         self.add(match outcome {
             Outcome::Success => Counter::Successes,
             Outcome::Failure | Outcome::Telling { .. } => Counter::Failures,

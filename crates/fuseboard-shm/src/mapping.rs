@@ -28,7 +28,7 @@ pub(crate) unsafe trait Shared {}
 unsafe impl Shared for AtomicU64 {}
 // SAFETY: `repr(C)`, nine words and an array of words that fill its page, all atomics.
 unsafe impl Shared for Header {}
-// SAFETY: `repr(C)`, two atomics.
+// SAFETY: `repr(C)`, four atomics.
 unsafe impl Shared for Key {}
 // SAFETY: `repr(C)`, twenty-four atomics that fill its 192 bytes.
 unsafe impl Shared for Cell {}

@@ -3,14 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::counters::Stripe;
+use fuseboard_core::directory::Tenancy;
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::sync::{AtomicU64, Ordering};
 
 use crate::handle::Handle;
 use crate::table::Table;
 
 /// Most slots of a table for what overflows; there are as many such tables as it takes.
 const OVERFLOW_SLOTS: usize = 1024;
+
+/// How long a full table is not looked through again for idle fuses, in microseconds.
+const LOOK_US: u64 = 1_000_000;
 
 /// A table and what overflows from it.
 #[derive(Debug)]
@@ -19,13 +24,15 @@ pub struct Store {
     /// Tables of this process for fuses that found the main one full. The lock is held for look-ups here only, which
     /// never happen while there is room; never while anybody else's code runs.
     overflow: Mutex<Vec<Arc<Table>>>,
+    /// When a full table was last looked through for idle fuses.
+    looked_us: AtomicU64,
 }
 
 impl Store {
     /// A store on a table.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self { table: Arc::new(table), overflow: Mutex::default() }
+        Self { table: Arc::new(table), overflow: Mutex::default(), looked_us: AtomicU64::new(0) }
     }
 
     /// The main table.
@@ -37,21 +44,36 @@ impl Store {
     /// The slot of a name, if it has one.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Slot> {
-        if let Some(slot) = Slot::located(&self.table, name, false, false) {
-            return Some(slot);
-        }
+        Slot::located(&self.table, name, false, false).or_else(|| self.find_overflowed(name))
+    }
+
+    fn find_overflowed(&self, name: &str) -> Option<Slot> {
         self.overflow().iter().find_map(|table| Slot::located(table, name, false, true))
     }
 
     /// The slot of a name; takes one if it has none. Falls back to a table of this process's own when the store's is
-    /// full; `None` only if there is no memory for that either.
+    /// full; `None` only if there is no memory for that either. Once there is room again, a fuse that overflowed comes back
+    /// when it is idle.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Slot> {
+        let known = self.find_overflowed(name);
+        if known.as_ref().is_some_and(|slot| !slot.is_idle()) && self.table.locate(name, false).is_none() {
+            return known;
+        }
         if let Some(slot) = Slot::located(&self.table, name, true, false) {
+            // What it was there is nothing now, unless somebody called just then.
+            _ = known.is_some_and(|overflowed| overflowed.give_back());
             return Some(slot);
         }
+        self.take_back(name);
+        known.or_else(|| self.overflow_with(name))
+    }
+
+    /// The slot of a name that finds the table full.
+    fn overflow_with(&self, name: &str) -> Option<Slot> {
         let mut overflow = self.overflow();
-        if let Some(slot) = overflow.iter().find_map(|table| Slot::located(table, name, true, true)) {
+        let has_it = |claim| overflow.iter().find_map(|table| Slot::located(table, name, claim, true));
+        if let Some(slot) = has_it(false).or_else(|| has_it(true)) {
             return Some(slot);
         }
         // No larger than need be: the store's own may be more than this process can have twice.
@@ -60,6 +82,22 @@ impl Store {
         let table = Arc::new(Table::private(geometry, self.table.clock().clone()).ok()?);
         overflow.push(Arc::clone(&table));
         Slot::located(&table, name, true, true)
+    }
+
+    /// Gives the slot of a name back, if its fuse is idle (rule R28); says whether it did.
+    #[must_use]
+    pub fn give_back(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|slot| slot.give_back())
+    }
+
+    /// Takes back the slots of fuses that have done nothing for a while, of those that a name could have had. Not at each call:
+    /// that would be a long look at each call of a name that overflows.
+    fn take_back(&self, name: &str) {
+        let (now_us, last_us) = (self.table.clock().now_us(), self.looked_us.load(Ordering::Relaxed));
+        let is_time = now_us.abs_diff(last_us) >= LOOK_US;
+        if is_time && self.looked_us.compare_exchange(last_us, now_us, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.table.take_back(name);
+        }
     }
 
     fn overflow(&self) -> MutexGuard<'_, Vec<Arc<Table>>> {
@@ -101,22 +139,22 @@ impl Store {
     }
 }
 
-/// A slot of a table, which it keeps mapped.
+/// A name's slot of a table, which it keeps mapped.
 #[derive(Clone, Debug)]
 pub struct Slot {
     table: Arc<Table>,
-    index: usize,
+    tenancy: Tenancy,
     overflowed: bool,
 }
 
 impl Slot {
     fn located(table: &Arc<Table>, name: &str, claim: bool, overflowed: bool) -> Option<Self> {
-        let index = table.locate(name, claim)?;
-        Some(Self { table: Arc::clone(table), index, overflowed })
+        let tenancy = table.tenancy(name, claim)?;
+        Some(Self { table: Arc::clone(table), tenancy, overflowed })
     }
 
     fn all(table: &Arc<Table>, overflowed: bool) -> Vec<Self> {
-        table.taken().map(|index| Self { table: Arc::clone(table), index, overflowed }).collect()
+        table.tenancies().map(|tenancy| Self { table: Arc::clone(table), tenancy, overflowed }).collect()
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -128,25 +166,42 @@ impl Slot {
     /// The slot with its shared words at hand.
     #[must_use]
     pub fn pin(&self) -> Handle {
-        Handle::new(Arc::clone(&self.table), self.index, self.overflowed)
+        Handle::new(Arc::clone(&self.table), self.tenancy, self.overflowed)
     }
 
-    /// The fuse.
+    /// The fuse. Once it is given back, operations on it do nothing.
     #[must_use]
     pub fn fuse(&self) -> Fuse<'_> {
-        self.table.fuse(self.index)
+        self.table.tenant(self.tenancy)
+    }
+
+    /// Whether the fuse has not been given back.
+    #[must_use]
+    pub fn is_mine(&self) -> bool {
+        self.fuse().mine().is_some()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.fuse().is_idle_now(self.now_us())
+    }
+
+    /// Gives it back, if it is idle; says whether it did.
+    #[must_use]
+    pub fn give_back(&self) -> bool {
+        self.table.give_back(self.tenancy)
     }
 
     /// Its lines of counters, one of them this process's.
     #[must_use]
     pub fn stripes(&self) -> &[Stripe] {
-        self.table.stripes(self.index)
+        self.table.stripes(self.tenancy.slot)
     }
 
     /// The name, if it stands there whole.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.table.name(self.index)
+        // Looked at behind it: else it is the next tenant's.
+        self.table.name(self.tenancy.slot).filter(|_| self.table.is_current(self.tenancy))
     }
 
     /// Microseconds on the table's clock.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe, clear, totals};
-use fuseboard_core::directory::{self, Fingerprint, Key, Name};
+use fuseboard_core::directory::{Directory, Fingerprint, Key, Name, Tenancy};
 use fuseboard_core::fuse::{Cell, Fuse, Transition};
 use fuseboard_core::journal::{About, Head, Journal, Place, RECORDS};
 use fuseboard_core::layout::{Geometry, Header};
@@ -22,7 +22,8 @@ use crate::owner::{self, random_u64};
 /// A slot's shared words, kept mapped.
 #[derive(Debug)]
 pub(crate) struct Words {
-    slot: usize,
+    tenancy: Tenancy,
+    key: Pinned<Key>,
     pub(crate) cell: Pinned<Cell>,
     log: Pinned<[AtomicU64]>,
     pub(crate) stripes: Pinned<[Stripe]>,
@@ -32,10 +33,13 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The fuse, whose transitions are written down in the table's journal.
+    /// The tenant's fuse, whose transitions are written down in the table's journal.
     pub(crate) fn fuse(&self) -> Fuse<'_> {
-        let scribe = scribe(Journal::new(&self.head, &self.places), self.slot);
-        Fuse::new(&self.cell, &self.log).with_meters(&self.meters).with_scribe(scribe)
+        let scribe = scribe(Journal::new(&self.head, &self.places), self.tenancy.slot);
+        Fuse::new(&self.cell, &self.log)
+            .with_meters(&self.meters)
+            .with_scribe(scribe)
+            .with_tenure(&self.key, self.tenancy.owner)
     }
 }
 
@@ -101,13 +105,50 @@ impl Table {
     /// The slot of a name of 1 to 200 bytes; takes one if it has none and `claim` is set. `None` if there is none.
     #[must_use]
     pub fn locate(&self, name: &str, claim: bool) -> Option<usize> {
-        let slot = directory::locate(self.keys(), self.fingerprint(name.as_bytes()), claim)?;
-        let place = &self.names()[slot];
+        self.tenancy(name, claim).map(|tenancy| tenancy.slot)
+    }
+
+    /// A name's right to its slot; takes one if it has none and `claim` is set. `None` if there is none.
+    #[must_use]
+    pub fn tenancy(&self, name: &str, claim: bool) -> Option<Tenancy> {
+        let (directory, print) = (self.directory(), self.fingerprint(name.as_bytes()));
+        let tenancy = if claim { directory.claim(print, || self.clock.now_us()) } else { directory.find(print) }?;
+        let place = &self.names()[tenancy.slot];
         // Not only where nothing stands: what stands there may be damaged, or half of what a killed process wrote.
         if claim && place.read().as_bytes() != name.as_bytes() {
             place.write(name.as_bytes());
         }
-        Some(slot)
+        Some(tenancy)
+    }
+
+    /// Ends a tenancy if its fuse is idle; says whether it did. Its slot is another name's to claim a minute later.
+    #[must_use]
+    pub fn give_back(&self, tenancy: Tenancy) -> bool {
+        let ended = self.tenant(tenancy).vacate(self.clock.now_us());
+        self.directory().end(tenancy);
+        ended
+    }
+
+    /// Gives back the idle ones of the fuses whose slots a name could have had.
+    pub(crate) fn take_back(&self, name: &str) {
+        let (print, now_us) = (self.fingerprint(name.as_bytes()), self.clock.now_us());
+        for tenancy in self.directory().idle(print, now_us, |tenancy| self.tenant(tenancy)) {
+            _ = self.give_back(tenancy);
+        }
+    }
+
+    pub(crate) fn is_current(&self, tenancy: Tenancy) -> bool {
+        self.keys()[tenancy.slot].owner() == tenancy.owner
+    }
+
+    /// The name of the fuse that this generation of a slot was of; `None` where that has given its slot back.
+    #[must_use]
+    pub fn name_then(&self, slot: usize, generation: u64) -> Option<String> {
+        let owner = self.keys().get(slot)?.owner();
+        let name = self.name(slot)?;
+        // Read behind the name: a claimant that changes it is not who had the slot.
+        let is_later = generation < self.keys()[slot].since();
+        (!is_later && self.keys()[slot].owner() == owner).then_some(name)
     }
 
     /// The name of a slot, if it has one, it stands there whole, and a look-up leads here.
@@ -117,12 +158,21 @@ impl Table {
         let name = self.names()[slot].read();
         let name = std::str::from_utf8(name.as_bytes()).ok().filter(|name| !name.is_empty())?;
         let is_its_name = self.fingerprint(name.as_bytes()) == print;
-        (is_its_name && directory::locate(self.keys(), print, false) == Some(slot)).then(|| name.to_owned())
+        let leads_here = || self.directory().find(print).is_some_and(|tenancy| tenancy.slot == slot);
+        (is_its_name && leads_here()).then(|| name.to_owned())
     }
 
     /// The slots that are taken, in the order they lie in.
     pub fn taken(&self) -> impl Iterator<Item = usize> {
-        (0..self.geometry.slots()).filter(|slot| self.keys()[*slot].fingerprint().is_some())
+        self.tenancies().map(|tenancy| tenancy.slot)
+    }
+
+    /// The tenancies of all slots that are taken, in the order they lie in.
+    pub(crate) fn tenancies(&self) -> impl Iterator<Item = Tenancy> {
+        (0..self.geometry.slots()).filter_map(|slot| {
+            self.keys()[slot].fingerprint()?;
+            self.directory().tenancy(slot)
+        })
     }
 
     /// Closes and forgets the fuse of every slot, and sets its counters to 0. Of slots that nobody has too: damage may have
@@ -130,6 +180,7 @@ impl Table {
     pub(crate) fn forget_all(&self, made: &mut impl FnMut(&Self, usize, Transition)) {
         self.journal().mend();
         for slot in 0..self.geometry.slots() {
+            self.directory().mend(slot, || self.clock.now_us());
             let fuse = self.fuse(slot);
             if let Some(transition) = fuse.forget(|| self.clock.now_us()) {
                 fuse.write_down(transition, About::NOTHING);
@@ -143,7 +194,13 @@ impl Table {
         }
     }
 
-    /// The fuse of a slot, whose transitions are written down in the table's journal.
+    /// The fuse of a tenancy: once that is over, operations on it do nothing.
+    #[must_use]
+    pub fn tenant(&self, tenancy: Tenancy) -> Fuse<'_> {
+        self.fuse(tenancy.slot).with_tenure(&self.keys()[tenancy.slot], tenancy.owner)
+    }
+
+    /// The fuse of a slot, whosever it is, whose transitions are written down in the table's journal.
     #[must_use]
     pub fn fuse(&self, slot: usize) -> Fuse<'_> {
         Fuse::new(&self.cells()[slot], self.log(&self.mapping, slot))
@@ -163,10 +220,12 @@ impl Table {
         self.lines(&self.mapping, slot)
     }
 
-    /// The shared words of a slot, for as long as they are wanted.
-    pub(crate) fn pin(&self, slot: usize) -> Words {
+    /// The shared words of a tenancy's slot, for as long as they are wanted.
+    pub(crate) fn pin(&self, tenancy: Tenancy) -> Words {
+        let slot = tenancy.slot;
         Words {
-            slot,
+            tenancy,
+            key: Pinned::new(&self.mapping, |it| &it.section(self.offsets[0], self.geometry.slots())[slot]),
             cell: Pinned::new(&self.mapping, |it| &it.section(self.offsets[1], self.geometry.slots())[slot]),
             log: Pinned::new(&self.mapping, |it| self.log(it, slot)),
             stripes: Pinned::new(&self.mapping, |it| self.lines(it, slot)),
@@ -200,6 +259,11 @@ impl Table {
 
     fn meters<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Meter; METERS] {
         &mapping.section(self.offsets[5], self.geometry.slots())[slot]
+    }
+
+    fn directory(&self) -> Directory<'_> {
+        let stripes = self.mapping.section(self.offsets[4], self.geometry.slots() * STRIPES);
+        Directory::new(self.keys()).with_fuses(self.cells(), stripes)
     }
 
     fn keys(&self) -> &[Key] {

@@ -121,7 +121,7 @@ impl Site {
         let outcome = [Outcome::Success, Outcome::Failure, Outcome::Ignored][dice.below(3) as usize];
         match dice.below(80) {
             0 => _ = fuse.record_failure(HORIZON_US, now()),
-            1 => fuse.record_success(now()),
+            1 => _ = fuse.record_success(now()),
             2 => _ = fuse.set([State::Open, State::HalfOpen, State::Closed][dice.below(3) as usize], now()),
             3 => _ = fuse.command([State::Isolated, State::Disabled, State::Closed][dice.below(3) as usize], now),
             4 => _ = fuse.forget(now),

@@ -130,7 +130,8 @@ impl<'a> Caller<'a> {
     fn record(&mut self, choice: u64) {
         let (fuse, now_us) = (self.handle.fuse(), self.handle.now_us());
         if choice == 0 {
-            return fuse.record_success(now_us);
+            _ = fuse.record_success(now_us);
+            return;
         }
         let count = fuse.record_failure(HORIZON_US, now_us);
         assert!((1..=self.handle.log_len()).contains(&(count as usize)), "{count}");

@@ -67,7 +67,7 @@ fn disturb(fuse: Fuse<'_>, word: &AtomicU64, bits: u64, policy: &Policy, permit:
         3 => _ = (fuse.failed(policy, permit, now), fuse.failed(policy, current, now)),
         4 => _ = (fuse.released(permit), fuse.released(current)),
         5 => _ = fuse.record_failure(policy.window_us, now),
-        6 => fuse.record_success(now),
+        6 => _ = fuse.record_success(now),
         7 => _ = (fuse.set(State::from_code(which), now), fuse.command(State::from_code(which), || now)),
         8 => _ = permit.lease.map(|lease| fuse.sign(lease, bits)),
         _ => _ = (fuse.forget(|| now), fuse.reclaim(|hint| hint % 2 == 0), fuse.note_settings(bits)),

@@ -98,7 +98,7 @@ unsafe fn begin(breaker: *mut ffi::PyObject) -> Beginning {
         let link = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().link;
         if let Some(fuse) = link.get(py) {
             let word = fuse.get().word();
-            if word.is_closed() {
+            if fuse.get().is_closed(word) {
                 let began_us = fuse.get().began_us();
                 return Beginning::Closed(fuse.into_ptr(), word, began_us);
             }

@@ -84,7 +84,7 @@ fn what_is_listed_is_what_is_found() {
     let (_bed, raw, store) = scene("f5", 4);
     store.resolve("fuse").expect("a slot").fuse().record_success(NOW);
     let place = store.table().locate("fuse", false).expect("in the table");
-    let (copy, key) = ((place + 1) % 4, key_of(b"fuse"));
+    let (copy, key) = ((place + 1) % 4, key_of(b"fuse", 0));
     raw.key(copy).iter().zip(key).for_each(|(word, value)| put(word, value));
     raw.name(copy).iter().zip(raw.name(place)).for_each(|(to, from)| put(to, from.load(Ordering::Relaxed)));
     put(&raw.cell(copy)[0], NOW << 16 | State::Open as u64);
@@ -97,7 +97,7 @@ fn what_is_listed_is_what_is_found() {
 #[test]
 fn no_name_is_empty() {
     let (_bed, raw, store) = scene("f6", 1);
-    raw.key(0).iter().zip(key_of(b"")).for_each(|(word, value)| put(word, value));
+    raw.key(0).iter().zip(key_of(b"", 0)).for_each(|(word, value)| put(word, value));
     assert_eq!(vec![None], store.slots().iter().map(|slot| slot.name()).collect::<Vec<_>>());
 }
 

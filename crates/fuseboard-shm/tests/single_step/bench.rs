@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fuseboard_core::directory::REST_US;
 use fuseboard_core::fuse::Fuse;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::Policy;
@@ -13,7 +14,7 @@ use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use fuseboard_shm::open::open;
-use fuseboard_shm::store::Store;
+use fuseboard_shm::store::{Slot, Store};
 use fuseboard_shm::table::Table;
 
 use crate::tracer::Child;
@@ -84,6 +85,11 @@ impl Bench {
         Self { store, handle, clock, file, empty, folder: folder.to_owned() }
     }
 
+    /// The name's slot, or a new one.
+    pub fn slot(&self) -> Slot {
+        self.store.resolve(NAME).expect("room")
+    }
+
     /// The fuse.
     pub fn fuse(&self) -> Fuse<'_> {
         self.handle.fuse()
@@ -149,6 +155,11 @@ pub struct Beginning(pub &'static str, pub fn(&Bench));
 
 pub const UNKNOWN: Beginning = Beginning("no such name", |_| ());
 pub const NEVER: Beginning = Beginning("never seen", |bench| _ = bench.store.resolve(NAME));
+pub const GIVEN_BACK: Beginning = Beginning("given back", |bench| {
+    CLOSED.1(bench);
+    assert!(bench.store.give_back(NAME));
+    bench.set_clock(bench.now() + 2 * REST_US);
+});
 pub const CLOSED: Beginning = Beginning("closed", |bench| {
     NEVER.1(bench);
     bench.calls(Outcome::Success, 1);

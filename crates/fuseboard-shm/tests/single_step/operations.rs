@@ -6,8 +6,8 @@ use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Outcome, Ticket};
 
 use crate::bench::{
-    BRINK, Beginning, Bench, CLOSED, DEAD_PROBER, DIRTY, DISABLED, EXPIRED, FORGOTTEN, HALF_CLOSED, HALF_OPEN,
-    ISOLATED, NAME, NEVER, OPEN, POLICY, UNKNOWN,
+    BRINK, Beginning, Bench, CLOSED, DEAD_PROBER, DIRTY, DISABLED, EXPIRED, FORGOTTEN, GIVEN_BACK, HALF_CLOSED,
+    HALF_OPEN, ISOLATED, NAME, NEVER, OPEN, POLICY, UNKNOWN,
 };
 use crate::operation::Operation;
 use crate::seen::{ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, UNCOUNTED, UNSIGNED};
@@ -99,7 +99,7 @@ pub const RAW: &[Planned] = &[
         &[NEVER, CLOSED, DIRTY, BRINK, OPEN, ISOLATED, FORGOTTEN],
     ),
     (
-        plain("record_success", |bench, _| bench.fuse().record_success(bench.now()), &[]),
+        plain("record_success", |bench, _| _ = bench.fuse().record_success(bench.now()), &[]),
         &[NEVER, CLOSED, DIRTY, BRINK, OPEN],
     ),
     (plain("set open", |bench, _| set(bench, State::Open), &[]), &[NEVER, DIRTY, ISOLATED]),
@@ -116,7 +116,11 @@ pub const RAW: &[Planned] = &[
 
 /// What is done to slots rather than to a fuse's state.
 pub const SLOTS: &[Planned] = &[
-    (plain("resolve", |bench, _| _ = black_box(bench.store.resolve(NAME)), &[NAMELESS]), &[UNKNOWN, DIRTY]),
+    (plain("resolve", |bench, _| _ = black_box(bench.store.resolve(NAME)), &[NAMELESS]), &[UNKNOWN, DIRTY, GIVEN_BACK]),
+    (
+        plain("give back", |bench, _| _ = black_box(bench.store.give_back(NAME)), &[]),
+        &[NEVER, CLOSED, DIRTY, GIVEN_BACK],
+    ),
     (plain("find", |bench, _| _ = black_box(bench.store.find(NAME)), &[]), &[UNKNOWN, DIRTY]),
     (plain("forget all", |bench, _| bench.store.forget_all(), &[UNCOUNTED]), &[DIRTY]),
     (plain("note settings", |bench, _| _ = black_box(bench.fuse().note_settings(7)), &[]), &[CLOSED]),

@@ -34,18 +34,19 @@ pub struct Seen {
 impl Seen {
     /// Looks at the fuse of a bench; leaves the table as it was.
     pub fn of(bench: &Bench) -> Self {
-        let reading = bench.fuse().read();
         let slots = bench.store.slots();
+        // Of a name without a slot, what is seen of a fuse never seen.
+        let reading = bench.store.find(NAME).map(|slot| slot.fuse().read());
         Self {
-            state: reading.word.state(),
-            generation: reading.word.generation(),
-            failures: reading.failures,
-            last_failure_us: reading.last_failure_us,
-            settings_changes: reading.settings_changes,
+            state: reading.map_or(State::Unseen, |it| it.word.state()),
+            generation: reading.map_or(0, |it| it.word.generation()),
+            failures: reading.map_or(0, |it| it.failures),
+            last_failure_us: reading.and_then(|it| it.last_failure_us),
+            settings_changes: reading.map_or(0, |it| it.settings_changes),
             totals: bench.store.find(NAME).map(|slot| totals(slot.stripes())).unwrap_or_default(),
             names: slots.iter().map(fuseboard_shm::store::Slot::name).collect(),
-            next_count: tried(bench, || bench.fuse().record_failure(POLICY.window_us, bench.now())),
-            differs: tried(bench, || bench.fuse().note_settings(7)),
+            next_count: tried(bench, || bench.slot().fuse().record_failure(POLICY.window_us, bench.now())),
+            differs: tried(bench, || bench.slot().fuse().note_settings(7)),
             free: tried(bench, || admitted(bench, || bench.fuse().admit(&POLICY, bench.now()).verdict.is_ok())),
             reclaimable: tried(bench, || admitted(bench, || bench.handle.admit(&POLICY).verdict.is_ok())),
             needed: tried(bench, || needed(bench)),

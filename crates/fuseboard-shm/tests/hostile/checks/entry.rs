@@ -16,7 +16,7 @@ use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::error::Kind;
 use fuseboard_shm::store::Store;
 
-use super::file::{Bed, METER_WORDS, Raw, key_of};
+use super::file::{Bed, KEY_WORDS, METER_WORDS, Raw, key_of};
 use super::fuse::{Driver, WRITES};
 use super::input::Input;
 use super::journal::{check_ring, damage_journal};
@@ -169,12 +169,17 @@ fn damage_table(raw: &Raw, input: &mut Input<'_>, now: u64) {
         0..=3 => damage(raw.cell(slot), raw.log(slot), input, now),
         7 => store(raw.meters(slot), input.choice(METER_WORDS), input.word()),
         8 => damage_journal(raw, input, now),
-        4 => store(raw.key(slot), input.choice(2), input.word()),
+        4 => {
+            let (word, key) = (input.choice(KEY_WORDS), raw.key(slot));
+            // As often another status or tenancy of what stands there.
+            let near = key[word].load(Ordering::Relaxed) ^ input.short() & 0x3f;
+            store(key, word, if input.choice(2) == 0 { near } else { input.word() });
+        }
         5 => store(raw.name(slot), input.choice(26), input.word()),
         6 => store(raw.lines(slot), input.choice(64), input.word()),
         _ => {
             let name = if input.choice(8) == 0 { String::new() } else { name(input.choice(NAMES)) };
-            let key = key_of(name.as_bytes());
+            let key = key_of(name.as_bytes(), input.choice(3) as u64);
             (0..2).for_each(|i| store(raw.key(slot), i, key[i]));
             let mut bytes = vec![name.len() as u8];
             bytes.extend(name.as_bytes());
@@ -254,7 +259,7 @@ fn expected(contents: &[u8], length: u64, boot: u64) -> Result<(usize, usize), K
     let (slots, log_len) = number(3, SLOTS_MAX).zip(number(4, LOG_MAX)).ok_or(Kind::Foreign)?;
     let log_len = log_len.max(2);
     let sections =
-        [16 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 512 * slots, 128 + 2048 * 128];
+        [32 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 512 * slots, 128 + 2048 * 128];
     let bytes = 4096 + sections.map(|bytes| bytes.next_multiple_of(4096) as u64).iter().sum::<u64>();
     if bytes == length && header(5) == boot { Ok((slots, log_len)) } else { Err(Kind::Foreign) }
 }

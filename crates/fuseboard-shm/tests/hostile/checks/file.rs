@@ -19,6 +19,8 @@ use super::words::{CELL_WORDS, lies_ahead};
 
 /// The key under which names are hashed in tables that the checks lay out.
 pub const HASH_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+/// Words of the key of a slot.
+pub const KEY_WORDS: usize = 4;
 const NAME_WORDS: usize = 26;
 const LINE_WORDS: usize = 64;
 /// Words of the meters of a slot.
@@ -118,9 +120,9 @@ impl Raw {
         &self.words()[self.geometry.offsets()[section] / 8..][slot * len..][..len]
     }
 
-    /// The two words of a slot's key.
+    /// The words of a slot's key: its owner, the rest of the owner's hash, a mark, the generation it began with.
     pub fn key(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(0, slot, 2)
+        self.entry(0, slot, KEY_WORDS)
     }
 
     /// The words of a slot's cell.
@@ -161,7 +163,7 @@ impl Raw {
     /// The words of every section but the header and the journal, in the order of the file.
     pub fn used(&self) -> impl Iterator<Item = &AtomicU64> {
         let slots = self.geometry.slots();
-        let sections = [2, CELL_WORDS, NAME_WORDS, self.geometry.log_len(), LINE_WORDS, METER_WORDS];
+        let sections = [KEY_WORDS, CELL_WORDS, NAME_WORDS, self.geometry.log_len(), LINE_WORDS, METER_WORDS];
         let starts = self.geometry.offsets();
         let ranges = (0..6).map(move |i| Range { start: starts[i] / 8, end: starts[i] / 8 + sections[i] * slots });
         ranges.flat_map(|range| &self.words()[range])
@@ -194,11 +196,13 @@ impl Drop for Raw {
     }
 }
 
-/// The key of a name in a table whose hash key is [`HASH_KEY`]: the format's rule, written down a second time.
-pub fn key_of(name: &[u8]) -> [u64; 2] {
+/// The key of a name that has a slot in this tenancy, in a table whose hash key is [`HASH_KEY`]: the format's rule, written
+/// down a second time.
+pub fn key_of(name: &[u8], tenancy: u64) -> [u64; 2] {
     let mut hasher = SipHasher13::new_with_keys(HASH_KEY[0], HASH_KEY[1]);
     hasher.write(&name.len().to_ne_bytes());
     hasher.write(name);
     let hash = hasher.finish128();
-    [hash.h1.max(1), hash.h2.max(1)]
+    let (low, high) = (hash.h1 & (1 << 46) - 1, hash.h2 & (1 << 48) - 1);
+    [low.max(1) << 18 | tenancy << 2 | 2, high.max(1) << 16 | tenancy]
 }

@@ -78,6 +78,8 @@ impl<'a> Driver<'a> {
         let before = self.fuse.word();
         let admission = bounded(WRITES, || self.fuse.admit(&policy, now));
         check_admission(&admission, &policy);
+        let is_given_back = matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. }));
+        assert!(!is_given_back, "a fuse without a tenure is always there");
         if let Some(transition) = admission.transition {
             check_transition(self.fuse, before, transition, now);
         }
@@ -139,7 +141,7 @@ impl<'a> Driver<'a> {
     fn move_to(&self, input: &mut Input<'_>, now: u64) {
         let (before, state) = (self.fuse.word(), STATES[input.choice(STATES.len())]);
         let mending = mending_writes(self.log_len as usize);
-        let forgotten = before.state() == State::Unseen && !before.is_dirty();
+        let forgotten = !before.state().is_seen() && !before.is_dirty();
         let (refused, transition) = match input.choice(3) {
             0 => (before.state().is_held(), bounded(WRITES, || self.fuse.set(state, now))),
             1 => (false, bounded(mending, || self.fuse.command(state, || now))),
@@ -221,7 +223,8 @@ pub fn check_admission(admission: &Admission, policy: &Policy) {
 
 fn check_rejection(rejection: Rejection, policy: &Policy) {
     let longest = match rejection.state {
-        State::Isolated => return assert_eq!(None, rejection.retry_after_us),
+        // Vacant: the slot was given back, by damage.
+        State::Isolated | State::Vacant => return assert_eq!(None, rejection.retry_after_us),
         // Jitter may double it.
         State::Open => policy.reset_us.max(policy.longest_us).saturating_mul(2),
         State::HalfOpen => policy.probe_us,

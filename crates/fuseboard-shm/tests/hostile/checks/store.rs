@@ -22,7 +22,7 @@ pub fn check_keys(store: &Store, raw: &Raw) {
     for slot in table.taken() {
         if let Some(name) = table.name(slot) {
             let key = [0, 1].map(|i| raw.key(slot)[i].load(Ordering::Relaxed));
-            assert_eq!(key_of(name.as_bytes()), key, "{name:?} in slot {slot}");
+            assert_eq!(key_of(name.as_bytes(), key[1] & 0xffff), key, "{name:?} in slot {slot}");
             assert_eq!(Some(slot), table.locate(&name, false), "{name:?}");
         }
     }
@@ -52,6 +52,8 @@ pub fn is_sound_again(contract: &mut Contract, raw: &Raw, clock: &Arc<ManualCloc
         clock.advance(100 * SECOND + sound::UNUSUAL_US);
         sound::measures_exactly(slot.fuse(), clock.now_us());
         counts_by_handle(&slot, clock);
+        // Transitions within a microsecond have pushed the last one ahead of the clock.
+        clock.advance(SECOND);
         looked_at += usize::from(tells_first || tells(contract));
     }
     is_reset(contract);
@@ -66,7 +68,7 @@ fn is_reset(contract: &Contract) {
     let listed = slots.iter().map(|slot| (slot.fuse(), slot.stripes()));
     for (fuse, stripes) in (0..table.geometry().slots()).map(|i| (table.fuse(i), table.stripes(i))).chain(listed) {
         let reading = fuse.read();
-        assert_eq!((State::Unseen, 0, 0), (reading.word.state(), reading.failures, reading.settings_changes));
+        assert_eq!((false, 0, 0), (reading.word.state().is_seen(), reading.failures, reading.settings_changes));
         assert_eq!([0; 8], totals(stripes));
     }
 }

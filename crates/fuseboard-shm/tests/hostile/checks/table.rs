@@ -24,7 +24,7 @@ const HANDLES: usize = 4;
 const TICKETS: usize = 8;
 const FOLLOWERS: usize = 3;
 /// What each number of an operation does, for a message about the one that hangs.
-pub const OPERATIONS: [&str; 14] = [
+pub const OPERATIONS: [&str; 15] = [
     "resolve",
     "find",
     "record_failure",
@@ -38,6 +38,7 @@ pub const OPERATIONS: [&str; 14] = [
     "note_settings",
     "append",
     "follow",
+    "give_back",
     "reset_all",
 ];
 
@@ -101,6 +102,7 @@ impl Contract {
             10 => _ = self.resolve(input).fuse().note_settings(input.word().max(1)),
             11 => self.append(input),
             12 => self.follow(input),
+            13 => self.give_back(input),
             _ => self.reset_all(input),
         }
     }
@@ -132,9 +134,10 @@ impl Contract {
         bounded(self.writes(), || match operation {
             2 => {
                 let count = fuse.record_failure(input.word(), now);
-                assert!((1..=self.log_len()).contains(&count), "{count} failures");
+                let fewest = u32::from(slot.is_mine());
+                assert!((fewest..=self.log_len()).contains(&count), "{count} failures");
             }
-            3 => fuse.record_success(now),
+            3 => _ = fuse.record_success(now),
             _ => {
                 let made = match input.choice(3) {
                     0 => fuse.set(state, now),
@@ -237,6 +240,17 @@ impl Contract {
         let follower = &mut self.followers[place];
         for record in follower.read(table, manner & 2 == 0) {
             _ = std::hint::black_box(table.name(record.slot as usize));
+        }
+    }
+
+    /// A fuse that is given back is idle, and its handles know.
+    fn give_back(&self, input: &mut Input<'_>) {
+        let slot = self.resolve(input);
+        let before = slot.fuse().word();
+        if bounded(self.writes(), || slot.give_back()) {
+            assert!(!slot.is_mine() || !self.alone);
+            let is_idle = matches!(before.state(), State::Unseen | State::Closed) && !before.is_dirty();
+            assert!(is_idle || !self.alone, "{before:?} was given back");
         }
     }
 

@@ -1,0 +1,54 @@
+//! Which fuses are idle: what a full table can take back by itself.
+//!
+//! Nobody watches a fuse, so that it does nothing is only seen by looking twice. The first look leaves a **mark**: when it
+//! was, and a hash of the fuse word and of all that was counted. One that finds the same hash a minute later has seen that
+//! nobody has called meanwhile.
+
+use crate::counters::{Stripe, totals};
+use crate::directory::{Directory, REST_US, Tenancy};
+use crate::fuse::Fuse;
+use crate::key::Fingerprint;
+use crate::sync::Ordering;
+use crate::time::{STAMP_BITS, age};
+
+/// How long a fuse must have done nothing, in microseconds.
+pub const IDLE_US: u64 = REST_US;
+const HASH_BITS: u32 = u64::BITS - STAMP_BITS;
+
+impl<'a> Directory<'a> {
+    /// The tenancies along a name's sequence whose fuses have done nothing between an earlier look and this one. `fuse` makes
+    /// the fuse of a tenancy.
+    pub fn idle(
+        self,
+        print: Fingerprint,
+        now_us: u64,
+        fuse: impl Fn(Tenancy) -> Fuse<'a>,
+    ) -> impl Iterator<Item = Tenancy> {
+        let tenancies = self.sequence(print).filter_map(move |slot| self.tenancy_or_end(slot));
+        tenancies.filter(move |tenancy| self.has_idled(*tenancy, fuse(*tenancy), now_us))
+    }
+
+    fn has_idled(self, tenancy: Tenancy, fuse: Fuse<'_>, now_us: u64) -> bool {
+        let Some(word) = fuse.mine().filter(|word| fuse.is_idle(*word, now_us)) else { return false };
+        let mark = &self.key(tenancy.slot).mark;
+        let stripes = self.stripes_of(tenancy.slot);
+        let (hash, seen) = (hash_of(word.0, stripes), mark.load(Ordering::Relaxed));
+        let age = age(now_us, seen >> HASH_BITS);
+        let is_same = seen & ((1 << HASH_BITS) - 1) == hash;
+        if !is_same || age == u64::MAX {
+            // Over another's mark, or under it: whichever stands is a true one.
+            mark.store(now_us << HASH_BITS | hash, Ordering::Relaxed);
+        }
+        is_same && (IDLE_US..u64::MAX).contains(&age)
+    }
+}
+
+/// The finaliser of SplitMix64 over all of it. By chance, once in 65,536, a fuse that was used looks as if it had not been.
+fn hash_of(word: u64, stripes: &[Stripe]) -> u64 {
+    let mix = |hash: u64, more: u64| {
+        let mixed = (hash ^ more ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    };
+    totals(stripes).into_iter().fold(mix(1, word), mix) >> STAMP_BITS
+}

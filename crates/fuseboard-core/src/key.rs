@@ -1,0 +1,242 @@
+//! The key of a slot: whose it is, if anybody's, and for the how manyth time it was given away.
+//!
+//! ```text
+//!  owner: 63                                    18 17             2  1   0
+//!        +-----------------------------------------+---------------+------+
+//!        | hash: 46 bits of the name's fingerprint | tenancy: 16   | st.  |
+//!        +-----------------------------------------+---------------+------+
+//!  rest:  63                                        16 15             0
+//!        +--------------------------------------------+---------------+
+//!        | hash: 48 more bits                         | tenancy: 16   |
+//!        +--------------------------------------------+---------------+
+//! ```
+//!
+//! The owner word alone says whose the slot is. The rest tells apart names that share the first 46 bits; it counts only
+//! while it is of the same tenancy, so that nobody has to wipe it. Each end of a claim or a tenancy makes `tenancy` one
+//! larger, so whoever was stopped before it swaps the owner word of an earlier one finds that it is too late.
+
+use crate::sync::{AtomicU64, Ordering};
+use crate::time::is_far_ahead;
+
+const STATUS_MASK: u64 = 0b11;
+const TENANCY_SHIFT: u32 = 2;
+const TENANCY_BITS: u32 = 16;
+const TENANCY_MASK: u64 = (1 << TENANCY_BITS) - 1;
+const HASH_SHIFT: u32 = TENANCY_SHIFT + TENANCY_BITS;
+
+/// A keyed fingerprint of a name; neither part is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// 46 bits.
+    pub(crate) low: u64,
+    /// 48 bits.
+    pub(crate) high: u64,
+}
+
+impl Fingerprint {
+    /// A fingerprint of a 128-bit hash, by as many bits of it as a key has room for.
+    #[must_use]
+    pub const fn new(low: u64, high: u64) -> Self {
+        let (low, high) = (low << HASH_SHIFT >> HASH_SHIFT, high << TENANCY_BITS >> TENANCY_BITS);
+        Self { low: if low == 0 { 1 } else { low }, high: if high == 0 { 1 } else { high } }
+    }
+}
+
+/// What has become of a slot. The codes live in files: never renumber them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Nobody ever had it: probe sequences end here.
+    Free = 0,
+    /// Somebody claims it.
+    Pending = 1,
+    /// It is a name's.
+    Confirmed = 2,
+    /// It was given back, or not had after all: sequences go on.
+    Gone = 3,
+}
+
+/// The first word of a key. Any 64 bits are a valid one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner(pub(crate) u64);
+
+impl Owner {
+    const fn new(hash: u64, tenancy: u64, status: Status) -> Self {
+        Self(hash << HASH_SHIFT | (tenancy & TENANCY_MASK) << TENANCY_SHIFT | status as u64)
+    }
+
+    pub(crate) const fn status(self) -> Status {
+        match self.0 & STATUS_MASK {
+            0 => Status::Free,
+            1 => Status::Pending,
+            2 => Status::Confirmed,
+            _ => Status::Gone,
+        }
+    }
+
+    const fn hash(self) -> u64 {
+        self.0 >> HASH_SHIFT
+    }
+
+    pub(crate) const fn tenancy(self) -> u64 {
+        self.0 >> TENANCY_SHIFT & TENANCY_MASK
+    }
+
+    /// The word of a slot that this name claims.
+    pub(crate) const fn pending(self, print: Fingerprint) -> Self {
+        Self::new(print.low, self.tenancy(), Status::Pending)
+    }
+
+    /// The word of a slot that is its claimant's.
+    pub(crate) const fn confirmed(self) -> Self {
+        Self::new(self.hash(), self.tenancy(), Status::Confirmed)
+    }
+
+    /// The word of a slot that is nobody's any more.
+    pub(crate) const fn gone(self) -> Self {
+        Self::new(0, self.tenancy() + 1, Status::Gone)
+    }
+}
+
+/// The key of a slot, and what is known of its tenancy.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Key {
+    owner: AtomicU64,
+    rest: AtomicU64,
+    /// When somebody last saw the fuse idle, and a hash of what it had counted by then.
+    pub(crate) mark: AtomicU64,
+    /// The generation that the tenancy began with; 0 for the slot's first. Only grows.
+    pub(crate) since: AtomicU64,
+}
+
+impl Key {
+    /// A free key.
+    #[must_use]
+    pub fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { owner: zero(), rest: zero(), mark: zero(), since: zero() }
+    }
+
+    /// The fingerprint of the name whose slot it is.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        let owner = self.owner();
+        let rest = self.rest.load(Ordering::Acquire);
+        let is_whole = owner.status() == Status::Confirmed && is_of(rest, owner) && self.owner() == owner;
+        is_whole.then_some(Fingerprint { low: owner.hash(), high: rest >> TENANCY_BITS })
+    }
+
+    /// Whose it is.
+    #[must_use]
+    #[inline(always)]
+    pub fn owner(&self) -> Owner {
+        Owner(self.owner.load(Ordering::Acquire))
+    }
+
+    /// Whose it is, by a look that no claim can have passed unseen: a claim that it does not see comes behind it, and sees
+    /// all that was done before the look.
+    pub(crate) fn owner_for_sure(&self) -> Owner {
+        Owner(self.owner.fetch_add(0, Ordering::AcqRel))
+    }
+
+    /// Puts `next` in the place of `seen`; says whether it was still there.
+    pub(crate) fn change(&self, seen: Owner, next: Owner) -> bool {
+        self.owner.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// The generation that the tenancy began with; 0 for the slot's first.
+    #[must_use]
+    pub fn since(&self) -> u64 {
+        self.since.load(Ordering::Acquire)
+    }
+
+    /// Takes away what damage left: times far ahead, which would hide a tenant's records, or spare it for long.
+    pub(crate) fn mend(&self, now_us: impl Fn() -> u64) {
+        self.since.clear_if(|| is_far_ahead(now_us(), self.since()));
+        self.mark.clear_if(|| is_far_ahead(now_us(), self.mark.load(Ordering::Relaxed) >> TENANCY_BITS));
+    }
+
+    /// Whether the slot of this owner word is the name's, or claimed for it.
+    pub(crate) fn is_of(&self, owner: Owner, print: Fingerprint) -> bool {
+        owner.hash() == print.low && self.rest.load(Ordering::Acquire) == rest_of(owner, print)
+    }
+
+    /// [`Self::is_of`], where a claimant may have come no further than the owner word: then it becomes this name's.
+    pub(crate) fn becomes(&self, owner: Owner, print: Fingerprint) -> bool {
+        if owner.hash() != print.low {
+            return false;
+        }
+        loop {
+            let seen = self.rest.load(Ordering::Acquire);
+            if is_of(seen, owner) {
+                return seen == rest_of(owner, print);
+            }
+            // What stands there is of an earlier tenancy, unless this one is over by now.
+            if self.owner() != owner {
+                return false;
+            }
+            let swapped = self.rest.compare_exchange(seen, rest_of(owner, print), Ordering::AcqRel, Ordering::Relaxed);
+            if swapped.is_ok() {
+                return true;
+            }
+        }
+    }
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const fn rest_of(owner: Owner, print: Fingerprint) -> u64 {
+    print.high << TENANCY_BITS | owner.tenancy()
+}
+
+/// Whether somebody has filled this second word in the owner's tenancy.
+const fn is_of(rest: u64, owner: Owner) -> bool {
+    rest >> TENANCY_BITS != 0 && rest & TENANCY_MASK == owner.tenancy()
+}
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests {
+    use super::*;
+
+    const NAME: Fingerprint = Fingerprint::new(5, 1);
+    const TWIN: Fingerprint = Fingerprint::new(5, 3);
+
+    /// The owner word is read by processes of other builds: what changes it is another layout.
+    #[test]
+    fn the_owner_word_is_fixed() {
+        let pending = Owner(7 << 2).pending(Fingerprint::new(u64::MAX, 9));
+        assert_eq!(u64::MAX << 18 | 7 << 2 | 1, pending.0);
+        assert_eq!(u64::MAX << 18 | 7 << 2 | 2, pending.confirmed().0);
+        assert_eq!(8 << 2 | 3, pending.gone().0);
+        assert_eq!(3, Owner(TENANCY_MASK << 2 | 2).gone().0);
+    }
+
+    #[test]
+    fn a_half_filled_key_is_nobodys_until_somebody_fills_it() {
+        let key = Key::new();
+        let owner = key.owner().pending(NAME);
+        assert!(key.change(key.owner(), owner));
+        assert_eq!((None, false), (key.fingerprint(), key.is_of(owner, NAME)));
+        assert!(key.becomes(owner, TWIN) && !key.becomes(owner, NAME));
+        assert_eq!(None, key.fingerprint(), "it is only claimed");
+        assert!(key.change(owner, owner.confirmed()));
+        assert_eq!(Some(TWIN), key.fingerprint());
+    }
+
+    /// What an earlier tenancy left in the second word is nobody's, and whoever is late does not fill it.
+    #[test]
+    fn the_second_word_counts_in_its_tenancy_only() {
+        let key = Key::new();
+        let first = key.owner().pending(NAME);
+        assert!(key.change(key.owner(), first) && key.becomes(first, NAME));
+        assert!(key.change(first, first.gone()));
+        let second = first.gone().pending(TWIN);
+        assert!(key.change(first.gone(), second));
+        assert!(!key.is_of(second, NAME) && !key.becomes(first, TWIN));
+        assert!(key.becomes(second, TWIN) && !key.becomes(second, NAME));
+    }
+}

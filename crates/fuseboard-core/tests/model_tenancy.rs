@@ -1,0 +1,267 @@
+//! Slots that change hands: a name has one slot, and nothing of one tenancy reaches into another (rule R28).
+mod common;
+#[path = "common/slots.rs"]
+mod slots;
+
+use std::sync::Arc;
+
+use common::{POLICY, SECOND, job, model, race};
+use fuseboard_core::directory::{REST_US, Tenancy};
+use fuseboard_core::fuse::{Effect, Rejection};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::state::State;
+use slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD, TWIN};
+
+const LAST_STRAW: Policy = Policy { threshold: 1, ..POLICY };
+
+/// Four slots, and one that was claimed for `OTHER`.
+fn taken() -> (Arc<Slots>, Tenancy) {
+    let slots = Arc::new(Slots::new(4));
+    let tenancy = slots.claim(OTHER, NOW);
+    (slots, tenancy)
+}
+
+/// The same, given back long ago.
+fn gone() -> (Arc<Slots>, Tenancy) {
+    let (slots, tenancy) = taken();
+    assert!(slots.give_back(tenancy, NOW));
+    (slots, tenancy)
+}
+
+/// T03: two claims of one name give one slot, although a slot in front of the free one is given back while they look.
+#[test]
+fn a_slot_that_is_given_back_meanwhile_is_no_second_one() {
+    model(|| {
+        let (slots, other) = taken();
+        let claim = || job(|slots: &Slots| Some(slots.claim(NAME, RESTED)));
+        let give_back = job(move |slots: &Slots| {
+            assert!(slots.give_back(other, NOW));
+            None
+        });
+        let [a, b, _] = race(&slots, [claim(), claim(), give_back]);
+        assert_eq!(a, b);
+        assert_eq!(vec![a.expect("a slot").slot], slots.of(NAME));
+    });
+}
+
+/// T03: the same where who gives it back claims next, so that the other one may be anywhere in its claim.
+#[test]
+fn who_gives_a_slot_back_and_claims_meets_the_other_claimant() {
+    model(|| {
+        let (slots, other) = taken();
+        let jobs = [
+            job(|slots: &Slots| slots.claim(NAME, RESTED)),
+            job(move |slots: &Slots| {
+                assert!(slots.give_back(other, NOW));
+                slots.claim(NAME, RESTED)
+            }),
+        ];
+        let [a, b] = race(&slots, jobs);
+        assert_eq!((a, vec![a.slot]), (b, slots.of(NAME)));
+    });
+}
+
+/// T03: of two names that want one slot that was given back one gets it, and the other one another.
+#[test]
+fn a_slot_that_was_given_back_is_one_names() {
+    model(|| {
+        let (slots, _) = gone();
+        let jobs = [NAME, THIRD, THIRD].map(|name| job(move |slots: &Slots| slots.claim(name, RESTED)));
+        let [a, b, c] = race(&slots, jobs);
+        assert_ne!(a.slot, b.slot);
+        assert_eq!((b, vec![a.slot], vec![b.slot]), (c, slots.of(NAME), slots.of(THIRD)));
+    });
+}
+
+/// T03: the same of two names that share the first part of their fingerprints.
+#[test]
+fn a_slot_that_was_given_back_is_one_twins() {
+    model(|| {
+        let (slots, _) = gone();
+        let jobs = [NAME, TWIN].map(|name| job(move |slots: &Slots| slots.claim(name, RESTED)));
+        let [a, b] = race(&slots, jobs);
+        assert_ne!(a.slot, b.slot);
+        assert_eq!((vec![a.slot], vec![b.slot]), (slots.of(NAME), slots.of(TWIN)));
+    });
+}
+
+/// R28: two give a fuse back beside somebody who looks it up: one of them does it, and the name has no slot or a new one.
+#[test]
+fn one_of_two_gives_a_fuse_back() {
+    model(|| {
+        let (slots, tenancy) = taken();
+        let give_back = || job(move |slots: &Slots| Err(slots.give_back(tenancy, NOW)));
+        let jobs = [job(|slots: &Slots| Ok(slots.claim(OTHER, NOW))), give_back(), give_back()];
+        let [Ok(found), Err(a), Err(b)] = race(&slots, jobs) else { panic!("a claim and two others") };
+        assert!(a != b, "{a} and {b}");
+        let expected = if found == tenancy { vec![] } else { vec![found.slot] };
+        assert_eq!(expected, slots.of(OTHER));
+    });
+}
+
+/// T02: whoever died between the two steps of giving back holds nobody up: those who come with the name get one new slot.
+#[test]
+fn a_fuse_that_was_half_given_back_gets_one_new_slot() {
+    model(|| {
+        let (slots, old) = taken();
+        assert!(slots.fuse(old).vacate(NOW));
+        let claim = || job(|slots: &Slots| slots.claim(OTHER, NOW));
+        let [a, b] = race(&slots, [claim(), claim()]);
+        assert_ne!(old, a);
+        assert_eq!((a, vec![a.slot]), (b, slots.of(OTHER)));
+        assert!(!slots.fuse(old).vacate(NOW + 1), "it is no tenancy any more");
+    });
+}
+
+/// Gives `OTHER`'s fuse back and the slot to `NAME`, beside what a holder of the old handle does. Whether it was given back,
+/// and what the holder got. `NAME`'s fuse must be one never seen.
+fn beside<T: Send + std::fmt::Debug + 'static>(
+    slots: &Arc<Slots>,
+    tenancy: Tenancy,
+    act: impl FnOnce(&Slots) -> T + Send + 'static,
+) -> (bool, T) {
+    let jobs = [
+        job(move |slots: &Slots| Ok(act(slots))),
+        job(move |slots: &Slots| {
+            let given_back = slots.give_back(tenancy, NOW);
+            Err((given_back, slots.claim(NAME, RESTED)))
+        }),
+    ];
+    let [Ok(answer), Err((given_back, next))] = race(slots, jobs) else { panic!("an answer and a claim") };
+    assert_eq!(given_back, tenancy.slot == next.slot, "the first slot that can be had");
+    let word = slots.fuse(next).mine().expect("nobody gave it back");
+    assert_eq!((State::Unseen, false), (word.state(), word.is_dirty()), "{answer:?} reached the next tenant");
+    assert_eq!(given_back, slots.fuse(tenancy).mine().is_none());
+    (given_back, answer)
+}
+
+/// R28: a raw failure is recorded, and the fuse stays; or it is given back, and nothing is recorded.
+#[test]
+fn a_failure_beside_it_is_recorded_or_not_at_all() {
+    model(|| {
+        let (slots, tenancy) = taken();
+        let (given_back, count) =
+            beside(&slots, tenancy, move |slots| slots.fuse(tenancy).record_failure(SECOND, NOW + 1));
+        assert_eq!(if given_back { 0 } else { 1 }, count);
+    });
+}
+
+/// R28, R12: an operator's word holds the fuse, and it stays; or it is given back, and the word is for whoever resolves the
+/// name again.
+#[test]
+fn an_operators_word_beside_it_is_heard_or_not_at_all() {
+    model(|| {
+        let (slots, tenancy) = taken();
+        let (given_back, made) =
+            beside(&slots, tenancy, move |slots| slots.fuse(tenancy).command(State::Isolated, || NOW + 1));
+        assert_eq!(given_back, made.is_none());
+        let state = slots.fuse(tenancy).mine().map(|word| word.state());
+        assert_eq!(made.map(|_| State::Isolated), state);
+    });
+}
+
+/// R28, R09: a call's last straw opens the fuse, and it stays; or it is given back, and the failure is late.
+#[test]
+fn a_trip_beside_it_is_made_or_late() {
+    model(|| {
+        let (slots, tenancy) = taken();
+        slots.fuse(tenancy).record_success(NOW);
+        let permit = slots.fuse(tenancy).admit(&LAST_STRAW, NOW).verdict.expect("closed");
+        let (given_back, effect) =
+            beside(&slots, tenancy, move |slots| slots.fuse(tenancy).failed(&LAST_STRAW, permit, NOW + 1));
+        assert_eq!(given_back, effect == Effect::Late, "{effect:?}");
+        assert_eq!(!given_back, matches!(effect, Effect::Changed(made) if made.to == State::Open), "{effect:?}");
+    });
+}
+
+/// R28, R09: a call that is admitted beside it and fails counts in its own tenancy, or is told to look the name up again, or is
+/// late.
+#[test]
+fn a_call_beside_it_never_counts_for_the_next_tenant() {
+    model(|| {
+        let (slots, tenancy) = taken();
+        let (given_back, effect) = beside(&slots, tenancy, move |slots| {
+            let permit = match slots.fuse(tenancy).admit(&POLICY, NOW + 1).verdict {
+                Ok(permit) => permit,
+                Err(Rejection { state: State::Vacant, .. }) => return None,
+                Err(rejection) => panic!("{rejection:?}"),
+            };
+            Some(slots.fuse(tenancy).failed(&POLICY, permit, NOW + 2))
+        });
+        let expected = if given_back { vec![None, Some(Effect::Late)] } else { vec![Some(Effect::Counted)] };
+        assert!(expected.contains(&effect), "{effect:?}");
+    });
+}
+
+/// R28: a reset of the whole table brings nothing back to life that is about to be given back.
+#[test]
+fn a_reset_beside_it_revives_nothing() {
+    model(|| {
+        let (slots, tenancy) = taken();
+        slots.fuse(tenancy).record_success(NOW);
+        let jobs = [
+            job(move |slots: &Slots| _ = slots.bare(tenancy.slot).forget(|| NOW + 1)),
+            job(move |slots: &Slots| assert!(slots.give_back(tenancy, NOW))),
+        ];
+        race(&slots, jobs);
+        assert_eq!((None, Vec::<usize>::new()), (slots.fuse(tenancy).mine(), slots.of(OTHER)));
+        assert_eq!(State::Vacant, slots.bare(tenancy.slot).word().state());
+    });
+}
+
+/// R28: a slot that was just given back rests for a minute, before any name gets it; beside another claim that comes early too.
+#[test]
+fn a_slot_that_was_just_given_back_is_nobodys() {
+    model(|| {
+        let (slots, old) = gone();
+        let claim = |name, now_us| job(move |slots: &Slots| slots.claim(name, now_us).slot);
+        let [a, b] = race(&slots, [claim(NAME, NOW + REST_US), claim(OTHER, NOW + 1)]);
+        assert!(a != b && ![a, b].contains(&old.slot), "{a} and {b} beside {}", old.slot);
+        assert_eq!(old.slot, slots.claim(THIRD, NOW + 1 + REST_US).slot);
+    });
+}
+
+/// R28: a name that gets the slot back that it had gave is another tenant there: its old handles do nothing.
+#[test]
+fn a_name_that_comes_back_has_another_tenancy() {
+    model(|| {
+        let (slots, old) = taken();
+        let jobs = [
+            job(move |slots: &Slots| Ok(slots.fuse(old).record_failure(SECOND, NOW + 1))),
+            job(move |slots: &Slots| {
+                let given_back = slots.give_back(old, NOW);
+                Err((given_back, slots.claim(OTHER, RESTED)))
+            }),
+        ];
+        let [Ok(count), Err((given_back, new))] = race(&slots, jobs) else { panic!("a count and a claim") };
+        assert_eq!((old.slot, !given_back), (new.slot, old == new));
+        assert_eq!(if given_back { 0 } else { 1 }, count);
+        assert_eq!(count, slots.fuse(new).read().failures);
+    });
+}
+
+/// R28: what a call that opened the fuse long ago comes to write down is nothing for the next tenant's open times.
+#[test]
+fn a_streak_of_the_last_tenant_is_not_the_next_ones() {
+    model(|| {
+        let (slots, tenancy) = taken();
+        let fuse = slots.fuse(tenancy);
+        fuse.set(State::HalfOpen, NOW - 3);
+        let probe = fuse.admit(&POLICY, NOW - 2).verdict.expect("a free seat");
+        let jobs = [
+            job(move |slots: &Slots| _ = slots.fuse(tenancy).failed(&POLICY, probe, NOW - 1)),
+            job(move |slots: &Slots| {
+                slots.fuse(tenancy).set(State::Closed, NOW - 1);
+                if slots.give_back(tenancy, NOW) {
+                    Some(slots.claim(NAME, RESTED))
+                } else {
+                    None
+                };
+            }),
+        ];
+        race(&slots, jobs);
+        if let [slot] = slots.of(NAME)[..] {
+            assert_eq!(0, slots.bare(slot).read().streak);
+        }
+    });
+}
