@@ -96,6 +96,17 @@ impl<'a> Directory<'a> {
         None
     }
 
+    /// How many slots a look-up of a name looks at.
+    #[must_use]
+    pub fn looks(self, print: Fingerprint) -> usize {
+        let is_last = |slot: usize| {
+            let owner = self.keys[slot].owner();
+            owner.status() == Status::Free || owner.status() == Status::Confirmed && self.keys[slot].is_of(owner, print)
+        };
+        let (all, before) = (self.sequence(print).count(), self.sequence(print).take_while(|slot| !is_last(*slot)));
+        (before.count() + 1).min(all)
+    }
+
     /// The slot of a name; takes one if it has none. `None` if none can be had.
     #[must_use]
     pub fn claim(self, print: Fingerprint, now_us: impl Fn() -> u64) -> Option<Tenancy> {

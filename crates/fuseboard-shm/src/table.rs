@@ -121,6 +121,12 @@ impl Table {
         Some(tenancy)
     }
 
+    /// How many slots a look-up of a name looks at: what it costs.
+    #[must_use]
+    pub fn looks(&self, name: &str) -> usize {
+        self.directory().looks(self.fingerprint(name.as_bytes()))
+    }
+
     /// Ends a tenancy if its fuse is idle; says whether it did. Its slot is another name's to claim a minute later.
     #[must_use]
     pub fn give_back(&self, tenancy: Tenancy) -> bool {

@@ -190,7 +190,7 @@ fn all_is_forgotten_together() {
     }
     store.forget_all();
     for name in &names {
-        let slot = store.find(name).expect("slots are never given back");
+        let slot = store.find(name).expect("nobody gave it back");
         assert_eq!((State::Unseen, [0; COUNTERS]), (slot.fuse().word().state(), totals(slot.stripes())));
     }
     let told: Vec<_> = store
