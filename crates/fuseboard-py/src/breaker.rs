@@ -64,8 +64,13 @@ impl Breaker {
     /// The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06).
     #[getter]
     fn state<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let fuse = slf.get().link.get(slf.py()).map_or_else(|| resolve(slf), Ok)?;
-        state_member(slf.py(), fuse.get().word().state())
+        loop {
+            let fuse = linked_or_resolved(slf)?;
+            if let Some(word) = fuse.get().mine() {
+                return state_member(slf.py(), word.state());
+            }
+            slf.get().unlink(&fuse);
+        }
     }
 
     fn _judge_results(&self) {

@@ -44,7 +44,7 @@ impl Fuse {
     }
 
     fn state(&self) -> FuseState {
-        FuseState::of_word(self.handle.fuse().mine().unwrap_or(Word(0)))
+        FuseState::of_word(self.mine().unwrap_or(Word(0)))
     }
 
     fn _command_state(&self, code: u8) -> PyResult<Option<Made>> {
@@ -74,6 +74,12 @@ impl Fuse {
     #[inline(always)]
     pub(crate) fn word(&self) -> Word {
         self.handle.word()
+    }
+
+    /// The fuse word; `None` once the fuse was given back.
+    #[inline(always)]
+    pub(crate) fn mine(&self) -> Option<Word> {
+        self.handle.mine()
     }
 
     /// Whether a word that was just read says that a call passes at once.

@@ -114,7 +114,15 @@ impl Handle {
         is_closed
     }
 
-    /// Whether the fuse has not been given back. If it has, its name must be looked up again.
+    /// The fuse word, if the fuse has not been given back. If it has, its name must be looked up again.
+    #[must_use]
+    #[inline(always)]
+    pub fn mine(&self) -> Option<Word> {
+        let word = self.word();
+        if self.is_closed(word) { Some(word) } else { self.fuse().mine() }
+    }
+
+    /// Whether the fuse has not been given back.
     #[must_use]
     pub fn is_mine(&self) -> bool {
         self.fuse().mine().is_some()

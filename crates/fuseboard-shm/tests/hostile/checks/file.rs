@@ -203,6 +203,6 @@ pub fn key_of(name: &[u8], tenancy: u64) -> [u64; 2] {
     hasher.write(&name.len().to_ne_bytes());
     hasher.write(name);
     let hash = hasher.finish128();
-    let (low, high) = (hash.h1 & (1 << 46) - 1, hash.h2 & (1 << 48) - 1);
+    let (low, high) = (hash.h1 & ((1 << 46) - 1), hash.h2 & ((1 << 48) - 1));
     [low.max(1) << 18 | tenancy << 2 | 2, high.max(1) << 16 | tenancy]
 }
