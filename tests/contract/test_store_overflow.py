@@ -169,7 +169,7 @@ def test_threads_that_find_the_table_full_at_once_are_warned_once(
 
 
 def test_forgotten_fuses_leave_no_room_and_no_second_warning(small: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """Fuses are only ever added; ``reset_all`` forgets what they were, not that they are."""
+    """``reset_all`` forgets what fuses were, not that they are: it gives none back."""
     for _ in range(2):
         for name in NAMES:
             small.record_success(name)

@@ -83,9 +83,9 @@ class Caller:
         now = self.store.state(FUSE)
         return now.state.value, now.since
 
-    def counters(self) -> dict[str, int]:
-        """The host's counters of the fuse."""
-        return counters(self.store, FUSE)
+    def counters(self, fuse: str = FUSE) -> dict[str, int]:
+        """The host's counters of a fuse."""
+        return counters(self.store, fuse)
 
     def window(self) -> int:
         """Failures in the window, of any age."""

@@ -1,0 +1,67 @@
+"""A fuse that one process gives back is given back for all of them (rule R28)."""
+
+from caller import obey
+from team import Team, Worker
+from workers import FUSE
+
+from fuseboard import Store
+from fuseboard.testing import Clock
+
+SETTINGS = {"threshold": 1, "window": 60, "reset_timeout": 10.0}
+REST = 61.0
+
+
+def callers(team: Team, host: str, number: int) -> list[Worker]:
+    """Processes that do as they are told, on a table with one place."""
+    Store.shared(host, fuses=1, strict=True, clock=Clock()).close()
+    workers = team.start(number, obey, host, SETTINGS, True)
+    assert ["ready"] * number == [worker.hear() for worker in workers]
+    return workers
+
+
+def hand_over(giver: Worker) -> None:
+    """Gives the fuse back, and its place to another one."""
+    assert giver.ask("raw", "give_back", FUSE)
+    giver.ask("advance", REST)
+    giver.ask("raw", "record_success", "next")
+
+
+def test_a_handle_of_another_process_never_touches_the_next_fuse(team: Team, host: str) -> None:
+    """R28: neither by a call that was under way nor by a new one, which opens the fuse of its own name elsewhere."""
+    mine, other = callers(team, host, 2)
+    assert "done" == mine.ask("call", "success")
+    assert "admitted" == mine.ask("begin", "old")
+    hand_over(other)
+    assert "failed" == mine.ask("end", "old", "failure")
+    mine.ask("advance", REST)
+    assert "failed" == mine.ask("call", "failure")
+    assert "open" == mine.ask("state")[0]
+    for worker in (mine, other):
+        assert "closed" == worker.ask("raw", "state", "next").state.value
+        assert {0} == set(worker.ask("counters", "next").values())
+
+
+def test_a_name_that_comes_back_is_one_fuse_for_all(team: Team, host: str) -> None:
+    """R28: two processes that held the old fuse and a third that did not meet on the new one."""
+    first, second, giver = callers(team, host, 3)
+    for worker in (first, second):
+        assert "done" == worker.ask("call", "success")
+    assert giver.ask("raw", "give_back", FUSE)
+    for worker in (first, second, giver):
+        worker.ask("advance", REST)
+    assert "failed" == first.ask("call", "failure")
+    assert "open" == second.ask("call", "success")
+    assert "open" == giver.ask("call", "success")
+    assert 2 == giver.ask("counters")["rejections"]
+
+
+def test_a_probe_of_another_process_keeps_its_fuse(team: Team, host: str) -> None:
+    """R28: what is open or half-open is never given back, whoever asks."""
+    mine, other = callers(team, host, 2)
+    assert "failed" == mine.ask("call", "failure")
+    assert not other.ask("raw", "give_back", FUSE)
+    mine.ask("advance", 10.0)
+    assert "admitted" == mine.ask("begin", "probe")
+    assert not other.ask("raw", "give_back", FUSE)
+    assert "done" == mine.ask("end", "probe", "success")
+    assert other.ask("raw", "give_back", FUSE)
