@@ -150,12 +150,16 @@ class Store:
     def give_back(self, fuse: str) -> bool:
         """Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
 
-        Idle is a fuse that is closed and whose window holds no failure. One that is open, half-open, ramping, isolated or
-        disabled stays, and so does, for a while, one whose probes have failed. Counters and times go with the fuse;
-        outcomes of its calls that are under way count no more. Breakers go on: at their next call the name has a new place.
-        The old one is another name's to take a minute later.
+        Idle is a fuse that is closed and whose window holds no failure. One that is open, half-open, ramping, isolated
+        or disabled stays; so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
+        and times go with the fuse, and outcomes of its calls that are under way count no more. Breakers go on: at their
+        next call the name has a new place. The old one is another name's to take a minute later.
 
         For names that will not come again, such as a tenant that left. A full table takes idle places back by itself.
+        Safe from any thread and process, also beside calls.
+
+        Raises:
+            TypeError, ValueError: it is no name of a fuse.
         """
     def _set_state(self, fuse: str, code: int) -> Made | None:
         """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
