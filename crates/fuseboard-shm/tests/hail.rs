@@ -15,7 +15,7 @@ use common::{Dice, Folder, POLICY, SECOND, small};
 use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::{About, Record};
-use fuseboard_core::policy::Policy;
+use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::time::HORIZON_US;
@@ -27,8 +27,27 @@ use fuseboard_shm::store::Store;
 
 const CREW: usize = 4;
 const DYING: usize = 32;
-/// Breaks and probes as often as it can.
-const NERVOUS: Policy = Policy { threshold: 2, reset_us: 200, success_threshold: 2, probe_us: 1_000, ..POLICY };
+/// Breaks and probes as often as it can. A policy that has everything, and is never at rest.
+const NERVOUS: Policy = Policy {
+    threshold: 2,
+    reset_us: 200,
+    multiplier_permille: 1_500,
+    longest_us: 1_000,
+    jitter_ppm: 100_000,
+    success_threshold: 2,
+    probe_failures: 2,
+    half_open_us: 5_000,
+    ramp_us: 300,
+    ramp_from_ppm: 300_000,
+    probe_us: 1_000,
+    rates: [
+        Some(Rate { span: SECOND, bad_ppm: 300_000, min_calls: 4, slow_us: 0 }),
+        Some(Rate { span: 14, bad_ppm: 500_000, min_calls: 3, slow_us: 0 }),
+        None,
+        None,
+    ],
+    ..POLICY
+};
 const SEED: u64 = 0x4a11;
 /// By how much a stamp may lead the clock.
 const LEADS_US: u64 = 10_000;
@@ -118,7 +137,9 @@ impl Site {
     fn operate(&self, dice: &mut Dice) {
         let now = || self.wild.now_us();
         let fuse = self.wild.fuse();
-        let outcome = [Outcome::Success, Outcome::Failure, Outcome::Ignored][dice.below(3) as usize];
+        let telling = Outcome::Telling { demands: dice.below(2) == 0, asked_us: 400 };
+        let outcome =
+            [Outcome::Success, Outcome::Success, Outcome::Failure, Outcome::Ignored, telling][dice.below(5) as usize];
         match dice.below(80) {
             0 => _ = fuse.record_failure(HORIZON_US, now()),
             1 => _ = fuse.record_success(now()),

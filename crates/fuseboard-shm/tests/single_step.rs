@@ -13,6 +13,7 @@
 //! | `sweep` | kills one child after another along an operation |
 //! | `bench` | the table, the clock, the beginnings |
 //! | `operations` | what is done to the table |
+//! | `policies` | the same under a policy that has everything |
 //! | `operation`, `creation` | an operation on a fuse, a creation of a table, as subjects of a sweep |
 //! | `seen` | what can be seen of a fuse; before, after, between |
 //! | `contract` | what everybody else must still be able to do |
@@ -38,6 +39,8 @@ mod creation;
 mod operation;
 #[path = "single_step/operations.rs"]
 mod operations;
+#[path = "single_step/policies.rs"]
+mod policies;
 #[path = "single_step/seen.rs"]
 mod seen;
 #[path = "single_step/sweep.rs"]
@@ -54,6 +57,7 @@ use bench::{BRINK, Bench, DEAD_PROBER, Folder};
 use creation::{Creation, Ground, NO_FOLDER, NO_TABLE, TABLE};
 use operation::Case;
 use operations::{CALLS, Planned, RAW, SLOTS};
+use policies::POLICIES;
 use seen::Seen;
 use sweep::{Report, Subject, sweep};
 use watchdog::Watchdog;
@@ -68,6 +72,12 @@ fn a_call_may_die_anywhere() {
 #[test]
 fn a_raw_operation_may_die_anywhere() {
     everywhere("raw operations", RAW);
+}
+
+/// The same under a policy that has everything (rules R19 to R26).
+#[test]
+fn a_call_under_policies_may_die_anywhere() {
+    everywhere("policies", POLICIES);
 }
 
 /// Names, settings, `reset_all` (rules T03, T06, R15).

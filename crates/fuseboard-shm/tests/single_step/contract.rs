@@ -87,7 +87,11 @@ pub fn goes_on_by_itself(bench: &Bench, failures: u32) {
         State::HalfOpen => user.gets_every_seat(),
         State::Isolated => assert!(!user.is_admitted()),
         State::Disabled => assert!(user.is_admitted()),
-        State::Unseen | State::Vacant | State::Ramping => unreachable!("shown as closed, and not of this policy"),
+        State::Ramping => {
+            assert!(user.is_admitted(), "to a policy without a ramp it is over");
+            user.trips_after(POLICY.threshold);
+        }
+        State::Unseen | State::Vacant => unreachable!("shown as closed"),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::bench::{
     HALF_OPEN, ISOLATED, NAME, NEVER, OPEN, POLICY, UNKNOWN,
 };
 use crate::operation::Operation;
-use crate::seen::{ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, UNCOUNTED, UNSIGNED};
+use crate::seen::{ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, SHORT, UNCOUNTED, UNSIGNED};
 
 /// An operation and where it begins.
 pub type Planned = (Operation, &'static [Beginning]);
@@ -52,7 +52,7 @@ pub const CALLS: &[Planned] = &[
         &[CLOSED, DIRTY, BRINK, HALF_OPEN, HALF_CLOSED, DISABLED],
     ),
     (
-        of_a_call("settle failure", |bench, ticket| settle(bench, ticket, Outcome::Failure), &[UNCOUNTED]),
+        of_a_call("settle failure", |bench, ticket| settle(bench, ticket, Outcome::Failure), &[UNCOUNTED, SHORT]),
         &[CLOSED, DIRTY, BRINK, HALF_OPEN, DISABLED],
     ),
     (

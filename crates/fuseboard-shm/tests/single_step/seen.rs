@@ -5,6 +5,7 @@ use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::state::State;
 
 use crate::bench::{Bench, NAME, POLICY, SECOND};
+use crate::policies::{bad_to_trip, open_us};
 
 /// Everything that can be seen of the fuse, or found out by using it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,12 @@ pub struct Seen {
     pub reclaimable: u32,
     /// and how many must succeed once all leases are over.
     needed: u32,
+    /// How long it is open for a policy whose open times grow,
+    open_us: u64,
+    /// by how many failed probes in a row,
+    streak: u32,
+    /// and while closed, bad calls until a rate opens it.
+    bad_to_trip: u32,
     /// The sums of the counters.
     totals: [u64; COUNTERS],
     /// The names of the taken slots.
@@ -43,6 +50,9 @@ impl Seen {
             failures: reading.map_or(0, |it| it.failures),
             last_failure_us: reading.and_then(|it| it.last_failure_us),
             settings_changes: reading.map_or(0, |it| it.settings_changes),
+            streak: reading.map_or(0, |it| it.streak),
+            open_us: tried(bench, || open_us(bench)),
+            bad_to_trip: tried(bench, || bad_to_trip(bench)),
             totals: bench.store.find(NAME).map(|slot| totals(slot.stripes())).unwrap_or_default(),
             names: slots.iter().map(fuseboard_shm::store::Slot::name).collect(),
             next_count: tried(bench, || bench.slot().fuse().record_failure(POLICY.window_us, bench.now())),
@@ -97,6 +107,10 @@ pub const UNSIGNED: &str = "seat taken but not signed";
 pub const FREED: &str = "dead prober's seat freed";
 /// A probe's success counts, and its lease is still out.
 pub const LEASE_OUT: &str = "success counted but lease out";
+/// Open, and its maker has not said for how long: it is a failed probe short, or what the call asked for.
+pub const SHORT: &str = "open for a shorter time";
+/// A bad call that a rate counts, and the fuse does not yet (rule R19): the next one judges both.
+pub const MEASURED: &str = "counted by a rate alone";
 /// One change of settings not counted.
 pub const NOTED: &str = "settings noted but not counted";
 /// A slot that its name's next user completes.
@@ -123,6 +137,16 @@ pub fn kind(before: &Seen, after: &Seen, seen: &Seen) -> Option<&'static str> {
         (UNSIGNED, is(Seen { reclaimable: after.free, ..untold() })),
         (FREED, is(Seen { free: before.free + 1, ..before.clone() })),
         (LEASE_OUT, is(Seen { needed: after.needed, ..before.clone() })),
+        (
+            SHORT,
+            after.state == State::Open
+                && seen.open_us < after.open_us
+                && is(Seen { open_us: seen.open_us, streak: seen.streak, ..untold() }),
+        ),
+        (
+            MEASURED,
+            seen.bad_to_trip + 1 == before.bad_to_trip && is(Seen { bad_to_trip: seen.bad_to_trip, ..before.clone() }),
+        ),
         (NOTED, is(Seen { differs: after.differs, ..before.clone() })),
         (NAMELESS, is(Seen { names, ..after.clone() }) && seen.names == [None]),
     ];
