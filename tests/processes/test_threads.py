@@ -8,10 +8,10 @@ import loops
 import pytest
 import thread_scenes
 from racy import RacyRig, RacyStore
+from rounds import expected_counters, rounds_of, without_one_trip
 from tasks import count_failures, trip
 from team import Team
 from test_counts import unlike
-from test_trip import expected_counters, rounds_of, without_one_trip
 from workers import LONG, Rig, open_store
 
 CROWDS = pytest.mark.parametrize(("processes", "threads"), [(1, 16), (4, 4)])

@@ -2,31 +2,16 @@
 
 import functools
 from pathlib import Path
-from typing import Any
 
 import pytest
 from racy import RacyRig
+from rounds import expected_counters, rounds_of, without_one_trip
 from tasks import trip
 from team import Team
 from workers import LONG, Rig
 
 ROUNDS = 300
 CROWDS = pytest.mark.parametrize(("failers", "calls", "threshold"), [(2, 1, 2), (6, 1, 6), (6, 12, 36)])
-
-
-def rounds_of(reports: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The reports of all processes put together, round by round."""
-    rounds = []
-    for own in zip(*reports, strict=True):
-        together = {key: sum(report[key] for report in own) for key in ("failed", "rejected")}
-        together |= {key: [word for report in own for word in report[key]] for key in ("events", "logged")}
-        rounds.append(together | {key: own[0][key] for key in ("state", "counters")})
-    return rounds
-
-
-def without_one_trip(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rounds that did not end open after exactly one transition, one event and one line in the log."""
-    return [each for each in rounds if (["open"], ["open"], "open") != (each["events"], each["logged"], each["state"])]
 
 
 @CROWDS
@@ -40,13 +25,6 @@ def test_processes_that_fail_at_once_trip_the_fuse_exactly_once(
     for each in rounds:
         assert failers * calls == each["failed"] + each["rejected"]
         assert expected_counters(each, threshold) == each["counters"]
-
-
-def expected_counters(each: dict[str, Any], threshold: int) -> dict[str, int]:
-    """Exactly ``threshold`` failures count towards the trip; those under way at that instant are late (R09)."""
-    none = dict.fromkeys(("successes", "ignored", "probes", "closes"), 0)
-    late = each["failed"] - threshold
-    return none | {"failures": each["failed"], "rejections": each["rejected"], "late": late, "trips": 1}
 
 
 def test_one_failure_less_than_the_threshold_trips_nothing(forked: Team, host: str) -> None:

@@ -4,9 +4,9 @@ import functools
 
 import pytest
 from caller import obey
+from rounds import rounds_of, without_one_trip
 from tasks import trip
 from team import Team, Worker
-from test_trip import rounds_of, without_one_trip
 from workers import LONG, Rig
 
 from fuseboard import FailureRate
