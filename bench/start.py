@@ -81,4 +81,6 @@ def _sample(row: Row, program: str) -> None:
 
 def _run(program: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=check, env=os.environ)  # noqa: S603
+    # An installed package is compiled; where this is set, ours would be compiled anew at each start.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=check, env=environment)  # noqa: S603

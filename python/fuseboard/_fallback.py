@@ -4,10 +4,15 @@ A fallback answers for a call that the fuse rejected, and for no other: what the
 caller's. It is not guarded itself, and what it raises is the caller's too.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from fuseboard._callables import (
+    is_async_generator_function,
+    is_awaitable,
+    is_coroutine_function,
+    is_generator_function,
+)
 from fuseboard._checks import shown
 from fuseboard.errors import CircuitOpenError
 
@@ -30,7 +35,7 @@ def function(fallback: object) -> Callable[..., Any] | None:
     Raises:
         TypeError: the fallback is a coroutine or another awaitable, good for one call only.
     """
-    if inspect.isawaitable(fallback):
+    if is_awaitable(fallback):
         raise TypeError(
             f"fallback must be a value, a function or a coroutine function, got {shown(fallback)}, which can be "
             "awaited only once; give the function that makes it"
@@ -40,21 +45,21 @@ def function(fallback: object) -> Callable[..., Any] | None:
 
 def for_plain(wrapped: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
     """The fallback of a plain function, checked: its caller does not await what it gets."""
-    if _is(fallback, inspect.iscoroutinefunction):
+    if _is(fallback, is_coroutine_function):
         _refuse(wrapped, fallback, "a value or a plain function")
     return fallback
 
 
 def for_generator(wrapped: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
     """The fallback of a generator function, checked: it is iterated over in the place of the generator."""
-    if _is(fallback, inspect.iscoroutinefunction, inspect.isasyncgenfunction, _is_value):
+    if _is(fallback, is_coroutine_function, is_async_generator_function, _is_value):
         _refuse(wrapped, fallback, "a generator function")
     return fallback
 
 
 def for_async_generator(wrapped: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
     """The fallback of an asynchronous generator function, checked: one of its kind."""
-    if _is(fallback, inspect.iscoroutinefunction, inspect.isgeneratorfunction, _is_value):
+    if _is(fallback, is_coroutine_function, is_generator_function, _is_value):
         _refuse(wrapped, fallback, "an asynchronous generator function")
     return fallback
 
@@ -78,7 +83,7 @@ async def acall(
 ) -> Any:
     """What a coroutine function's rejected call gets."""
     value = fallback(rejection, *args, **kwargs)
-    return await value if inspect.isawaitable(value) else value
+    return await value if is_awaitable(value) else value
 
 
 def _is(fallback: Callable[..., Any], *kinds: Callable[[object], bool]) -> bool:

@@ -7,13 +7,12 @@ there the call begins.
 """
 
 import functools
-import inspect
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
-from types import CodeType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fuseboard import _fallback
+from fuseboard import _callables, _fallback
 from fuseboard.errors import CircuitOpenError
 
 if TYPE_CHECKING:
@@ -29,12 +28,12 @@ def function(breaker: "Breaker", wrapped: Callable[..., Any], fallback: Fallback
     Raises:
         TypeError: the fallback cannot stand in for the function.
     """
-    if inspect.iscoroutinefunction(wrapped) or _is_awaited(getattr(wrapped, "__code__", None)):
+    if _callables.is_coroutine_function(wrapped) or _callables.is_awaited(getattr(wrapped, "__code__", None)):
         return _coroutine_function(breaker, wrapped, fallback=fallback)
-    if inspect.isgeneratorfunction(wrapped):
+    if _callables.is_generator_function(wrapped):
         answer = fallback and _fallback.for_generator(wrapped, fallback)
         return _generator_function(breaker, wrapped, fallback=answer)
-    if inspect.isasyncgenfunction(wrapped):
+    if _callables.is_async_generator_function(wrapped):
         answer = fallback and _fallback.for_async_generator(wrapped, fallback)
         return _async_generator_function(breaker, wrapped, fallback=answer)
     return None
@@ -47,20 +46,15 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
     the permit goes with it, and gives its lease back.
     """
     start = functools.update_wrapper(lambda: begun, begun)
-    if inspect.iscoroutine(begun) or _is_awaited(getattr(begun, "gi_code", None)):
+    if isinstance(begun, CoroutineType) or _callables.is_awaited(getattr(begun, "gi_code", None)):
         guard = _coroutine_function
-    elif inspect.isgenerator(begun):
+    elif isinstance(begun, GeneratorType):
         guard = _generator_function
-    elif inspect.isasyncgen(begun):
+    elif isinstance(begun, AsyncGeneratorType):
         guard = _async_generator_function
     else:
         return None
     return guard(breaker, start, admit=lambda: permit)()
-
-
-def _is_awaited(code: object) -> bool:
-    """Whether it is the code of a generator that is awaited as a coroutine: one by ``types.coroutine``."""
-    return isinstance(code, CodeType) and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _coroutine_function(

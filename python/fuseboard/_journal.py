@@ -1,10 +1,10 @@
 """Transitions, as they are told and as a store's journal keeps them (rule T14)."""
 
-import dataclasses
 import enum
 from typing import TypeAlias
 
 from fuseboard._state import State
+from fuseboard._value import Value
 
 
 class Cause(enum.Enum):
@@ -51,8 +51,7 @@ Row: TypeAlias = tuple[str, int, int, int, int, int, str]
 """The same with its fuse before it."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Value):
     """One change of a fuse's state: what listeners are told and what the journal keeps. Immutable.
 
     Attributes:
@@ -66,6 +65,8 @@ class Transition:
         generation: grows with each change of the fuse's state, so that fuse and generation name a transition.
     """
 
+    __slots__ = __match_args__ = ("fuse", "before", "after", "at", "cause", "error", "pid", "generation")
+
     fuse: str
     before: State
     after: State
@@ -74,6 +75,21 @@ class Transition:
     error: str | None
     pid: int | None
     generation: int
+
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each attribute, in their order
+        self,
+        fuse: str,
+        before: State,
+        after: State,
+        at: float,
+        cause: Cause,
+        error: str | None,
+        pid: int | None,
+        generation: int,
+    ) -> None:
+        self._fill(
+            fuse=fuse, before=before, after=after, at=at, cause=cause, error=error, pid=pid, generation=generation
+        )
 
     @property
     def _why(self) -> str:

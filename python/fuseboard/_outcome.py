@@ -1,11 +1,11 @@
 """What an exception or a result says about the service: failure, or nothing (rule R10)."""
 
-import inspect
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from fuseboard._callables import is_coroutine_function
 from fuseboard._checks import MAX_SECONDS, Seconds, shown
 from fuseboard.errors import CircuitOpenError, TripError
 
@@ -57,7 +57,7 @@ def judge(failure_if: Callable[[Any], object]) -> Callable[[Any], object]:
     Raises:
         TypeError: it is none.
     """
-    if not callable(failure_if) or inspect.iscoroutinefunction(failure_if):
+    if not callable(failure_if) or is_coroutine_function(failure_if):
         raise TypeError(f"failure_if must be a plain function of a result, or None, got {shown(failure_if)}")
     return failure_if
 
@@ -74,7 +74,7 @@ def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
     classes = which if isinstance(which, tuple) else (which,)
     if all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         return lambda error: isinstance(error, classes)  # type: ignore[arg-type]
-    if isinstance(which, tuple | type) or not callable(which) or inspect.iscoroutinefunction(which):
+    if isinstance(which, tuple | type) or not callable(which) or is_coroutine_function(which):
         kinds = "an exception class, a tuple of them, or a predicate"
         raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {shown(which)}")
     return which
@@ -93,7 +93,7 @@ def teller(
         ValueError: ``failure_on`` is empty.
     """
     is_failure, demands = classifier(fuse, failure_on, ignore), _matcher("trip_if", trip_if)
-    if open_for is not None and (not callable(open_for) or inspect.iscoroutinefunction(open_for)):
+    if open_for is not None and (not callable(open_for) or is_coroutine_function(open_for)):
         raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
     goes_by_class = all(isinstance(which, type | tuple) for which in (failure_on, ignore, trip_if)) and not open_for
 

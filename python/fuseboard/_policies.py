@@ -1,10 +1,10 @@
 """When a fuse opens: by failures, by the rate of failed calls, by the rate of slow ones, by any of several."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from fuseboard._checks import Seconds, microseconds, share, shown, whole
+from fuseboard._value import Value
 
 MAX_THRESHOLD = 2048
 MAX_CALLS = 100_000
@@ -33,7 +33,7 @@ class Tally(NamedTuple):
         return self.bad / self.calls if self.calls else 0.0
 
 
-class Policy:
+class Policy(Value):
     """When a fuse opens. ``a | b`` opens when either would; the journal names the one that did.
 
     The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, compared by content. Of
@@ -48,7 +48,6 @@ class Policy:
         return AnyOf((*members(self), *members(other)))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Failures(Policy):
     """Opens when so many failures fall within a window.
 
@@ -58,11 +57,13 @@ class Failures(Policy):
             success clears them, the failures are consecutive ones.
     """
 
-    threshold: int = 5
-    window: Seconds | None = _DEFAULT_WINDOW
+    __slots__ = __match_args__ = ("threshold", "window")
 
-    def __post_init__(self) -> None:
-        whole("threshold", self.threshold, MAX_THRESHOLD)
+    threshold: int
+    window: Seconds | None
+
+    def __init__(self, threshold: int = 5, window: Seconds | None = _DEFAULT_WINDOW) -> None:
+        self._fill(threshold=whole("threshold", threshold, MAX_THRESHOLD), window=window)
         self.window_us()
 
     def window_us(self) -> int:
@@ -76,16 +77,14 @@ class Failures(Policy):
         return f"{self.threshold} failures {span}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class _Rate(Policy):
     """What the two rates share: the calls that count, and how many it takes."""
 
-    window: Seconds | None = dataclasses.field(default=None, kw_only=True)
-    calls: int | None = dataclasses.field(default=None, kw_only=True)
-    min_calls: int | None = dataclasses.field(default=None, kw_only=True)
+    __slots__ = ("calls", "min_calls", "window")
 
-    def __post_init__(self) -> None:
-        self.numbers()
+    window: Seconds | None
+    calls: int | None
+    min_calls: int | None
 
     def _span(self) -> int:
         if self.window is not None and self.calls is not None:
@@ -120,7 +119,6 @@ class _Rate(Policy):
         return f"among the calls of {window}, at least {self._least()}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class FailureRate(_Rate):
     """Opens when too large a share of the calls fails.
 
@@ -139,7 +137,21 @@ class FailureRate(_Rate):
         ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
     """
 
+    __slots__ = ("failure_rate",)
+    __match_args__ = ("failure_rate", "window", "calls", "min_calls")
+
     failure_rate: float
+
+    def __init__(
+        self,
+        failure_rate: float,
+        *,
+        window: Seconds | None = None,
+        calls: int | None = None,
+        min_calls: int | None = None,
+    ) -> None:
+        self._fill(failure_rate=failure_rate, window=window, calls=calls, min_calls=min_calls)
+        self.numbers()
 
     def numbers(self) -> RateNumbers:
         """The rate as the table's numbers."""
@@ -149,7 +161,6 @@ class FailureRate(_Rate):
         return f"{percent(self.failure_rate)} failures {self._among()}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class SlowRate(_Rate):
     """Opens when too large a share of the calls is slow. A slow success is slow, a slow failure is slow and failed.
 
@@ -167,8 +178,23 @@ class SlowRate(_Rate):
         ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
     """
 
+    __slots__ = ("slow_after", "slow_rate")
+    __match_args__ = ("slow_rate", "slow_after", "window", "calls", "min_calls")
+
     slow_rate: float
-    slow_after: Seconds = dataclasses.field(kw_only=True)
+    slow_after: Seconds
+
+    def __init__(
+        self,
+        slow_rate: float,
+        *,
+        slow_after: Seconds,
+        window: Seconds | None = None,
+        calls: int | None = None,
+        min_calls: int | None = None,
+    ) -> None:
+        self._fill(slow_rate=slow_rate, slow_after=slow_after, window=window, calls=calls, min_calls=min_calls)
+        self.numbers()
 
     def numbers(self) -> RateNumbers:
         """The rate as the table's numbers."""
@@ -179,7 +205,6 @@ class SlowRate(_Rate):
         return f"{percent(self.slow_rate)} slow calls, of {seconds(self.slow_after)} or more, {self._among()}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class AnyOf(Policy):
     """Opens when any of several policies would. Made by ``a | b``.
 
@@ -190,9 +215,12 @@ class AnyOf(Policy):
         ValueError: two are of one kind, or there is none.
     """
 
+    __slots__ = __match_args__ = ("policies",)
+
     policies: tuple[Policy, ...]
 
-    def __post_init__(self) -> None:
+    def __init__(self, policies: tuple[Policy, ...]) -> None:
+        self._fill(policies=policies)
         if not self.policies:
             raise ValueError("policies must name at least one policy, got (): the breaker would never open")
         kinds = [kind(policy) for policy in self.policies]

@@ -1,6 +1,5 @@
 """A breaker's settings: units, ranges, defaults, and the messages of those out of range."""
 
-import dataclasses
 import zlib
 from collections.abc import Mapping
 from typing import Any, Self, TypedDict
@@ -8,6 +7,7 @@ from typing import Any, Self, TypedDict
 from fuseboard import _policies
 from fuseboard._checks import Seconds, flag, microseconds, share, shown, whole
 from fuseboard._policies import MEASURES, Failures, Policy, RateNumbers
+from fuseboard._value import Value
 
 LEAST_PROBE_US = 30_000_000
 """How long a probe may take unless somebody says otherwise. It has to do with calls, not with ``reset_timeout``; where
@@ -61,8 +61,7 @@ class Changes(TypedDict, total=False):
     clear_on_success: bool
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Settings(Value):
     """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
 
     Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1
@@ -97,23 +96,76 @@ class Settings:
         ValueError: a setting is out of range.
     """
 
-    threshold: int = _THRESHOLD
-    window: Seconds | None = _WINDOW
-    policy: Policy | None = None
-    reset_timeout: Seconds = 30.0
-    multiplier: float = 1.0
-    max_reset_timeout: Seconds | None = None
-    jitter: float = 0.0
-    probes: int = 1
-    success_threshold: int = 1
-    probe_failures: int = 1
-    probe_timeout: Seconds | None = None
-    half_open_timeout: Seconds | None = None
-    ramp: Seconds | None = None
-    ramp_from: float = 0.1
-    clear_on_success: bool = True
+    __slots__ = __match_args__ = (
+        "threshold",
+        "window",
+        "policy",
+        "reset_timeout",
+        "multiplier",
+        "max_reset_timeout",
+        "jitter",
+        "probes",
+        "success_threshold",
+        "probe_failures",
+        "probe_timeout",
+        "half_open_timeout",
+        "ramp",
+        "ramp_from",
+        "clear_on_success",
+    )
 
-    def __post_init__(self) -> None:
+    threshold: int
+    window: Seconds | None
+    policy: Policy | None
+    reset_timeout: Seconds
+    multiplier: float
+    max_reset_timeout: Seconds | None
+    jitter: float
+    probes: int
+    success_threshold: int
+    probe_failures: int
+    probe_timeout: Seconds | None
+    half_open_timeout: Seconds | None
+    ramp: Seconds | None
+    ramp_from: float
+    clear_on_success: bool
+
+    def __init__(  # noqa: PLR0913 - one argument for each setting, all by name
+        self,
+        *,
+        threshold: int = _THRESHOLD,
+        window: Seconds | None = _WINDOW,
+        policy: Policy | None = None,
+        reset_timeout: Seconds = 30.0,
+        multiplier: float = 1.0,
+        max_reset_timeout: Seconds | None = None,
+        jitter: float = 0.0,
+        probes: int = 1,
+        success_threshold: int = 1,
+        probe_failures: int = 1,
+        probe_timeout: Seconds | None = None,
+        half_open_timeout: Seconds | None = None,
+        ramp: Seconds | None = None,
+        ramp_from: float = 0.1,
+        clear_on_success: bool = True,
+    ) -> None:
+        self._fill(
+            threshold=threshold,
+            window=window,
+            policy=policy,
+            reset_timeout=reset_timeout,
+            multiplier=multiplier,
+            max_reset_timeout=max_reset_timeout,
+            jitter=jitter,
+            probes=probes,
+            success_threshold=success_threshold,
+            probe_failures=probe_failures,
+            probe_timeout=probe_timeout,
+            half_open_timeout=half_open_timeout,
+            ramp=ramp,
+            ramp_from=ramp_from,
+            clear_on_success=clear_on_success,
+        )
         self.numbers()
 
     @classmethod
@@ -126,7 +178,7 @@ class Settings:
             TypeError: a value is of the wrong type.
             ValueError: a value is out of range, or there is no setting of that name.
         """
-        known = [field.name for field in dataclasses.fields(cls)]
+        known = cls.__match_args__
         unknown = [name for name in mapping if name not in known]
         if unknown:
             raise ValueError(f"there is no setting {shown(unknown[0])}; there are {', '.join(known)}")

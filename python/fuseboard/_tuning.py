@@ -1,6 +1,5 @@
 """Settings from where operators have them: keyword arguments, the environment, a TOML file."""
 
-import dataclasses
 import os
 import re
 from typing import Any
@@ -10,7 +9,7 @@ from fuseboard._checks import shown
 from fuseboard._settings import Changes, Settings
 
 _DEFAULTS = Settings()
-_NAMES = [field.name for field in dataclasses.fields(Settings)]
+_NAMES = Settings.__match_args__
 
 
 def changed(settings: Settings, changes: Changes) -> Settings:
@@ -58,7 +57,7 @@ def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:
     if values.get("policy") is not None:
         # Instead of the count that there may be, and not beside it.
         values = {"threshold": _DEFAULTS.threshold, "window": _DEFAULTS.window} | values
-    return dataclasses.replace(settings, **values)
+    return settings.__replace__(**values)
 
 
 def _parsed(text: str) -> object:

@@ -1,0 +1,73 @@
+"""Values: immutable, compared by content."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from fuseboard import AnyOf, FailureRate, Failures, Policy, Settings, SlowRate
+from fuseboard._value import Value
+
+VALUES: list[Policy | Settings] = [
+    Failures(3, window=None),
+    FailureRate(0.5, window=30, min_calls=20),
+    SlowRate(0.5, slow_after=2, calls=7),
+    Failures() | FailureRate(0.25),
+    Settings(policy=FailureRate(0.5, calls=9), jitter=0.1),
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_shows_copies_and_pickles_as_itself(value: Value) -> None:
+    """What repr shows makes the value again; so do a pickle and a replacement of nothing."""
+    names = {"Failures": Failures, "FailureRate": FailureRate, "SlowRate": SlowRate, "AnyOf": AnyOf}
+    again = [
+        eval(repr(value), {**names, "Settings": Settings}),  # noqa: S307 - our own text
+        pickle.loads(pickle.dumps(value)),  # noqa: S301 - our own bytes
+        value.__replace__(),
+    ]
+    assert [value] * 3 == again
+    assert {value} == set(again)
+
+
+def test_values_of_other_content_or_class_differ() -> None:
+    """Nothing else is compared than class and attributes, and those all of them."""
+    assert len({*VALUES, Failures(3), Failures(4, window=None), FailureRate(0.5, window=30, min_calls=21)}) == 8
+    assert Failures() != (5, 10.0)
+    assert Failures().__eq__((5, 10.0)) is NotImplemented
+
+
+def test_a_value_cannot_be_changed() -> None:
+    """Neither set nor deleted, known or new."""
+    failures = Failures(3)
+    with pytest.raises(AttributeError, match=r"^Failures is immutable: 'threshold' cannot be set$"):
+        failures.threshold = 4  # type: ignore[misc]
+    with pytest.raises(AttributeError, match=r"^Failures is immutable: 'threshold' cannot be deleted$"):
+        del failures.threshold
+    with pytest.raises(AttributeError, match=r"^Failures is immutable: 'other' cannot be set$"):
+        failures.other = 4  # type: ignore[attr-defined]
+    assert failures.threshold == 3
+
+
+def test_a_replacement_is_checked() -> None:
+    """As any other value is when it is made."""
+    assert Failures(3).__replace__(window=None) == Failures(3, window=None)
+    with pytest.raises(ValueError, match=r"^threshold must be from 1 to 2048, got 0$"):
+        Failures(3).__replace__(threshold=0)
+
+
+def test_a_value_is_taken_apart_by_match() -> None:
+    """By the order of its attributes, the one that it is named after first."""
+    match FailureRate(0.5, calls=9):
+        case FailureRate(rate, None, calls):
+            assert (rate, calls) == (0.5, 9)
+        case _:
+            pytest.fail("a rate over calls is a rate over calls")
+
+
+def test_the_import_brings_neither_dataclasses_nor_inspect() -> None:
+    """They would take longer than all else that the import does. The control: what is imported is seen."""
+    program = "import sys, fuseboard; print(*sorted({'dataclasses', 'inspect', 'enum'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    assert done.stdout.split() == ["enum"]
