@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fuseboard import _callables, _fallback
+from fuseboard import _callables, _exact, _fallback
 from fuseboard.errors import CircuitOpenError
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ def _coroutine_function(
     fallback: Fallback = None,
 ) -> Callable[..., Any]:
     # Looked up once: these are the calls that a guarded one costs.
-    admit, settle, returned = admit or breaker._admit, breaker._settle, breaker._returned
+    native_admit, returned = breaker._calls()
+    admit, settle = admit or native_admit, breaker._settle
+    if fallback is None and _exact.can_be(wrapped):
+        return _exact.coroutine_function(wrapped, admit, settle, returned)
 
     @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> Any:

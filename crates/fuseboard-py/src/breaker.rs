@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{Link, ask_python, new_guard, running_frame};
+use crate::guard::{Link, ask_python, bound_calls, new_guard, running_frame};
 use crate::python::{seconds, state_member};
 use crate::reader::made_here;
 use crate::ready::Ready;
@@ -25,7 +25,7 @@ pub struct Breaker {
     pub(crate) link: Link<Fuse>,
     /// The permit of the last call that found the fuse closed. Such permits differ only by fuse and generation, so one
     /// does for many calls.
-    closed: Link<Permit>,
+    pub(crate) closed: Link<Permit>,
     blocks: Blocks,
     /// Whether results are asked about too (`failure_if`).
     judges: AtomicBool,
@@ -87,10 +87,9 @@ impl Breaker {
     }
 
     fn _admit<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Permit>> {
-        let py = slf.py();
-        let breaker = slf.get();
+        let (py, breaker) = (slf.py(), slf.get());
         if let (Some(fuse), Some(last)) = (breaker.link.get(py), breaker.closed.get(py))
-            && last.get().admits(&fuse)
+            && last.get().admits(fuse.get())
         {
             return Ok(last);
         }
@@ -101,6 +100,17 @@ impl Breaker {
         Ok(permit)
     }
 
+    fn _returned(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, value: &Bound<'_, PyAny>) {
+        if let Some(held) = permit.get().take() {
+            returned(slf, held, value);
+        }
+    }
+
+    /// The same two, for those who make them often.
+    fn _calls<'py>(slf: &Bound<'py, Self>) -> PyResult<[Bound<'py, PyAny>; 2]> {
+        bound_calls(slf)
+    }
+
     fn _permit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
         Ok(Permit::new(admit(slf)?.map(Held::alone)))
     }
@@ -109,12 +119,6 @@ impl Breaker {
     fn _settle(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, error: Option<Bound<'_, PyBaseException>>) {
         if let Some(held) = permit.get().take() {
             settle(slf, held, error.as_ref());
-        }
-    }
-
-    fn _returned(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, value: &Bound<'_, PyAny>) {
-        if let Some(held) = permit.get().take() {
-            returned(slf, held, value);
         }
     }
 

@@ -177,10 +177,22 @@ impl Permit {
 
     /// Whether it is a closed permit that this fuse would give just now.
     #[inline(always)]
-    pub(crate) fn admits(&self, fuse: &Bound<'_, Fuse>) -> bool {
+    pub(crate) fn admits(&self, fuse: &Fuse) -> bool {
         self.held.as_ref().is_some_and(|held| {
-            let word = fuse.get().word();
-            held.closed && held.fuse.is(fuse) && word.is_closed() && held.ticket.generation() == word.generation()
+            let word = fuse.word();
+            held.closed
+                && std::ptr::eq(held.fuse.get(), fuse)
+                && word.is_closed()
+                && held.ticket.generation() == word.generation()
+        })
+    }
+
+    /// Counts a success that changes nothing else, of a permit that serves many; whether it was one.
+    #[inline(always)]
+    pub(crate) fn plain_success(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| {
+            let fuse = held.fuse.get();
+            held.closed && !fuse.has_rates && fuse.handle.untouched_success(&held.ticket)
         })
     }
 

@@ -204,6 +204,17 @@ impl Handle {
         word.is_closed() && !word.is_dirty() && word.generation() == ticket.permit.generation
     }
 
+    /// [`Self::plain_success`] of a ticket, which does not say whether the window was empty when the call was admitted.
+    #[must_use]
+    #[inline(always)]
+    pub fn untouched_success(&self, ticket: &Ticket) -> bool {
+        let untouched = self.is_untouched(ticket);
+        if untouched {
+            self.add(Counter::Successes);
+        }
+        untouched
+    }
+
     /// Asks to make a call, and counts the answer. A rejection by [`State::Vacant`] is none: the fuse was given back.
     #[must_use]
     pub fn admit(&self, policy: &Policy) -> Admission {
@@ -252,8 +263,7 @@ impl Handle {
     /// Reports how a call ended, and counts it. A transition that it makes is the caller's to write down
     /// ([`Fuse::write_down`]), who can say more about it.
     pub fn settle(&self, policy: &Policy, ticket: &Ticket, outcome: Outcome) -> Effect {
-        if outcome == Outcome::Success && !policy.has_rates() && self.is_untouched(ticket) {
-            self.add(Counter::Successes);
+        if outcome == Outcome::Success && !policy.has_rates() && self.untouched_success(ticket) {
             return Effect::Counted;
         }
         let (demands, asked_us) = match outcome {

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use pyo3::Borrowed;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -27,6 +28,17 @@ impl<T> Link<T> {
         // SAFETY: the link owns a reference to a `T` (only `set` writes it), and nobody replaces it while this thread
         // holds the interpreter lock (`py`).
         Some(unsafe { Bound::from_borrowed_ptr(py, object).cast_into_unchecked() })
+    }
+
+    /// The object itself, for a look that counts no reference.
+    ///
+    /// # Safety
+    /// While the result is used the link is not replaced, and no Python code runs, which could do that.
+    #[inline(always)]
+    pub(super) unsafe fn peek<'a>(&'a self, py: Python<'a>) -> Option<Borrowed<'a, 'a, T>> {
+        let object = self.0.load(Ordering::Relaxed);
+        // SAFETY: null, or a `T` that the link owns (only `set` writes it), and goes on to, says the caller.
+        unsafe { Some(Borrowed::from_ptr_or_opt(py, object)?.cast_unchecked()) }
     }
 
     /// Replaces the object.

@@ -5,11 +5,13 @@
 //! classes take their arguments in a tuple.
 
 mod callable;
+mod calls;
 mod class;
 mod link;
 mod python_code;
 
 pub(crate) use callable::new_guard;
+pub(crate) use calls::bound_calls;
 pub(crate) use link::Link;
 pub(crate) use python_code::ask_python;
 

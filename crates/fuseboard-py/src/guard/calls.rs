@@ -1,0 +1,102 @@
+//! The two calls that a guarded coroutine makes: for a permit, and to say what it returned.
+//!
+//! Functions of the interpreter's own kind, bound to a breaker. A method of a PyO3 class would be reached through its
+//! general trampoline, which takes longer than what is done here.
+
+use std::ptr;
+
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::breaker::Breaker;
+use crate::fuse::Permit;
+
+/// What the interpreter is told of a function. It keeps the pointer for as long as the function lives.
+struct Method(ffi::PyMethodDef);
+
+// SAFETY: never written; what its pointers point to is static.
+unsafe impl Sync for Method {}
+
+static ADMIT: Method = Method(ffi::PyMethodDef {
+    ml_name: c"admit".as_ptr(),
+    ml_meth: ffi::PyMethodDefPointer { PyCFunction: call_admit },
+    ml_flags: ffi::METH_NOARGS,
+    ml_doc: c"Asks for a permit.".as_ptr(),
+});
+static RETURNED: Method = Method(ffi::PyMethodDef {
+    ml_name: c"returned".as_ptr(),
+    ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: call_returned },
+    ml_flags: ffi::METH_FASTCALL,
+    ml_doc: c"Ends the call of a permit, which returned this value.".as_ptr(),
+});
+
+/// `admit() -> Permit` and `returned(permit, value)` of a breaker.
+pub(crate) fn bound_calls<'py>(breaker: &Bound<'py, Breaker>) -> PyResult<[Bound<'py, PyAny>; 2]> {
+    Ok([bound(breaker, &ADMIT)?, bound(breaker, &RETURNED)?])
+}
+
+fn bound<'py>(breaker: &Bound<'py, Breaker>, method: &'static Method) -> PyResult<Bound<'py, PyAny>> {
+    let definition = (&raw const method.0).cast_mut();
+    // SAFETY: the definition is static and is not written to; the breaker is a live object, to which the function takes a
+    // reference of its own. No module.
+    unsafe {
+        let function = ffi::PyCMethod_New(definition, breaker.as_ptr(), ptr::null_mut(), ptr::null_mut());
+        Bound::from_owned_ptr_or_err(breaker.py(), function)
+    }
+}
+
+unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls this with the lock held and with the breaker that the function is bound to. Between the
+    // look at the links and the new reference nothing runs.
+    unsafe {
+        let py = Python::assume_attached();
+        let breaker = Bound::ref_from_ptr(py, &this).cast_unchecked::<Breaker>().get();
+        if let (Some(fuse), Some(last)) = (breaker.link.peek(py), breaker.closed.peek(py))
+            && last.get().admits(fuse.get())
+        {
+            return ffi::Py_NewRef(last.as_ptr());
+        }
+        by_method(py, intern!(py, "_admit"), &[this])
+    }
+}
+
+unsafe extern "C" fn call_returned(
+    this: *mut ffi::PyObject,
+    args: *mut *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls this with the lock held, with the breaker that the function is bound to, and with as
+    // many live objects as it says.
+    unsafe {
+        let py = Python::assume_attached();
+        let breaker = Bound::ref_from_ptr(py, &this).cast_unchecked::<Breaker>();
+        if count == 2
+            && let Ok(permit) = Bound::ref_from_ptr(py, &*args).cast_exact::<Permit>()
+            && !breaker.get().judges()
+            && permit.get().plain_success()
+        {
+            return ffi::Py_NewRef(ffi::Py_None());
+        }
+        // Too many or too few arguments are the method's to refuse.
+        let arguments = std::slice::from_raw_parts(args, count.cast_unsigned());
+        by_method(py, intern!(py, "_returned"), &[&[this], arguments].concat())
+    }
+}
+
+/// The way for all that is not plain: the method of that name, with its `self` before the arguments. It also does where the
+/// interpreter is going away, when nothing may be attached any more.
+///
+/// # Safety
+/// The arguments are live objects.
+#[cold]
+#[inline(never)]
+unsafe fn by_method(
+    _py: Python<'_>,
+    name: &Bound<'_, PyString>,
+    arguments: &[*mut ffi::PyObject],
+) -> *mut ffi::PyObject {
+    // SAFETY: live objects, says the caller; the lock is held (`py`).
+    unsafe { ffi::PyObject_VectorcallMethod(name.as_ptr(), arguments.as_ptr(), arguments.len(), ptr::null_mut()) }
+}
