@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{Link, ask_python, bound_calls, new_guard, running_frame};
+use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
 use crate::python::{seconds, state_member};
 use crate::reader::made_here;
 use crate::ready::Ready;
@@ -27,6 +27,8 @@ pub struct Breaker {
     /// does for many calls.
     pub(crate) closed: Link<Permit>,
     blocks: Blocks,
+    /// A block of which one method has been looked up, and the other is about to be.
+    pub(crate) block: Left,
     /// Whether results are asked about too (`failure_if`).
     judges: AtomicBool,
     /// The class of the last exception whose class alone made it a failure, so that it need not be asked about again.
@@ -42,6 +44,7 @@ impl Breaker {
             link: Link::default(),
             closed: Link::default(),
             blocks: Blocks::default(),
+            block: Left::default(),
             judges: AtomicBool::new(false),
             failing: Link::default(),
         }
@@ -146,7 +149,7 @@ impl Breaker {
         _ = permit.get().take().and_then(|held| held.settle(Outcome::Ignored));
     }
 
-    fn __enter__(slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn _enter(slf: &Bound<'_, Self>) -> PyResult<()> {
         let held = admit(slf)?;
         if let Some(frame) = running_frame(slf.py()) {
             slf.get().blocks.enter(frame, held);
@@ -154,7 +157,7 @@ impl Breaker {
         Ok(())
     }
 
-    fn __exit__(
+    fn _exit(
         slf: &Bound<'_, Self>,
         _class: &Bound<'_, PyAny>,
         error: Option<Bound<'_, PyBaseException>>,
@@ -171,18 +174,19 @@ impl Breaker {
         self.blocks.traverse(&visit)
     }
 
-    fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Ready> {
-        Self::__enter__(slf).map(|()| Ready)
+    fn _aenter<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Ready>> {
+        Self::_enter(slf)?;
+        Ready::shared(slf.py())
     }
 
-    fn __aexit__(
-        slf: &Bound<'_, Self>,
-        class: &Bound<'_, PyAny>,
-        error: Option<Bound<'_, PyBaseException>>,
-        traceback: &Bound<'_, PyAny>,
-    ) -> Ready {
-        Self::__exit__(slf, class, error, traceback);
-        Ready
+    fn _aexit<'py>(
+        slf: &Bound<'py, Self>,
+        class: &Bound<'py, PyAny>,
+        error: Option<Bound<'py, PyBaseException>>,
+        traceback: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, Ready>> {
+        Self::_exit(slf, class, error, traceback);
+        Ready::shared(slf.py())
     }
 }
 

@@ -133,6 +133,14 @@ impl Held {
         Self { fuse: fuse.clone().unbind(), ticket, closed: true }
     }
 
+    /// The permit that a closed fuse with rates gives: each call has its own, which says when it began.
+    #[inline(always)]
+    pub(crate) fn of_a_rate(fuse: &Bound<'_, Fuse>) -> Option<Self> {
+        let word = fuse.get().word();
+        let is_given = fuse.get().has_rates && fuse.get().is_closed(word);
+        is_given.then(|| Self::closed(fuse, word, fuse.get().began_us()))
+    }
+
     /// Whether the two may stand for each other: of one fuse and generation, and no probes.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let same = self.fuse.is(&other.fuse) && self.ticket.generation() == other.ticket.generation();
@@ -187,13 +195,20 @@ impl Permit {
         })
     }
 
-    /// Counts a success that changes nothing else, of a permit that serves many; whether it was one.
+    /// Counts a success that changes nothing else, of a call that found the fuse closed; whether it was one. If not, the
+    /// permit is still to be settled.
     #[inline(always)]
     pub(crate) fn plain_success(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| {
-            let fuse = held.fuse.get();
-            held.closed && !fuse.has_rates && fuse.handle.untouched_success(&held.ticket)
-        })
+        let Some(held) = self.held.as_ref().filter(|held| held.closed) else { return false };
+        let fuse = held.fuse.get();
+        if !fuse.has_rates {
+            return fuse.handle.untouched_success(&held.ticket);
+        }
+        let plain = !self.is_settled() && fuse.handle.measured_success_of(&fuse.policy, &held.ticket);
+        if plain {
+            self.settled.store(true, Ordering::Relaxed);
+        }
+        plain
     }
 
     /// What it holds. A probe's permit, and one that a call has for itself, has one outcome: only the first to ask gets it.

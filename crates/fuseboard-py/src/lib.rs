@@ -31,10 +31,13 @@ use pyo3::prelude::*;
 // The links from breakers to fuses are swapped under the interpreter lock, so the module asks for it.
 #[pymodule(gil_used = true)]
 mod _core {
+    use pyo3::prelude::*;
+
     /// Before anybody can fork in the middle of it; neither I/O nor a thread.
     #[pymodule_init]
-    fn init() {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         fuseboard_shm::owner::register();
+        crate::guard::add_methods(module.py())
     }
 
     #[pymodule_export]

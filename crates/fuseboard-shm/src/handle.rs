@@ -174,15 +174,26 @@ impl Handle {
     #[must_use]
     #[inline]
     pub fn measured_success(&self, policy: &Policy, admitted: Word, began_us: u64) -> bool {
+        let permit = Permit { generation: admitted.generation(), lease: None };
+        self.measured(policy, permit, began_us, || self.plain_success(admitted))
+    }
+
+    /// The same of a ticket, which does not say whether the window was empty when the call was admitted.
+    #[must_use]
+    #[inline]
+    pub fn measured_success_of(&self, policy: &Policy, ticket: &Ticket) -> bool {
+        self.measured(policy, ticket.permit, ticket.began_us, || self.untouched_success(ticket))
+    }
+
+    #[inline(always)]
+    fn measured(&self, policy: &Policy, permit: Permit, began_us: u64, is_plain: impl FnOnce() -> bool) -> bool {
         let ended_us = policy.is_timed().then(|| self.now_us());
         let took_us = ended_us.map_or(0, |ended_us| ended_us.saturating_sub(began_us));
-        if policy.is_slow(took_us) || !self.plain_success(admitted) {
-            return false;
+        let plain = !policy.is_slow(took_us) && is_plain();
+        if plain {
+            self.fuse().measure(policy, permit, Call { took_us, ..Call::default() }, ended_us, || self.now_us());
         }
-        let (permit, call) =
-            (Permit { generation: admitted.generation(), lease: None }, Call { took_us, ..Call::default() });
-        self.fuse().measure(policy, permit, call, ended_us, || self.now_us());
-        true
+        plain
     }
 
     /// What a call's ticket is to say of when it began: the time, or 0 where it does not matter how long a call takes.

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::breaker::Breaker;
-use crate::fuse::Permit;
+use crate::fuse::{Held, Permit};
 
 /// What the interpreter is told of a function. It keeps the pointer for as long as the function lives.
 struct Method(ffi::PyMethodDef);
@@ -47,18 +47,26 @@ fn bound<'py>(breaker: &Bound<'py, Breaker>, method: &'static Method) -> PyResul
     }
 }
 
-unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+pub(super) unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls this with the lock held and with the breaker that the function is bound to. Between the
     // look at the links and the new reference nothing runs.
     unsafe {
         let py = Python::assume_attached();
         let breaker = Bound::ref_from_ptr(py, &this).cast_unchecked::<Breaker>().get();
-        if let (Some(fuse), Some(last)) = (breaker.link.peek(py), breaker.closed.peek(py))
-            && last.get().admits(fuse.get())
-        {
-            return ffi::Py_NewRef(last.as_ptr());
+        if let Some(fuse) = breaker.link.peek(py) {
+            if let Some(last) = breaker.closed.peek(py)
+                && last.get().admits(fuse.get())
+            {
+                return ffi::Py_NewRef(last.as_ptr());
+            }
+            // A reference of the permit's own, before its allocation, which may run other code.
+            if let Some(held) = Held::of_a_rate(&fuse)
+                && let Ok(permit) = Bound::new(py, Permit::new(Some(held)))
+            {
+                return permit.into_ptr();
+            }
         }
-        by_method(py, intern!(py, "_admit"), &[this])
+        by_method(intern!(py, "_admit"), &[this])
     }
 }
 
@@ -81,7 +89,7 @@ unsafe extern "C" fn call_returned(
         }
         // Too many or too few arguments are the method's to refuse.
         let arguments = std::slice::from_raw_parts(args, count.cast_unsigned());
-        by_method(py, intern!(py, "_returned"), &[&[this], arguments].concat())
+        by_method(intern!(py, "_returned"), &[&[this], arguments].concat())
     }
 }
 
@@ -92,11 +100,7 @@ unsafe extern "C" fn call_returned(
 /// The arguments are live objects.
 #[cold]
 #[inline(never)]
-unsafe fn by_method(
-    _py: Python<'_>,
-    name: &Bound<'_, PyString>,
-    arguments: &[*mut ffi::PyObject],
-) -> *mut ffi::PyObject {
-    // SAFETY: live objects, says the caller; the lock is held (`py`).
+pub(super) unsafe fn by_method(name: &Bound<'_, PyString>, arguments: &[*mut ffi::PyObject]) -> *mut ffi::PyObject {
+    // SAFETY: live objects, says the caller; the lock is held, as `name` shows.
     unsafe { ffi::PyObject_VectorcallMethod(name.as_ptr(), arguments.as_ptr(), arguments.len(), ptr::null_mut()) }
 }

@@ -104,32 +104,38 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
 
 pub(super) fn guard_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    Ok(TYPE.get_or_try_init(py, || make_type(py))?.bind(py))
+    Ok(TYPE.get_or_try_init(py, || guard_class(py))?.bind(py))
 }
 
-fn make_type(py: Python<'_>) -> PyResult<Py<PyType>> {
-    let mut slots = slots();
-    let flags = ffi::Py_TPFLAGS_DEFAULT
-        | ffi::Py_TPFLAGS_HAVE_GC
-        | ffi::Py_TPFLAGS_HAVE_VECTORCALL
-        | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR
-        | ffi::Py_TPFLAGS_IMMUTABLETYPE
-        | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+fn guard_class(py: Python<'_>) -> PyResult<Py<PyType>> {
+    let flags = ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_HAVE_VECTORCALL | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR;
+    make_type(py, c"fuseboard._core.Guard", size_of::<Guard>(), flags, &mut slots())
+}
+
+/// A type that Python code can neither change nor make instances of.
+pub(super) fn make_type(
+    py: Python<'_>,
+    name: &'static std::ffi::CStr,
+    size: usize,
+    more_flags: std::ffi::c_ulong,
+    slots: &mut [ffi::PyType_Slot],
+) -> PyResult<Py<PyType>> {
+    let flags =
+        ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION | more_flags;
     let mut spec = ffi::PyType_Spec {
-        name: c"fuseboard._core.Guard".as_ptr(),
-        basicsize: c_int::try_from(size_of::<Guard>()).expect("a small struct"),
+        name: name.as_ptr(),
+        basicsize: c_int::try_from(size).expect("a small struct"),
         itemsize: 0,
         flags: u32::try_from(flags).expect("flags have 32 bits"),
         slots: slots.as_mut_ptr(),
     };
     // SAFETY: the slots' functions have the signatures their slots ask for, and all lists end with a zeroed entry. What the
-    // type keeps pointers to lives for ever (see `slots`); the rest is copied.
+    // type keeps pointers to lives for ever (see where they are made); the rest is copied.
     let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }?;
     Ok(class.cast_into::<PyType>()?.unbind())
 }
 
 fn slots() -> [ffi::PyType_Slot; 10] {
-    let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
     // The interpreter keeps pointers into these lists for as long as the type lives: for ever.
     [
         slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
@@ -143,6 +149,10 @@ fn slots() -> [ffi::PyType_Slot; 10] {
         slot(ffi::Py_tp_getset, Box::leak(Box::new(attributes())).as_mut_ptr().cast()),
         slot(0, ptr::null_mut()),
     ]
+}
+
+pub(super) const fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot, pfunc }
 }
 
 fn members() -> [ffi::PyMemberDef; 4] {
@@ -174,7 +184,7 @@ fn attributes() -> [ffi::PyGetSetDef; 2] {
     [dict, ffi::PyGetSetDef::default()]
 }
 
-fn offset_member(name: &'static std::ffi::CStr, offset: usize) -> ffi::PyMemberDef {
+pub(super) fn offset_member(name: &'static std::ffi::CStr, offset: usize) -> ffi::PyMemberDef {
     ffi::PyMemberDef {
         name: name.as_ptr(),
         type_code: ffi::Py_T_PYSSIZET,

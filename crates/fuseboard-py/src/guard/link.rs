@@ -1,6 +1,7 @@
 //! Links from a breaker to its fuse and the like, which may be replaced while calls are under way.
 
 use std::marker::PhantomData;
+use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::Borrowed;
@@ -55,6 +56,30 @@ impl<T> Link<T> {
         // collector runs.
         let object: &Option<Py<T>> = unsafe { &*self.0.as_ptr().cast() };
         visit.call(object)
+    }
+}
+
+/// An object that is left for whoever comes next, and is not kept alive by that.
+#[derive(Default)]
+pub struct Left(AtomicPtr<ffi::PyObject>);
+
+impl Left {
+    /// Leaves it, in the place of what was left before. It sees to it that it is forgotten before it goes.
+    #[inline(always)]
+    pub(super) fn leave(&self, object: *mut ffi::PyObject) {
+        self.0.store(object, Ordering::Relaxed);
+    }
+
+    /// What was left last, or null; nobody else gets it.
+    #[inline(always)]
+    pub(super) fn take(&self) -> *mut ffi::PyObject {
+        self.0.swap(ptr::null_mut(), Ordering::Relaxed)
+    }
+
+    /// Leaves it no more.
+    #[inline(always)]
+    pub(super) fn forget(&self, object: *mut ffi::PyObject) {
+        _ = self.0.compare_exchange(object, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 

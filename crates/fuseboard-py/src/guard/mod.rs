@@ -4,15 +4,17 @@
 //! handed on as they came (vectorcall, PEP 590), so nothing is packed. The type is made by hand because PyO3's
 //! classes take their arguments in a tuple.
 
+mod block;
 mod callable;
 mod calls;
 mod class;
 mod link;
 mod python_code;
 
+pub(crate) use block::add_methods;
 pub(crate) use callable::new_guard;
 pub(crate) use calls::bound_calls;
-pub(crate) use link::Link;
+pub(crate) use link::{Left, Link};
 pub(crate) use python_code::ask_python;
 
 use pyo3::ffi;
