@@ -235,11 +235,10 @@ class CircuitBreaker(Hold):
             CircuitOpenError: a call would be rejected.
         """
         try:
-            rejected = self._fuse().would_reject()
+            rejection = None if self._is_shadow else self._fuse().would_reject()
         except Exception as fault:  # noqa: BLE001 - ours; it must not stop a call that would go on unguarded
             self._report(fault)
             return
-        rejection = None if rejected is None else self._reject(*rejected)
         if rejection is not None:
             raise rejection
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self, final
 from fuseboard._journal import Made, Row
 from fuseboard._settings import Numbers
 from fuseboard._state import State
+from fuseboard.errors import CircuitOpenError
 
 __all__ = ["Breaker", "Clock", "Fuse", "FuseSnapshot", "FuseState", "Permit", "Reader", "Ready", "Store", "check_name"]
 
@@ -214,8 +215,8 @@ class Fuse:
         """Sets a state whatever holds the fuse; the transition. None if the fuse was given back."""
     def tally(self, measure: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
-    def would_reject(self) -> tuple[int, float | None] | None:
-        """Why a call would be rejected at this moment: the state's code, and the seconds until one may pass."""
+    def would_reject(self) -> CircuitOpenError | None:
+        """What a call would be rejected with at this moment."""
     def note_settings(self, fingerprint: int) -> bool:
         """Notes the settings a breaker comes with; whether the one before came with others."""
 
@@ -246,7 +247,7 @@ class Ready:
 class Breaker:
     """Admits calls and settles them.
 
-    A subclass provides ``_resolve``, ``_is_failure``, ``_failure_if`` where it judges results, ``_reject``,
+    A subclass provides ``_resolve``, ``_is_failure``, ``_failure_if`` where it judges results,
     ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow`` and ``_report``, which is told what
     the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
     """
@@ -259,6 +260,8 @@ class Breaker:
     @property
     def state(self) -> State:
         """The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06)."""
+    def _reject_nobody(self) -> None:
+        """Lets calls that would be rejected go on unguarded."""
     def _judge_results(self) -> None:
         """Makes ``_returned``, and guards made from now on, ask ``_failure_if`` whether a result is a failure."""
     def _guard(self, function: Callable[..., Any], fallback: Callable[..., Any] | None = None) -> Any:

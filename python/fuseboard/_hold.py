@@ -10,7 +10,6 @@ from fuseboard._outcome import Telling
 from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
 
 
 class Hold(_core.Breaker):
@@ -63,6 +62,8 @@ class Hold(_core.Breaker):
 
     def _take_hold(self) -> None:
         self._is_failure = self._teller(self._name)
+        if self._is_shadow:
+            self._reject_nobody()
         self._keyed: dict[str | int, Self] = {}
         self._told_awaitable = False
         self.faults = 0
@@ -105,13 +106,6 @@ class Hold(_core.Breaker):
                 self.name, threshold, store.failure_capacity, store._called,
             )  # fmt: skip
         return fuse
-
-    def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError | None:
-        if self._is_shadow:
-            return None
-        state = State.of_code(code)
-        kind = CircuitIsolatedError if state is State.ISOLATED else CircuitOpenError
-        return kind(self.name, state, retry_after)
 
     # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
     _fall_back = staticmethod(_fallback.call)

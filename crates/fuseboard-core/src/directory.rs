@@ -28,6 +28,7 @@ use crate::key::Status;
 use crate::state::State;
 use crate::sync::Ordering;
 use crate::time::age;
+use crate::word::Word;
 
 /// Longest probe sequence. A table of up to this many slots can be filled to the last one.
 pub const PROBES: usize = 1024;
@@ -41,6 +42,17 @@ pub struct Tenancy {
     pub slot: usize,
     /// What stands in its key for as long as it lasts.
     pub owner: Owner,
+}
+
+impl Tenancy {
+    /// The fuse word, if the tenancy is not over.
+    #[must_use]
+    pub fn word(self, keys: &[Key], cells: &[Cell]) -> Option<Word> {
+        let word = cells.get(self.slot)?.load();
+        // Behind the word: if the key still stands, the word is of this tenancy.
+        let is_over = word.state() == State::Vacant || keys.get(self.slot)?.owner() != self.owner;
+        (!is_over).then_some(word)
+    }
 }
 
 /// The keys of a table, and what they are keys of. Free to copy.
@@ -195,6 +207,16 @@ impl<'a> Directory<'a> {
     pub fn tenancy(self, slot: usize) -> Option<Tenancy> {
         let tenancy = Tenancy { slot, owner: self.keys.get(slot)?.owner() };
         (tenancy.owner.status() == Status::Confirmed && !self.is_over(slot)).then_some(tenancy)
+    }
+
+    /// The tenancies of all fuses that were ever used, with their words, in the order they lie in.
+    pub fn tenants(self) -> impl Iterator<Item = (Tenancy, Word)> {
+        self.keys.iter().enumerate().filter_map(move |(slot, key)| {
+            let owner = key.owner();
+            let tenancy = Tenancy { slot, owner };
+            let word = (owner.status() == Status::Confirmed).then(|| tenancy.word(self.keys, self.cells))??;
+            word.state().is_seen().then_some((tenancy, word))
+        })
     }
 
     /// [`Self::tenancy`], where one that is over and was not brought to its end is.

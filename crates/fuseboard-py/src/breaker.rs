@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
-use crate::python::{seconds, state_member};
+use crate::python::state_member;
 use crate::reader::made_here;
 use crate::ready::Ready;
 
@@ -31,6 +31,8 @@ pub struct Breaker {
     pub(crate) block: Left,
     /// Whether results are asked about too (`failure_if`).
     judges: AtomicBool,
+    /// Whether nobody is rejected.
+    is_shadow: AtomicBool,
     /// The class of the last exception whose class alone made it a failure, so that it need not be asked about again.
     failing: Link<PyType>,
 }
@@ -46,6 +48,7 @@ impl Breaker {
             blocks: Blocks::default(),
             block: Left::default(),
             judges: AtomicBool::new(false),
+            is_shadow: AtomicBool::new(false),
             failing: Link::default(),
         }
     }
@@ -74,6 +77,10 @@ impl Breaker {
             }
             slf.get().unlink(&fuse);
         }
+    }
+
+    fn _reject_nobody(&self) {
+        self.is_shadow.store(true, Ordering::Relaxed);
     }
 
     fn _judge_results(&self) {
@@ -234,10 +241,10 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
     match admission.verdict {
         Ok(permit) => Ok(Some(Held::new(&fuse, permit))),
         Err(rejection) => {
-            let retry_after = rejection.retry_after_us.map(seconds);
-            let error = ask_python(slf, intern!(py, "_reject"), (rejection.state as u8, retry_after))?;
-            // None of a shadow, which rejects nobody.
-            if error.is_none() { Ok(None) } else { Err(PyErr::from_value(error)) }
+            if slf.get().is_shadow.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            Err(PyErr::from_value(fuse.get().rejected(py, rejection)?))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Transition};
+use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, Transition};
 use fuseboard_core::journal::About;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::Measure;
@@ -10,8 +10,10 @@ use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
 
+use crate::guard::{Link, call_python};
+use crate::listing::last_or_new;
 use crate::numbers::Numbers;
-use crate::python::seconds;
+use crate::python::{ready_to_reject, rejection_class, seconds, state_member};
 use crate::reader::{Made, written_down};
 use crate::store::Store;
 use crate::values::FuseState;
@@ -22,15 +24,21 @@ pub struct Fuse {
     policy: Policy,
     /// Of the policy, for the closed path.
     has_rates: bool,
+    /// As Python has it.
+    name: Py<PyAny>,
+    /// The state that was read last.
+    read: Link<FuseState>,
 }
 
 #[pymethods]
 impl Fuse {
     #[new]
     fn new(store: &Bound<'_, Store>, name: &Bound<'_, PyAny>, numbers: Numbers) -> PyResult<Self> {
+        ready_to_reject(store.py())?;
         let handle = Store::slot(store, name)?.pin();
         let policy = numbers.policy().in_range(handle.log_len());
-        Ok(Self { handle, policy, has_rates: policy.has_rates() })
+        let name = name.clone().unbind();
+        Ok(Self { handle, policy, has_rates: policy.has_rates(), name, read: Link::default() })
     }
 
     #[getter]
@@ -43,8 +51,8 @@ impl Fuse {
         !self.handle.is_mine()
     }
 
-    fn state(&self) -> FuseState {
-        FuseState::of_word(self.mine().unwrap_or(Word(0)))
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, FuseState>> {
+        last_or_new(py, &self.read, FuseState::of_word(self.mine().unwrap_or(Word(0))))
     }
 
     fn _command_state(&self, code: u8) -> PyResult<Option<Made>> {
@@ -53,10 +61,9 @@ impl Fuse {
         Ok(written_down(self.handle.fuse(), made))
     }
 
-    /// Why a call would be rejected at this moment: the state's code, and the seconds until one may pass.
-    fn would_reject(&self) -> Option<(u8, Option<f64>)> {
-        let rejection = self.handle.would_admit(&self.policy).err()?;
-        Some((rejection.state as u8, rejection.retry_after_us.map(seconds)))
+    /// What a call would be rejected with at this moment.
+    fn would_reject<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.handle.would_admit(&self.policy).err().map(|rejection| self.rejected(py, rejection)).transpose()
     }
 
     fn tally(&self, measure: usize) -> Option<(u32, u32)> {
@@ -71,6 +78,13 @@ impl Fuse {
 }
 
 impl Fuse {
+    /// The exception of a rejection.
+    pub(crate) fn rejected<'py>(&self, py: Python<'py>, rejection: Rejection) -> PyResult<Bound<'py, PyAny>> {
+        let state = state_member(py, rejection.state)?;
+        let class = rejection_class(py, rejection.state)?;
+        call_python(class, (&self.name, state, rejection.retry_after_us.map(seconds)))
+    }
+
     #[inline(always)]
     pub(crate) fn word(&self) -> Word {
         self.handle.word()

@@ -8,6 +8,7 @@
 //! | `ready` | `Ready`: what `async with` awaits |
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
+//! | `listing` | names and states that were read last, kept for the next time |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
 //! | `reader` | `Reader`: a place in the journal; transitions as Python takes them |
 //! | `python` | what the binding uses of the Python package: the enum of states, the errors |
@@ -18,6 +19,7 @@ mod breaker;
 mod fuse;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
 mod guard;
+mod listing;
 mod numbers;
 mod python;
 mod reader;

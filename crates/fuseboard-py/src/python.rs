@@ -59,6 +59,24 @@ pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyEr
     }
 }
 
+/// The class of a rejection: `CircuitOpenError`, or the one of an operator's word.
+pub(crate) fn rejection_class(py: Python<'_>, state: State) -> PyResult<&Bound<'_, PyAny>> {
+    static OPEN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static ISOLATED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let (class, name) =
+        if state == State::Isolated { (&ISOLATED, "CircuitIsolatedError") } else { (&OPEN, "CircuitOpenError") };
+    class.import(py, "fuseboard.errors", name).map(Bound::as_any)
+}
+
+/// Finds what a rejection is made of: when the interpreter ends, it is too late to import it.
+pub(crate) fn ready_to_reject(py: Python<'_>) -> PyResult<()> {
+    for state in [State::Open, State::Isolated] {
+        state_member(py, state)?;
+        rejection_class(py, state)?;
+    }
+    Ok(())
+}
+
 /// Checks a fuse's name: 1 to 200 bytes of UTF-8.
 pub(crate) fn fuse_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     use fuseboard_core::directory::NAME_MAX;

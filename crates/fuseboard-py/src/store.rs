@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fuseboard_core::counters::totals;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store as Tables};
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::guard::ask_python;
+use crate::listing::{Listing, Recent};
 use crate::python::{fuse_name, open_error, seconds, state_of_code};
 use crate::reader::{Made, Row, made_here, row, written_down};
 use crate::values::{Clock, FuseSnapshot, FuseState};
@@ -24,6 +26,8 @@ use crate::values::{Clock, FuseSnapshot, FuseState};
 pub struct Store {
     pub(crate) tables: Tables,
     told_full: AtomicBool,
+    listing: Listing,
+    recent: Recent,
 }
 
 impl Store {
@@ -75,7 +79,12 @@ impl Store {
                 .map_err(|error| open_error(py, name, &error))?,
             None => Table::private(geometry, clock).map_err(|error| PyMemoryError::new_err(error.to_string()))?,
         };
-        Ok(Self { tables: Tables::new(table), told_full: AtomicBool::new(false) })
+        Ok(Self {
+            tables: Tables::new(table),
+            told_full: AtomicBool::new(false),
+            listing: Listing::default(),
+            recent: Recent::default(),
+        })
     }
 
     #[getter]
@@ -112,10 +121,9 @@ impl Store {
         seconds(self.tables.table().clock().now_us())
     }
 
-    fn state(&self, fuse: &Bound<'_, PyAny>) -> PyResult<FuseState> {
-        let slot = self.tables.find(fuse_name(fuse)?);
-        let word = slot.and_then(|slot| slot.fuse().mine());
-        Ok(FuseState::of_word(word.unwrap_or(fuseboard_core::word::Word(0))))
+    fn state<'py>(&self, fuse: &Bound<'py, PyAny>) -> PyResult<Bound<'py, FuseState>> {
+        let (slot, word) = self.tables.word(fuse_name(fuse)?).unwrap_or((0, Word(0)));
+        self.recent.state(fuse.py(), slot, FuseState::of_word(word))
     }
 
     fn _record_failure_us(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
@@ -150,11 +158,10 @@ impl Store {
     }
 
     fn all_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let states = PyDict::new(py);
-        for (name, slot) in self.named() {
-            if let Some(word) = slot.fuse().mine().filter(|word| word.state().is_seen()) {
-                states.set_item(name, FuseState::of_word(word))?;
-            }
+        let states = self.listing.list(self.tables.table(), py)?;
+        for table in self.tables.all().iter().skip(1) {
+            // Few, and of this process alone.
+            states.update(Listing::default().list(table, py)?.as_mapping())?;
         }
         Ok(states)
     }

@@ -7,6 +7,7 @@ use fuseboard_core::directory::Tenancy;
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::word::Word;
 
 use crate::handle::Handle;
 use crate::table::Table;
@@ -49,6 +50,16 @@ impl Store {
 
     fn find_overflowed(&self, name: &str) -> Option<Slot> {
         self.overflow().iter().find_map(|table| Slot::located(table, name, false, true))
+    }
+
+    /// The fuse word of a name, and its slot; `None` if it has none, or has just given it back.
+    #[must_use]
+    pub fn word(&self, name: &str) -> Option<(usize, Word)> {
+        let Some(tenancy) = self.table.tenancy(name, false) else {
+            let slot = self.find_overflowed(name)?;
+            return Some((slot.tenancy.slot, slot.fuse().mine()?));
+        };
+        Some((tenancy.slot, self.table.word(tenancy)?))
     }
 
     /// The slot of a name; takes one if it has none. Falls back to a table of this process's own when the store's is
@@ -200,8 +211,7 @@ impl Slot {
     /// The name, if it stands there whole.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        // Looked at behind it: else it is the next tenant's.
-        self.table.name(self.tenancy.slot).filter(|_| self.table.is_current(self.tenancy))
+        self.table.name_of(self.tenancy)
     }
 
     /// Microseconds on the table's clock.

@@ -12,6 +12,7 @@ use fuseboard_core::layout::{Geometry, Header};
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::telling::Scribe;
+use fuseboard_core::word::Word;
 use rustix::io::Errno;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -143,8 +144,22 @@ impl Table {
         }
     }
 
-    pub(crate) fn is_current(&self, tenancy: Tenancy) -> bool {
-        self.keys()[tenancy.slot].owner() == tenancy.owner
+    /// The name of a tenancy, if it stands there whole.
+    #[must_use]
+    pub fn name_of(&self, tenancy: Tenancy) -> Option<String> {
+        // The key is looked at behind it: else it is the next tenant's.
+        self.name(tenancy.slot).filter(|_| self.keys()[tenancy.slot].owner() == tenancy.owner)
+    }
+
+    /// The fuse word of a tenancy, if that is not over.
+    #[must_use]
+    pub fn word(&self, tenancy: Tenancy) -> Option<Word> {
+        tenancy.word(self.keys(), self.cells())
+    }
+
+    /// The tenancies of all fuses that were ever used, with their words, in the order they lie in.
+    pub fn tenants(&self) -> impl Iterator<Item = (Tenancy, Word)> {
+        self.directory().tenants()
     }
 
     /// The name of the fuse that this generation of a slot was of; `None` where that has given its slot back.

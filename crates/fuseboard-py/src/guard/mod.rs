@@ -15,7 +15,7 @@ pub(crate) use block::add_methods;
 pub(crate) use callable::new_guard;
 pub(crate) use calls::bound_calls;
 pub(crate) use link::{Left, Link};
-pub(crate) use python_code::ask_python;
+pub(crate) use python_code::{ask_python, call_python};
 
 use pyo3::ffi;
 use pyo3::prelude::*;

@@ -25,13 +25,20 @@ pub(crate) fn ask_python<'py, A>(
 where
     A: IntoPyObject<'py, Target = PyTuple>,
 {
-    let py = object.py();
-    let method = object.getattr(method)?;
+    call_python(&object.getattr(method)?, arguments)
+}
+
+/// Calls what is Python code, or may lead to such.
+pub(crate) fn call_python<'py, A>(callable: &Bound<'py, PyAny>, arguments: A) -> PyResult<Bound<'py, PyAny>>
+where
+    A: IntoPyObject<'py, Target = PyTuple>,
+{
+    let py = callable.py();
     let arguments = arguments.into_pyobject(py).map_err(Into::into)?.into_bound();
     let stay = Stay;
     // SAFETY: both are live objects, the second a tuple; the result is owned, or null with an exception set.
     let result = unsafe {
-        let result = PyObject_CallObject(method.as_ptr(), arguments.as_ptr());
+        let result = PyObject_CallObject(callable.as_ptr(), arguments.as_ptr());
         Bound::from_owned_ptr_or_err(py, result)
     };
     std::mem::forget(stay);
