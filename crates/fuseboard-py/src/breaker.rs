@@ -20,7 +20,9 @@ use crate::python::state_member;
 use crate::reader::made_here;
 use crate::ready::Ready;
 
+// What a closed call needs comes first, beside the object's count of references.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
+#[repr(C)]
 pub struct Breaker {
     pub(crate) link: Link<Fuse>,
     /// The permit of the last call that found the fuse closed. Such permits differ only by fuse and generation, so one

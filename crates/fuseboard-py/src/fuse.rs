@@ -18,12 +18,14 @@ use crate::reader::{Made, written_down};
 use crate::store::Store;
 use crate::values::FuseState;
 
+// What a closed call needs comes first, beside the object's count of references.
 #[pyclass(frozen, module = "fuseboard._core")]
+#[repr(C)]
 pub struct Fuse {
-    handle: Handle,
-    policy: Policy,
     /// Of the policy, for the closed path.
     has_rates: bool,
+    handle: Handle,
+    policy: Policy,
     /// As Python has it.
     name: Py<PyAny>,
     /// The state that was read last.

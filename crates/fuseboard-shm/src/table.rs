@@ -20,14 +20,15 @@ use crate::clock::Clock;
 use crate::mapping::{Mapping, Pinned};
 use crate::owner::{self, random_u64};
 
-/// A slot's shared words, kept mapped.
+/// A slot's shared words, kept mapped. What a closed call needs comes first, in one cache line.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Words {
+    pub(crate) cell: Pinned<Cell>,
+    pub(crate) stripes: Pinned<[Stripe]>,
     tenancy: Tenancy,
     key: Pinned<Key>,
-    pub(crate) cell: Pinned<Cell>,
     log: Pinned<[AtomicU64]>,
-    pub(crate) stripes: Pinned<[Stripe]>,
     meters: Pinned<[Meter; METERS]>,
     head: Pinned<Head>,
     places: Pinned<[Place]>,
