@@ -4,7 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 
-from bench import ours, timers
+from bench import by_hand, ours, timers
 from bench.adapters import ADAPTERS, NEVER
 from bench.measure import Effort, Row, Subject, measure
 from bench.peer import Peer
@@ -52,6 +52,8 @@ def yardsticks() -> Iterator[Subject]:
     ]
     for group, name, timer in found:
         yield Subject(group, name, "yardstick", timer)
+    if by_hand.can_be_built():
+        yield Subject("sync", by_hand.NAME, "yardstick", timers.of_call(by_hand.guard(plain)))
 
 
 def peer_timers(peer: Peer) -> dict[str, timers.Timer]:

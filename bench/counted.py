@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable
 
+from bench import by_hand
 from bench.yardsticks import plain
 from fuseboard import CircuitBreaker, FailureRate, Store
 
@@ -20,6 +21,7 @@ SUBJECTS = (
     "guard, private store",
     "guard, shared store",
     "guard, shared store, failure rate",
+    *([by_hand.NAME] if by_hand.can_be_built() else []),
 )
 """In the order in which they are counted."""
 
@@ -27,13 +29,15 @@ SUBJECTS = (
 def subjects() -> dict[str, Callable[[int], object]]:
     """What is called, by name."""
     shared, private = Store.shared("counted", strict=True), Store.private()
-    calls = (
+    calls: list[Callable[[int], object]] = [
         plain,
         functools.partial(plain),
         CircuitBreaker("closed", store=private)(plain),
         CircuitBreaker("closed", store=shared)(plain),
         CircuitBreaker("rate", store=shared, policy=FailureRate(0.5))(plain),
-    )
+    ]
+    if by_hand.NAME in SUBJECTS:
+        calls.append(by_hand.guard(plain))
     return dict(zip(SUBJECTS, calls, strict=True))
 
 
