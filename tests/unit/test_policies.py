@@ -159,6 +159,15 @@ def test_any_of_several_policies_opens_and_is_named() -> None:
         assert cause is bench.cause()
 
 
+def test_a_slow_success_opens_no_fuse_by_the_rate_of_failures() -> None:
+    """R19: a rate is judged when a call is bad by it. A slow success that made the calls enough did it once."""
+    bench = Bench(policy=FailureRate(0.5, min_calls=3) | SlowRate(1.0, slow_after=1, min_calls=3))
+    states = [bench.call(fails=True), bench.call(fails=True), bench.call(takes=1)]
+    assert [State.CLOSED] * 3 == states
+    assert State.OPEN is bench.call(fails=True)
+    assert Cause.FAILURE_RATE is bench.cause()
+
+
 def test_consecutive_failures_know_no_time() -> None:
     """``window=None``: hours between them, but no success."""
     bench = Bench(threshold=3, window=None)

@@ -108,6 +108,16 @@ def test_some_probes_may_fail(clock: Clock, store: Store) -> None:
     assert State.CLOSED is breaker.state
 
 
+def test_a_probe_may_demand_that_the_fuse_opens(clock: Clock, store: Store) -> None:
+    """Though more probes may fail. A probe's demand was counted as one failed probe once (R22)."""
+    breaker = CircuitBreaker("db", store=store, threshold=1, reset_timeout=10, probe_failures=3)
+    fail(breaker)
+    clock.advance(10)
+    fail(breaker, TripError("maintenance until noon", 90))
+    assert (State.OPEN, Cause.DEMANDED) == (breaker.state, store.journal()[-1].cause)
+    assert 90 == wait_of(breaker)
+
+
 @pytest.mark.parametrize("trip_if", [PermissionError, (KeyError, PermissionError), lambda e: "no" in str(e)])
 def test_some_exceptions_open_the_fuse_at_once(store: Store, trip_if: object) -> None:
     """``trip_if``, by class or predicate; others count as ever."""

@@ -206,8 +206,8 @@ impl<'a> Fuse<'a> {
         self.fail(policy, permit, now_us, 0, || None)
     }
 
-    /// [`Self::failed`], where the call may ask for an open time (0: it does not), and there may be another reason to open a
-    /// closed fuse: it is asked behind each look at the word.
+    /// [`Self::failed`], where the call may ask for an open time (0: it does not), and there may be another reason to open the
+    /// fuse: it is asked behind each look at the word of a closed one, and of a probe that alone would not open it.
     pub(crate) fn fail(
         self,
         policy: &Policy,
@@ -216,7 +216,7 @@ impl<'a> Fuse<'a> {
         asked_us: u64,
         other: impl Fn() -> Option<Cause>,
     ) -> Effect {
-        let mut counted = false;
+        let mut probed = None;
         loop {
             let seen = self.word();
             if seen.generation() != permit.generation {
@@ -228,15 +228,14 @@ impl<'a> Fuse<'a> {
                     let trips = |entry| if reaches(entry) { Some(Cause::Threshold) } else { other() };
                     self.append(seen, now_us, trips).map(|(_, effect)| effect)
                 }
-                State::HalfOpen if !counted => match self.count_failed_probe(policy, permit) {
-                    Some(true) => {
-                        counted = true;
-                        continue;
-                    }
-                    Some(false) => return Effect::Counted,
-                    None => return Effect::Late,
-                },
-                State::HalfOpen => self.transit(seen, State::Open, now_us, Cause::ProbeFailed).map(Effect::Changed),
+                State::HalfOpen => {
+                    let cause = match probed.map_or_else(|| self.count_failed_probe(policy, permit, &other), Ok) {
+                        Ok(cause) => cause,
+                        Err(effect) => return effect,
+                    };
+                    probed = Some(cause);
+                    self.transit(seen, State::Open, now_us, cause).map(Effect::Changed)
+                }
                 _ => return Effect::Counted,
             };
             if let Some(Effect::Changed(made)) = effect {
@@ -248,16 +247,24 @@ impl<'a> Fuse<'a> {
         }
     }
 
-    /// Counts a failed probe: whether it is the last one allowed; `None` if its lease was taken over.
-    fn count_failed_probe(self, policy: &Policy, permit: Permit) -> Option<bool> {
-        let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
+    /// Counts a failed probe: why the fuse opens, because it is the last one allowed or for the `other` reason; else what comes
+    /// of it, which is nothing if its lease was taken over.
+    fn count_failed_probe(
+        self,
+        policy: &Policy,
+        permit: Permit,
+        other: impl Fn() -> Option<Cause>,
+    ) -> Result<Cause, Effect> {
+        let lease = permit.lease.filter(|lease| self.seats().holds(*lease)).ok_or(Effect::Late)?;
         let is_current = || self.word().generation() == permit.generation;
-        let enough = policy.probe_failures <= 1
-            || FAILURES.add(&self.cell.progress, permit.generation, is_current)? >= policy.probe_failures;
-        if !enough {
-            self.seats().give_back(lease);
+        let count = || FAILURES.add(&self.cell.progress, permit.generation, is_current).ok_or(Effect::Late);
+        if policy.probe_failures <= 1 || count()? >= policy.probe_failures {
+            return Ok(Cause::ProbeFailed);
         }
-        Some(enough)
+        other().ok_or_else(|| {
+            self.seats().give_back(lease);
+            Effect::Counted
+        })
     }
 
     /// Gives a permit back without an outcome (rule R10). Says whether it still meant anything.

@@ -102,6 +102,27 @@ fn slow_and_failed_are_told_apart() {
     assert_eq!(Tally { calls: 4, bad: 2 }, bench.tally(&policy, Measure::SlowInTime, NOW));
 }
 
+/// Each rate is asked when a call ends that is bad by it: a success never opens a fuse by the rate of failures, however slow it
+/// is, nor a failure by the rate of slow calls, however many there are.
+#[test]
+fn a_rate_is_not_asked_about_calls_that_are_good_by_it() {
+    let bench = Bench::new();
+    let mut policy = only(Measure::FailuresInTime, Rate { min_calls: 3, ..HALF_OF_FOUR });
+    policy.rates[Measure::SlowInTime as usize] = Some(Rate { min_calls: 4, ..HALF_OF_FOUR });
+    (0..2).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, NOW, failed())));
+    assert_eq!(Effect::Counted, bench.call(&policy, NOW, slow(SECOND)));
+    let Effect::Changed(made) = bench.call(&policy, NOW, failed()) else { panic!("a trip") };
+    assert_eq!(Cause::FailureRate, made.cause);
+
+    bench.fuse().command(State::Closed, || NOW);
+    policy.rates[Measure::FailuresInTime as usize] = None;
+    for call in [slow(SECOND), slow(SECOND), slow(0), failed()] {
+        assert_eq!(Effect::Counted, bench.call(&policy, NOW, call));
+    }
+    let Effect::Changed(made) = bench.call(&policy, NOW, slow(SECOND)) else { panic!("a trip") };
+    assert_eq!(Cause::SlowRate, made.cause);
+}
+
 /// A slow probe keeps the fuse from closing.
 #[test]
 fn a_slow_probe_is_a_failed_one() {

@@ -153,6 +153,20 @@ fn probes_may_fail_as_often_as_the_policy_allows() {
     assert_eq!(State::Closed, made(bench.end(&policy, Call::default())).to);
 }
 
+/// A probe may demand what any call may, though more of them may fail; one that asks for a time only is counted like another.
+#[test]
+fn a_probe_may_demand_that_the_fuse_opens() {
+    let policy = Policy { probe_failures: 3, ..GROWING };
+    let mut bench = Bench::new();
+    bench.end(&policy, FAILED);
+    bench.wait(&policy);
+    let asked_us = 15 * SECOND;
+    assert_eq!(Effect::Counted, bench.end(&policy, Call { asked_us, ..FAILED }));
+    let trip = made(bench.end(&policy, Call { demands: true, asked_us, ..FAILED }));
+    assert_eq!((State::Open, Cause::Demanded), (trip.to, trip.cause));
+    assert_eq!(asked_us, bench.wait(&policy));
+}
+
 /// Who comes to a fuse that was half-open for too long finds it open; outcomes of its probes are late.
 #[test]
 fn a_fuse_is_half_open_for_no_longer_than_it_may() {
