@@ -1,6 +1,6 @@
 """A process that does as the machine tells it: operations of the store, and calls under way. Free of pytest."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -47,6 +47,8 @@ WAYS = {"generator": guarded_generator, "block": block, "permit": permit}
 class Actor:
     """One process's hold of the table: a store, breakers, the calls under way, and a clock that is told the time."""
 
+    outcomes: Mapping[str, BaseException | None] = OUTCOMES
+
     def __init__(self) -> None:
         self.calls: dict[int, Generator[None, BaseException | None, None]] = {}
 
@@ -56,9 +58,11 @@ class Actor:
         self.clock = Clock()
         self.move_clock(now)
         self.store = self.open_store(host, len(settings), capacity)
-        self.breakers = {
-            fuse: [CircuitBreaker(fuse, store=self.store, **each) for each in pair] for fuse, pair in settings.items()
-        }
+        self.breakers = {fuse: [self.make_breaker(fuse, each) for each in pair] for fuse, pair in settings.items()}
+
+    def make_breaker(self, fuse: str, settings: dict[str, Any]) -> CircuitBreaker:
+        """A breaker of these settings."""
+        return CircuitBreaker(fuse, store=self.store, **settings)
 
     def open_store(self, host: str, fuses: int, capacity: int) -> Store:
         """The table that all processes of a run share."""
@@ -91,7 +95,7 @@ class Actor:
 
     def end(self, call: int, outcome: str) -> None:
         """Ends a call; what it raises is raised to whoever made it (rule R16)."""
-        error = OUTCOMES[outcome]
+        error = self.outcomes[outcome]
         try:
             self.calls.pop(call).send(error)
         except StopIteration:

@@ -3,6 +3,7 @@
 One operation at a time, by a process that chance picks; after each, every living process is asked for all it sees.
 """
 
+import collections
 import itertools
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from machine import BEGIN_MS, CAPACITY, COMMANDS, FUSES, LEAD_SECONDS, fuses, nu
 from reference import Call, Policy, Rejected
 from team import Team, Worker, WorkerFailedError
 
-from fuseboard import State
+from fuseboard import Cause, State
 
 MOST = 4
 """Processes at a time."""
@@ -34,6 +35,7 @@ class Pool:
         self._actor_class = actor_class
         self._idle: list[Worker] = []
         self.steps = self.kills = self.kills_in_calls = self.kills_of_probes = 0
+        self.causes: collections.Counter[Cause] = collections.Counter()
 
     def take(self) -> Worker:
         """A process that has nothing to do."""
@@ -59,6 +61,7 @@ class HostMachine(RuleBasedStateMachine):
     pool: Pool
     folder: Path
     host_class: type[Host] = Host
+    arguments_of = staticmethod(settings_of)
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +98,7 @@ class HostMachine(RuleBasedStateMachine):
         for process in [*self.unburied]:
             self._bury(process)
         worker = self.pool.take()
-        settings = {fuse: [settings_of(policy) for policy in pair] for fuse, pair in self.policies.items()}
+        settings = {fuse: [self.arguments_of(policy) for policy in pair] for fuse, pair in self.policies.items()}
         worker.ask("enter", self.name, self.now / 1000, CAPACITY, settings)
         self.living[next(self.ids)] = worker
 

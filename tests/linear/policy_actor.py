@@ -1,0 +1,80 @@
+"""The process of :mod:`actor`, with breakers that have policies. Free of pytest."""
+
+from typing import Any
+
+from actor import OUTCOMES, Actor
+
+from fuseboard import CircuitBreaker, CircuitOpenError, Store, TripError
+
+ROOM = 64
+"""Places in the table: one that a fuse gave back rests for a minute, and its name has another one meanwhile."""
+
+
+class BusyError(Exception):
+    """What a server raises that says when to come again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def hint_of(error: BaseException) -> float | None:
+    """For ``open_for``."""
+    return error.seconds if isinstance(error, BusyError) else None
+
+
+class PolicyActor(Actor):
+    """One process's hold of the table."""
+
+    outcomes = OUTCOMES | {
+        "demands": TripError(),
+        "demands 1300 ms": TripError(retry_after=1.3),
+        "demands an hour": TripError(retry_after=3600.0),
+        "asks for 1300 ms": BusyError(1.3),
+        "is fatal": PermissionError(),
+    }
+
+    def open_store(self, host: str, _fuses: int, capacity: int) -> Store:
+        """The table that all processes of a run share."""
+        return Store.shared(host, fuses=ROOM, failures=capacity, strict=True, clock=self.clock)
+
+    def make_breaker(self, fuse: str, settings: dict[str, Any]) -> CircuitBreaker:
+        """A breaker that asks exceptions for hints, or does not."""
+        settings = dict(settings)
+        if settings.pop("hints"):
+            settings |= {"trip_if": PermissionError, "open_for": hint_of}
+        return CircuitBreaker(fuse, store=self.store, **settings)
+
+    def check(self, fuse: str, number: int) -> tuple[str, float | None] | None:
+        """What a call would be told."""
+        try:
+            self.breakers[fuse][number].check()
+        except CircuitOpenError as rejection:
+            return rejection.state.value, rejection.retry_after
+        return None
+
+    def observe(self) -> dict[str, dict[str, tuple[Any, ...]]]:
+        """All that this process can see, and the tallies of each breaker's rates."""
+        seen = super().observe()
+        tallies = {
+            name: tuple(tuple(map(tuple, breaker.tallies().values())) for breaker in pair)
+            for name, pair in self.breakers.items()
+        }
+        streaks = {name: (each.streak,) for name, each in self.store.snapshot().items()}
+        return seen | {"tallies": tallies, "streaks": streaks}
+
+    def journal(self) -> dict[str, tuple[Any, ...]]:
+        """Changes of state, with their causes."""
+        entries = self.store.journal()
+        return {
+            name: tuple((each.before, each.after, each.at, each.cause) for each in entries if each.fuse == name)
+            for name in self.breakers
+        }
+
+
+class PolicyLoner(PolicyActor):
+    """Wrong on purpose: each process has a table of its own."""
+
+    def open_store(self, _host: str, _fuses: int, capacity: int) -> Store:
+        """Opens a private one."""
+        return Store.private(fuses=ROOM, failures=capacity, clock=self.clock)

@@ -1,0 +1,287 @@
+"""The rules R19 to R28 as a plain sequential program, on top of :mod:`host_reference`: lists of calls, and no table.
+
+Stamps are microseconds, since each change of state has a later one than the one before; all other times milliseconds.
+"""
+
+import collections
+from typing import NamedTuple, cast
+
+from host_reference import Host, HostFuse
+from reference import Call, Policy, Rejected
+from rules import Ending, Rate, Rules
+
+from fuseboard import Cause, State
+
+EARLY_US = 100
+"""An open fuse's time, and a ramp, count as up this much early."""
+GOLDEN = (5**0.5 - 1) / 2
+MOST_FAILED = 64
+HOUR_US = 3_600_000_000
+EXACT_CALLS = 14
+
+
+class Ended(NamedTuple):
+    """A call that a rate counts: when it ended, in microseconds or calls, and whether it was bad."""
+
+    at: int
+    bad: bool
+
+
+class PolicyFuse(HostFuse):
+    """One fuse whose breakers have policies."""
+
+    def __init__(self, capacity: int) -> None:
+        self.stamp = 0
+        self.failed_probes = 0
+        """R23: failed probes in a row, less what was taken back."""
+        self.numbered: collections.Counter[Cause] = collections.Counter()
+        self.begun: dict[Call, int] = {}
+        self.why = Cause.SET
+        super().__init__(capacity)
+        self.causes: list[Cause] = []
+
+    def _begin(self, state: State, since: int | None) -> None:
+        super()._begin(state, since)
+        self.ended: collections.defaultdict[Cause, list[Ended]] = collections.defaultdict(list)
+        self.bad_probes = self.climbed = self.asked_us = 0
+
+    def move(self, state: State, now: int) -> None:
+        """A change of state: a later stamp, by a microsecond at least; rates begin at zero (R19, cold start)."""
+        self.stamp = max(now * 1000, self.stamp + 1)
+        super().move(state, now)
+
+    def go(self, state: State, now: int, why: Cause) -> None:
+        """A change of state that the journal gives a cause."""
+        self.why = why
+        self.move(state, now)
+
+    def tell(self, before: State) -> None:
+        """Notes the cause too."""
+        told = len(self.told)
+        super().tell(before)
+        self.causes += [self.why] * (len(self.told) - told)
+
+    def set(self, state: State, now: int) -> None:
+        """R12: it leaves the failed probes."""
+        self.why = Cause.SET
+        super().set(state, now)
+
+    def command(self, state: State, now: int) -> None:
+        """R23: an operator's word takes back all failed probes."""
+        self.failed_probes = 0
+        self.go(state, now, Cause.OPERATOR)
+
+    def forget_at(self, now: int) -> None:
+        """R23: so does forgetting."""
+        self.failed_probes = 0
+        if self.known:
+            self.stamp = max(now * 1000, self.stamp + 1)
+        self.why = Cause.RESET_ALL
+        self.forget()
+
+    def age_us(self, now: int) -> int:
+        """Microseconds since the last change of state."""
+        return max(0, now * 1000 - self.stamp)
+
+    def ask(self, owner: int, policy: Policy, now: int) -> Call | Rejected:
+        """A call notes when it begins."""
+        answer = super().ask(owner, policy, now)
+        if isinstance(answer, Call):
+            self.begun[answer] = now
+        return answer
+
+    def _answer(self, policy: Policy, now: int) -> Call | Rejected:
+        assert isinstance(policy, Rules)
+        if self.state is State.OPEN:
+            left = self.stays_open_us(policy) - self.age_us(now)
+            if left > EARLY_US:
+                return Rejected(State.OPEN, cast("int", left / 1000))
+            self.go(State.HALF_OPEN, now, Cause.RESET_TIMEOUT)
+        elif self.is_overdue(policy, now):
+            self.open(policy, now, Cause.HALF_OPEN_TIMEOUT)
+            left = self.stays_open_us(policy) - self.age_us(now)
+            return Rejected(State.OPEN, cast("int", max(0, left) / 1000))
+        if self.state is State.RAMPING:
+            return self._climb(policy, now)
+        return super()._answer(policy, now)
+
+    def is_overdue(self, policy: Rules, now: int) -> bool:
+        """R25: whether the fuse was half-open for longer than it may."""
+        limit_us = policy.half_open_timeout * 1000
+        return self.state is State.HALF_OPEN and 0 < limit_us <= self.age_us(now)
+
+    def _climb(self, policy: Rules, now: int) -> Call | Rejected:
+        """R26: the share of the calls that passes; all of them once the ramp is up."""
+        left = max(0, policy.ramp * 1000 - self.age_us(now))
+        if left <= EARLY_US:
+            self.go(State.CLOSED, now, Cause.RAMPED)
+            return Call(self.generation)
+        self.climbed += 1
+        if self.climbed * GOLDEN % 1 < self.share(policy, now):
+            return Call(self.generation)
+        return Rejected(State.RAMPING, cast("int", left / 1000))
+
+    def share(self, policy: Rules, now: int) -> float:
+        """R26: it grows evenly."""
+        return policy.ramp_from + (1 - policy.ramp_from) * self.age_us(now) / (policy.ramp * 1000)
+
+    def stays_open_us(self, policy: Rules) -> int:
+        """R23, R24: how long an open fuse stays open, by the settings of who asks."""
+        if self.asked_us:
+            return min(
+                max(self.asked_us, policy.reset_timeout * 1000), max(policy.longest, policy.reset_timeout) * 1000
+            )
+        return self.jittered(self.grown_us(policy, self.failed_probes), policy.jitter)
+
+    def jittered(self, time: int, share: float) -> int:
+        """R23: shorter or longer, by a hash of the generation."""
+        most = int(time * share)
+        return time - most + _hash(self.stamp) % (2 * most + 1)
+
+    def grown_us(self, policy: Rules, failed_probes: int) -> int:
+        """R23: the open time after so many failed probes in a row, without jitter."""
+        time = policy.reset_timeout * 1000
+        for _ in range(failed_probes):
+            time = int(time * policy.multiplier)
+        return min(time, max(policy.longest, policy.reset_timeout) * 1000)
+
+    def open(self, policy: Rules, now: int, why: Cause, asked: int = 0) -> None:
+        """R23: half-open it is a failed probe more; else less, one for each open time that the state had lasted."""
+        lasted = max(now * 1000, self.stamp + 1) - self.stamp
+        if self.state is State.HALF_OPEN:
+            self.failed_probes = min(MOST_FAILED, self.failed_probes + 1)
+        else:
+            self.take_back(policy, lasted)
+        self.go(State.OPEN, now, why)
+        self.asked_us = asked * 1000
+
+    def take_back(self, policy: Rules, lasted: int) -> None:
+        """R23: takes back failed probes."""
+        while self.failed_probes and lasted >= self.grown_us(policy, self.failed_probes):
+            lasted -= self.grown_us(policy, self.failed_probes)
+            self.failed_probes -= 1
+
+    def end(self, call: Call, policy: Rules, ending: Ending, now: int) -> None:
+        """How a call ended. Of one that began before the fuse was given back nobody counts anything (R28)."""
+        if call not in self.owners:
+            return
+        self.counters[ending.counter] += 1
+        if self.is_late(call):
+            self.counters["late"] += 1
+            return
+        if call.seat is not None:
+            del self.seats[call.seat]
+        if "ignored" == ending.counter or self.state is State.DISABLED:
+            return
+        took, failed = now - self.begun[call], "failures" == ending.counter
+        if self.state is State.HALF_OPEN:
+            self._probed(policy, ending, now, bad=failed or self.is_slow(policy, took))
+        else:
+            self._count(policy, ending, now, took)
+
+    def is_slow(self, policy: Rules, took: int) -> bool:
+        """R20: whether a call is slow by any rate."""
+        return any(rate.slow_after and rate.is_bad(failed=False, took=took) for rate in policy.rates)
+
+    def _probed(self, policy: Rules, ending: Ending, now: int, *, bad: bool) -> None:
+        """R07, R08, R20, R22, R25: a probe ended."""
+        demands, asked = ending.said_to(policy)
+        if bad:
+            self.bad_probes += 1
+            if self.bad_probes >= policy.probe_failures or demands:
+                self.counters["trips"] += 1
+                is_count = self.bad_probes >= policy.probe_failures
+                self.open(policy, now, Cause.PROBE_FAILED if is_count else Cause.DEMANDED, asked)
+            return
+        self.good_probes += 1
+        if self.good_probes >= policy.success_threshold:
+            self.counters["closes"] += 1
+            self.go(State.RAMPING if policy.ramp else State.CLOSED, now, Cause.PROBES_SUCCEEDED)
+
+    def _count(self, policy: Rules, ending: Ending, now: int, took: int) -> None:
+        """R03, R04, R19 to R22: a call ended while closed or ramping."""
+        failed = "failures" == ending.counter
+        for rate in policy.rates:
+            at = self.numbered[rate.cause] if rate.calls else now * 1000
+            self.numbered[rate.cause] += bool(rate.calls)
+            self.ended[rate.cause].append(Ended(at, rate.is_bad(failed=failed, took=took)))
+        if failed:
+            self.failures.append(now)
+        demands, asked = ending.said_to(policy) if failed else (False, 0)
+        why = self.reached(policy, now, took, failed=failed, demands=demands)
+        if why:
+            self.counters["trips"] += 1
+            self.open(policy, now, why, asked)
+        elif not failed and policy.clear_on_success:
+            self.failures = []
+
+    def reached(self, policy: Rules, now: int, took: int, *, failed: bool, demands: bool) -> Cause | None:
+        """R21, R22: what opens the fuse: the count, a demand, or a rate by which this call was bad."""
+        if failed and 0 < policy.threshold <= self.count(policy.window, now):
+            return Cause.THRESHOLD
+        if demands:
+            return Cause.DEMANDED
+        judged = self.judged(policy, took, failed=failed)
+        return next((rate.cause for rate in judged if self.is_reached(rate, now)), None)
+
+    def judged(self, policy: Rules, took: int, *, failed: bool) -> list[Rate]:
+        """R19: the rates that are asked, of which a call is a bad one."""
+        return [rate for rate in policy.rates if rate.is_bad(failed=failed, took=took)]
+
+    def is_reached(self, rate: Rate, now: int) -> bool:
+        """R19: enough calls, and too large a share of them bad."""
+        calls, bad = self.tally(rate, now)
+        return calls >= rate.min_calls and bad >= rate.share * calls
+
+    def tally(self, rate: Rate, now: int) -> tuple[int, int]:
+        """R19: the calls within a rate's span, and the bad ones of them. Each bucket that the span touches counts."""
+        span = rate.calls or rate.window * 1000
+        bucket = self.bucket(span)
+        here = self.numbered[rate.cause] if rate.calls else now * 1000
+        oldest = max(0, here - span) // bucket
+        within = [each.bad for each in self.ended[rate.cause] if each.at // bucket >= oldest]
+        return len(within), sum(within)
+
+    def bucket(self, span: int) -> int:
+        """R15, rates: how long a bucket is: 14 of them, each of 1, 2, 4, ..., are as long as the span or longer."""
+        bucket = 1
+        while EXACT_CALLS * bucket < span:
+            bucket *= 2
+        return bucket
+
+    def is_idle(self, now: int) -> bool:
+        """R28: whether the fuse can be given back."""
+        is_rested = not self.known or self.age_us(now) >= self.failed_probes * HOUR_US
+        return self.state is State.CLOSED and not self.failures and is_rested
+
+
+def _hash(generation: int) -> int:
+    """R23: of a generation, the same in all processes of a host (the finaliser of SplitMix64)."""
+    word = generation
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        word = (word ^ word >> shift) * factor & (1 << 64) - 1
+    return word ^ word >> 31
+
+
+class PolicyHost(Host):
+    """A store of such fuses."""
+
+    fuse_class = PolicyFuse
+
+    def fuse(self, name: str) -> PolicyFuse:
+        """The fuse of this name."""
+        fuse = self[name]
+        assert isinstance(fuse, PolicyFuse)
+        return fuse
+
+    def reset_all_at(self, now: int) -> None:
+        """Every fuse closed and forgotten."""
+        for name in [*self._fuses]:
+            self.fuse(name).forget_at(now)
+
+    def give_back(self, name: str, now: int) -> bool:
+        """R28: ends an idle fuse, whose name is one never seen from then on."""
+        is_idle = self.fuse(name).is_idle(now)
+        if is_idle:
+            del self._fuses[name]
+        return is_idle

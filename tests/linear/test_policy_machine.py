@@ -1,0 +1,86 @@
+"""Several processes whose breakers have policies, beside the plain reference, with kills; and that it can fail.
+
+``FUSEBOARD_MACHINE_RUNS`` makes it longer.
+"""
+
+import dataclasses
+import logging
+import time
+from pathlib import Path
+
+import pytest
+from host_machine import Pool
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+from policy_actor import PolicyActor, PolicyLoner
+from policy_machine import PolicyMachine
+from policy_reference import PolicyHost
+from team import Team
+from test_host_machine import HUNTING
+from test_host_machine import RUNS as PLAIN_RUNS
+from test_host_machine import THOROUGH as PLAIN_THOROUGH
+from wrong_policies import CASES, PLAIN, Case, Script
+
+from fuseboard import Cause
+
+RUNS = PLAIN_RUNS // 2
+THOROUGH = settings(PLAIN_THOROUGH, max_examples=RUNS)
+EVERY_CAUSE = len(Cause)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "fuseboard")
+
+
+def run(
+    team: Team,
+    folder: Path,
+    how: settings,
+    *,
+    actor: type[PolicyActor] = PolicyActor,
+    host: type[PolicyHost] = PolicyHost,
+) -> Pool:
+    """Runs the machine; what it went through."""
+    pool = Pool(team, actor)
+    machine = type("Machine", (PolicyMachine,), {"pool": pool, "folder": folder, "host_class": host})
+    run_state_machine_as_test(machine, settings=how)
+    return pool
+
+
+@pytest.mark.timeout(120 + 4 * RUNS)
+def test_processes_whose_breakers_have_policies_keep_the_rules_though_some_are_killed(
+    forked: Team, folder: Path
+) -> None:
+    """R19 to R28, and R01 to R15 beside them: rates, streaks, demands, open times, ramps and shadows are the host's."""
+    begun = time.monotonic()
+    pool = run(forked, folder, THOROUGH)
+    causes = ", ".join(sorted(cause.value for cause in pool.causes))
+    figures = f"{pool.steps} steps, {pool.kills} kills, {pool.kills_in_calls} in calls; causes seen: {causes}"
+    print(f"\npolicies: {figures}; {time.monotonic() - begun:.0f} s")  # noqa: T201 - for pytest -s
+    assert pool.kills >= RUNS / 8
+    assert len(pool.causes) >= EVERY_CAUSE / 2
+    assert [] == list(folder.iterdir())
+
+
+def test_a_reference_that_is_wrong_about_policies_is_caught(forked: Team, folder: Path) -> None:
+    """Negative control: where a rule matters, the machine's comparison tells it from its absence."""
+    pool = Pool(forked, PolicyActor)
+    for case in CASES:
+        _play(pool, folder, case, PolicyHost)
+        with pytest.raises(AssertionError):
+            _play(pool, folder, case, type(case.fuse.__name__, (PolicyHost,), {"fuse_class": case.fuse}))
+
+
+def _play(pool: Pool, folder: Path, case: Case, host: type[PolicyHost]) -> None:
+    machine = type("Machine", (PolicyMachine,), {"pool": pool, "folder": folder, "host_class": host})()
+    try:
+        case.script(Script(machine, dataclasses.replace(PLAIN, **case.changes)))
+    finally:
+        machine.teardown()
+
+
+def test_processes_with_a_table_each_are_caught(forked: Team, folder: Path) -> None:
+    """Negative control: what one process counts, another must see."""
+    with pytest.raises(AssertionError):
+        run(forked, folder, HUNTING, actor=PolicyLoner)
