@@ -6,14 +6,16 @@ import dataclasses
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 import chance
-from checker import Operation, Verdict, linearize
-from fuse_model import IGNORED, FuseModel
+from checker import Operation
+from draws import AnyNumbers, plain_numbers
+from fuse_model import IGNORED
+from history import History
 from player import (
     ANSWER,
     ARGUMENT,
@@ -26,86 +28,17 @@ from player import (
     WORD,
     WORDS,
     Log,
-    Numbers,
     Player,
     board_size,
 )
 from team import Team, Worker
 from workers import PATIENCE, Words
 
-from fuseboard.testing import Clock
-
 READ_TRIES = 16
 """How often a snapshot looks again for failures that belong to the state it tells; see ``Reading`` in the core."""
 WRITING = {"record_failure", "record_success", "set", "command", "forget", "admit", "settle"}
 PARTS = {"all_states": ("listed", 2), "snapshot": ("snapshot", 3 + len(COUNTERS)), "reset_all": ("forget", 0)}
 """Operations on all fuses: none is promised to be of one instant for all of them, so each is one for every fuse."""
-
-
-@dataclasses.dataclass
-class History:
-    """What happened to one table."""
-
-    seed: int
-    mix: str
-    numbers: Numbers
-    fuses: dict[str, list[Operation]]
-    told: dict[str, dict[int, tuple[int, int]]]
-    """What the journal tells of each fuse: states before and after, by the generation that began."""
-    figures: collections.Counter[str]
-
-    def verdicts(self, model_class: type[FuseModel] = FuseModel) -> Iterator[tuple[str, Verdict]]:
-        """For each fuse, whether its operations are linearizable in an order that makes just what the journal tells."""
-        for name, operations in self.fuses.items():
-            model = model_class(begin=Clock().now_us, **self.numbers._asdict(), told=self.told[name])
-            yield name, linearize(operations, model)
-
-    def keeps(self, model_class: type[FuseModel]) -> bool:
-        """Whether the operations of all fuses are linearizable by this model."""
-        return all(verdict for _, verdict in self.verdicts(model_class))
-
-    def faults(self) -> list[str]:
-        """What cannot have come about by the rules."""
-        where = f"seed {self.seed}, {self.mix}, {self.numbers}"
-        told = [
-            f"{where}: fuse {name!r} is not linearizable:\n{verdict.explain(self.fuses[name])}"
-            for name, verdict in self.verdicts()
-            if not verdict
-        ]
-        return told + [f"{where}: fuse {name!r}: {fault}" for name in FUSES for fault in miscounted(self.fuses[name])]
-
-
-def miscounted(operations: list[Operation]) -> list[str]:
-    """Counters in snapshots that are not between what was counted before and what can have been counted by then.
-
-    They are promised no more: a counter is added to after its operation, and ``reset_all`` clears them one by one.
-    """
-    faults = []
-    resets = [each.begun for each in operations if each.word == "forget"]
-    for seen in operations:
-        if seen.word != "snapshot" or seen.answer is None or any(begun < (seen.ended or 0) for begun in resets):
-            continue
-        for name, value in zip(COUNTERS, seen.argument, strict=True):
-            least = sum(_counts(each, name) for each in operations if each.ended and each.ended < seen.begun)
-            most = sum(_may_count(each, name) for each in operations if each.begun < (seen.ended or 0))
-            if not least <= value <= most:
-                faults.append(f"{name} is {value}, not from {least} to {most}, at {seen.begun}")
-    return faults
-
-
-def _counts(operation: Operation, name: str) -> bool:
-    answer = operation.answer or ()
-    if operation.word == "admit":
-        return name == {2: "probes", 3: "rejections"}.get(answer[0])
-    if operation.word == "settle" and len(operation.argument) == 2:  # not one that was thrown away
-        return name in (COUNTERS[operation.argument[1]], {2: "trips", 1: "closes"}.get(answer[1]))
-    return False
-
-
-def _may_count(operation: Operation, name: str) -> bool:
-    if operation.answer is not None:
-        return _counts(operation, name)
-    return name in {"admit": ("probes", "rejections"), "settle": COUNTERS}.get(operation.word, ())
 
 
 class Arena:
@@ -124,10 +57,16 @@ class Arena:
     def _start(self, seat: int) -> Worker:
         return self.team.start(1, chance.play, self.board, seat, self.player_class)[0]
 
-    def play(self, seed: int, mixes: Sequence[str] = tuple(chance.MIXES), kills: int | None = None) -> History:
+    def play(
+        self,
+        seed: int,
+        mixes: Sequence[str] = tuple(chance.PLAIN),
+        kills: int | None = None,
+        draw: Callable[[random.Random], AnyNumbers] = plain_numbers,
+    ) -> History:
         """Has the players play one history, and reads it."""
         dice = random.Random(seed)  # noqa: S311 - to be repeated
-        mix, numbers = dice.choice(mixes), _numbers(dice)
+        mix, numbers = dice.choice(mixes), draw(dice)
         killers = dice.sample(range(PLAYERS), dice.choice([0, 1, 1, 2]) if kills is None else kills)
         with self._own(f"history-{seed}", numbers) as own:
             self._prepare((f"history-{seed}", mix, numbers), dice, killers)
@@ -139,17 +78,17 @@ class Arena:
             self.players[seat] = self._start(seat)
         return history
 
-    def play_alone(self, seed: int, mix: str) -> History:
+    def play_alone(self, seed: int, mix: str, draw: Callable[[random.Random], AnyNumbers] = plain_numbers) -> History:
         """Plays one history in the test's own process, and reads it."""
         dice = random.Random(seed)  # noqa: S311 - to be repeated
-        numbers = _numbers(dice)
+        numbers = draw(dice)
         with self._own(f"alone-{seed}", numbers) as own:
             chance.Chance(seed, mix, PLAYERS, killing=False, sending=False).play(own)
             chance.close(own)
             return self._read(seed, mix, numbers, own)
 
     @contextlib.contextmanager
-    def _own(self, host: str, numbers: Numbers) -> Iterator[Player]:
+    def _own(self, host: str, numbers: AnyNumbers) -> Iterator[Player]:
         """The test's own hold of a fresh table, and fresh logs."""
         self.words[0] = 0
         self.deaths = {}
@@ -162,7 +101,7 @@ class Arena:
             own.store.close()
             next(self.folder.glob(f"{host}.*")).unlink()
 
-    def _prepare(self, table: tuple[str, str, Numbers], dice: random.Random, killers: list[int]) -> None:
+    def _prepare(self, table: tuple[str, str, AnyNumbers], dice: random.Random, killers: list[int]) -> None:
         pids = [worker.pid for worker in self.players]
         for seat, worker in enumerate(self.players):
             worker.pipe.send((*table, dice.getrandbits(32), pids, seat in killers))
@@ -210,7 +149,7 @@ class Arena:
         self.deaths[seat] = time.monotonic_ns()
         self.team.bury(worker)
 
-    def _read(self, seed: int, mix: str, numbers: Numbers, own_hold: Player) -> History:
+    def _read(self, seed: int, mix: str, numbers: AnyNumbers, own_hold: Player) -> History:
         told, looked = _told(own_hold.store), time.monotonic_ns()
         records = {seat: list(log.records()) for seat, log in enumerate(self.logs)}
         fuses: dict[str, list[Operation]] = {name: [] for name in FUSES}
@@ -255,11 +194,6 @@ def _told(store: Any) -> dict[str, dict[int, tuple[int, int]]]:
         assert generation > max(told[fuse], default=0)
         told[fuse][generation] = (before, after)
     return told
-
-
-def _numbers(dice: random.Random) -> Numbers:
-    capacity = dice.choice([2, 4])
-    return Numbers(capacity, dice.randint(1, capacity), dice.randint(1, 2), dice.randint(1, 2))
 
 
 def _is(record: list[int], word: str) -> bool:

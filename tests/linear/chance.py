@@ -5,7 +5,7 @@ import random
 import time
 from pathlib import Path
 
-from fuse_model import FAILURE, IGNORED, SUCCESS
+from fuse_model import FAILURE
 from player import FUSES, PLAYERS, Log, Player, board_size
 from workers import Post, Words
 
@@ -15,8 +15,10 @@ MIXES: dict[str, dict[str, int]] = {
     "counts": {"record_failure": 8, "record_success": 2, "look": 1, "snapshot": 2, "reset_all": 1},
     "calls": {"admit": 8, "settle": 9, "drop": 1, "look": 1},
     "probes": {"admit": 8, "settle": 6, "drop": 2, "set": 1},
+    "policies": {"admit": 8, "settle": 10, "drop": 1, "set": 1, "look": 1},
     "changes": {"set": 4, "command": 2, "look": 3, "all_states": 1, "reset_all": 1, "record_failure": 1},
 }  # fmt: skip
+PLAIN = [mix for mix in MIXES if mix != "policies"]
 
 
 class Chance:
@@ -74,7 +76,7 @@ class Chance:
         if word == "drop" and player.calls[index][2].is_probe:
             player.drop(index)
         else:
-            player.settle(index, self.random.choice([SUCCESS, SUCCESS, FAILURE, FAILURE, IGNORED]))
+            player.settle(index, self.random.choice(player.outcomes))
 
 
 def close(player: Player) -> None:

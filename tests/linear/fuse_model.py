@@ -42,7 +42,17 @@ class Fuse(NamedTuple):
     good: int = 0
     """Probes that have succeeded."""
     moved: frozenset[Key] = frozenset()
-    """Calls that have made the fuse half-open and have no verdict yet."""
+    """Calls that have made the fuse half-open, or ended its ramp, and have no verdict yet."""
+    bad: int = 0
+    """Probes that have failed."""
+    climbed: int = 0
+    """Calls that asked to pass while ramping."""
+    numbered: int = 0
+    """Numbers of calls that a rate over calls has given out."""
+    meter: tuple[tuple[int, bool], ...] = ()
+    """The calls of this generation that a rate has counted: their numbers, and whether they failed."""
+    stages: frozenset[tuple[Any, ...]] = frozenset()
+    """Calls that are between the steps of their end: their operation's key, and how far they are."""
 
 
 NEVER_SEEN = Fuse()

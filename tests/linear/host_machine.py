@@ -3,7 +3,6 @@
 One operation at a time, by a process that chance picks; after each, every living process is asked for all it sees.
 """
 
-import collections
 import itertools
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ class Pool:
         self._actor_class = actor_class
         self._idle: list[Worker] = []
         self.steps = self.kills = self.kills_in_calls = self.kills_of_probes = 0
-        self.causes: collections.Counter[Cause] = collections.Counter()
+        self.causes: set[Cause] = set()
 
     def take(self) -> Worker:
         """A process that has nothing to do."""

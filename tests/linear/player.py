@@ -6,12 +6,14 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from draws import AnyNumbers, PolicyNumbers
 from fuse_model import ADMITTED, FAILURE, IGNORED, NONE, PROBE, REJECTED, SUCCESS
+from policy_model import DEMAND
 from workers import LONG, Words
 
-from fuseboard import CircuitBreaker, CircuitOpenError, Store, _core
+from fuseboard import CircuitBreaker, CircuitOpenError, Store, TripError, _core
 from fuseboard.testing import Clock
 
 PLAYERS = 4
@@ -30,20 +32,12 @@ COUNTERS = ("successes", "failures", "ignored", "rejections", "probes", "trips",
 BEGUN, WORD, ENDED, ARGUMENT, SIZE, ANSWER = 0, 1, 2, 3, 6, 7
 DOWN = ValueError()
 CANCELLED = KeyboardInterrupt()
+DEMANDED = TripError(retry_after=LONG)
 
 
 def board_size() -> int:
     """Words of the board: the instant of the common start, and a log for each player and the test."""
     return FIRST + (PLAYERS + 1) * RECORDS * WIDTH
-
-
-class Numbers(NamedTuple):
-    """What all the breakers of a history go by."""
-
-    capacity: int
-    threshold: int
-    probes: int
-    success_threshold: int
 
 
 class Log:
@@ -114,25 +108,29 @@ class Telling(CircuitBreaker):
 class Player:
     """One process's hold of a history's table."""
 
-    def __init__(self, log: Log, host: str, seat: int, numbers: Numbers) -> None:
+    def __init__(self, log: Log, host: str, seat: int, numbers: AnyNumbers) -> None:
         self.log = log
+        self.outcomes = [SUCCESS, SUCCESS, FAILURE, FAILURE, IGNORED]
+        self.outcomes += [FAILURE, FAILURE, DEMAND] if isinstance(numbers, PolicyNumbers) else []
         self.store = self.open_store(host, numbers)
         self.breakers = {kind: self._breaker(seat, numbers, kind) for kind in ("patient", "hasty")}
         self.calls: list[list[Any]] = []
         self.random = random.Random(seat)  # noqa: S311 - to be repeated
         self.pidfds: list[int] = []
 
-    def open_store(self, host: str, numbers: Numbers) -> Any:
+    def open_store(self, host: str, numbers: AnyNumbers) -> Any:
         """The history's table, on a clock that stands still."""
         return Store.shared(host, fuses=len(FUSES), failures=numbers.capacity, strict=True, clock=Clock())
 
-    def _breaker(self, seat: int, numbers: Numbers, kind: str) -> Telling:
-        rest = {name: getattr(numbers, name) for name in ("threshold", "probes", "success_threshold")}
-        breaker = Telling(FUSES[0], store=self.store, window=LONG, reset_timeout=LONG, **rest)
-        # A hasty one finds the time of an open fuse up at once, though the clock stands still. On such a clock leases
-        # of different processes would be the same word, which the table never sees: so each has its own deadline.
-        times = {"window_us": LONG * 10**6, "reset_us": 0 if kind == "hasty" else LONG * 10**6}
-        told = breaker.settings.numbers() | times | {"probe_us": LONG * 10**6 + seat * 1024}
+    def _breaker(self, seat: int, numbers: AnyNumbers, kind: str) -> Telling:
+        breaker = Telling(FUSES[0], store=self.store, reset_timeout=LONG, **numbers.settings())
+        # A hasty one finds the time of an open fuse, and a ramp, up at once, though the clock stands still. On such a
+        # clock leases of different processes would be the same word, which the table never sees: so each has its own
+        # deadline.
+        told = breaker.settings.numbers()
+        told |= {"probe_us": LONG * 10**6 + seat * 1024}  # type: ignore[typeddict-item]
+        if kind == "hasty":
+            told |= {"reset_us": 0, "longest_us": 0, "ramp_us": int(told["ramp_us"] > 0)}  # type: ignore[typeddict-item]
         fuse = _core.Fuse(self.store, FUSES[0], told)
         breaker._link(fuse)
         return breaker
@@ -214,7 +212,7 @@ class Player:
         """A call that is under way ends."""
         place, breaker, permit = self.calls.pop(index)
         breaker.told = NONE
-        error = {SUCCESS: None, FAILURE: DOWN, IGNORED: CANCELLED}[outcome]
+        error = {SUCCESS: None, FAILURE: DOWN, IGNORED: CANCELLED, DEMAND: DEMANDED}[outcome]
         self.note("settle", (0, place, outcome), lambda: breaker._settle(permit, error) or breaker.told)
 
     def drop(self, index: int) -> None:

@@ -17,7 +17,7 @@ from fuseboard import State
 EXACT_CALLS = 14
 HOUR = 3_600_000
 endings = st.sampled_from([*ENDINGS])
-calls = st.tuples(endings, st.sampled_from([0, 0, 0, 500]))
+calls = st.tuples(endings, st.sampled_from([0, 0, 500, 1000]))
 Seen = dict[str, dict[str, tuple[Any, ...]]]
 
 
@@ -70,12 +70,14 @@ class PolicyMachine(HostMachine):
 
     @rule(index=indexes, fuse=fuses, number=numbers, calls=st.lists(calls, min_size=1, max_size=4))
     def recover(self, *, index: int, fuse: str, number: int, calls: list[tuple[str, int]]) -> None:
-        """R23 to R26: whenever the fuse is open, as much time passes as it stays so, and a call asks and ends."""
-        found = self.reference.fuse(fuse)
+        """R23 to R26: whenever the fuse is open or ramping, time passes until it is not, and a call asks and ends."""
+        found, policy = self.reference.fuse(fuse), self.policies[fuse][number]
         for turn, (outcome, took) in enumerate(calls):
             if found.state is State.OPEN:
-                left = found.stays_open_us(self.policies[fuse][number]) - found.age_us(self.now)
+                left = found.stays_open_us(policy) - found.age_us(self.now)
                 self.advance(min(5000, max(0, left // 1000)) + 1)
+            elif found.state is State.RAMPING:
+                self.advance(1 + policy.ramp // 2)
             self.call(index + turn, fuse, number, outcome, took)
 
     def call(self, index: int, fuse: str, number: int, outcome: str, took: int = 0) -> None:
@@ -139,7 +141,7 @@ class PolicyMachine(HostMachine):
     def _compare_journal(self, name: str, told: tuple[tuple[Any, ...], ...]) -> None:
         super()._compare_journal(name, tuple((before, after, at) for before, after, at, _ in told))
         assert self.reference.fuse(name).causes == [cause for *_, cause in told]
-        self.pool.causes.update(self.reference.fuse(name).causes[-1:])
+        self.pool.causes.update(self.reference.fuse(name).causes)
 
     def _compare_generation(self, name: str, model: int, real: int) -> None:
         """Each is the stamp of its change of state, later by a microsecond at least than the one before."""

@@ -107,7 +107,7 @@ def _rules(calls: list[int]) -> st.SearchStrategy[Rules]:
     rates = st.tuples(
         *[
             st.none() | _rate(over, spans, slow)
-            for slow in ([0], [500, 1000])
+            for slow in ([0], [500, 500, 1000])
             for over, spans in (("window", windows), ("calls", calls))
         ]
     ).map(lambda each: tuple(rate for rate in each if rate is not None))

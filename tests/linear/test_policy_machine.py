@@ -23,7 +23,7 @@ from wrong_policies import CASES, PLAIN, Case, Script
 
 from fuseboard import Cause
 
-RUNS = PLAIN_RUNS // 2
+RUNS = PLAIN_RUNS * 2 // 5
 THOROUGH = settings(PLAIN_THOROUGH, max_examples=RUNS)
 EVERY_CAUSE = len(Cause)
 
