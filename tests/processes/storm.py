@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import storm_policies
+from storm_policies import POLICED, Policed, measured_breaker, policed_breaker
 from workers import LONG, Post, ServiceError, Words, attempt, fail, open_store
 
 from fuseboard import CircuitBreaker, CircuitOpenError, State, Store, Transition
@@ -17,7 +19,7 @@ HOT = [f"hot{number}" for number in range(4)]
 RAW = [f"raw{number}" for number in range(8)]
 HELD = "operated"
 CLAIMS = [f"claim{number}" for number in range(600)]
-NAMES = {STEADY, HELD, *HOT, *RAW, *CLAIMS}
+NAMES = {STEADY, HELD, *HOT, *RAW, *CLAIMS, *storm_policies.NAMES}
 BURST = 200
 RING = 2048
 """Records that the journal holds."""
@@ -36,7 +38,7 @@ class Site(NamedTuple):
 class Ledger:
     """What each seat has done, in memory that outlives it. A seat is one process's at a time."""
 
-    FIELDS = ("operations", "begun", "ended")
+    FIELDS = ("operations", "begun", "ended", "measured", "counted")
 
     def __init__(self, site: Site) -> None:
         self._seats = site.seats
@@ -68,6 +70,7 @@ class Stage:
         self.steady = CircuitBreaker(STEADY, store=self.store, threshold=256, window=LONG)
         self.hot = [hot_breaker(self.store, number) for number in range(len(HOT))]
         self.operated = CircuitBreaker(HELD, store=self.store)
+        self.policed = Policed(self.store, self.random, lambda field: self.ledger.add(seat, field))
         self.calls: list[Generator[None, str, None]] = []
         self.seen = 0
 
@@ -137,6 +140,7 @@ class Stage:
     def look(self) -> None:
         """Everything that stands in the table is looked at."""
         assert unsound(self.store) == []
+        self.policed.look()
         assert told(self.store, is_quiet=False).faults == []
         steady = self.store.snapshot().get(STEADY)
         seen = steady.successes + steady.failures if steady else 0
@@ -154,6 +158,10 @@ OPERATIONS: dict[Callable[[Stage], None], int] = {
     Stage.reopen: 2,
     Stage.claim: 10,
     Stage.look: 1,
+    lambda stage: stage.policed.call(): 30,
+    lambda stage: stage.policed.call_measured(): 3,
+    lambda stage: stage.policed.give_back(): 3,
+    lambda stage: stage.policed.disturb(): 1,
 }
 
 
@@ -261,6 +269,8 @@ def decide(_post: Post, name: str) -> dict[str, Any]:
         "words": words,
         "faults": unsound(store),
         "told": told(store, is_quiet=True),
+        "rates": storm_policies.unsound_rates([policed_breaker(store, number) for number in range(len(POLICED))]),
+        "measured": [tuple(tally) for tally in measured_breaker(store).tallies().values()],
         "counted": steady.successes + steady.failures,
         "disturbed": steady.late + steady.trips + steady.rejections + steady.probes,
         "overflowed": store.overflowed,

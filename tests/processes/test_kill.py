@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 import storm
+import storm_policies
 from racy import LockedStore, RacyStore
 from tasks import count_failures
 from team import Team, Worker
 from workers import FUSE, LONG, Post, Words
 
-from fuseboard import Store
+from fuseboard import CircuitBreaker, Store
 
 SECONDS = float(os.environ.get("FUSEBOARD_STORM_SECONDS", "8"))
 REFEREES = 2
@@ -128,6 +129,20 @@ def _check_what_is_left(raging: Storm, fresh: Team, ledger: storm.Ledger) -> Non
     expected = [["failed"] * 3 + ["open"] + ["done"] * (number + 1) + ["closed"] for number in range(len(storm.HOT))]
     for _ in range(2):
         assert expected == answers_in_time(fresh, storm.go_round, raging.site.host)
+    _check_what_is_left_of_policies(found, fresh, raging)
+
+
+def _check_what_is_left_of_policies(found: dict[str, Any], fresh: Team, raging: Storm) -> None:
+    """R19: each call of a rate is counted but for the killed; and every fuse does all that a policy can have."""
+    assert [] == found["rates"]
+    ((calls, bad),) = found["measured"]
+    assert 0 < bad < calls
+    measured, counted = (raging.ledger.total(field) for field in ("measured", "counted"))
+    assert [] == unaccounted(calls, measured, counted, raging.kills)
+    print(f"policies: {calls} calls in a rate, {measured} begun, {counted} ended")  # noqa: T201 - for pytest -s
+    expected = [storm_policies.EXPECTED] * len(storm_policies.POLICED)
+    for _ in range(2):
+        assert expected == answers_in_time(fresh, storm_policies.go_through_policies, raging.site.host)
 
 
 def _check_what_is_told(told: storm.Told, kills: int) -> None:
@@ -149,6 +164,20 @@ def test_a_record_that_is_not_told_is_found_out(host: str) -> None:
             assert storm.breaks_of(whole[:left_out] + whole[left_out + 1 :])
         store.journal = lambda: whole[:-1]  # type: ignore[method-assign]
         assert storm.told(store, is_quiet=True).faults
+
+
+class _NeverReset(CircuitBreaker):
+    """Wrong on purpose."""
+
+    def reset(self) -> None:
+        """Leaves everything."""
+
+
+def test_what_is_left_in_a_fuse_with_policies_is_found_out(host: str) -> None:
+    """Control: the same round sees what a fuse has left over from before."""
+    with Store.shared(host, strict=True) as store:
+        assert storm_policies.EXPECTED == storm_policies.round_of(store, 0)
+        assert storm_policies.EXPECTED != storm_policies.round_of(store, 0, _NeverReset)
 
 
 def test_a_lock_that_dies_with_its_holder_is_found_out(forked: Team, tmp_path: Path) -> None:
