@@ -1,4 +1,4 @@
-"""The part of the storm that has policies with everything (R19 to R28), and what must hold of it afterwards. Free of pytest."""
+"""The part of the storm that has policies with everything (R19 to R28), and what must hold of it. Free of pytest."""
 
 import random
 from collections.abc import Callable

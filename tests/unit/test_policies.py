@@ -245,6 +245,22 @@ def test_policies_are_values() -> None:
     assert policy == pickle.loads(pickle.dumps(policy))  # noqa: S301 - our own
 
 
+def test_rates_that_count_apart_take_buckets_from_each_other_and_never_calls() -> None:
+    """R15, rates: each counts its own kind's calls only, and loses some of them; a count beside it loses none."""
+    bench = Bench(policy=Failures(40, None) | FailureRate(1.0, window=30, min_calls=30))
+    other = CircuitBreaker("db", store=bench.store, policy=FailureRate(1.0, window=2, min_calls=30))
+    for _ in range(19):
+        assert State.CLOSED is bench.call(fails=True)
+        other.permit().failure()
+        bench.clock.advance(0.5)
+    (mine,), (others,) = (breaker.tallies().values() for breaker in (bench.breaker, other))
+    assert 0 < mine.calls < 19
+    assert 0 < others.calls <= 5
+    bench.call(fails=True)
+    assert State.OPEN is bench.call(fails=True)
+    assert Cause.THRESHOLD is bench.cause()
+
+
 def test_processes_with_nearly_the_same_window_count_together() -> None:
     """R15: facts are shared, settings are not: a rolling deploy from 30 to 32 seconds goes on counting."""
     bench = Bench(policy=FailureRate(0.5, window=30, min_calls=4))
