@@ -38,7 +38,8 @@ class Pool:
 
     def take(self) -> Worker:
         """A process that has nothing to do."""
-        return self._idle.pop() if self._idle else self._team.start(1, obey, self._actor_class)[0]
+        # In turns: one that hears nothing for long gives up.
+        return self._idle.pop(0) if self._idle else self._team.start(1, obey, self._actor_class)[0]
 
     def give_back(self, worker: Worker) -> None:
         """Keeps a process for the next run, unless it failed in this one, which the rule that saw it has told."""
