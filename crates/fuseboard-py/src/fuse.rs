@@ -98,6 +98,11 @@ impl Fuse {
         self.handle.mine()
     }
 
+    #[inline(always)]
+    pub(crate) fn expect_success(&self) {
+        self.handle.expect_success();
+    }
+
     /// Whether a word that was just read says that a call passes at once.
     #[inline(always)]
     pub(crate) fn is_closed(&self, word: Word) -> bool {

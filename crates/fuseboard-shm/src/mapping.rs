@@ -7,7 +7,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use fuseboard_core::counters::Stripe;
+use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::{Key, Name};
 use fuseboard_core::fuse::Cell;
 use fuseboard_core::journal::{Head, Place};
@@ -36,6 +36,8 @@ unsafe impl Shared for Cell {}
 unsafe impl Shared for Name {}
 // SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
 unsafe impl Shared for Stripe {}
+// SAFETY: an array of the same.
+unsafe impl Shared for [Stripe; STRIPES] {}
 // SAFETY: an array of `repr(C)`, sixteen atomics each that fill its 128 bytes.
 unsafe impl Shared for [Meter; METERS] {}
 // SAFETY: `repr(C)`, sixteen atomics that fill its 128 bytes.

@@ -25,7 +25,7 @@ use crate::owner::{self, random_u64};
 #[derive(Debug)]
 pub(crate) struct Words {
     pub(crate) cell: Pinned<Cell>,
-    pub(crate) stripes: Pinned<[Stripe]>,
+    pub(crate) stripes: Pinned<[Stripe; STRIPES]>,
     tenancy: Tenancy,
     key: Pinned<Key>,
     log: Pinned<[AtomicU64]>,
@@ -275,8 +275,8 @@ impl Table {
         &mapping.section(self.offsets[3], self.geometry.slots() * len)[slot * len..][..len]
     }
 
-    fn lines<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Stripe] {
-        &mapping.section(self.offsets[4], self.geometry.slots() * STRIPES)[slot * STRIPES..][..STRIPES]
+    fn lines<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Stripe; STRIPES] {
+        &mapping.section(self.offsets[4], self.geometry.slots())[slot]
     }
 
     fn meters<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Meter; METERS] {

@@ -97,6 +97,7 @@ unsafe fn begin(breaker: *mut ffi::PyObject) -> Beginning {
         let py = Python::assume_attached();
         let link = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().link;
         if let Some(fuse) = link.get(py) {
+            fuse.get().expect_success();
             let word = fuse.get().word();
             if fuse.get().is_closed(word) {
                 let began_us = fuse.get().began_us();

@@ -54,6 +54,7 @@ pub(super) unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi
         let py = Python::assume_attached();
         let breaker = Bound::ref_from_ptr(py, &this).cast_unchecked::<Breaker>().get();
         if let Some(fuse) = breaker.link.peek(py) {
+            fuse.get().expect_success();
             if let Some(last) = breaker.closed.peek(py)
                 && last.get().admits(fuse.get())
             {
