@@ -22,6 +22,9 @@ def probe():
     sys.stdin.read()
 breaker.call(probe)
 """
+PID_SCENES = Path(__file__).with_name("pid_scenes.py")
+OF_OUR_OWN = ("--pid", "--fork", "--kill-child", "--mount-proc")
+OF_THE_OUTER = ("--pid", "--fork", "--kill-child")
 SHOW_PATH = "import sys; from fuseboard import Store; print(Store.shared(sys.argv[1], strict=True).path)"
 
 
@@ -78,6 +81,30 @@ def test_a_dead_prober_of_another_namespace_costs_its_lease(host: str) -> None:
         except CircuitOpenError as rejected:
             time.sleep(rejected.retry_after or 0)
     assert State.CLOSED is breaker.state
+
+
+@pytest.mark.parametrize(
+    ("scene", "proc", "told"),
+    [
+        ("dies", OF_OUR_OWN, "admitted"),
+        ("loses_its_pid_for_all_to_see", OF_OUR_OWN, "admitted"),
+        ("lives", OF_OUR_OWN, "rejected"),
+        ("executes", OF_OUR_OWN, "rejected"),
+        # Whose /proc knows its processes by other numbers knows nobody's start.
+        ("dies", OF_THE_OUTER, "admitted"),
+        ("loses_its_pid", OF_THE_OUTER, "rejected"),
+        ("lives", OF_THE_OUTER, "rejected"),
+        ("executes", OF_THE_OUTER, "rejected"),
+    ],
+)
+def test_a_prober_whose_pid_is_anothers_is_gone(host: str, scene: str, proc: tuple[str, ...], told: str) -> None:
+    """R11: another process started at another time; one that is still there, whatever it executes, keeps its lease.
+
+    The prober is given the pid that this process has outside: there a /proc that is not its namespace's names this one.
+    """
+    program = [*apart(*proc), sys.executable, str(PID_SCENES), scene, host, str(os.getpid())]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=PATIENCE)  # noqa: S603
+    assert (0, f"{told}\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_another_time_namespace_has_a_table_of_its_own(folder: Path, host: str) -> None:

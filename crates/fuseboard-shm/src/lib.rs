@@ -14,7 +14,7 @@
 //! | `boot` | which boot of the host it is |
 //! | `mapping` | map, unmap, and the single cast from bytes to atomics |
 //! | [`clock`] | microseconds that all processes of a host agree on, or a clock that a test moves |
-//! | [`owner`] | who this process is: random numbers, fresh after fork |
+//! | [`owner`] | who this process is: random numbers, fresh after fork; `hint` and `process`: what others can tell of it |
 //! | [`error`] | why a host's table cannot be had |
 //!
 //! # Trust model
@@ -32,10 +32,12 @@ pub mod clock;
 mod create;
 pub mod error;
 pub mod handle;
+mod hint;
 mod mapping;
 pub mod open;
 pub mod owner;
 mod place;
+mod process;
 pub mod reader;
 pub mod store;
 pub mod table;

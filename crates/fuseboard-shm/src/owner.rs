@@ -3,9 +3,10 @@
 //! The token marks the permits a process took, so that a forked child cannot use its parent's, and it chooses the line of
 //! counters the process adds to, so that workers forked from one parent do not share one.
 //!
-//! No pid decides who owns what (rule T01). A pid is only a hint beside a probe's lease: where the hint's process is gone the
-//! lease need not run to its deadline (rule R11). "Gone" must be certain, so a hint names the pid namespace too, and a pid
-//! that was given to another process counts as alive.
+//! No pid decides who owns what (rule T01). A pid is only a [`Hint`] beside a probe's lease: where the hint's process is gone
+//! the lease need not run to its deadline (rule R11). "Gone" must be certain, so a hint names the pid namespace too, and when
+//! the process started: whoever has its pid now and started at another time is another process. What cannot be found
+//! out counts as alive.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,19 +14,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fuseboard_core::counters::STRIPES;
 use fuseboard_core::lease::HINT_BITS;
 use rustix::io::Errno;
-use rustix::process::{Pid, getpid, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 
-const PID_BITS: u32 = 22;
-const PID_MASK: u64 = (1 << PID_BITS) - 1;
-const NAMESPACE_MASK: u64 = (1 << (HINT_BITS - PID_BITS)) - 1;
+use crate::hint::Hint;
+use crate::process;
+
 /// Beside a hint that was found out, for that may be 0.
 const ASKED: u64 = 1 << HINT_BITS;
 
 static TOKEN: AtomicUsize = AtomicUsize::new(0);
+#[allow(clippy::disallowed_types, reason = "this process's own, so not part of the protocol")]
+type Own = std::sync::atomic::AtomicU64;
 /// What [`hint`] found out, and that it was asked: a process stays in the pid namespace it was made in. 0 until it is asked,
 /// and after fork.
-#[allow(clippy::disallowed_types, reason = "this process's own, so not part of the protocol")]
-static HINT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+static HINT: Own = Own::new(0);
+/// Others whose starts were looked at, and when; a place for each pid modulo their number.
+static SEEN: [Own; 8] = [const { Own::new(0) }; 8];
 static REGISTER: Once = Once::new();
 
 /// A random word from the operating system.
@@ -61,16 +65,15 @@ pub fn register() {
     });
 }
 
-/// This process as a hint for others: its pid (22 bits, Linux's largest) and its pid namespace (26 bits). 0, whose pid is
-/// nobody's, where no namespace can be named.
+/// This process as a hint for others. [`Hint::NOBODY`] where no pid namespace can be named.
 #[must_use]
 pub(crate) fn hint() -> u64 {
     let known = HINT.load(Ordering::Relaxed);
     if known != 0 {
         return known & !ASKED;
     }
-    let pid = u64::from(getpid().as_raw_nonzero().get().cast_unsigned());
-    let hint = pid_namespace().map_or(0, |namespace| namespace << PID_BITS | pid & PID_MASK);
+    let of = |namespace| Hint::new(std::process::id(), process::own_start(), namespace);
+    let Hint(hint) = process::namespace().map_or(Hint::NOBODY, of);
     HINT.store(hint | ASKED, Ordering::Relaxed);
     hint
 }
@@ -78,29 +81,35 @@ pub(crate) fn hint() -> u64 {
 /// This process's number, for people.
 #[must_use]
 pub fn pid() -> u32 {
-    let known = hint() & PID_MASK;
-    if known == 0 { std::process::id() } else { known as u32 }
+    let known = Hint(hint()).pid();
+    if known == 0 { std::process::id() } else { known }
 }
 
-/// Whether the process of a hint is certainly gone: it had a pid in our namespace, and nobody has it now.
+/// Whether the process of a hint is certainly gone: it had a pid in our namespace, and nobody has it now, or another.
 #[must_use]
 pub(crate) fn is_gone(theirs: u64) -> bool {
-    let Some(pid) = Pid::from_raw((theirs & PID_MASK) as i32) else { return false };
-    let ours = hint();
-    ours != 0 && ours >> PID_BITS == theirs >> PID_BITS && test_kill_process(pid) == Err(Errno::SRCH)
+    let (ours, theirs) = (Hint(hint()), Hint(theirs));
+    let Some(pid) = Pid::from_raw(theirs.pid().cast_signed()) else { return false };
+    ours != Hint::NOBODY
+        && ours.namespace() == theirs.namespace()
+        && (test_kill_process(pid) == Err(Errno::SRCH) || has_lost_its_pid(ours, theirs))
 }
 
-/// The low bits of the pid namespace's number. The kernel counts the numbers up, so two namespaces that live at once do
-/// not share them.
-#[cfg(target_os = "linux")]
-fn pid_namespace() -> Option<u64> {
-    rustix::fs::stat("/proc/self/ns/pid").ok().map(|stat| stat.st_ino & NAMESPACE_MASK)
-}
-
-/// Other systems have one for all.
-#[cfg(not(target_os = "linux"))]
-fn pid_namespace() -> Option<u64> {
-    Some(NAMESPACE_MASK)
+/// Whether the process that has the pid of `theirs` started at another time. To look costs more than all else of a
+/// refused call, so who was found alive is taken to be so for the rest of a [`process::tick`]: the system gives out all other
+/// pids before it comes back to one.
+fn has_lost_its_pid(ours: Hint, theirs: Hint) -> bool {
+    // Who does not know its own start has no /proc of its own namespace.
+    let (Some(_), Some(expected)) = (ours.start(), theirs.start()) else { return false };
+    let (place, seen) = (&SEEN[theirs.pid() as usize % SEEN.len()], process::tick() << HINT_BITS | theirs.0);
+    if place.load(Ordering::Relaxed) == seen {
+        return false;
+    }
+    let start = process::start_of(theirs.pid());
+    if start == Some(expected) {
+        place.store(seen, Ordering::Relaxed);
+    }
+    start.is_some_and(|start| start != expected)
 }
 
 /// This process's token.
@@ -117,16 +126,49 @@ pub fn stripe() -> usize {
     token() % STRIPES
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::hint::Start;
 
-    /// Hints lie in files, beside the leases of processes of perhaps another build.
-    #[cfg(target_os = "linux")]
     #[test]
-    fn a_hint_is_a_pid_below_the_low_bits_of_a_namespace() {
+    fn a_hint_is_of_this_process_and_does_not_change() {
         let namespace = rustix::fs::stat("/proc/self/ns/pid").expect("a name of it").st_ino;
-        let expected = u64::from(std::process::id()) | (namespace % (1 << 26)) << 22;
-        assert_eq!([expected; 2], [hint(), hint()]);
+        let expected = Hint::new(std::process::id(), process::own_start(), namespace);
+        assert_eq!([expected.0; 2], [hint(), hint()]);
+        assert_eq!(std::process::id(), pid());
+    }
+
+    /// R11: certainly gone is only whoever was of our namespace and whose pid nobody has, or a process of another start.
+    #[test]
+    fn a_process_is_gone_if_nobody_has_its_pid_or_another() {
+        let (pid, own) = (std::process::id(), Hint(hint()));
+        let start = own.start().expect("a /proc of our own");
+        let others = (0..63).map(Start::at).filter(|other| *other != start);
+        let nobody = (1..1 << 22).rev().find(|pid| process::start_of(*pid).is_none()).expect("a pid that nobody has");
+        for (theirs, gone) in [
+            (own, false),
+            (Hint::new(pid, None, own.namespace()), false),
+            (Hint::new(nobody, Some(start), own.namespace()), true),
+            (Hint::new(nobody, None, own.namespace()), true),
+            (Hint::new(nobody, None, own.namespace() + 1), false),
+            (Hint::new(0, Some(start), own.namespace()), false),
+        ]
+        .into_iter()
+        .chain(others.clone().map(|other| (Hint::new(pid, Some(other), own.namespace()), true)))
+        .chain(others.map(|other| (Hint::new(pid, Some(other), own.namespace() + 1), false)))
+        {
+            // Whatever was seen before.
+            assert_eq!([gone; 2], [is_gone(theirs.0), is_gone(theirs.0)], "{theirs:?} of {own:?}");
+        }
+    }
+
+    /// R11: without a /proc that is our namespace's, what it says of a pid counts for nothing.
+    #[test]
+    fn who_does_not_know_its_own_start_asks_for_nobodys() {
+        let own = Hint(hint());
+        let other = Hint::new(own.pid(), Some(Start::at(own.0 >> 22 & 63)), own.namespace());
+        let unknown = Hint::new(own.pid(), None, own.namespace());
+        assert_eq!([true, false], [own, unknown].map(|ours| has_lost_its_pid(ours, other)));
     }
 }

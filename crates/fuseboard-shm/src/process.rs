@@ -1,0 +1,117 @@
+//! What the system says of processes, where it says it: on Linux in /proc. Elsewhere, or where /proc is missing, hides
+//! others' processes or is another pid namespace's, it says nothing, and nothing is concluded from that.
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{namespace, own_start, start_of, tick};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::{File, read};
+    use std::io::Read;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    use crate::hint::Start;
+
+    /// Where the time that a process started stands behind its name in /proc/PID/stat, whose 22nd field it is.
+    const START: usize = 22 - 3;
+    /// More than a line of it has.
+    const LINE: usize = 1024;
+
+    /// The number of this process's pid namespace. The kernel gives out the lowest that is free, so namespaces that live at
+    /// once have different ones, and low bits of them agree only among very many.
+    pub(crate) fn namespace() -> Option<u64> {
+        rustix::fs::stat("/proc/self/ns/pid").ok().map(|stat| stat.st_ino)
+    }
+
+    /// When this process started; `None` unless /proc is of its own pid namespace, for then others' pids there are not what
+    /// they are here.
+    pub(crate) fn own_start() -> Option<Start> {
+        let status = read("/proc/self/status").ok()?;
+        if is_of_one_namespace(&status) { start_in(File::open("/proc/self/stat").ok()?) } else { None }
+    }
+
+    /// When the process of this pid started, by a /proc of our own pid namespace.
+    pub(crate) fn start_of(pid: u32) -> Option<Start> {
+        start_in(File::open(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The time in steps of 64 milliseconds, by a clock that costs next to nothing.
+    pub(crate) fn tick() -> u64 {
+        let now = clock_gettime(ClockId::MonotonicCoarse);
+        (now.tv_sec.cast_unsigned() * 1_000 + now.tv_nsec.cast_unsigned() / 1_000_000) >> 6
+    }
+
+    /// Whether /proc knows the process by one pid only: it names those of all namespaces from its own down to the process's.
+    fn is_of_one_namespace(status: &[u8]) -> bool {
+        let pids = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"));
+        pids.is_some_and(|pids| pids.split(u8::is_ascii_whitespace).filter(|pid| !pid.is_empty()).count() == 1)
+    }
+
+    fn start_in(mut stat: impl Read) -> Option<Start> {
+        let mut line = [0; LINE];
+        let len = stat.read(&mut line).ok()?;
+        // The name is in parentheses, and may have any bytes, these too.
+        let name_end = line[..len].iter().rposition(|byte| *byte == b')')?;
+        let fields = std::str::from_utf8(&line[name_end + 1..len]).ok()?;
+        fields.split_ascii_whitespace().nth(START)?.parse().ok().map(Start::at)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        const REST: &str = " S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 999 888 18446744073709551615\n";
+
+        #[test]
+        fn the_start_stands_behind_a_name_of_any_bytes() {
+            for name in [&b"python"[..], b") R 1 2 (", b"a b\xff)\n", b""] {
+                let line = [b"7 (", name, b")", REST.as_bytes()].concat();
+                assert_eq!(Some(Start::at(4711)), start_in(&line[..]), "{name:?}");
+            }
+        }
+
+        #[test]
+        fn a_line_that_is_none_says_nothing() {
+            let cut = REST.find("4711").expect("it is there");
+            let lines = ["", "7 (python", ")", ") S 1 7 7 0", "7 (x) S 1 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 x 9"];
+            for line in lines.into_iter().map(str::to_owned).chain([format!("7 (x){}", &REST[..cut])]) {
+                assert_eq!(None, start_in(line.as_bytes()), "{line}");
+            }
+        }
+
+        #[test]
+        fn one_pid_is_of_one_namespace() {
+            let told =
+                |line: &str| is_of_one_namespace(format!("Name:\tx\nNStgid:\t7\t8\n{line}NSsid:\t7\n").as_bytes());
+            assert_eq!([true, false, false], ["NSpid:\t7\n", "NSpid:\t7\t2\n", ""].map(told));
+        }
+
+        #[test]
+        fn a_process_that_is_there_has_started() {
+            assert_eq!(own_start(), start_of(std::process::id()));
+            assert_eq!(None, start_of(u32::MAX));
+        }
+    }
+}
+
+/// Other systems have one for all.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn namespace() -> Option<u64> {
+    Some(u64::MAX)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn own_start() -> Option<crate::hint::Start> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn start_of(_: u32) -> Option<crate::hint::Start> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn tick() -> u64 {
+    0
+}
