@@ -1,5 +1,6 @@
 //! The raw operations of the store's contract: they record and set, and never decide (rule R13).
 
+use crate::counters::{COUNTERS, Stripe, totals};
 use crate::fuse::{Fuse, Transition};
 use crate::journal::Cause;
 use crate::rate::Meter;
@@ -160,6 +161,15 @@ impl Fuse<'_> {
             settings_changes: self.cell.settings_changes.load(Ordering::Relaxed),
             streak: self.streak() as u32,
         }
+    }
+
+    /// [`Self::read`], and the totals of what was counted in the fuse's lines; `None` of a fuse never seen, and of one that was
+    /// given back before all was read.
+    #[must_use]
+    pub fn snapshot(self, stripes: &[Stripe]) -> Option<(Reading, [u64; COUNTERS])> {
+        let (reading, totals) = (self.read(), totals(stripes));
+        // Asked behind all that was read: else some of it may be the next tenant's.
+        (reading.word.state().is_seen() && self.mine().is_some()).then_some((reading, totals))
     }
 
     /// Notes the fingerprint (not 0) of the settings a breaker comes with; whether the one before came with others (R15).

@@ -36,8 +36,13 @@ impl Fuse<'_> {
     /// Reports how a call ended, to be judged by all rules of the policy (rules R03, R04, R07 to R09). A slow probe is a
     /// failed one.
     pub fn ended(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
-        let slow = policy.is_slow(call.took_us);
         self.measure(policy, permit, call, None, &now_us);
+        self.judge(policy, permit, call, now_us)
+    }
+
+    /// The second half of [`Self::ended`]: what a call means that the meters have counted.
+    pub fn judge(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
+        let slow = policy.is_slow(call.took_us);
         if (call.failed || slow) && policy.has_rates() {
             // AcqRel: hands our count on to those who come behind, and theirs to us.
             self.cell.word.fetch_add(0, Ordering::AcqRel);

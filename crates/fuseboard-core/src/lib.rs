@@ -26,6 +26,7 @@
 //! | `name` | names, for people |
 //! | [`idle`] | which fuses a full table can take back |
 //! | [`tenancy`] | giving an idle fuse back, and knowing that one was |
+//! | [`reset`] | resetting a whole table, slot after slot |
 //! | [`journal`] | the ring of records of transitions |
 //! | [`telling`] | what a fuse writes down there, and for whom |
 //! | [`layout`] | header, sections, sizes |
@@ -58,6 +59,7 @@ mod pause;
 pub mod policy;
 mod ramp;
 pub mod rate;
+pub mod reset;
 pub mod state;
 pub mod sync;
 pub mod telling;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fuseboard_core::counters::totals;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::word::Word;
@@ -169,10 +168,7 @@ impl Store {
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let snapshots = PyDict::new(py);
         for (name, slot) in self.named() {
-            let reading = slot.fuse().read();
-            let totals = totals(slot.stripes());
-            // Looked at behind all that was read: else some of it may be the next tenant's.
-            if reading.word.state().is_seen() && slot.is_mine() {
+            if let Some((reading, totals)) = slot.fuse().snapshot(slot.stripes()) {
                 let local = self.tables.table().path().is_none() || slot.overflowed();
                 let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local);
                 snapshots.set_item(name, snapshot)?;

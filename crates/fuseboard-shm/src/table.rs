@@ -4,10 +4,10 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe, clear, totals};
+use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::{Directory, Fingerprint, Key, Name, Tenancy};
 use fuseboard_core::fuse::{Cell, Fuse, Transition};
-use fuseboard_core::journal::{About, Head, Journal, Place, RECORDS};
+use fuseboard_core::journal::{Head, Journal, Place, RECORDS};
 use fuseboard_core::layout::{Geometry, Header};
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -197,21 +197,12 @@ impl Table {
         })
     }
 
-    /// Closes and forgets the fuse of every slot, and sets its counters to 0. Of slots that nobody has too: damage may have
-    /// taken a key alone, or left something for whoever comes. The journal goes on. `made` is told of the slots' transitions.
+    /// Resets every slot, whosever it is. The journal goes on. `made` is told of the slots' transitions.
     pub(crate) fn forget_all(&self, made: &mut impl FnMut(&Self, usize, Transition)) {
         self.journal().mend();
         for slot in 0..self.geometry.slots() {
-            self.directory().mend(slot, || self.clock.now_us());
-            let fuse = self.fuse(slot);
-            if let Some(transition) = fuse.forget(|| self.clock.now_us()) {
-                fuse.write_down(transition, About::NOTHING);
+            if let Some(transition) = self.directory().reset(slot, self.fuse(slot), || self.clock.now_us()) {
                 made(self, slot, transition);
-            }
-            let stripes = self.stripes(slot);
-            // Only what was counted in, so that a private table's untouched pages stay no memory at all.
-            if totals(stripes) != [0; COUNTERS] {
-                clear(stripes);
             }
         }
     }

@@ -1,0 +1,77 @@
+//! Reading a table beside those who write: what a snapshot tells is of one tenancy, no older than what it has told, and
+//! what was counted is there.
+mod common;
+#[path = "common/slots.rs"]
+mod slots;
+
+use std::sync::Arc;
+
+use common::{NOW, Row, SECOND, job, model, race};
+use fuseboard_core::counters::{Counter, Stripe, totals};
+use fuseboard_core::state::State;
+use slots::{NAME, OTHER, RESTED, Slots};
+
+/// R28: a snapshot of a fuse that is given back, whose slot is another name's then and used, has nothing of that one.
+#[test]
+fn a_snapshot_is_of_one_tenancy() {
+    model(|| {
+        let slots = Arc::new(Slots::new(2));
+        let tenancy = slots.claim(OTHER, NOW);
+        slots.fuse(tenancy).record_success(NOW);
+        let jobs = [
+            job(move |slots: &Slots| slots.fuse(tenancy).snapshot(&[])),
+            job(move |slots: &Slots| {
+                assert!(slots.give_back(tenancy, NOW));
+                let next = slots.claim(NAME, RESTED);
+                assert_eq!((tenancy.slot, 1), (next.slot, slots.fuse(next).record_failure(SECOND, RESTED)));
+                None
+            }),
+        ];
+        let [seen, _] = race(&slots, jobs);
+        if let Some((reading, _)) = seen {
+            assert_eq!((State::Closed, NOW, 0), (reading.word.state(), reading.word.generation(), reading.failures));
+        }
+        assert_eq!(None, slots.fuse(tenancy).snapshot(&[]));
+    });
+}
+
+/// Fuses are read one after the other, and what is told of each is no older than what was told of those before: who sees the
+/// second of two fuses opened does not miss the first.
+#[test]
+fn a_snapshot_misses_nothing_that_came_before_what_it_tells() {
+    model(|| {
+        let rows = Arc::new([(); 2].map(|()| Row::in_state(State::Closed, 2)));
+        let jobs = [
+            job(move |rows: &[Arc<Row>; 2]| {
+                (0..2).for_each(|i| _ = rows[i].fuse().set(State::Open, NOW));
+                Vec::new()
+            }),
+            job(|rows: &[Arc<Row>; 2]| {
+                let read = |i: usize| rows[i].fuse().snapshot(&[]).expect("it is there").0;
+                [1, 0].map(read).to_vec()
+            }),
+        ];
+        let [_, seen] = race(&rows, jobs);
+        let states: Vec<_> = seen.iter().map(|reading| reading.word.state()).collect();
+        assert_ne!(vec![State::Open, State::Closed], states);
+        assert!(seen.iter().all(|reading| (reading.failures, reading.last_failure_us) == (0, None)), "{seen:?}");
+    });
+}
+
+/// T07: calls that are counted at once in one line are all counted, and a total read meanwhile is of some of them.
+#[test]
+fn no_count_is_lost() {
+    model(|| {
+        let line = Arc::new([Stripe::new()]);
+        let add = || {
+            job(|line: &[Stripe; 1]| {
+                line[0].add(Counter::Successes);
+                totals(line)[Counter::Successes as usize]
+            })
+        };
+        let look = job(|line: &[Stripe; 1]| totals(line)[Counter::Successes as usize]);
+        let [one, other, seen] = race(&line, [add(), add(), look]);
+        assert!((1..=2).contains(&one) && (1..=2).contains(&other) && seen <= 2, "{one}, {other}, {seen}");
+        assert_eq!(2, totals(&*line)[Counter::Successes as usize]);
+    });
+}
