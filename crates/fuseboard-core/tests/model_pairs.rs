@@ -1,5 +1,6 @@
 //! Every operation that is there without a policy beside every other and itself, from each state that a fuse can be in
-//! without one: what they answer and what everybody sees afterwards is what one order of the two gives.
+//! without one; and under policies every end of a call, every call that asks and giving back, beside all that may come in
+//! between: what they answer and what everybody sees afterwards is what one order of the two gives.
 //!
 //! **How.** The shipped code runs the two operations at once under loom, and one after the other on fresh rows, in both
 //! orders; each outcome of the first must be one of the second, to the bit: state, generation, failures and their runs,
@@ -19,7 +20,8 @@
 //! **Bounds.** 16 beginnings, 3,762 pairs and 11 triples, two preemptions each (those of `tests/common`) without a journal
 //! and one with it: 1,174,898 executions in all. With a journal the second preemption cost sixteen times as many when that was
 //! tried (84,527 for 5,413 of `closed`); `LOOM_MAX_PREEMPTIONS` sets another bound for both.
-//! No rates, ramps or demands: those have models of their own (`model_rates.rs`, `model_recovery.rs`). One policy for all operations of a row, rings of two and four entries, eight places of the journal, one or two seats. Real
+//! Under policies (`pairs/policies.rs`) 7 beginnings and 145 pairs, by the same bounds; the rate over calls is of more calls than
+//! there are, for a window that moves meanwhile has no one order (R19). One policy for all operations of a row, rings of two and four entries, eight places of the journal, one or two seats. Real
 //! threads run four rounds each.
 //!
 //! **Negative controls** are mutants as for the other models. What is wrong in the same way one after the other is not seen
@@ -32,6 +34,7 @@ mod pairs {
     pub mod beginnings;
     pub mod explore;
     pub mod operations;
+    pub mod policies;
     pub mod steps;
     pub mod telling;
 }
@@ -44,12 +47,12 @@ use fuseboard_core::state::State;
 use pairs::beginnings::{self, Begin, PLACES};
 use pairs::explore::{Allowed, EXECUTIONS, alone, at_once, in_every_order};
 use pairs::operations::{Operation, Outcome};
-use pairs::{steps, telling};
+use pairs::{policies, steps, telling};
 
 /// Names of exceptions.
 type Names = BTreeSet<&'static str>;
-/// Pairs in the table.
-const PAIRS: usize = 3_762;
+/// Pairs in the table, without policies and under them.
+const PAIRS: usize = 3_762 + 145;
 
 /// The pairs of operations that can run at once on the fuse of a scene, each with itself too.
 fn pairs_of(begin: Begin) -> Vec<[Operation; 2]> {
@@ -98,7 +101,13 @@ fn explain(operations: &[Operation], outcome: &Outcome, allowed: &[Allowed], bro
 /// Explores every pair from one beginning, in which loom takes just these exceptions, and those of the journal.
 fn every_pair(name: &str, begin: Begin, exceptions: &[&'static str]) {
     let (pairs, mut faults) = (pairs_of(begin), Vec::new());
-    let taken = pairs.iter().flat_map(|pair| check(begin, *pair, &mut faults)).collect();
+    let mut taken = Names::new();
+    // The first pair that is not as it should be is enough.
+    for pair in &pairs {
+        if faults.is_empty() {
+            taken.extend(check(begin, *pair, &mut faults));
+        }
+    }
     let all = [exceptions, &[telling::FOR_ITS_MAKER, telling::BY_A_RIVALS_NOTE]].concat();
     report(name, pairs.len(), &faults, &taken, &all);
 }
@@ -114,36 +123,43 @@ fn report(name: &str, models: usize, faults: &[String], taken: &Names, exception
 }
 
 macro_rules! from_each {
-    ($($begin:ident: [$($exception:ident),*];)*) => {
+    ($($of:ident::$begin:ident: [$($exception:ident),*];)*) => {
         $(#[test] fn $begin() {
-            every_pair(stringify!($begin), beginnings::$begin, &[$(steps::$exception.name),*]);
+            every_pair(stringify!($begin), $of::$begin, &[$(steps::$exception.name),*]);
         })*
 
         /// The table has not shrunk unseen.
         #[test]
         fn the_table_has_every_pair() {
-            let beginnings = [$(beginnings::$begin),*];
+            let beginnings = [$($of::$begin),*];
             assert_eq!(PAIRS, beginnings.map(|begin| pairs_of(begin).len()).iter().sum::<usize>());
         }
     };
 }
 from_each! {
-    never_seen: [ENTERS];
-    forgotten: [ENTERS];
-    closed: [];
-    one_failure: [];
-    full_ring: [];
-    open_and_not_due: [];
-    open_and_due: [TAKES_LATER];
-    free_seat: [GIVES_BACK];
-    held_seat: [];
-    expired_lease: [GIVES_BACK, LOSES_LATER];
-    taken_over: [];
-    two_held_seats: [FREES_LATER];
-    one_good_probe: [];
-    one_of_two_leases_expired: [GIVES_BACK, LOSES_LATER, FREES_LATER];
-    isolated: [];
-    disabled: [];
+    beginnings::never_seen: [ENTERS];
+    beginnings::forgotten: [ENTERS];
+    beginnings::closed: [];
+    beginnings::one_failure: [];
+    beginnings::full_ring: [];
+    beginnings::open_and_not_due: [];
+    beginnings::open_and_due: [TAKES_LATER];
+    beginnings::free_seat: [GIVES_BACK];
+    beginnings::held_seat: [];
+    beginnings::expired_lease: [GIVES_BACK, LOSES_LATER];
+    beginnings::taken_over: [];
+    beginnings::two_held_seats: [FREES_LATER];
+    beginnings::one_good_probe: [];
+    beginnings::one_of_two_leases_expired: [GIVES_BACK, LOSES_LATER, FREES_LATER];
+    beginnings::isolated: [];
+    beginnings::disabled: [];
+    policies::one_bad_call: [COUNTS_FIRST];
+    policies::one_slow_call: [COUNTS_FIRST, ENDS_UNSEEN];
+    policies::one_failed_probe: [];
+    policies::half_open_for_too_long: [ENDS_FIRST];
+    policies::ramping: [COUNTS_FIRST];
+    policies::ramp_that_is_over: [COUNTS_FIRST, ENDS_FIRST];
+    policies::idle: [COUNTS_FIRST, ENDS_UNSEEN];
 }
 
 type Triple = (Begin, [Operation; 3]);

@@ -23,6 +23,9 @@ use std::thread;
 /// otherwise. Every race we know of needs one such stop; two keep the whole set within two minutes.
 #[cfg(fuseboard_loom)]
 pub const PREEMPTIONS: usize = 2;
+/// Accesses of one execution; some models have a long past.
+#[cfg(fuseboard_loom)]
+pub const BRANCHES: usize = 10_000;
 /// How often real threads run a model.
 #[cfg(not(fuseboard_loom))]
 const ROUNDS: usize = 1_000;
@@ -54,6 +57,7 @@ pub fn model(f: impl Fn() + Sync + Send + 'static) {
 pub fn model_within(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
+    builder.max_branches = BRANCHES;
     builder.check(f);
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
 use fuseboard_core::fuse::{Fuse, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
@@ -10,7 +11,7 @@ use crate::book::Pages;
 use crate::common::{POLICY, Row, SECOND};
 
 /// When the fuse came into its state; its past lies before.
-const NOW: u64 = 100 * SECOND;
+pub const NOW: u64 = 100 * SECOND;
 /// Two probes at once, and two successes that close.
 const TWO: Policy = Policy { probes: 2, success_threshold: 2, ..POLICY };
 /// When a lease taken at [`NOW`] has run out, while one taken a second later has not.
@@ -37,28 +38,51 @@ pub struct Scene {
     pub policy: Policy,
     pub now: u64,
     pub permits: Vec<(&'static str, Permit)>,
+    /// The key and the tenancy of a fuse that can be given back.
+    pub tenure: Option<(Key, Tenancy)>,
 }
 
 impl Scene {
-    fn new(len: usize, policy: Policy, now: u64, places: usize) -> Self {
+    pub fn new(len: usize, policy: Policy, now: u64, places: usize) -> Self {
         let pages = (places > 0).then(|| Pages::new(places));
-        Self { row: Row::new(len), pages, policy, now, permits: Vec::new() }
+        Self { row: Row::new(len), pages, policy, now, permits: Vec::new(), tenure: None }
+    }
+
+    pub fn with_tenure(self) -> Self {
+        let key = Key::new();
+        let claimed = Directory::new(std::slice::from_ref(&key)).claim(Fingerprint::new(5, 1), || 0);
+        Self { tenure: Some((key, claimed.expect("it is free"))), ..self }
+    }
+
+    /// The fuse in the hands of its holder, who writes nothing down.
+    pub fn bare(&self) -> Fuse<'_> {
+        let fuse = self.row.measured();
+        self.tenure.as_ref().map_or(fuse, |(key, tenancy)| fuse.with_tenure(key, tenancy.owner))
+    }
+
+    /// Gives the fuse back, as [`Directory::end`] has it.
+    pub fn give_back(&self, pid: u32) -> bool {
+        let (key, tenancy) = self.tenure.as_ref().expect("a fuse that can be given back");
+        let ended = self.fuse(pid).vacate(self.now);
+        let directory = Directory::new(std::slice::from_ref(key));
+        directory.with_fuses(std::slice::from_ref(&self.row.cell), &[]).end(*tenancy);
+        ended
     }
 
     /// The fuse in the hands of a process.
     pub fn fuse(&self, pid: u32) -> Fuse<'_> {
-        let fuse = self.row.fuse();
+        let fuse = self.bare();
         self.pages.as_ref().map_or(fuse, |pages| fuse.with_scribe(pages.scribe(pid)))
     }
 
     /// The fuse goes to `state`.
-    fn then(self, state: State, now: u64) -> Self {
+    pub fn then(self, state: State, now: u64) -> Self {
         self.fuse(PAST).command(state, || now).expect("an operator's word is heard");
         self
     }
 
     /// A call is admitted, by an owner who signs for a lease, and stays out.
-    fn call(mut self, whose: &'static str, hint: u64, now: u64) -> Self {
+    pub fn call(mut self, whose: &'static str, hint: u64, now: u64) -> Self {
         let permit = self.fuse(PAST).admit(&self.policy, now).verdict.expect("the call is admitted");
         if let Some(lease) = permit.lease {
             self.fuse(PAST).sign(lease, hint);

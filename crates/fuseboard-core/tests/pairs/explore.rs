@@ -24,7 +24,7 @@ pub fn alone<T: Send + 'static>(f: impl Fn() -> T + Send + Sync + 'static) -> T 
     let slot = Arc::clone(&answer);
     let run = move || _ = slot.lock().unwrap_or_else(PoisonError::into_inner).insert(f());
     #[cfg(fuseboard_loom)]
-    loom::model::Builder::new().check(run);
+    crate::common::model_within(crate::common::PREEMPTIONS, run);
     #[cfg(not(fuseboard_loom))]
     run();
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();

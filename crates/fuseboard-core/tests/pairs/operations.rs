@@ -1,13 +1,16 @@
 //! Every operation of the core on one fuse, what it answers, and what can be seen when all is over.
 
 use fuseboard_core::contract::Reading;
-use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
+use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection, Transition};
 use fuseboard_core::journal::{About, Record};
+use fuseboard_core::judging::Call;
+use fuseboard_core::rate::{Measure, Tally};
 use fuseboard_core::state::State;
 
 use crate::book::Pages;
 
 use super::beginnings::{ALIVE, DEAD, PAST, Scene};
+use super::policies;
 
 /// An operation. Those with a permit are named after whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,7 @@ pub enum Operation {
     Admit,
     Succeeded(&'static str),
     Failed(&'static str),
+    Ended(&'static str, Call),
     Released(&'static str),
     Sign(&'static str),
     RecordFailure,
@@ -22,13 +26,14 @@ pub enum Operation {
     Set(State),
     Command(State),
     Forget,
+    Vacate,
     Reclaim,
     NoteSettings(u64),
     Read,
 }
 use Operation::{
-    Admit, Command, Failed, Forget, NoteSettings, Read, Reclaim, RecordFailure, RecordSuccess, Released, Set, Sign,
-    Succeeded,
+    Admit, Command, Ended, Failed, Forget, NoteSettings, Read, Reclaim, RecordFailure, RecordSuccess, Released, Set,
+    Sign, Succeeded, Vacate,
 };
 
 /// What an operation says.
@@ -61,8 +66,11 @@ pub fn write_down(scene: &Scene, pid: u32, transition: Option<Transition>) {
 }
 
 impl Operation {
-    /// All that can run on the fuse of a scene.
+    /// All that can run on the fuse of a scene; under a policy, what that has to do with.
     pub fn all(scene: &Scene) -> Vec<Self> {
+        if scene.policy.has_rates() {
+            return policies::operations(scene);
+        }
         let raw = [Set(State::Closed), Set(State::Open), Set(State::HalfOpen)];
         let commands = [Command(State::Closed), Command(State::Isolated), Command(State::Disabled)];
         let others =
@@ -76,13 +84,16 @@ impl Operation {
     /// Whose permit it takes.
     pub fn whose(self) -> Option<&'static str> {
         match self {
-            Succeeded(whose) | Failed(whose) | Released(whose) | Sign(whose) => Some(whose),
+            Succeeded(whose) | Failed(whose) | Ended(whose, _) | Released(whose) | Sign(whose) => Some(whose),
             _ => None,
         }
     }
 
     /// Whether two callers can be at these at once: a lease has one holder, who does one thing after the other.
     pub fn can_run_beside(self, other: Self, scene: &Scene) -> bool {
+        if scene.policy.has_rates() && ![self, other].into_iter().any(policies::is_of_a_policy) {
+            return false;
+        }
         let lease = |operation: Self| operation.whose().and_then(|whose| permit_of(scene, whose).lease);
         lease(self).is_none_or(|lease_of_self| lease(other) != Some(lease_of_self))
     }
@@ -101,6 +112,7 @@ impl Operation {
             Admit => Answer::Admission(fuse.admit(policy, now)),
             Succeeded(whose) => Answer::Effect(fuse.succeeded(policy, permit_of(scene, whose), now)),
             Failed(whose) => Answer::Effect(fuse.failed(policy, permit_of(scene, whose), now)),
+            Ended(whose, call) => Answer::Effect(fuse.ended(policy, permit_of(scene, whose), call, || now)),
             Released(whose) => Answer::Effect(fuse.released(permit_of(scene, whose))),
             Sign(whose) => {
                 fuse.sign(permit_of(scene, whose).lease.expect("only leases are signed"), ALIVE);
@@ -114,6 +126,7 @@ impl Operation {
             Set(state) => Answer::Transition(fuse.set(state, now)),
             Command(state) => Answer::Transition(fuse.command(state, || now)),
             Forget => Answer::Transition(fuse.forget(|| now)),
+            Vacate => Answer::Flag(scene.give_back(pid)),
             Reclaim => Answer::Flag(fuse.reclaim(|hint| hint == DEAD)),
             NoteSettings(fingerprint) => Answer::Flag(fuse.note_settings(fingerprint)),
             Read => Answer::Reading(fuse.read()),
@@ -135,7 +148,7 @@ pub struct Outcome {
 }
 
 /// State, failures, generation (in the word, as is the number of all failures); how many failures are within the window
-/// and their runs; what the next calls are told; which permits still mean something; whether the settings are known,
+/// and their runs; what the meters say; what a call would be told and what the next ones are; which permits still mean something; whether the settings are known,
 /// whether a dead owner holds a seat, and whether one success more closes the fuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Afterwards {
@@ -145,6 +158,8 @@ pub struct Afterwards {
     pub calls: [Admission; 3],
     pub success: Option<Effect>,
     pub permits: Vec<Effect>,
+    pub rejection: Option<Rejection>,
+    pub tallies: Vec<Tally>,
     pub known_settings: bool,
     pub dead_holder: bool,
 }
@@ -154,11 +169,12 @@ impl Outcome {
     pub fn of(scene: &Scene, answers: Vec<Answer>) -> Self {
         scene.fuse(PAST).catch_up();
         let told = scene.pages.as_ref().map(Pages::told);
-        let (fuse, later) = (scene.row.fuse(), scene.now + 1);
+        let (fuse, later) = (scene.bare(), scene.now + 1);
         let (reading, entries) = (on_time(scene, fuse.read()), scene.row.entries());
-        // A streak is written down behind the transition, and who reads in between finds the one before.
+        // A streak and a time asked for are written down behind the transition, and who reads in between finds the ones before.
         let settled = |answer| match answer {
             Answer::Reading(reading) => Answer::Reading(Reading { streak: 0, ..on_time(scene, reading) }),
+            Answer::Admission(admission) if scene.policy.has_rates() => Answer::Admission(untimed(admission)),
             other => other,
         };
         let answers: Vec<_> = answers.into_iter().map(settled).collect();
@@ -168,6 +184,9 @@ impl Outcome {
             _ => None,
         });
         let permits: Vec<_> = scene.permits.iter().map(|(_, permit)| *permit).chain(given).collect();
+        let rejection = fuse.would_admit(&scene.policy, later, |_| false).err();
+        let tallies = Measure::ALL.into_iter().filter_map(|measure| fuse.tally(&scene.policy, measure, || later));
+        let tallies = tallies.collect();
         let known_settings = fuse.note_settings(DEAD);
         let calls = [0; 3].map(|_| fuse.admit(&scene.policy, later));
         let dead_holder = fuse.reclaim(|hint| hint == DEAD);
@@ -176,7 +195,18 @@ impl Outcome {
         let success = probe.map(|probe| fuse.succeeded(&scene.policy, probe, later));
         let in_window = entries.iter().filter(|(_, stamp)| *stamp >= oldest).count();
         let runs = entries.iter().map(|(run, _)| *run).collect();
-        let after = Afterwards { reading, runs, in_window, calls, success, permits, known_settings, dead_holder };
+        let after = Afterwards {
+            reading,
+            runs,
+            in_window,
+            calls,
+            success,
+            permits,
+            rejection,
+            tallies,
+            known_settings,
+            dead_holder,
+        };
         Self { answers, after, told }
     }
 }
@@ -186,4 +216,10 @@ impl Outcome {
 fn on_time(scene: &Scene, reading: Reading) -> Reading {
     let last = reading.last_failure_us.inspect(|stamp| assert!(*stamp < scene.now + 6, "{stamp} is far ahead"));
     Reading { last_failure_us: last.map(|stamp| stamp.min(scene.now)), ..reading }
+}
+
+/// An answer without how long an open fuse stays so.
+fn untimed(admission: Admission) -> Admission {
+    let untimed = |no: Rejection| if no.state == State::Open { Rejection { retry_after_us: None, ..no } } else { no };
+    Admission { verdict: admission.verdict.map_err(untimed), ..admission }
 }

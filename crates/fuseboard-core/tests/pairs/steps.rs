@@ -9,7 +9,7 @@ use fuseboard_core::state::State;
 
 use super::beginnings::{DEAD, Scene};
 use super::operations::{Answer, Operation, permit_of, write_down};
-use Operation::{Admit, Command, Failed, Forget, Reclaim, RecordFailure, Set, Succeeded};
+use Operation::{Admit, Command, Ended, Failed, Forget, Reclaim, RecordFailure, Set, Succeeded};
 
 /// What an operation takes from step to step.
 #[derive(Clone, Copy, Default)]
@@ -52,12 +52,23 @@ pub const LOSES_LATER: Program =
 /// The same where the probe is counted in its own word and the death of its owner, who is not dead, is acted on then.
 pub const FREES_LATER: Program = Program { name: "a seat is freed under the hands of a prober", steps: &[dead, frees] };
 
+/// A call is counted in the meters first; a rival's judgement may fall in between, and then it is late.
+pub const COUNTS_FIRST: Program =
+    Program { name: "a call is counted in the meters first, and judged then", steps: &[measure, judge] };
+/// A bad call sums up and then swaps the word; of a good call that ends in between the word knows nothing.
+pub const ENDS_UNSEEN: Program =
+    Program { name: "a good call ends between a bad one's look and its swap", steps: &[counts, is_late] };
+/// That a stay or a ramp is over is one word, what the call is told another.
+pub const ENDS_FIRST: Program =
+    Program { name: "a stay or a ramp is over first, the call is answered then", steps: &[over, rest] };
+
 /// The ways in which an operation may go beside the others.
 pub fn programs(operation: Operation, others: &[Operation]) -> Vec<Program> {
     let beside = |is: fn(Operation) -> bool| others.iter().any(|other| is(*other));
-    let moves_on = beside(|o| matches!(o, Set(_) | Command(_) | Forget | Succeeded(_) | Failed(_)));
+    let moves_on = beside(|o| matches!(o, Set(_) | Command(_) | Forget | Succeeded(_) | Failed(_) | Ended(..)));
     let exceptions = match operation {
-        Admit => vec![(ENTERS, true), (TAKES_LATER, true), (GIVES_BACK, moves_on)],
+        Admit => vec![(ENTERS, true), (TAKES_LATER, true), (GIVES_BACK, moves_on), (ENDS_FIRST, true)],
+        Ended(_, call) => vec![(COUNTS_FIRST, true), (ENDS_UNSEEN, !call.failed && beside(|o| matches!(o, Ended(..))))],
         RecordFailure => vec![(ENTERS, true)],
         Succeeded(_) | Failed(_) => vec![(LOSES_LATER, beside(|o| matches!(o, Admit | Reclaim)))],
         Reclaim => vec![(FREES_LATER, beside(|o| matches!(o, Succeeded(_))))],
@@ -117,7 +128,7 @@ fn give_back_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -
 /// Whether an owner who signed `hint` holds a seat.
 fn holds(scene: &Scene, hint: u64) -> bool {
     let held = std::cell::Cell::new(false);
-    scene.row.fuse().reclaim(|owner| {
+    scene.bare().reclaim(|owner| {
         held.set(held.get() || owner == hint);
         false
     });
@@ -161,4 +172,39 @@ fn frees(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     scene.row.fuse().reclaim(|hint| hint == DEAD);
     carry.answer = Some(Answer::Flag(true));
     Some(())
+}
+
+fn over(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
+    is_in(scene, State::Ramping).or_else(|| is_in(scene, State::HalfOpen))?;
+    // Where it ends a ramp it is also given a permit, of which nothing remains.
+    carry.transition = scene.fuse(carry.pid).admit(&scene.policy, scene.now).transition;
+    carry.transition.map(|_| ())
+}
+
+fn measure(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+    let Ended(whose, call) = operation else { return None };
+    scene.fuse(carry.pid).measure(&scene.policy, permit_of(scene, whose), call, None, || scene.now);
+    Some(())
+}
+
+fn judge(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+    let Ended(whose, call) = operation else { return None };
+    let effect = scene.fuse(carry.pid).judge(&scene.policy, permit_of(scene, whose), call, || scene.now);
+    if let Effect::Changed(transition) = effect {
+        write_down(scene, carry.pid, Some(transition));
+    }
+    carry.answer = Some(Answer::Effect(effect));
+    Some(())
+}
+
+/// The call would count, and change nothing but the meters.
+fn counts(scene: &Scene, operation: Operation, _: &mut Carry) -> Option<()> {
+    let word = scene.row.fuse().word();
+    let counts = word.generation() == permit_of(scene, operation.whose()?).generation && word.state().counts();
+    (counts && !word.is_dirty()).then_some(())
+}
+
+fn is_late(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+    judge(scene, operation, carry)?;
+    (carry.answer == Some(Answer::Effect(Effect::Late))).then(|| carry.answer = Some(Answer::Effect(Effect::Counted)))
 }
