@@ -294,3 +294,6 @@ pub fn locate(keys: &[Key], print: Fingerprint, claim: bool) -> Option<usize> {
     let found = if claim { directory.claim(print, || 0) } else { directory.find(print) };
     found.map(|tenancy| tenancy.slot)
 }
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests;

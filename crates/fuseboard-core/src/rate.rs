@@ -225,3 +225,6 @@ impl Default for Meter {
         Self::new()
     }
 }
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests;

@@ -195,3 +195,56 @@ fn a_call_counts_for_the_span_and_little_longer() {
         prop_assert!(least.1 <= bad && bad <= most.1, "{bad} failures of {least:?} to {most:?}");
     });
 }
+
+/// R09: a late call is counted in no meter, nor is a probe; neither takes a number of a rate over calls.
+#[test]
+fn calls_that_do_not_count_move_no_window() {
+    let bench = Bench::new();
+    let rate = Rate { span: 1, min_calls: 2, ..HALF_OF_FOUR };
+    let policy = only(Measure::FailuresOfCalls, rate);
+    let old = bench.permit(&policy, NOW);
+    bench.fuse().command(State::Closed, || NOW + 1);
+    bench.call(&policy, NOW + 2, failed());
+    assert_eq!(Effect::Late, bench.fuse().ended(&policy, old, failed(), || NOW + 2));
+    assert_eq!(Tally { calls: 1, bad: 1 }, bench.tally(&policy, Measure::FailuresOfCalls, NOW + 2));
+    bench.fuse().command(State::HalfOpen, || NOW + 3);
+    let probe = bench.permit(&policy, NOW + 3);
+    let enough = Policy { probe_failures: 2, ..policy };
+    assert_eq!(Effect::Counted, bench.fuse().ended(&enough, probe, failed(), || NOW + 3));
+    assert_eq!(Tally::default(), bench.tally(&policy, Measure::FailuresOfCalls, NOW + 3));
+}
+
+/// R04, R20: a slow success that opens nothing clears the window of failures, unless the policy keeps it; and where there
+/// are none it leaves the fuse as it is.
+#[test]
+fn a_slow_success_is_a_success() {
+    for (clear_on_success, left) in [(true, 0), (false, 1)] {
+        let bench = Bench::new();
+        let policy = Policy { clear_on_success, ..only(Measure::SlowInTime, HALF_OF_FOUR) };
+        bench.call(&policy, NOW, failed());
+        assert_eq!(Effect::Counted, bench.call(&policy, NOW, slow(SECOND)));
+        assert_eq!(left, bench.fuse().read().failures);
+        let before = bench.fuse().word();
+        assert_eq!(Effect::Counted, bench.call(&policy, NOW, slow(SECOND)));
+        assert_eq!(before, bench.fuse().word());
+    }
+}
+
+/// R09: a slow success of an older generation is late; one of a disabled fuse counts for nothing.
+#[test]
+fn a_slow_success_counts_in_its_own_generation() {
+    let bench = Bench::new();
+    let policy = only(Measure::SlowInTime, Rate { min_calls: 1, ..HALF_OF_FOUR });
+    let old = bench.permit(&policy, NOW);
+    bench.fuse().command(State::Disabled, || NOW);
+    assert_eq!(Effect::Late, bench.fuse().ended(&policy, old, slow(SECOND), || NOW));
+    assert_eq!(Effect::Counted, bench.call(&policy, NOW, slow(SECOND)));
+    assert_eq!(State::Disabled, bench.fuse().word().state());
+}
+
+/// How long a call takes matters where slow calls are counted, and nowhere else.
+#[test]
+fn only_rates_of_slow_calls_need_a_clock() {
+    let timed = Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).is_timed());
+    assert_eq!(([false, false, true, true], false), (timed, Policy::DEFAULT.is_timed()));
+}

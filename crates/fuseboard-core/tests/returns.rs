@@ -249,3 +249,32 @@ fn a_look_says_what_a_ramp_would() {
         assert_eq!(told.err(), bench.fuse().admit(&RAMPED, bench.now).verdict.err());
     }
 }
+
+/// R25: a look at a fuse that was half-open for too long says what a call would find: open, for as long as one failed probe
+/// more makes it.
+#[test]
+fn a_look_finds_a_fuse_open_that_was_half_open_for_too_long() {
+    let mut bench = Bench::new();
+    let policy = Policy { half_open_us: 20 * SECOND, probes: 2, ..GROWING };
+    bench.end(&policy, FAILED);
+    bench.wait(&policy);
+    bench.end(&policy, FAILED);
+    assert_eq!(20 * SECOND, bench.wait(&policy));
+    bench.permit(&policy);
+    let look = |now| bench.fuse().would_admit(&policy, now, |_| false).map_err(|no| (no.state, no.retry_after_us));
+    assert_eq!(Ok(()), look(bench.fuse().word().generation() + 20 * SECOND - 1));
+    assert_eq!(Err((State::Open, Some(40 * SECOND))), look(bench.fuse().word().generation() + 20 * SECOND));
+}
+
+/// R23: processes of two builds agree on the jitter of a generation.
+#[test]
+fn the_jitter_of_a_generation_is_fixed() {
+    let policy = Policy { jitter_ppm: 500_000, ..GROWING };
+    let times = [NOW, 2 * NOW + 7, 0x1234_5678_9abc].map(|now| {
+        let mut bench = Bench::new();
+        bench.now = now;
+        bench.fuse().set(State::Open, now);
+        bench.wait(&policy)
+    });
+    assert_eq!([8_421_454, 13_524_790, 10_132_976], times);
+}

@@ -163,6 +163,22 @@ mod tests {
         }
     }
 
+    /// R11: who was found alive is looked at again in another tick.
+    #[test]
+    fn what_was_seen_in_another_tick_counts_no_more() {
+        let own = Hint(hint());
+        let another = own.start().map(|_| Start::at(own.0 >> 22 & 63));
+        let theirs = Hint::new(own.pid(), another, own.namespace());
+        let ticks = [0, 1].map(|tick| tick << HINT_BITS | theirs.0);
+        for (place, seen) in ticks.map(|seen| (&SEEN[own.pid() as usize % SEEN.len()], seen)) {
+            // Once in an hour it is such a tick.
+            if (2..1 << 16).contains(&(process::tick() & 0xffff)) {
+                place.store(seen, Ordering::Relaxed);
+                assert!(is_gone(theirs.0), "{seen:#x}");
+            }
+        }
+    }
+
     /// R11: without a /proc that is our namespace's, what it says of a pid counts for nothing.
     #[test]
     fn who_does_not_know_its_own_start_asks_for_nobodys() {

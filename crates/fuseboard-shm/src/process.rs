@@ -39,7 +39,11 @@ mod linux {
     /// The time in steps of 64 milliseconds, by a clock that costs next to nothing.
     pub(crate) fn tick() -> u64 {
         let now = clock_gettime(ClockId::MonotonicCoarse);
-        (now.tv_sec.cast_unsigned() * 1_000 + now.tv_nsec.cast_unsigned() / 1_000_000) >> 6
+        tick_of(now.tv_sec.cast_unsigned(), now.tv_nsec.cast_unsigned())
+    }
+
+    const fn tick_of(seconds: u64, nanoseconds: u64) -> u64 {
+        (seconds * 1_000 + nanoseconds / 1_000_000) >> 6
     }
 
     /// Whether /proc knows the process by one pid only: it names those of all namespaces from its own down to the process's.
@@ -78,6 +82,12 @@ mod linux {
             for line in lines.into_iter().map(str::to_owned).chain([format!("7 (x){}", &REST[..cut])]) {
                 assert_eq!(None, start_in(line.as_bytes()), "{line}");
             }
+        }
+
+        #[test]
+        fn a_tick_is_64_milliseconds() {
+            let ticks = [(0, 63_999_999), (0, 64_000_000), (1, 23_999_999), (1, 24_000_000), (64, 0)];
+            assert_eq!([0, 1, 15, 16, 1_000], ticks.map(|(seconds, nanoseconds)| tick_of(seconds, nanoseconds)));
         }
 
         #[test]
