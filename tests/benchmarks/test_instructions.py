@@ -10,9 +10,9 @@ from bench.counted import SUBJECTS
 from bench.instructions import Instructions, count
 
 BUDGET = {
-    "guard, private store": 78,
-    "guard, shared store": 78,
-    "guard, shared store, failure rate": 452,
+    "guard, private store": 81,
+    "guard, shared store": 81,
+    "guard, shared store, failure rate": 453,
 }
 """Instructions of ours in a closed call, at most. Whoever needs more says in the commit what for; whoever needs less
 lowers it."""
