@@ -247,8 +247,8 @@ class Breaker:
     """Admits calls and settles them.
 
     A subclass provides ``_resolve``, ``_is_failure``, ``_failure_if`` where it judges results, ``_reject``,
-    ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow`` and ``_report``, which is told what
-    the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
+    ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
+    told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...

@@ -64,7 +64,7 @@ class Hold(_core.Breaker):
     def _take_hold(self) -> None:
         self._is_failure = self._teller(self._name)
         self._keyed: dict[str | int, Self] = {}
-        self._told_awaitable = False
+        self._told_awaitable = self._told_voided = False
         self.faults = 0
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
         _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store.failure_capacity)
@@ -126,6 +126,17 @@ class Hold(_core.Breaker):
                 "circuit %r: %s: %s, which no call is told of; later faults of this breaker are only counted",
                 self.name, type(fault).__qualname__, fault, exc_info=fault,
             )  # fmt: skip
+
+    def _voided(self) -> None:
+        if self._told_voided:
+            return
+        self._told_voided = True
+        logger.warning(
+            "circuit %r: blocks that an ExitStack or a helper has entered were under way when the fuse changed, and "
+            "nobody can tell which of them ends: their outcomes count for nothing. Use "
+            "stack.enter_context(breaker.permit()), which is exact.",
+            self.name,
+        )  # fmt: skip
 
     def _follow(self, begun: Any, permit: _core.Permit) -> Any:
         followed = _follow.result(self, begun, permit)

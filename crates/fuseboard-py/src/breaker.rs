@@ -156,7 +156,8 @@ impl Breaker {
         error: Option<Bound<'_, PyBaseException>>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        if let Some(held) = running_frame(slf.py()).and_then(|frame| slf.get().blocks.leave(&frame)) {
+        let voided = || tell_voided(slf);
+        if let Some(held) = running_frame(slf.py()).and_then(|frame| slf.get().blocks.leave(&frame, voided)) {
             settle(slf, &held, error.as_ref());
         }
         false
@@ -295,6 +296,13 @@ fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>
 /// Tells the Python class of a transition that this call made. Nothing it does can change the call.
 fn tell(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
     if let Err(fault) = ask_python(slf, intern!(slf.py(), "_transitioned"), made_here(transition, about)) {
+        report(slf, fault);
+    }
+}
+
+/// Tells the Python class that nobody can say whose the outcomes of some blocks are.
+fn tell_voided(slf: &Bound<'_, Breaker>) {
+    if let Err(fault) = ask_python(slf, intern!(slf.py(), "_voided"), ()) {
         report(slf, fault);
     }
 }

@@ -133,10 +133,19 @@ impl Held {
         Self { fuse: fuse.clone().unbind(), ticket, closed: true }
     }
 
-    /// Whether the two may stand for each other: of one fuse and generation, and no probes.
+    /// Whether the two may stand for each other, but for when their calls began.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let same = self.fuse.is(&other.fuse) && self.ticket.generation() == other.ticket.generation();
-        same && !self.ticket.is_probe() && !other.ticket.is_probe() && !self.fuse.get().has_rates
+        self.fuse.is(&other.fuse) && self.ticket.is_like(&other.ticket)
+    }
+
+    /// When the call began; 0 where it does not matter how long it takes.
+    pub(crate) fn began_us(&self) -> u64 {
+        self.ticket.began_us()
+    }
+
+    /// The same of a call that began then.
+    pub(crate) fn begun(self, began_us: u64) -> Self {
+        Self { ticket: self.ticket.begun(began_us), ..self }
     }
 
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {

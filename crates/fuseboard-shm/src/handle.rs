@@ -44,6 +44,18 @@ impl Ticket {
         self.permit.generation
     }
 
+    /// When the call began; 0 where it does not matter how long it takes.
+    #[must_use]
+    pub const fn began_us(&self) -> u64 {
+        self.began_us
+    }
+
+    /// Whether the two may stand for each other: of one fuse's generation and, of probes, of one process.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.generation() == other.generation() && (!self.is_probe() || self.owner == other.owner)
+    }
+
     /// Whether the call it admits is a probe.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
