@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from fuseboard._checks import Seconds, microseconds, share, shown, whole
+from fuseboard._checks import Seconds, microseconds, rate, shown, whole
 from fuseboard._value import Value
 
 MAX_THRESHOLD = 2048
@@ -155,7 +155,7 @@ class FailureRate(_Rate):
 
     def numbers(self) -> RateNumbers:
         """The rate as the table's numbers."""
-        return self._numbers(share("failure_rate", self.failure_rate, least=1e-6), 0)
+        return self._numbers(rate("failure_rate", self.failure_rate), 0)
 
     def __str__(self) -> str:
         return f"{percent(self.failure_rate)} failures {self._among()}"
@@ -199,7 +199,7 @@ class SlowRate(_Rate):
     def numbers(self) -> RateNumbers:
         """The rate as the table's numbers."""
         slow_us = microseconds("slow_after", self.slow_after)
-        return self._numbers(share("slow_rate", self.slow_rate, least=1e-6), slow_us)
+        return self._numbers(rate("slow_rate", self.slow_rate), slow_us)
 
     def __str__(self) -> str:
         return f"{percent(self.slow_rate)} slow calls, of {seconds(self.slow_after)} or more, {self._among()}"
@@ -297,9 +297,9 @@ def _without_words(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: None if value == "none" else value for name, value in data.items()}
 
 
-def percent(rate: float) -> str:
+def percent(share: float) -> str:
     """A share for people."""
-    return f"{100 * rate:g}%"
+    return f"{100 * share:g}%"
 
 
 def seconds(value: Seconds) -> str:

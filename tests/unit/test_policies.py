@@ -54,6 +54,18 @@ def test_a_failure_rate_opens_at_its_share_of_enough_calls() -> None:
     assert Cause.FAILURE_RATE is bench.cause()
 
 
+@pytest.mark.parametrize("calls", range(1, 15))
+def test_a_rate_is_reached_by_just_its_share(calls: int) -> None:
+    """Of so many calls each number of bad ones, as the fraction that people write: that many open, one fewer does not."""
+    for bad in range(1, calls + 1):
+        over = {"calls": calls, "min_calls": calls}
+        for policy in (FailureRate(bad / calls, **over), SlowRate(bad / calls, slow_after=1, **over)):
+            bench = Bench(policy=policy)
+            call = {"fails": True} if isinstance(policy, FailureRate) else {"takes": 1}
+            states = [bench.call() for _ in range(calls - bad)] + [bench.call(**call) for _ in range(bad)]
+            assert ([State.CLOSED] * (calls - 1), State.OPEN) == (states[:-1], states[-1]), policy
+
+
 def test_a_count_does_not_open_beside_a_rate() -> None:
     """A policy stands instead of threshold and window."""
     bench = Bench(policy=FailureRate(0.9, min_calls=100))
