@@ -15,6 +15,7 @@
 pub use crate::answer::{Admission, Effect, Permit, Rejection, Transition};
 pub use crate::cell::Cell;
 use crate::journal::Cause;
+use crate::judging::Call;
 use crate::key::{Key, Owner};
 use crate::lease::{FAILURES, Lease, SUCCESSES, Seats};
 use crate::log::{Entry, Log};
@@ -203,17 +204,17 @@ impl<'a> Fuse<'a> {
 
     /// Reports that the call failed (rules R03, R08, R09).
     pub fn failed(self, policy: &Policy, permit: Permit, now_us: u64) -> Effect {
-        self.fail(policy, permit, now_us, 0, || None)
+        self.fail(policy, permit, Call { failed: true, ..Call::default() }, now_us, || None)
     }
 
-    /// [`Self::failed`], where the call may ask for an open time (0: it does not), and there may be another reason to open a
-    /// closed fuse: it is asked behind each look at the word.
+    /// [`Self::failed`], of a call that may say more. There may be another reason to open a closed fuse: it is asked behind
+    /// each look at the word.
     pub(crate) fn fail(
         self,
         policy: &Policy,
         permit: Permit,
+        call: Call,
         now_us: u64,
-        asked_us: u64,
         other: impl Fn() -> Option<Cause>,
     ) -> Effect {
         let mut counted = false;
@@ -228,7 +229,7 @@ impl<'a> Fuse<'a> {
                     let trips = |entry| if reaches(entry) { Some(Cause::Threshold) } else { other() };
                     self.append(seen, now_us, trips).map(|(_, effect)| effect)
                 }
-                State::HalfOpen if !counted => match self.count_failed_probe(policy, permit) {
+                State::HalfOpen if !counted => match self.count_failed_probe(policy, permit, call.demands) {
                     Some(true) => {
                         counted = true;
                         continue;
@@ -236,11 +237,11 @@ impl<'a> Fuse<'a> {
                     Some(false) => return Effect::Counted,
                     None => return Effect::Late,
                 },
-                State::HalfOpen => self.transit(seen, State::Open, now_us, Cause::ProbeFailed).map(Effect::Changed),
+                State::HalfOpen => self.transit(seen, State::Open, now_us, call.probe_cause()).map(Effect::Changed),
                 _ => return Effect::Counted,
             };
             if let Some(Effect::Changed(made)) = effect {
-                self.opened(policy, seen, made, asked_us);
+                self.opened(policy, seen, made, call.asked_us);
             }
             if let Some(effect) = effect {
                 return effect;
@@ -248,11 +249,12 @@ impl<'a> Fuse<'a> {
         }
     }
 
-    /// Counts a failed probe: whether it is the last one allowed; `None` if its lease was taken over.
-    fn count_failed_probe(self, policy: &Policy, permit: Permit) -> Option<bool> {
+    /// Counts a failed probe: whether it is the last one allowed, or `demands` that it be; `None` if its lease was taken over.
+    fn count_failed_probe(self, policy: &Policy, permit: Permit, demands: bool) -> Option<bool> {
         let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
         let is_current = || self.word().generation() == permit.generation;
-        let enough = policy.probe_failures <= 1
+        let enough = demands
+            || policy.probe_failures <= 1
             || FAILURES.add(&self.cell.progress, permit.generation, is_current)? >= policy.probe_failures;
         if !enough {
             self.seats().give_back(lease);

@@ -7,7 +7,7 @@
 
 use crate::fuse::{Effect, Fuse, Permit};
 use crate::journal::Cause;
-use crate::policy::Policy;
+use crate::policy::{Policy, Rate};
 use crate::rate::{Measure, Tally};
 use crate::state::State;
 use crate::sync::Ordering;
@@ -25,6 +25,22 @@ pub struct Call {
     pub asked_us: u64,
 }
 
+impl Call {
+    /// What it is to be called that this call, as a probe, opens the fuse.
+    pub(crate) const fn probe_cause(self) -> Cause {
+        match self {
+            Self { demands: true, .. } => Cause::Demanded,
+            Self { failed: true, .. } => Cause::ProbeFailed,
+            Self { .. } => Cause::ProbeSlow,
+        }
+    }
+
+    /// Whether it is one of the bad ones of a rate.
+    const fn is_bad(self, (measure, rate): (Measure, Rate)) -> bool {
+        if measure.is_of_slow() { self.took_us >= rate.slow_us } else { self.failed }
+    }
+}
+
 impl Fuse<'_> {
     /// Reports how a call ended, to be judged by all rules of the policy (rules R03, R04, R07 to R09). A slow probe is a
     /// failed one.
@@ -35,11 +51,12 @@ impl Fuse<'_> {
             // AcqRel: hands our count on to those who come behind, and theirs to us.
             self.cell.word.fetch_add(0, Ordering::AcqRel);
         }
-        let reached = || self.reached(policy, permit.generation, &now_us);
-        if call.failed && call.demands {
-            self.fail(policy, permit, now_us(), call.asked_us, || Some(Cause::Demanded))
+        let reached = || self.reached(policy, permit.generation, call, &now_us);
+        let call = Call { demands: call.failed && call.demands, ..call };
+        if call.demands {
+            self.fail(policy, permit, call, now_us(), || Some(Cause::Demanded))
         } else if call.failed || slow && permit.lease.is_some() {
-            self.fail(policy, permit, now_us(), call.asked_us, reached)
+            self.fail(policy, permit, call, now_us(), reached)
         } else if slow {
             self.succeed_slowly(policy, permit, now_us(), reached)
         } else {
@@ -60,15 +77,15 @@ impl Fuse<'_> {
         }
         let ended_us = || ended_us.unwrap_or_else(&now_us);
         for (measure, rate) in policy.measured() {
-            let bad = if measure.is_of_slow() { call.took_us >= rate.slow_us } else { call.failed };
+            let bad = call.is_bad((measure, rate));
             meters[measure as usize].count((measure, rate), permit.generation, bad, ended_us, &now_us, is_current);
         }
     }
 
-    /// The rate that the calls of a generation have reached, if there is one.
-    fn reached(self, policy: &Policy, generation: u64, now_us: impl Fn() -> u64) -> Option<Cause> {
+    /// The rate that the calls of a generation have reached, if there is one, of those that this one was bad for.
+    fn reached(self, policy: &Policy, generation: u64, call: Call, now_us: impl Fn() -> u64) -> Option<Cause> {
         let reached = |&(measure, rate): &(Measure, _)| rate_is_reached(self, measure, rate, generation, &now_us);
-        policy.measured().find(reached).map(|(measure, _)| cause_of(measure))
+        policy.measured().filter(|measured| call.is_bad(*measured)).find(reached).map(|(measure, _)| cause_of(measure))
     }
 
     /// What the calls within a rate's span were, in the state that the fuse is in now.
@@ -110,13 +127,7 @@ impl Fuse<'_> {
     }
 }
 
-fn rate_is_reached(
-    fuse: Fuse<'_>,
-    measure: Measure,
-    rate: crate::policy::Rate,
-    generation: u64,
-    now_us: impl Fn() -> u64,
-) -> bool {
+fn rate_is_reached(fuse: Fuse<'_>, measure: Measure, rate: Rate, generation: u64, now_us: impl Fn() -> u64) -> bool {
     fuse.meters.is_some_and(|meters| rate.is_reached(meters[measure as usize].tally(measure, rate, generation, now_us)))
 }
 

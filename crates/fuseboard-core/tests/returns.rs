@@ -153,6 +153,25 @@ fn probes_may_fail_as_often_as_the_policy_allows() {
     assert_eq!(State::Closed, made(bench.end(&policy, Call::default())).to);
 }
 
+/// A probe that demands it opens the fuse, however many may fail, for as long as it asks; not one whose lease was taken over.
+#[test]
+fn a_probe_may_demand_that_the_fuse_opens() {
+    let policy = Policy { probe_failures: 5, probe_us: SECOND, ..GROWING };
+    let demanding = Call { demands: true, asked_us: 50 * SECOND, ..FAILED };
+    let mut bench = Bench::new();
+    bench.end(&policy, FAILED);
+    bench.wait(&policy);
+    let slow = bench.permit(&policy);
+    bench.now += SECOND;
+    let probe = bench.permit(&policy);
+    assert_eq!(Effect::Late, bench.fuse().ended(&policy, slow, demanding, || bench.now));
+    let made = made(bench.fuse().ended(&policy, probe, demanding, || bench.now));
+    assert_eq!((State::HalfOpen, State::Open, Cause::Demanded), (made.from, made.to, made.cause));
+    assert_eq!(50 * SECOND, bench.wait(&policy));
+    bench.end(&policy, FAILED);
+    assert_eq!(State::HalfOpen, bench.state(), "others are allowed to fail");
+}
+
 /// Who comes to a fuse that was half-open for too long finds it open; outcomes of its probes are late.
 #[test]
 fn a_fuse_is_half_open_for_no_longer_than_it_may() {
