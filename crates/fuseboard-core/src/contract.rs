@@ -3,6 +3,7 @@
 use crate::fuse::{Fuse, Transition};
 use crate::journal::Cause;
 use crate::rate::Meter;
+use crate::reach::changes_of;
 use crate::state::State;
 use crate::sync::Ordering;
 use crate::time::HORIZON_US;
@@ -88,10 +89,7 @@ impl Fuse<'_> {
     /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left, as
     /// [`Self::command`] does; a fuse never seen stays untouched otherwise, and one that was given back stays so.
     pub fn forget(self, now_us: impl Fn() -> u64) -> Option<Transition> {
-        let changes = &self.cell.settings_changes;
-        if changes.load(Ordering::Relaxed) != 0 {
-            changes.store(0, Ordering::Relaxed);
-        }
+        self.forget_changes();
         let unless_forgotten = |seen: Word, now_us| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
         let to = |seen: Word| if seen.state() == State::Vacant { State::Vacant } else { State::Unseen };
         self.mending(&now_us, || self.go_to(to, Cause::Forgotten, &now_us, unless_forgotten))
@@ -157,7 +155,7 @@ impl Fuse<'_> {
             word,
             failures,
             last_failure_us: (failures > 0).then_some(last.stamp()),
-            settings_changes: self.cell.settings_changes.load(Ordering::Relaxed),
+            settings_changes: changes_of(self.cell.settings_changes.load(Ordering::Relaxed)),
             streak: self.streak() as u32,
         }
     }

@@ -25,6 +25,7 @@
 //! | [`key`] | whose a slot is |
 //! | `name` | names, for people |
 //! | [`idle`] | which fuses a full table can take back |
+//! | `reach` | how far back the breakers of a fuse look |
 //! | [`tenancy`] | giving an idle fuse back, and knowing that one was |
 //! | [`journal`] | the ring of records of transitions |
 //! | [`telling`] | what a fuse writes down there, and for whom |
@@ -58,6 +59,7 @@ mod pause;
 pub mod policy;
 mod ramp;
 pub mod rate;
+mod reach;
 pub mod state;
 pub mod sync;
 pub mod telling;

@@ -66,6 +66,7 @@ impl Fuse {
     }
 
     fn note_settings(&self, fingerprint: u64) -> bool {
+        self.handle.fuse().note_reach(self.policy.reach_us());
         self.handle.is_mine() && self.handle.fuse().note_settings(fingerprint.max(1))
     }
 }
