@@ -93,9 +93,10 @@ class FuseSnapshot:
         """Times that a probe closed the fuse."""
     @property
     def streak(self) -> int:
-        """Failed probes in a row, less one for each open time that the fuse was closed since; see ``multiplier``.
+        """Failed probes in a row, as it was when the fuse last opened; see ``multiplier``.
 
-        For a moment after a change of state it is still that of before.
+        Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
+        before.
         """
     @property
     def settings_changes(self) -> int:

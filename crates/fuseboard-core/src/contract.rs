@@ -23,7 +23,8 @@ pub struct Reading {
     pub last_failure_us: Option<u64>,
     /// How often a breaker came with other settings than the one before it.
     pub settings_changes: u64,
-    /// Failed probes in a row, as far as they make open times longer.
+    /// Failed probes in a row, as they stood when the fuse last opened: what it was closed since then is taken off when it
+    /// opens next.
     pub streak: u32,
 }
 
@@ -74,7 +75,14 @@ impl Fuse<'_> {
     /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
     /// `None`, as it is if the fuse was given back.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
-        self.go_to(|_| state, Cause::Set, || now_us, |seen, _| (!seen.state().is_held()).then_some(seen))
+        let mut from = Word(0);
+        let unless_held = |seen: Word, _| {
+            from = seen;
+            (!seen.state().is_held()).then_some(seen)
+        };
+        let made = self.go_to(|_| state, Cause::Set, || now_us, unless_held)?;
+        self.opened_raw(from, made);
+        Some(made)
     }
 
     /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left, so the clock is
@@ -101,7 +109,7 @@ impl Fuse<'_> {
         to: impl Fn(Word) -> State,
         cause: Cause,
         now_us: impl Fn() -> u64,
-        before: impl Fn(Word, u64) -> Option<Word>,
+        mut before: impl FnMut(Word, u64) -> Option<Word>,
     ) -> Option<Transition> {
         loop {
             let seen = self.mine()?;

@@ -12,6 +12,7 @@
 //! | [`lease`] | probe leases |
 //! | [`rate`] | rate windows |
 //! | `pause` | how long an open fuse stays open |
+//! | `growth` | the arithmetic of growing open times |
 //! | `ramp` | a growing share of calls after closing |
 //! | [`policy`] | what one process asks of a fuse |
 //! | [`cell`] | the shared words of one fuse |
@@ -46,6 +47,7 @@ pub mod contract;
 pub mod counters;
 pub mod directory;
 pub mod fuse;
+mod growth;
 pub mod idle;
 pub mod journal;
 pub mod judging;
