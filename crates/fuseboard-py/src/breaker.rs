@@ -54,7 +54,7 @@ impl Breaker {
 
     fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
         let fuse = slf.get().link.get(slf.py())?;
-        if fuse.get().is_given_back() {
+        if fuse.get().is_given_back() || fuse.get().is_to_be_looked_up() {
             slf.get().unlink(&fuse);
             return None;
         }
@@ -184,7 +184,7 @@ impl Breaker {
 }
 
 impl Breaker {
-    /// Lets go of a fuse that was given back, unless the breaker has another one already.
+    /// Lets go of a fuse whose name is to be looked up again, unless the breaker has another one already.
     fn unlink(&self, fuse: &Bound<'_, Fuse>) {
         let py = fuse.py();
         if self.link.get(py).is_some_and(|linked| linked.is(fuse)) {
@@ -210,6 +210,10 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
                 return Ok(None);
             }
         };
+        if fuse.get().is_to_be_looked_up() {
+            slf.get().unlink(&fuse);
+            continue;
+        }
         let word = fuse.get().word();
         if fuse.get().is_closed(word) {
             return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));

@@ -89,6 +89,11 @@ impl Fuse {
         self.handle.is_closed(word)
     }
 
+    /// Whether the fuse overflowed, and its name is to be looked up again now.
+    pub(crate) fn is_to_be_looked_up(&self) -> bool {
+        self.handle.is_to_be_looked_up()
+    }
+
     pub(crate) fn admit(&self) -> Admission {
         self.handle.admit(&self.policy)
     }
@@ -180,9 +185,13 @@ impl Permit {
         Self { held, settled: AtomicBool::new(false) }
     }
 
-    /// Whether one permit may serve many calls: it was given by a closed fuse, and does not say when its call began.
+    /// Whether one permit may serve many calls: it was given by a closed fuse that is not to be looked up again, and does
+    /// not say when its call began.
     pub(crate) fn serves_many(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.closed && !held.fuse.get().has_rates)
+        self.held.as_ref().is_some_and(|held| {
+            let fuse = held.fuse.get();
+            held.closed && !fuse.has_rates && !fuse.handle.overflowed()
+        })
     }
 
     /// Whether it is a closed permit that this fuse would give just now.

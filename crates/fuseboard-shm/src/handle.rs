@@ -93,13 +93,20 @@ pub struct Handle {
     words: Words,
     table: Arc<Table>,
     overflowed: bool,
-    /// State and generation in which the fuse was last found closed, and still this name's.
+    /// State and generation in which the fuse was last found closed, and still this name's. Of an overflowed one nothing is
+    /// kept, so that its calls come by [`Self::recognizes`].
     closed: AtomicU64,
+    /// When the name of an overflowed fuse was last looked up, in microseconds.
+    looked_up_us: AtomicU64,
 }
+
+/// How often the name of an overflowed fuse is looked up again, in microseconds.
+const LOOK_UP_US: u64 = 1_000_000;
 
 impl Handle {
     pub(crate) fn new(table: Arc<Table>, tenancy: Tenancy, overflowed: bool) -> Self {
-        Self { words: table.pin(tenancy), table, overflowed, closed: AtomicU64::new(u64::MAX) }
+        let looked_up_us = AtomicU64::new(if overflowed { table.clock().now_us() } else { 0 });
+        Self { words: table.pin(tenancy), table, overflowed, closed: AtomicU64::new(u64::MAX), looked_up_us }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -120,10 +127,30 @@ impl Handle {
     fn recognizes(&self, word: Word) -> bool {
         // The key is looked at behind the word: if it stands, the word is of this tenancy.
         let is_closed = word.is_closed() && self.is_mine();
+        if self.overflowed {
+            return is_closed && !self.is_due(self.looked_up_us.load(Ordering::Relaxed), self.now_us());
+        }
         if is_closed {
             self.closed.store(word.era(), Ordering::Relaxed);
         }
         is_closed
+    }
+
+    fn is_due(&self, last_us: u64, now_us: u64) -> bool {
+        now_us.abs_diff(last_us) >= LOOK_UP_US && self.fuse().is_idle_now(now_us)
+    }
+
+    /// Whether the fuse overflowed, and its name is to be looked up again, for the table may have room by now. Once a second,
+    /// and only while the fuse is idle, so that nothing is lost if it moves; of threads that ask at once one is told so.
+    #[must_use]
+    pub fn is_to_be_looked_up(&self) -> bool {
+        if !self.overflowed {
+            return false;
+        }
+        let (last_us, now_us) = (self.looked_up_us.load(Ordering::Relaxed), self.now_us());
+        let is_first =
+            || self.looked_up_us.compare_exchange(last_us, now_us, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        self.is_due(last_us, now_us) && is_first()
     }
 
     /// The fuse word, if the fuse has not been given back. If it has, its name must be looked up again.
