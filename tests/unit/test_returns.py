@@ -125,7 +125,9 @@ def test_a_trip_error_opens_the_fuse_for_as_long_as_it_says(store: Store) -> Non
     assert 90 == wait_of(breaker)
 
 
-@pytest.mark.parametrize("settings", [{}, {"trip_if": OSError, "open_for": lambda _: 77}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"trip_if": OSError, "open_for": lambda error: 77 if isinstance(error, OSError) else None}]
+)
 def test_a_probe_that_demands_it_opens_the_fuse_whatever_the_counts(
     store: Store, clock: Clock, settings: dict[str, Any]
 ) -> None:
