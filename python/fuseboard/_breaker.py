@@ -93,6 +93,7 @@ class CircuitBreaker(Hold):
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
         super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
         self._teller = lambda fuse: teller(fuse, failure_on, ignore, trip_if, open_for)
+        self._which = _explain.Asked(failure_on, ignore, trip_if)
         self._fallback = _fallback.function(fallback)
         if failure_if is not None:
             self._failure_if = judge(failure_if)
@@ -118,7 +119,7 @@ class CircuitBreaker(Hold):
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
-        return _explain.words(self.settings, is_shadow=self._is_shadow)
+        return _explain.words(self.settings, self._which, self._capacity, is_shadow=self._is_shadow)
 
     def tallies(self) -> dict[Policy, Tally]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""

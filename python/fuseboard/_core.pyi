@@ -151,9 +151,9 @@ class Store:
     def give_back(self, fuse: str) -> bool:
         """Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
 
-        Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, rounded up to a
-        power of two, seven days at most. One that is open, half-open, ramping, isolated
-        or disabled stays; so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
+        Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, for up to
+        twice its longest window, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
+        so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
         and times go with the fuse, and outcomes of its calls that are under way count no more. Breakers go on: at their
         next call the name has a new place. The old one is another name's to take a minute later.
 

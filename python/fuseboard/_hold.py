@@ -73,6 +73,12 @@ class Hold(_core.Breaker):
         else:
             self._resolve()
 
+    @property
+    def _capacity(self) -> int:
+        """Failures of a fuse that its store counts; of a default store that is not open yet, what it is made with."""
+        store = self._store or _registry.default()
+        return DEFAULT_FAILURES if store is None else store.failure_capacity
+
     def _fuse(self) -> _core.Fuse:
         return self._linked() or self._resolve()
 

@@ -1,7 +1,7 @@
 """What an exception or a result says about the service: failure, or nothing (rule R10)."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -62,12 +62,19 @@ def judge(failure_if: Callable[[Any], object]) -> Callable[[Any], object]:
     return failure_if
 
 
+def never_fails(cls: type[BaseException]) -> bool:
+    """Whether an exception of this class is ignored whatever the settings."""
+    return issubclass(cls, _NEVER) or any(issubclass(cls, cancelled) for cancelled in _cancellations())
+
+
 def _is_cancellation(error: BaseException) -> bool:
-    """Whether an event loop cancels the call. What was never imported, which is slow, cannot have raised it."""
-    return any(
-        module in sys.modules and isinstance(error, getattr(sys.modules[module], name, ()))
-        for module, name in _CANCELLATIONS
-    )
+    """Whether an event loop cancels the call."""
+    return any(isinstance(error, cancelled) for cancelled in _cancellations())
+
+
+def _cancellations() -> Iterator[type[BaseException] | tuple[()]]:
+    """What cancels calls. What was never imported, which is slow, cannot have raised it."""
+    return (getattr(sys.modules[module], name, ()) for module, name in _CANCELLATIONS if module in sys.modules)
 
 
 def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:

@@ -73,8 +73,8 @@ class Settings(Value):
         policy: when the fuse opens instead: :class:`FailureRate`, :class:`SlowRate`, :class:`Failures`, or several of
             them joined by ``|``. None for ``Failures(threshold, window)``.
         reset_timeout: how long the fuse stays open before a probe is let through.
-        multiplier: how many times as long with each failed probe in a row; 1 to 100. The growth is taken back step by
-            step, one for each open time that the fuse then stays closed.
+        multiplier: how many times as long with each failed probe in a row; 1 to 100, in thousandths. The growth is
+            taken back step by step, one for each open time that the fuse then stays closed.
         max_reset_timeout: the longest open time that growth, or a server's hint, can make. None for five minutes, or
             ``reset_timeout`` if that is longer.
         jitter: the share by which an open time is shorter or longer, by chance but the same for the whole host; 0 to 1.
