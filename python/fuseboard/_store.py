@@ -70,8 +70,8 @@ class Store(Telling):
 
         Args:
             name: 1 to 64 letters, digits, dots, dashes and underscores; no path.
-            fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two. More than that
-                live in this process alone.
+            fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two; of more than 1,024 to
+                the next but one where less than an eighth would stay free. More than that live in this process alone.
             failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two. A
                 table that exists keeps the numbers it was made with.
             strict: raise instead of falling back.
