@@ -173,7 +173,10 @@ class Store:
         """The same with counters."""
     @property
     def journal_dropped(self) -> int:
-        """How many records the journal has dropped to make room for later ones."""
+        """How many records the journal does not tell any more.
+
+        It has dropped them to make room for later ones, or their fuse was given back and has no name any more.
+        """
     def _journal(self) -> list[Row]:
         """The journal's records, oldest first."""
     def _reset_all(self) -> list[Row]:
@@ -192,7 +195,7 @@ class Reader:
         """Takes it off."""
     @property
     def lost(self) -> int:
-        """How many records the journal had dropped before they were read."""
+        """How many records the journal had dropped, or their fuse had been given back, before they were read."""
 
 @final
 class Fuse:

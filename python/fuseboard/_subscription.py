@@ -66,7 +66,10 @@ class Subscription:
 
     @property
     def lost(self) -> int:
-        """Transitions that the journal had dropped before the listener was told: it, or one beside it, is too slow."""
+        """Transitions that were gone before the listener was told: it, or one beside it, is too slow.
+
+        The journal had dropped them, or their fuse had been given back and has no name any more.
+        """
         return self._reading.place.lost
 
     def close(self) -> None:
