@@ -122,6 +122,9 @@ class Store:
     def __new__(
         cls, name: str | None, folder: str | PathLike[str] | None, fuses: int, failures: int, clock: Clock | None = None
     ) -> Self: ...
+    @staticmethod
+    def _locate(name: str, folder: str | PathLike[str] | None) -> tuple[PathLike[str], bool]:
+        """Where a host's table of this name lies, and whether there is one; makes none."""
     @property
     def path(self) -> PathLike[str] | None:
         """Where a host's table lies; None for a private one."""

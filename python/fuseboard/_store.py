@@ -93,6 +93,18 @@ class Store(Telling):
         return store._expect(fuses, failures)
 
     def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
+    @classmethod
+    def _find(cls, name: str) -> tuple[str, bool]:
+        """Where the table of a name lies, and whether there is one.
+
+        Raises:
+            StoreOpenError: its folder cannot be had.
+            ValueError: it is no store's name.
+        """
+        _check_name("store name", name)
+        path, is_there = cls._locate(name, _registry.folder())
+        return str(path), is_there
+
         """Enters the store into the registry. Of threads that open one at once all get the same."""
         if instead_of is not None:
             _registry.shared[key] = self

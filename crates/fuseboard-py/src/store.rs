@@ -88,6 +88,11 @@ impl Store {
         Ok(Self { tables: Tables::new(table), told_full: AtomicBool::new(false) })
     }
 
+    #[staticmethod]
+    fn _locate(py: Python<'_>, name: &str, folder: Option<PathBuf>) -> PyResult<(PathBuf, bool)> {
+        fuseboard_shm::open::locate(name, folder.as_deref()).map_err(|error| open_error(py, name, &error))
+    }
+
     #[getter]
     fn path(&self) -> Option<PathBuf> {
         self.tables.table().path().map(ToOwned::to_owned)
