@@ -40,6 +40,7 @@ class Hold(_core.Breaker):
         self._store = store
         self._listener = listener
         self._is_shadow = is_shadow
+        self._told: dict[str, object] = {}
 
     @property
     def name(self) -> str:
@@ -67,7 +68,7 @@ class Hold(_core.Breaker):
         self._told_awaitable = self._told_voided = False
         self.faults = 0
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
-        _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store.failure_capacity)
+        _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store._failures_to_be_had)
         if self._store is None:
             _registry.follow_default(self)
         else:
@@ -98,19 +99,26 @@ class Hold(_core.Breaker):
             # A default store that was replaced just before the link would otherwise stay ours.
             if self._store is not None or _registry.default() is store:
                 break
-        if fuse.note_settings(self._fingerprint):
+        if fuse.note_settings(self._fingerprint) and self._is_first_told("settings"):
             logger.warning(
                 "circuit %r: the breaker that came to this fuse before, in this process or another one, has other "
-                "settings than this one's %s; each decides by its own",
+                "settings than this one's %s; each decides by its own. Said once of a breaker and its keys; snapshots "
+                "count settings_changes",
                 self.name, self.settings,
             )  # fmt: skip
         threshold = self._numbers["threshold"]
-        if threshold > store.failure_capacity:
+        if threshold > store.failure_capacity and self._is_first_told("capacity"):
             logger.warning(
-                "circuit %r: threshold %d counts as %d, the failures that %s can count",
+                "circuit %r: threshold %d counts as %d, the failures that %s can count; "
+                "choose another name for a store that counts more",
                 self.name, threshold, store.failure_capacity, store._called,
             )  # fmt: skip
         return fuse
+
+    def _is_first_told(self, what: str) -> bool:
+        """Whether nobody was told before, of this breaker or of those of its keys. Of threads at once one is first."""
+        me = object()
+        return self._told.setdefault(what, me) is me
 
     def _reject(self, code: int, retry_after: float | None) -> CircuitOpenError | None:
         if self._is_shadow:

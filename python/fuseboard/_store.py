@@ -47,6 +47,7 @@ class Store(Telling):
     _key: tuple[str, str | None] | None
     _told_fault: bool
     _told_small: bool
+    _failures_asked: int
 
     def __new__(cls, *_args: Never, **_kwargs: Never) -> Self:
         """Refuses: a store comes from a class method that says whose it is."""
@@ -92,7 +93,6 @@ class Store(Telling):
             store = fresh if clock else fresh._share(key, instead_of=store)
         return store._expect(fuses, failures)
 
-    def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
     @classmethod
     def _find(cls, name: str) -> tuple[str, bool]:
         """Where the table of a name lies, and whether there is one.
@@ -105,6 +105,7 @@ class Store(Telling):
         path, is_there = cls._locate(name, _registry.folder())
         return str(path), is_there
 
+    def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
         """Enters the store into the registry. Of threads that open one at once all get the same."""
         if instead_of is not None:
             _registry.shared[key] = self
@@ -166,6 +167,7 @@ class Store(Telling):
         store.fault = None
         store._key = None
         store._told_fault = store._told_small = False
+        store._failures_asked = 0
         store._hub = Hub(store)
         return store
 
@@ -192,6 +194,7 @@ class Store(Telling):
 
     def _expect(self, fuses: int, failures: int) -> Self:
         """The store; says once what it is not: the host's, or as large as somebody asked for."""
+        self._failures_asked = max(self._failures_asked, failures)
         if self.fault and not self._told_fault:
             self._told_fault = True
             logger.warning("%s This process uses a table of its own until it is restarted.", self.fault)
@@ -203,6 +206,11 @@ class Store(Telling):
                 self.name, self.fuse_capacity, self.failure_capacity, fuses, failures,
             )  # fmt: skip
         return self
+
+    @property
+    def _failures_to_be_had(self) -> int:
+        """What this process has, or would have, had nobody made the table smaller before: a power of two."""
+        return max(self.failure_capacity, 1 << (self._failures_asked - 1).bit_length() if self._failures_asked else 0)
 
     @property
     def _called(self) -> str:
