@@ -4,11 +4,11 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _explain, _fallback, _follow, _tuning
+from fuseboard import _core, _explain, _fallback, _follow, _keys, _tuning
+from fuseboard._callables import is_async
 from fuseboard._checks import flag, shown
 from fuseboard._hold import Hold
 from fuseboard._journal import Transition
-from fuseboard._keys import keep, name_of
 from fuseboard._outcome import OpenFor, Which, judge, teller
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
@@ -105,16 +105,18 @@ class CircuitBreaker(Hold):
 
         Its fuse is ``name[key]``, such as ``payments[tenant-42]``; of long keys the name has the beginning and a hash.
         Each has its own state: isolating this breaker, or resetting it, does nothing to those of its keys. The same key
-        mostly gives the same breaker, and always the same fuse. Give the store room for them all:
-        ``Store.shared(name, fuses=100_000)``.
+        gives the same breaker, and always the same fuse. Of breakers the 131,072 that were made last are kept; one that
+        was dropped is made again when its key is asked for, which costs as much as the first time. Give the store room
+        for them all: ``Store.shared(name, fuses=100_000)``.
 
         Raises:
             TypeError: the key is neither a str nor an int.
             ValueError: the breaker's name leaves no room for the key; one of at most 181 bytes leaves room for any.
         """
         found = self._keyed.get(key)
+        _keys.check(key)
         if found is None:
-            found = keep(self._keyed, key, self._another(name_of(self.name, key)))
+            found = _keys.keep(self._keyed, key, self._another(_keys.name_of(self.name, key)))
         return found
 
     def explain(self) -> str:
