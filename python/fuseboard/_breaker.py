@@ -52,7 +52,8 @@ class CircuitBreaker(Hold):
         ignore: which of those are not. Cancellation, ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are
             always ignored, and an exception group is what its members are (rule R10).
         failure_if: a predicate on results: a call that returns one of which it is true has failed, although the caller
-            gets the result. Asked of what functions and coroutines return, not of what generators do.
+            gets the result. Asked of what functions and coroutines return, not of what generators do. Where it returns
+            a :class:`TripError`, the call has failed and opens the fuse at once, as if it had raised that.
         trip_if: which exceptions open the fuse at once, whatever the counts: classes or a predicate, as for
             ``failure_on``. So does a :class:`TripError` that the call raises.
         open_for: a function from an exception to the seconds that the fuse is to stay open if that call opens it, such
@@ -113,8 +114,8 @@ class CircuitBreaker(Hold):
             TypeError: the key is neither a str nor an int.
             ValueError: the breaker's name leaves no room for the key; one of at most 181 bytes leaves room for any.
         """
-        found = self._keyed.get(key)
         _keys.check(key)
+        found = self._keyed.get(key)
         if found is None:
             found = _keys.keep(self._keyed, key, self._another(_keys.name_of(self.name, key)))
         return found
@@ -278,8 +279,13 @@ class CircuitBreaker(Hold):
 def _check_arguments(settings: object, on_transition: object, store: object) -> None:
     if settings is not None and not isinstance(settings, Settings):
         raise TypeError(f"settings must be Settings or None, got {type(settings).__name__}: {shown(settings)}")
-    if on_transition is not None and not callable(on_transition):
+    if on_transition is not None and (not callable(on_transition) or is_async(on_transition)):
         kind = type(on_transition).__name__
-        raise TypeError(f"on_transition must be callable or None, got {kind}: {shown(on_transition)}")
+        plain, hint = (
+            ("a plain callable", "; in an event loop use store.events()")
+            if callable(on_transition)
+            else ("callable", "")
+        )
+        raise TypeError(f"on_transition must be {plain} or None, got {kind}: {shown(on_transition)}{hint}")
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {shown(store)}")

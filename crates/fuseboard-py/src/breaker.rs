@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
@@ -254,8 +254,21 @@ pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound
 
 /// Reports that a call returned this value, which may be a failure all the same.
 fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
-    let failed = slf.get().judges() && is_true(slf, intern!(slf.py(), "_failure_if"), value);
-    conclude(slf, held, if failed { Outcome::Failure } else { Outcome::Success }, None);
+    let (outcome, error) = if slf.get().judges() { judge(slf, value) } else { (Outcome::Success, None) };
+    conclude(slf, held, outcome, error.as_ref());
+}
+
+/// What a result means, by the Python class; and the exception that it stands for, if there is one. If the class cannot say, by
+/// a fault of its own, the call has failed.
+fn judge<'py>(
+    slf: &Bound<'py, Breaker>,
+    value: &Bound<'py, PyAny>,
+) -> (Outcome, Option<Bound<'py, PyBaseException>>) {
+    let told = ask_python(slf, intern!(slf.py(), "_failure_if"), (value,));
+    if let Some((asked_us, error)) = told.as_ref().ok().and_then(|told| told.extract().ok()) {
+        return (Outcome::Telling { demands: true, asked_us }, Some(error));
+    }
+    (if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Success }, None)
 }
 
 fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Option<&Bound<'_, PyBaseException>>) {
@@ -284,12 +297,7 @@ fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Out
     if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Ignored }
 }
 
-/// Whether the Python class says so of an exception or a result. If it cannot say, by a fault of its own, the call has
-/// failed.
-fn is_true(slf: &Bound<'_, Breaker>, question: &Bound<'_, PyString>, of: &Bound<'_, PyAny>) -> bool {
-    is_truthy(slf, ask_python(slf, question, (of,)))
-}
-
+/// Whether the Python class says so. If it cannot say, by a fault of its own, the call has failed.
 fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>) -> bool {
     answer.and_then(|answer| answer.is_truthy()).unwrap_or_else(|fault| {
         report(slf, fault);
