@@ -1,6 +1,6 @@
 """When a fuse opens: by failures, by the rate of failed calls, by the rate of slow ones, by any of several."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from fuseboard._checks import Seconds, microseconds, rate, shown, whole
@@ -36,7 +36,8 @@ class Tally(NamedTuple):
 class Policy(Value):
     """When a fuse opens. ``a | b`` opens when either would; the journal names the one that did.
 
-    The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, compared by content. Of
+    The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, and equal if they decide
+    alike. Of
     each kind one can take part, of rates one over a time and one over a number of calls.
     """
 
@@ -65,6 +66,9 @@ class Failures(Policy):
     def __init__(self, threshold: int = 5, window: Seconds | None = _DEFAULT_WINDOW) -> None:
         self._fill(threshold=whole("threshold", threshold, MAX_THRESHOLD), window=window)
         self.window_us()
+
+    def _key(self) -> object:
+        return self.threshold, self.window_us()
 
     def window_us(self) -> int:
         """The window in microseconds."""
@@ -111,6 +115,9 @@ class _Rate(Policy):
     def numbers(self) -> RateNumbers:
         """The rate as the table's numbers."""
         raise NotImplementedError
+
+    def _key(self) -> object:
+        return self.calls is None, self.numbers()
 
     def _among(self) -> str:
         if self.calls is not None:
@@ -219,14 +226,17 @@ class AnyOf(Policy):
 
     policies: tuple[Policy, ...]
 
-    def __init__(self, policies: tuple[Policy, ...]) -> None:
-        self._fill(policies=policies)
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._fill(policies=tuple(policies))
         if not self.policies:
             raise ValueError("policies must name at least one policy, got (): the breaker would never open")
         kinds = [kind(policy) for policy in self.policies]
         for policy, its_kind in zip(self.policies, kinds, strict=True):
             if kinds.count(its_kind) > 1:
-                raise ValueError(f"a breaker takes one policy of a kind, got another {policy!r}")
+                raise ValueError(f"a breaker takes one policy of a kind, got another {policy!r}; {_ONE_OF_A_KIND}")
+
+    def _key(self) -> object:
+        return frozenset(self.policies)
 
     def __str__(self) -> str:
         return ", or ".join(map(str, self.policies))

@@ -64,6 +64,8 @@ class Changes(TypedDict, total=False):
 class Settings(Value):
     """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
 
+    Two are equal if breakers decide alike by them: 30 and ``timedelta(seconds=30)`` are the same time.
+
     Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1
     millisecond to seven days.
 
@@ -236,6 +238,10 @@ class Settings(Value):
         if isinstance(self.multiplier, bool) or not isinstance(self.multiplier, int | float):
             kind = type(self.multiplier).__name__
             raise TypeError(f"multiplier must be a number, got {kind}: {shown(self.multiplier)}")
+    def _key(self) -> object:
+        numbers = self.numbers()
+        return tuple(numbers.values())[:-1], tuple(numbers["rates"])
+
         if not 1 <= self.multiplier <= MAX_MULTIPLIER:  # nor is NaN
             raise ValueError(f"multiplier must be from 1 to {MAX_MULTIPLIER}, got {shown(self.multiplier)}")
         return round(self.multiplier * 1_000)
