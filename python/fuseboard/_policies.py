@@ -242,6 +242,9 @@ class AnyOf(Policy):
         return ", or ".join(map(str, self.policies))
 
 
+_ONE_OF_A_KIND = "of two rates one may be over a window and the other over calls; else give another breaker the second"
+
+
 def members(policy: Policy) -> tuple[Policy, ...]:
     """The policies that a policy is made of."""
     return policy.policies if isinstance(policy, AnyOf) else (policy,)
@@ -270,7 +273,7 @@ def from_plain(data: object) -> Policy:
     """A policy of plain data: a mapping of a policy's attributes, or a list of such.
 
     Raises:
-        TypeError: it is something else, or has an attribute that no policy has.
+        TypeError: it is something else, or has an attribute that the policy has not.
         ValueError: an attribute is out of range.
     """
     if isinstance(data, Policy):
@@ -280,8 +283,12 @@ def from_plain(data: object) -> Policy:
         return policies[0] if len(policies) == 1 else AnyOf(policies)
     if isinstance(data, Mapping):
         values = _without_words(data)
-        for make, key in ((FailureRate, "failure_rate"), (SlowRate, "slow_rate"), (Failures, "threshold")):
-            if key in values:
+        for make in (FailureRate, SlowRate, Failures):
+            known = make.__match_args__
+            if known[0] in values:
+                unknown = next((name for name in values if name not in known), None)
+                if unknown is not None:
+                    raise TypeError(f"{make.__name__} has no {shown(unknown)}; it has {', '.join(known)}")
                 return make(**values)
     raise TypeError(
         "policy must be a table with threshold, failure_rate or slow_rate, or a list of such tables, "
@@ -293,7 +300,7 @@ def from_words(data: Mapping[str, Any]) -> dict[str, Any]:
     """Plain data with None for the word, and a policy for its table.
 
     Raises:
-        TypeError: as :func:`from_plain` does.
+        TypeError: as :func:`from_plain` does; or a value is a word that only looks like one of TOML's.
         ValueError: as :func:`from_plain` does.
     """
     values = _without_words(data)
@@ -304,7 +311,21 @@ def from_words(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_words(data: Mapping[str, Any]) -> dict[str, Any]:
     """Plain data, which has no None, with None for the word."""
+    for name, value in data.items():
+        meant = _MEANT.get(value.lower()) if isinstance(value, str) else None
+        if meant is not None and meant != value:
+            raise TypeError(f"{name} must not be the text {shown(value)}; write {meant}")
     return {name: None if value == "none" else value for name, value in data.items()}
+
+
+_MEANT = {
+    "none": "none",
+    "null": "none",
+    "nil": "none",
+    "true": "true, without quotes",
+    "false": "false, without quotes",
+}
+"""How words are written that are not TOML's own: with a capital, in quotes, or in another language."""
 
 
 def percent(share: float) -> str:

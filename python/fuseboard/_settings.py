@@ -180,6 +180,10 @@ class Settings(Value):
             TypeError: a value is of the wrong type.
             ValueError: a value is out of range, or there is no setting of that name.
         """
+        given: object = mapping
+        if not isinstance(given, Mapping):
+            kind = type(mapping).__name__
+            raise TypeError(f"mapping must be a mapping of settings to values, got {kind}: {shown(mapping)}")
         known = cls.__match_args__
         unknown = [name for name in mapping if name not in known]
         if unknown:
@@ -234,14 +238,14 @@ class Settings(Value):
                 rates[_policies.kind(policy)] = _policies.numbers(policy)
         return failures, rates
 
-    def _multiplier(self) -> int:
-        if isinstance(self.multiplier, bool) or not isinstance(self.multiplier, int | float):
-            kind = type(self.multiplier).__name__
-            raise TypeError(f"multiplier must be a number, got {kind}: {shown(self.multiplier)}")
     def _key(self) -> object:
         numbers = self.numbers()
         return tuple(numbers.values())[:-1], tuple(numbers["rates"])
 
+    def _multiplier(self) -> int:
+        if isinstance(self.multiplier, bool) or not isinstance(self.multiplier, int | float):
+            kind = type(self.multiplier).__name__
+            raise TypeError(f"multiplier must be a number, got {kind}: {shown(self.multiplier)}")
         if not 1 <= self.multiplier <= MAX_MULTIPLIER:  # nor is NaN
             raise ValueError(f"multiplier must be from 1 to {MAX_MULTIPLIER}, got {shown(self.multiplier)}")
         return round(self.multiplier * 1_000)

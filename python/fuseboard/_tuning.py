@@ -40,7 +40,8 @@ def from_environment(fuse: str, settings: Settings) -> Settings:
         TypeError: a variable holds a value of the wrong type; the message names the variables.
         ValueError: a variable holds a value out of range, or one that does not go with the others.
     """
-    found = {name: variable(fuse, name) for name in _NAMES if variable(fuse, name) in os.environ}
+    # A variable that is empty says nothing, as where a template left it out.
+    found = {name: variable(fuse, name) for name in _NAMES if os.environ.get(variable(fuse, name), "").strip()}
     if not found:
         return settings
     texts = {name: os.environ[source] for name, source in found.items()}

@@ -2,6 +2,7 @@
 
 import tomllib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -44,12 +45,46 @@ def test_a_policy_of_plain_data_is_one_or_several() -> None:
         ({"policy": []}, TypeError, "^policy must be a table"),
         ({"policy": {"failure_rate": 2}}, ValueError, "^failure_rate must be from"),
         ({"window": "10"}, TypeError, "^window must be seconds or a timedelta, got str: '10'$"),
+        ({"window": "None"}, TypeError, "^window must not be the text 'None'; write none$"),
+        ({"clear_on_success": "true"}, TypeError, "^clear_on_success must not be the text 'true'; write true, without"),
+        (
+            {"policy": {"failure_rate": 0.5, "windw": 3}},
+            TypeError,
+            "^FailureRate has no 'windw'; it has failure_rate, window, calls, min_calls$",
+        ),
+        (
+            {"policy": [{"threshold": 3}, {"threshold": 5}]},
+            ValueError,
+            "^a breaker takes one policy of a kind, got another .*; of two rates one may be over a window and ",
+        ),
     ],
 )
 def test_what_makes_no_settings_is_refused(plain: dict[str, object], error: type[Exception], message: str) -> None:
     """By name and value."""
     with pytest.raises(error, match=message):
         Settings.from_mapping(plain)
+
+
+@pytest.mark.parametrize("given", [None, [("threshold", 5)], "threshold=5"])
+def test_what_is_no_mapping_is_refused_by_name(given: Any) -> None:
+    """Such as the text of a file that nobody has parsed."""
+    with pytest.raises(TypeError, match=r"^mapping must be a mapping of settings to values, got "):
+        Settings.from_mapping(given)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """As a template leaves it where there is nothing to say."""
+    monkeypatch.setenv("FUSEBOARD_DB_THRESHOLD", text)
+    monkeypatch.setenv("FUSEBOARD_DB_WINDOW", text)
+    assert Settings() == CircuitBreaker("db").settings
+
+
+def test_a_variable_is_read_for_each_fuse_whose_name_it_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``a`` has a ``max_reset_timeout`` where ``a_max`` has a ``reset_timeout``."""
+    monkeypatch.setenv("FUSEBOARD_A_MAX_RESET_TIMEOUT", "77")
+    assert Settings(max_reset_timeout=77) == CircuitBreaker("a").settings
+    assert Settings(reset_timeout=77) == CircuitBreaker("a_max").settings
 
 
 @pytest.mark.parametrize(
@@ -111,6 +146,14 @@ def test_a_count_of_the_environment_is_not_dropped_for_its_policy(monkeypatch: p
         ("THRESHOLD", "0", ValueError, "threshold must be from 1 to 2048, got 0"),
         ("THRESHOLD", "many", TypeError, "threshold must be an int, got str: 'many'"),
         ("POLICY", "5", TypeError, "policy must be a table"),
+        (
+            "CLEAR_ON_SUCCESS",
+            "True",
+            TypeError,
+            "clear_on_success must not be the text 'True'; write true, without quotes",
+        ),
+        ("WINDOW", "NONE", TypeError, "window must not be the text 'NONE'; write none"),
+        ("RAMP", "null", TypeError, "ramp must not be the text 'null'; write none"),
         ("PROBES", "2 # and a comment", None, ""),
     ],
 )
