@@ -260,10 +260,7 @@ fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
 
 /// What a result means, by the Python class; and the exception that it stands for, if there is one. If the class cannot say, by
 /// a fault of its own, the call has failed.
-fn judge<'py>(
-    slf: &Bound<'py, Breaker>,
-    value: &Bound<'py, PyAny>,
-) -> (Outcome, Option<Bound<'py, PyBaseException>>) {
+fn judge<'py>(slf: &Bound<'py, Breaker>, value: &Bound<'py, PyAny>) -> (Outcome, Option<Bound<'py, PyBaseException>>) {
     let told = ask_python(slf, intern!(slf.py(), "_failure_if"), (value,));
     if let Some((asked_us, error)) = told.as_ref().ok().and_then(|told| told.extract().ok()) {
         return (Outcome::Telling { demands: true, asked_us }, Some(error));
