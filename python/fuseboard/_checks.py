@@ -1,5 +1,6 @@
 """Checks of arguments: units and ranges, and messages that name the argument, the value and what is allowed."""
 
+import re
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -9,6 +10,7 @@ Seconds: TypeAlias = float | int | timedelta
 MILLION = 1_000_000
 MAX_SECONDS = 7 * 24 * 60 * 60
 MIN_SECONDS = 0.001
+_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_BITS = 128
 _LONGEST_TEXT = 80
 
@@ -95,3 +97,17 @@ def _checked_share(argument: str, value: float, least: float) -> float:
     if not least <= value <= 1:  # nor is NaN
         raise ValueError(f"{argument} must be from {least:g} to 1 (all), got {shown(value)}")
     return value
+
+
+def store_name(what: str, name: str) -> None:
+    """Checks a store's name.
+
+    Raises:
+        TypeError: if it is not a str.
+        ValueError: if it is none, such as a path.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
+    if not _STORE_NAME.fullmatch(name):
+        allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
+        raise ValueError(f"{what} must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")

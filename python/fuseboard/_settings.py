@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Self, TypedDict
 
-from fuseboard import _policies
+from fuseboard import _plain, _policies
 from fuseboard._checks import Seconds, flag, microseconds, share, shown, whole
 from fuseboard._policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._value import Value
@@ -188,7 +188,7 @@ class Settings(Value):
         unknown = [name for name in mapping if name not in known]
         if unknown:
             raise ValueError(f"there is no setting {shown(unknown[0])}; there are {', '.join(known)}")
-        return cls(**_policies.from_words(mapping))
+        return cls(**_plain.from_words(mapping))
 
     @property
     def policies(self) -> tuple[Policy, ...]:

@@ -1,12 +1,11 @@
 """Stores: the table of fuses, the host's or a process's own."""
 
-import re
 from collections.abc import Callable
 from types import TracebackType
 from typing import Never, Self, cast
 
 from fuseboard import _core, _registry
-from fuseboard._checks import Seconds, microseconds, shown, whole
+from fuseboard._checks import Seconds, microseconds, shown, store_name, whole
 from fuseboard._events import announce, logger
 from fuseboard._journal import transition
 from fuseboard._policies import MAX_THRESHOLD
@@ -19,7 +18,6 @@ DEFAULT_FUSES = 1024
 DEFAULT_FAILURES = 256
 MAX_FUSES = 1 << 20
 _VARIABLE = "FUSEBOARD_STORE"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Store(Telling):
@@ -83,7 +81,7 @@ class Store(Telling):
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
-        _check_name("store name", name)
+        store_name("store name", name)
         whole("fuses", fuses, MAX_FUSES)
         whole("failures", failures, MAX_THRESHOLD)
         key = (name, _registry.folder())
@@ -92,18 +90,6 @@ class Store(Telling):
             fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
             store = fresh if clock else fresh._share(key, instead_of=store)
         return store._expect(fuses, failures)
-
-    @classmethod
-    def _find(cls, name: str) -> tuple[str, bool]:
-        """Where the table of a name lies, and whether there is one.
-
-        Raises:
-            StoreOpenError: its folder cannot be had.
-            ValueError: it is no store's name.
-        """
-        _check_name("store name", name)
-        path, is_there = cls._locate(name, _registry.folder())
-        return str(path), is_there
 
     def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
         """Enters the store into the registry. Of threads that open one at once all get the same."""
@@ -138,7 +124,7 @@ class Store(Telling):
         if not isinstance(store, Store):
             name = _registry.default_name()
             if name != _registry.PRIVATE:
-                _check_name(_VARIABLE, name)
+                store_name(_VARIABLE, name)
             store = Store.private() if name == _registry.PRIVATE else Store.shared(name)
             store = cast("Store", _registry.offer_default(store))
         return store
@@ -305,11 +291,3 @@ class Store(Telling):
         if self.name is None:
             return "<Store private>"
         return f"<Store {self.name!r} {'shared' if self.is_shared else 'fallen back to a private table'}>"
-
-
-def _check_name(what: str, name: str) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
-    if not _NAME.fullmatch(name):
-        allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
-        raise ValueError(f"{what} must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")

@@ -4,7 +4,7 @@ import os
 import re
 from typing import Any
 
-from fuseboard import _policies
+from fuseboard import _plain
 from fuseboard._checks import shown
 from fuseboard._settings import Changes, Settings
 
@@ -47,7 +47,7 @@ def from_environment(fuse: str, settings: Settings) -> Settings:
     texts = {name: os.environ[source] for name, source in found.items()}
     try:
         # All at once: two of them may make sense together only.
-        return _replaced(settings, _policies.from_words({name: _parsed(text) for name, text in texts.items()}))
+        return _replaced(settings, _plain.from_words({name: _parsed(text) for name, text in texts.items()}))
     except (TypeError, ValueError) as error:
         sources = ", ".join(f"{source}={shown(texts[name])}" for name, source in found.items())
         variables = "variable" if len(found) == 1 else "variables"

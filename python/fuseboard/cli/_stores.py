@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from fuseboard import _registry
+from fuseboard._checks import store_name
 from fuseboard._store import Store
 from fuseboard.errors import StoreOpenError
 
@@ -26,7 +27,8 @@ def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) 
         hint = "FUSEBOARD_STORE asks for a private store, which no other process sees; give --store NAME"
         return _complain(options, 2, hint)
     try:
-        path, is_there = Store._find(name)  # noqa: SLF001 - of one package
+        store_name("store name", name)
+        path, is_there = Store._locate(name, _registry.folder())  # noqa: SLF001 - of one package
         if not is_there:
             hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
             return _complain(options, 1, f"there is no store {name!r} of this user's, at {path}; {hint}")
