@@ -73,8 +73,8 @@ impl Fuse<'_> {
 
     /// Whether no failure of the window that `seen` holds means anything to any breaker of the fuse any more.
     pub(crate) fn is_out_of_reach(self, seen: Word, now_us: u64) -> bool {
-        let reach_us = reach_us(self.cell.settings_changes.load(Ordering::Relaxed));
-        !seen.is_dirty() || age(now_us, self.log.last(seen.head()).stamp()) > reach_us
+        let is_out_of = |reach_us| age(now_us, self.log.last(seen.head()).stamp()) > reach_us;
+        !seen.is_dirty() || is_out_of(reach_us(self.cell.settings_changes.load(Ordering::Relaxed)))
     }
 }
 
