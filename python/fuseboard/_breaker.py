@@ -4,11 +4,11 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _explain, _fallback, _follow, _tuning
+from fuseboard import _core, _explain, _fallback, _follow, _keys, _tuning
+from fuseboard._callables import is_async
 from fuseboard._checks import flag, shown
 from fuseboard._hold import Hold
 from fuseboard._journal import Transition
-from fuseboard._keys import keep, name_of
 from fuseboard._outcome import OpenFor, Which, judge, teller
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
@@ -52,7 +52,8 @@ class CircuitBreaker(Hold):
         ignore: which of those are not. Cancellation, ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are
             always ignored, and an exception group is what its members are (rule R10).
         failure_if: a predicate on results: a call that returns one of which it is true has failed, although the caller
-            gets the result. Asked of what functions and coroutines return, not of what generators do.
+            gets the result. Asked of what functions and coroutines return, not of what generators do. Where it returns
+            a :class:`TripError`, the call has failed and opens the fuse at once, as if it had raised that.
         trip_if: which exceptions open the fuse at once, whatever the counts: classes or a predicate, as for
             ``failure_on``. So does a :class:`TripError` that the call raises.
         open_for: a function from an exception to the seconds that the fuse is to stay open if that call opens it, such
@@ -93,6 +94,7 @@ class CircuitBreaker(Hold):
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
         super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
         self._teller = lambda fuse: teller(fuse, failure_on, ignore, trip_if, open_for)
+        self._which = _explain.Asked(failure_on, ignore, trip_if)
         self._fallback = _fallback.function(fallback)
         if failure_if is not None:
             self._failure_if = judge(failure_if)
@@ -104,21 +106,23 @@ class CircuitBreaker(Hold):
 
         Its fuse is ``name[key]``, such as ``payments[tenant-42]``; of long keys the name has the beginning and a hash.
         Each has its own state: isolating this breaker, or resetting it, does nothing to those of its keys. The same key
-        mostly gives the same breaker, and always the same fuse. Give the store room for them all:
-        ``Store.shared(name, fuses=100_000)``.
+        gives the same breaker, and always the same fuse. Of breakers the 131,072 that were made last are kept; one that
+        was dropped is made again when its key is asked for, which costs as much as the first time. Give the store room
+        for them all: ``Store.shared(name, fuses=100_000)``.
 
         Raises:
             TypeError: the key is neither a str nor an int.
             ValueError: the breaker's name leaves no room for the key; one of at most 181 bytes leaves room for any.
         """
+        _keys.check(key)
         found = self._keyed.get(key)
         if found is None:
-            found = keep(self._keyed, key, self._another(name_of(self.name, key)))
+            found = _keys.keep(self._keyed, key, self._another(_keys.name_of(self.name, key)))
         return found
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
-        return _explain.words(self.settings, is_shadow=self._is_shadow)
+        return _explain.words(self.settings, self._which, self._capacity, is_shadow=self._is_shadow)
 
     def tallies(self) -> dict[Policy, Tally]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""
@@ -274,8 +278,13 @@ class CircuitBreaker(Hold):
 def _check_arguments(settings: object, on_transition: object, store: object) -> None:
     if settings is not None and not isinstance(settings, Settings):
         raise TypeError(f"settings must be Settings or None, got {type(settings).__name__}: {shown(settings)}")
-    if on_transition is not None and not callable(on_transition):
+    if on_transition is not None and (not callable(on_transition) or is_async(on_transition)):
         kind = type(on_transition).__name__
-        raise TypeError(f"on_transition must be callable or None, got {kind}: {shown(on_transition)}")
+        plain, hint = (
+            ("a plain callable", "; in an event loop use store.events()")
+            if callable(on_transition)
+            else ("callable", "")
+        )
+        raise TypeError(f"on_transition must be {plain} or None, got {kind}: {shown(on_transition)}{hint}")
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {shown(store)}")

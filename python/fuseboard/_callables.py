@@ -20,6 +20,14 @@ def is_coroutine_function(function: object) -> bool:
     return _has(function, COROUTINE, "iscoroutinefunction")
 
 
+def is_async(function: object) -> bool:
+    """Whether to call it gives a coroutine, also by an object's ``__call__``: such an answer is true whatever it is."""
+    if is_coroutine_function(function) or isinstance(function, type) or not callable(function):
+        return is_coroutine_function(function)
+    called = type(function).__call__
+    return isinstance(called, FunctionType) and is_coroutine_function(called)
+
+
 def is_generator_function(function: object) -> bool:
     """``inspect.isgeneratorfunction``."""
     return _has(function, GENERATOR, "isgeneratorfunction")

@@ -1,13 +1,16 @@
 """Checks of arguments: units and ranges, and messages that name the argument, the value and what is allowed."""
 
+import re
 from datetime import timedelta
 from typing import TypeAlias
 
 Seconds: TypeAlias = float | int | timedelta
 """A length of time: seconds as a number, or a timedelta."""
 
+MILLION = 1_000_000
 MAX_SECONDS = 7 * 24 * 60 * 60
 MIN_SECONDS = 0.001
+_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_BITS = 128
 _LONGEST_TEXT = 80
 
@@ -66,14 +69,45 @@ def flag(argument: str, value: bool) -> bool:
 
 
 def share(argument: str, value: float, *, least: float = 0.0) -> int:
-    """Checks a share from ``least`` to 1, and converts it to parts of a million.
+    """Checks a share from ``least`` to 1, and converts it to parts of a million, to the nearest.
 
     Raises:
         TypeError: if it is not a number.
         ValueError: if it is out of range.
     """
+    return round(_checked_share(argument, value, least) * MILLION)
+
+
+def rate(argument: str, value: float) -> int:
+    """Checks a share that is to be reached, and converts it to parts of a million, rounded down.
+
+    Rounded up, 2 of 3 would be less than 2/3. What is less than a millionth of a millionth short is rounding of the
+    float itself.
+
+    Raises:
+        TypeError: if it is not a number.
+        ValueError: if it is not from a millionth to 1.
+    """
+    return int(_checked_share(argument, value, 1 / MILLION) * MILLION + 1 / MILLION)
+
+
+def _checked_share(argument: str, value: float, least: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{argument} must be a number, got {type(value).__name__}: {shown(value)}")
     if not least <= value <= 1:  # nor is NaN
         raise ValueError(f"{argument} must be from {least:g} to 1 (all), got {shown(value)}")
-    return round(value * 1_000_000)
+    return value
+
+
+def store_name(what: str, name: str) -> None:
+    """Checks a store's name.
+
+    Raises:
+        TypeError: if it is not a str.
+        ValueError: if it is none, such as a path.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
+    if not _STORE_NAME.fullmatch(name):
+        allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
+        raise ValueError(f"{what} must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")

@@ -94,9 +94,10 @@ class FuseSnapshot:
         """Times that a probe closed the fuse."""
     @property
     def streak(self) -> int:
-        """Failed probes in a row, less one for each open time that the fuse was closed since; see ``multiplier``.
+        """Failed probes in a row, as it was when the fuse last opened; see ``multiplier``.
 
-        For a moment after a change of state it is still that of before.
+        Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
+        before.
         """
     @property
     def settings_changes(self) -> int:
@@ -122,6 +123,9 @@ class Store:
     def __new__(
         cls, name: str | None, folder: str | PathLike[str] | None, fuses: int, failures: int, clock: Clock | None = None
     ) -> Self: ...
+    @staticmethod
+    def _locate(name: str, folder: str | PathLike[str] | None) -> tuple[PathLike[str], bool]:
+        """Where a host's table of this name lies, and whether there is one; makes none."""
     @property
     def path(self) -> PathLike[str] | None:
         """Where a host's table lies; None for a private one."""
@@ -151,8 +155,9 @@ class Store:
     def give_back(self, fuse: str) -> bool:
         """Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
 
-        Idle is a fuse that is closed and whose window holds no failure. One that is open, half-open, ramping, isolated
-        or disabled stays; so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
+        Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, for up to
+        twice its longest window, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
+        so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
         and times go with the fuse, and outcomes of its calls that are under way count no more. Breakers go on: at their
         next call the name has a new place. The old one is another name's to take a minute later.
 
@@ -172,7 +177,10 @@ class Store:
         """The same with counters."""
     @property
     def journal_dropped(self) -> int:
-        """How many records the journal has dropped to make room for later ones."""
+        """How many records the journal does not tell any more.
+
+        It has dropped them to make room for later ones, or their fuse was given back and has no name any more.
+        """
     def _journal(self) -> list[Row]:
         """The journal's records, oldest first."""
     def _reset_all(self) -> list[Row]:
@@ -191,7 +199,7 @@ class Reader:
         """Takes it off."""
     @property
     def lost(self) -> int:
-        """How many records the journal had dropped before they were read."""
+        """How many records the journal had dropped, or their fuse had been given back, before they were read."""
 
 @final
 class Fuse:
@@ -248,8 +256,8 @@ class Breaker:
     """Admits calls and settles them.
 
     A subclass provides ``_resolve``, ``_is_failure``, ``_failure_if`` where it judges results,
-    ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow`` and ``_report``, which is told what
-    the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
+    ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
+    told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...

@@ -1,30 +1,48 @@
 """A breaker's settings in words."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from fuseboard._policies import Failures, percent, seconds
+from fuseboard._checks import Seconds, microseconds
+from fuseboard._outcome import Which, never_fails
+from fuseboard._policies import Failures, SlowRate, percent, seconds
 from fuseboard._policies import numbers as rate_numbers
 from fuseboard._settings import Settings
 
 _DEFAULTS = Settings()
+_THOUSAND = 1_000
 
 
-def words(settings: Settings, *, is_shadow: bool) -> str:
-    """What the settings will do, and what they can never do: a sentence a line."""
-    return "\n".join([*_opening(settings, is_shadow=is_shadow), *_returning(settings), *_warnings(settings)])
+class Asked(NamedTuple):
+    """Which exceptions mean what."""
+
+    failure_on: Which
+    ignore: Which
+    trip_if: Which
+
+
+def words(settings: Settings, asked: Asked, capacity: int, *, is_shadow: bool) -> str:
+    """What the settings do on a store that counts so many failures, and what they never can do: a sentence a line."""
+    opening = _opening(settings, is_shadow=is_shadow)
+    warnings = (*_never_opens(settings, asked, capacity), *_warnings(settings))
+    return "\n".join([*opening, *_returning(settings), *warnings])
 
 
 def _opening(settings: Settings, *, is_shadow: bool) -> Iterator[str]:
     for policy in settings.policies:
-        if settings.clear_on_success or not isinstance(policy, Failures):
+        if not isinstance(policy, Failures):
             yield f"Opens after {policy}."
-            continue
-        # With successes in between they are not in a row.
-        yield f"Opens after {policy}.".replace("in a row", "since it closed")
-        yield "A success takes no failure away."
+        elif not settings.clear_on_success:
+            # With successes in between they are not in a row.
+            yield f"Opens after {policy}.".replace("in a row", "since it closed")
+            yield "A success takes no failure away."
+        elif policy.threshold > 1 and policy.window is not None:
+            yield f"Opens after {policy}, with no success in between."
+        else:
+            yield f"Opens after {policy}."
     numbers = settings.numbers()
     stays = f"Stays open for {seconds(settings.reset_timeout)}"
-    if numbers["multiplier_permille"] > 1_000:  # noqa: PLR2004 - thousandths
+    if numbers["multiplier_permille"] > _THOUSAND:
         stays += f", {settings.multiplier:g} times as long after each failed probe, {_longest(numbers['longest_us'])}"
     if settings.jitter:
         stays += f", up to {percent(settings.jitter)} shorter or longer"
@@ -46,12 +64,71 @@ def _returning(settings: Settings) -> Iterator[str]:
     if settings.ramp is not None:
         ramp = f", and calls come back from {percent(settings.ramp_from)} to all within {seconds(settings.ramp)}"
     yield f"Closes after {success} of them{ramp}; opens again after {failure}."
+    slow = [policy.slow_after for policy in settings.policies if isinstance(policy, SlowRate)]
+    if slow:
+        yield f"A probe that takes {seconds(min(slow, key=_microseconds))} or more has failed."
     if settings.half_open_timeout is not None:
         yield f"Opens again too if it is half-open for {seconds(settings.half_open_timeout)}."
 
 
+def _microseconds(value: Seconds) -> int:
+    return microseconds("seconds", value)
+
+
 def _probe_time(settings: Settings) -> str:
     return f"{settings.numbers()['probe_us'] / 1e6:g} s"
+
+
+def _never_opens(settings: Settings, asked: Asked, capacity: int) -> Iterator[str]:
+    """What is counted otherwise than the settings say, or not at all."""
+    threshold = settings.numbers()["threshold"]
+    if threshold > capacity:
+        yield (
+            f"Warning: threshold {threshold} counts as {capacity}, the failures of a fuse that the store counts; use a "
+            "store made with more."
+        )
+    if not threshold and not settings.clear_on_success:
+        yield "Warning: clear_on_success does nothing without Failures."
+    counted = _classes(asked.failure_on)
+    ignored = _classes(asked.ignore) or ()
+    if counted and all(_is_ignored(cls, ignored) for cls in counted):
+        yield (
+            f"Warning: no exception is a failure, as {_names(counted)} {_is(counted)} always ignored."
+            if all(map(never_fails, counted))
+            else f"Warning: no exception is a failure, as ignore takes all that failure_on names: {_names(counted)}."
+        )
+    idle = tuple(cls for cls in _classes(asked.trip_if) or () if not _may_fail(cls, counted, ignored))
+    if idle:
+        yield f"Warning: trip_if names {_names(idle)}, which {_is(idle)} no failure; failure_on must name it too."
+
+
+def _classes(which: Which) -> tuple[type[BaseException], ...] | None:
+    """The classes that are meant; None for a predicate, of which nobody knows."""
+    if isinstance(which, tuple):
+        return which
+    return (which,) if isinstance(which, type) else None
+
+
+def _is_ignored(cls: type[BaseException], ignored: tuple[type[BaseException], ...]) -> bool:
+    return never_fails(cls) or issubclass(cls, ignored)
+
+
+def _may_fail(
+    cls: type[BaseException],
+    counted: tuple[type[BaseException], ...] | None,
+    ignored: tuple[type[BaseException], ...],
+) -> bool:
+    """Whether something of this class, or of one below it, may be a failure."""
+    is_counted = counted is None or any(issubclass(cls, one) or issubclass(one, cls) for one in counted)
+    return is_counted and not _is_ignored(cls, ignored)
+
+
+def _names(classes: tuple[type[BaseException], ...]) -> str:
+    return ", ".join(cls.__qualname__ for cls in classes)
+
+
+def _is(classes: tuple[object, ...]) -> str:
+    return "is" if len(classes) == 1 else "are"
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
@@ -70,5 +147,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "Warning: the ramp does nothing, as all calls pass at first."
     if settings.ramp is None and settings.ramp_from != _DEFAULTS.ramp_from:
         yield "Warning: ramp_from does nothing without a ramp."
-    if settings.multiplier > 1 and numbers["longest_us"] == numbers["reset_us"]:
+    if settings.multiplier > 1 and numbers["multiplier_permille"] == _THOUSAND:
+        yield "Warning: the open time never grows, as multiplier counts in thousandths."
+    elif settings.multiplier > 1 and numbers["longest_us"] == numbers["reset_us"]:
         yield "Warning: the open time never grows, as max_reset_timeout is reset_timeout."

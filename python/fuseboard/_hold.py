@@ -39,6 +39,7 @@ class Hold(_core.Breaker):
         self._store = store
         self._listener = listener
         self._is_shadow = is_shadow
+        self._told: dict[str, object] = {}
 
     @property
     def name(self) -> str:
@@ -65,14 +66,20 @@ class Hold(_core.Breaker):
         if self._is_shadow:
             self._reject_nobody()
         self._keyed: dict[str | int, Self] = {}
-        self._told_awaitable = False
+        self._told_awaitable = self._told_voided = False
         self.faults = 0
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
-        _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store.failure_capacity)
+        _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store._failures_to_be_had)
         if self._store is None:
             _registry.follow_default(self)
         else:
             self._resolve()
+
+    @property
+    def _capacity(self) -> int:
+        """Failures of a fuse that its store counts; of a default store that is not open yet, what it is made with."""
+        store = self._store or _registry.default()
+        return DEFAULT_FAILURES if store is None else store.failure_capacity
 
     def _fuse(self) -> _core.Fuse:
         return self._linked() or self._resolve()
@@ -93,19 +100,26 @@ class Hold(_core.Breaker):
             # A default store that was replaced just before the link would otherwise stay ours.
             if self._store is not None or _registry.default() is store:
                 break
-        if fuse.note_settings(self._fingerprint):
+        if fuse.note_settings(self._fingerprint) and self._is_first_told("settings"):
             logger.warning(
                 "circuit %r: the breaker that came to this fuse before, in this process or another one, has other "
-                "settings than this one's %s; each decides by its own",
+                "settings than this one's %s; each decides by its own. Said once of a breaker and its keys; snapshots "
+                "count settings_changes",
                 self.name, self.settings,
             )  # fmt: skip
         threshold = self._numbers["threshold"]
-        if threshold > store.failure_capacity:
+        if threshold > store.failure_capacity and self._is_first_told("capacity"):
             logger.warning(
-                "circuit %r: threshold %d counts as %d, the failures that %s can count",
+                "circuit %r: threshold %d counts as %d, the failures that %s can count; "
+                "choose another name for a store that counts more",
                 self.name, threshold, store.failure_capacity, store._called,
             )  # fmt: skip
         return fuse
+
+    def _is_first_told(self, what: str) -> bool:
+        """Whether nobody was told before, of this breaker or of those of its keys. Of threads at once one is first."""
+        me = object()
+        return self._told.setdefault(what, me) is me
 
     # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
     _fall_back = staticmethod(_fallback.call)
@@ -120,6 +134,17 @@ class Hold(_core.Breaker):
                 "circuit %r: %s: %s, which no call is told of; later faults of this breaker are only counted",
                 self.name, type(fault).__qualname__, fault, exc_info=fault,
             )  # fmt: skip
+
+    def _voided(self) -> None:
+        if self._told_voided:
+            return
+        self._told_voided = True
+        logger.warning(
+            "circuit %r: blocks that an ExitStack or a helper has entered were under way when the fuse changed, and "
+            "nobody can tell which of them ends: their outcomes count for nothing. Use "
+            "stack.enter_context(breaker.permit()), which is exact.",
+            self.name,
+        )  # fmt: skip
 
     def _follow(self, begun: Any, permit: _core.Permit) -> Any:
         followed = _follow.result(self, begun, permit)

@@ -40,6 +40,8 @@ class Cause(enum.Enum):
     """The fuse was half-open for as long as it may be, and a call asked to pass."""
     RAMPED = "ramped"
     """The ramp was over, and a call asked to pass."""
+    PROBE_SLOW = "probe slow"
+    """A probe succeeded, but was slow (rule R20)."""
 
 
 _CAUSES = tuple(Cause)

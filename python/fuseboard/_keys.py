@@ -9,22 +9,29 @@ T = TypeVar("T")
 
 NAME_MAX = 200
 """Bytes of UTF-8 in a fuse's name."""
-KEPT = 16_384
-"""How many breakers of one are kept for the next time they are asked for."""
+KEPT = 131_072
+"""How many breakers of one are kept for the next time they are asked for: more than most tables have fuses."""
 _DIGEST_BYTES = 8
 MOST = NAME_MAX - len("[~]") - 2 * _DIGEST_BYTES
 """Bytes in a breaker's name that leave room for any key."""
+
+
+def check(key: object) -> None:
+    """Checks a key. A dictionary would take True and 1.0 for 1.
+
+    Raises:
+        TypeError: it is neither a str nor an int.
+    """
+    if isinstance(key, bool) or not isinstance(key, str | int):
+        raise TypeError(f"key must be a str or an int, got {type(key).__name__}: {shown(key)}")
 
 
 def name_of(name: str, key: str | int) -> str:
     """The fuse of a key: ``name[key]``. What a fuse's name has no room for is cut off and told apart by a hash.
 
     Raises:
-        TypeError: the key is neither a str nor an int.
         ValueError: the name leaves no room for a hash.
     """
-    if isinstance(key, bool) or not isinstance(key, str | int):
-        raise TypeError(f"key must be a str or an int, got {type(key).__name__}: {shown(key)}")
     written = str(key).encode(errors="backslashreplace")
     room = NAME_MAX - len(name.encode()) - len("[]")
     if len(written) > room:

@@ -1,22 +1,25 @@
 """What an exception or a result says about the service: failure, or nothing (rule R10)."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from fuseboard._callables import is_coroutine_function
+from fuseboard._callables import is_async
 from fuseboard._checks import MAX_SECONDS, Seconds, shown
 from fuseboard.errors import CircuitOpenError, TripError
 
-Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
-"""Which exceptions are meant: a class, a tuple of classes, or a predicate."""
+Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Any], object]
+"""Which exceptions are meant: a class, a tuple of classes, or a predicate, which may expect what it is asked of."""
 
-OpenFor: TypeAlias = Callable[[BaseException], Seconds | None]
+OpenFor: TypeAlias = Callable[[Any], Seconds | None]
 """How long a failed call asks the fuse to stay open; None if it does not ask."""
 Telling: TypeAlias = bool | type[BaseException] | tuple[bool, int]
 """What an exception means: whether it is a failure; its class, if each of that class is one; or, of a failure that says
 more, whether the fuse is to open at once, and for how many microseconds it asks, 0 for none."""
+
+Judged: TypeAlias = bool | tuple[int, TripError]
+"""What a result means: whether it is a failure; or, of one that opens the fuse at once, for how many microseconds."""
 
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
@@ -46,35 +49,47 @@ def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseExc
                 return False
         elif isinstance(error, CircuitOpenError) and error.name == fuse:
             return False
-        return counts(error) and not excluded(error)
+        return bool(counts(error)) and not excluded(error)
 
     return is_failure
 
 
-def judge(failure_if: Callable[[Any], object]) -> Callable[[Any], object]:
-    """Checks a predicate on results.
+def judge(failure_if: Callable[[Any], object]) -> Callable[[Any], Judged]:
+    """A checked predicate on results: whether one is a failure; or the demand that it makes, and what is to be named.
 
     Raises:
         TypeError: it is none.
     """
-    if not callable(failure_if) or is_coroutine_function(failure_if):
+    if not callable(failure_if) or is_async(failure_if):
         raise TypeError(f"failure_if must be a plain function of a result, or None, got {shown(failure_if)}")
-    return failure_if
+
+    def judged(result: Any) -> Judged:
+        answer = failure_if(result)
+        return (_hinted_us(answer.retry_after), answer) if isinstance(answer, TripError) else bool(answer)
+
+    return judged
+
+
+def never_fails(cls: type[BaseException]) -> bool:
+    """Whether an exception of this class is ignored whatever the settings."""
+    return issubclass(cls, _NEVER) or any(issubclass(cls, cancelled) for cancelled in _cancellations())
 
 
 def _is_cancellation(error: BaseException) -> bool:
-    """Whether an event loop cancels the call. What was never imported, which is slow, cannot have raised it."""
-    return any(
-        module in sys.modules and isinstance(error, getattr(sys.modules[module], name, ()))
-        for module, name in _CANCELLATIONS
-    )
+    """Whether an event loop cancels the call."""
+    return any(isinstance(error, cancelled) for cancelled in _cancellations())
 
 
-def _matcher(argument: str, which: Which) -> Callable[[BaseException], bool]:
+def _cancellations() -> Iterator[type[BaseException] | tuple[()]]:
+    """What cancels calls. What was never imported, which is slow, cannot have raised it."""
+    return (getattr(sys.modules[module], name, ()) for module, name in _CANCELLATIONS if module in sys.modules)
+
+
+def _matcher(argument: str, which: Which) -> Callable[[Any], object]:
     classes = which if isinstance(which, tuple) else (which,)
     if all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
         return lambda error: isinstance(error, classes)  # type: ignore[arg-type]
-    if isinstance(which, tuple | type) or not callable(which) or is_coroutine_function(which):
+    if isinstance(which, tuple | type) or not callable(which) or is_async(which):
         kinds = "an exception class, a tuple of them, or a predicate"
         raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {shown(which)}")
     return which
@@ -93,7 +108,7 @@ def teller(
         ValueError: ``failure_on`` is empty.
     """
     is_failure, demands = classifier(fuse, failure_on, ignore), _matcher("trip_if", trip_if)
-    if open_for is not None and (not callable(open_for) or is_coroutine_function(open_for)):
+    if open_for is not None and (not callable(open_for) or is_async(open_for)):
         raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
     goes_by_class = all(isinstance(which, type | tuple) for which in (failure_on, ignore, trip_if)) and not open_for
 

@@ -5,6 +5,8 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from fuseboard._checks import shown
+
 if TYPE_CHECKING:
     from fuseboard import _core
 
@@ -41,7 +43,12 @@ class Permit:
 
         Args:
             error: what it failed with; events and the journal name its class.
+
+        Raises:
+            TypeError: ``error`` is no exception. The call has not been reported then.
         """
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"error must be an exception or None, got {type(error).__name__}: {shown(error)}")
         self._breaker._conclude(self._held, failed=True, error=error)
 
     def ignore(self) -> None:

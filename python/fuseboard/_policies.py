@@ -1,9 +1,9 @@
 """When a fuse opens: by failures, by the rate of failed calls, by the rate of slow ones, by any of several."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
 
-from fuseboard._checks import Seconds, microseconds, share, shown, whole
+from fuseboard._checks import Seconds, microseconds, rate, shown, whole
 from fuseboard._value import Value
 
 MAX_THRESHOLD = 2048
@@ -36,7 +36,8 @@ class Tally(NamedTuple):
 class Policy(Value):
     """When a fuse opens. ``a | b`` opens when either would; the journal names the one that did.
 
-    The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, compared by content. Of
+    The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, and equal if they decide
+    alike. Of
     each kind one can take part, of rates one over a time and one over a number of calls.
     """
 
@@ -65,6 +66,9 @@ class Failures(Policy):
     def __init__(self, threshold: int = 5, window: Seconds | None = _DEFAULT_WINDOW) -> None:
         self._fill(threshold=whole("threshold", threshold, MAX_THRESHOLD), window=window)
         self.window_us()
+
+    def _key(self) -> object:
+        return self.threshold, self.window_us()
 
     def window_us(self) -> int:
         """The window in microseconds."""
@@ -112,6 +116,9 @@ class _Rate(Policy):
         """The rate as the table's numbers."""
         raise NotImplementedError
 
+    def _key(self) -> object:
+        return self.calls is None, self.numbers()
+
     def _among(self) -> str:
         if self.calls is not None:
             return f"among the last {self.calls} calls, at least {self._least()}"
@@ -155,7 +162,7 @@ class FailureRate(_Rate):
 
     def numbers(self) -> RateNumbers:
         """The rate as the table's numbers."""
-        return self._numbers(share("failure_rate", self.failure_rate, least=1e-6), 0)
+        return self._numbers(rate("failure_rate", self.failure_rate), 0)
 
     def __str__(self) -> str:
         return f"{percent(self.failure_rate)} failures {self._among()}"
@@ -199,7 +206,7 @@ class SlowRate(_Rate):
     def numbers(self) -> RateNumbers:
         """The rate as the table's numbers."""
         slow_us = microseconds("slow_after", self.slow_after)
-        return self._numbers(share("slow_rate", self.slow_rate, least=1e-6), slow_us)
+        return self._numbers(rate("slow_rate", self.slow_rate), slow_us)
 
     def __str__(self) -> str:
         return f"{percent(self.slow_rate)} slow calls, of {seconds(self.slow_after)} or more, {self._among()}"
@@ -219,17 +226,23 @@ class AnyOf(Policy):
 
     policies: tuple[Policy, ...]
 
-    def __init__(self, policies: tuple[Policy, ...]) -> None:
-        self._fill(policies=policies)
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._fill(policies=tuple(policies))
         if not self.policies:
             raise ValueError("policies must name at least one policy, got (): the breaker would never open")
         kinds = [kind(policy) for policy in self.policies]
         for policy, its_kind in zip(self.policies, kinds, strict=True):
             if kinds.count(its_kind) > 1:
-                raise ValueError(f"a breaker takes one policy of a kind, got another {policy!r}")
+                raise ValueError(f"a breaker takes one policy of a kind, got another {policy!r}; {_ONE_OF_A_KIND}")
+
+    def _key(self) -> object:
+        return frozenset(self.policies)
 
     def __str__(self) -> str:
         return ", or ".join(map(str, self.policies))
+
+
+_ONE_OF_A_KIND = "of two rates one may be over a window and the other over calls; else give another breaker the second"
 
 
 def members(policy: Policy) -> tuple[Policy, ...]:
@@ -256,50 +269,9 @@ def numbers(policy: Policy) -> RateNumbers | None:
     return policy.numbers() if isinstance(policy, FailureRate | SlowRate) else None
 
 
-def from_plain(data: object) -> Policy:
-    """A policy of plain data: a mapping of a policy's attributes, or a list of such.
-
-    Raises:
-        TypeError: it is something else, or has an attribute that no policy has.
-        ValueError: an attribute is out of range.
-    """
-    if isinstance(data, Policy):
-        return data
-    if isinstance(data, list) and data:
-        policies = tuple(from_plain(member) for member in data)
-        return policies[0] if len(policies) == 1 else AnyOf(policies)
-    if isinstance(data, Mapping):
-        values = _without_words(data)
-        for make, key in ((FailureRate, "failure_rate"), (SlowRate, "slow_rate"), (Failures, "threshold")):
-            if key in values:
-                return make(**values)
-    raise TypeError(
-        "policy must be a table with threshold, failure_rate or slow_rate, or a list of such tables, "
-        f"got {type(data).__name__}: {shown(data)}"
-    )
-
-
-def from_words(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data with None for the word, and a policy for its table.
-
-    Raises:
-        TypeError: as :func:`from_plain` does.
-        ValueError: as :func:`from_plain` does.
-    """
-    values = _without_words(data)
-    if values.get("policy") is not None:
-        values["policy"] = from_plain(values["policy"])
-    return values
-
-
-def _without_words(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data, which has no None, with None for the word."""
-    return {name: None if value == "none" else value for name, value in data.items()}
-
-
-def percent(rate: float) -> str:
+def percent(share: float) -> str:
     """A share for people."""
-    return f"{100 * rate:g}%"
+    return f"{100 * share:g}%"
 
 
 def seconds(value: Seconds) -> str:

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Self, TypedDict
 
-from fuseboard import _policies
+from fuseboard import _plain, _policies
 from fuseboard._checks import Seconds, flag, microseconds, share, shown, whole
 from fuseboard._policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._value import Value
@@ -64,6 +64,8 @@ class Changes(TypedDict, total=False):
 class Settings(Value):
     """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
 
+    Two are equal if breakers decide alike by them: 30 and ``timedelta(seconds=30)`` are the same time.
+
     Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1
     millisecond to seven days.
 
@@ -73,8 +75,8 @@ class Settings(Value):
         policy: when the fuse opens instead: :class:`FailureRate`, :class:`SlowRate`, :class:`Failures`, or several of
             them joined by ``|``. None for ``Failures(threshold, window)``.
         reset_timeout: how long the fuse stays open before a probe is let through.
-        multiplier: how many times as long with each failed probe in a row; 1 to 100. The growth is taken back step by
-            step, one for each open time that the fuse then stays closed.
+        multiplier: how many times as long with each failed probe in a row; 1 to 100, in thousandths. The growth is
+            taken back step by step, one for each open time that the fuse then stays closed.
         max_reset_timeout: the longest open time that growth, or a server's hint, can make. None for five minutes, or
             ``reset_timeout`` if that is longer.
         jitter: the share by which an open time is shorter or longer, by chance but the same for the whole host; 0 to 1.
@@ -178,11 +180,15 @@ class Settings(Value):
             TypeError: a value is of the wrong type.
             ValueError: a value is out of range, or there is no setting of that name.
         """
+        given: object = mapping
+        if not isinstance(given, Mapping):
+            kind = type(mapping).__name__
+            raise TypeError(f"mapping must be a mapping of settings to values, got {kind}: {shown(mapping)}")
         known = cls.__match_args__
         unknown = [name for name in mapping if name not in known]
         if unknown:
             raise ValueError(f"there is no setting {shown(unknown[0])}; there are {', '.join(known)}")
-        return cls(**_policies.from_words(mapping))
+        return cls(**_plain.from_words(mapping))
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -231,6 +237,10 @@ class Settings(Value):
             else:
                 rates[_policies.kind(policy)] = _policies.numbers(policy)
         return failures, rates
+
+    def _key(self) -> object:
+        numbers = self.numbers()
+        return tuple(numbers.values())[:-1], tuple(numbers["rates"])
 
     def _multiplier(self) -> int:
         if isinstance(self.multiplier, bool) or not isinstance(self.multiplier, int | float):

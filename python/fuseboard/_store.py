@@ -1,12 +1,11 @@
 """Stores: the table of fuses, the host's or a process's own."""
 
-import re
 from collections.abc import Callable
 from types import TracebackType
 from typing import Never, Self, cast
 
 from fuseboard import _core, _registry
-from fuseboard._checks import Seconds, microseconds, shown, whole
+from fuseboard._checks import Seconds, microseconds, shown, store_name, whole
 from fuseboard._events import announce, logger
 from fuseboard._journal import transition
 from fuseboard._policies import MAX_THRESHOLD
@@ -19,7 +18,6 @@ DEFAULT_FUSES = 1024
 DEFAULT_FAILURES = 256
 MAX_FUSES = 1 << 20
 _VARIABLE = "FUSEBOARD_STORE"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Store(Telling):
@@ -47,6 +45,7 @@ class Store(Telling):
     _key: tuple[str, str | None] | None
     _told_fault: bool
     _told_small: bool
+    _failures_asked: int
 
     def __new__(cls, *_args: Never, **_kwargs: Never) -> Self:
         """Refuses: a store comes from a class method that says whose it is."""
@@ -70,8 +69,8 @@ class Store(Telling):
 
         Args:
             name: 1 to 64 letters, digits, dots, dashes and underscores; no path.
-            fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two. More than that
-                live in this process alone.
+            fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two; of more than 1,024 to
+                the next but one where less than an eighth would stay free. More than that live in this process alone.
             failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two. A
                 table that exists keeps the numbers it was made with.
             strict: raise instead of falling back.
@@ -82,7 +81,7 @@ class Store(Telling):
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
-        _check_name("store name", name)
+        store_name("store name", name)
         whole("fuses", fuses, MAX_FUSES)
         whole("failures", failures, MAX_THRESHOLD)
         key = (name, _registry.folder())
@@ -125,7 +124,7 @@ class Store(Telling):
         if not isinstance(store, Store):
             name = _registry.default_name()
             if name != _registry.PRIVATE:
-                _check_name(_VARIABLE, name)
+                store_name(_VARIABLE, name)
             store = Store.private() if name == _registry.PRIVATE else Store.shared(name)
             store = cast("Store", _registry.offer_default(store))
         return store
@@ -154,6 +153,7 @@ class Store(Telling):
         store.fault = None
         store._key = None
         store._told_fault = store._told_small = False
+        store._failures_asked = 0
         store._hub = Hub(store)
         return store
 
@@ -180,6 +180,7 @@ class Store(Telling):
 
     def _expect(self, fuses: int, failures: int) -> Self:
         """The store; says once what it is not: the host's, or as large as somebody asked for."""
+        self._failures_asked = max(self._failures_asked, failures)
         if self.fault and not self._told_fault:
             self._told_fault = True
             logger.warning("%s This process uses a table of its own until it is restarted.", self.fault)
@@ -191,6 +192,11 @@ class Store(Telling):
                 self.name, self.fuse_capacity, self.failure_capacity, fuses, failures,
             )  # fmt: skip
         return self
+
+    @property
+    def _failures_to_be_had(self) -> int:
+        """What this process has, or would have, had nobody made the table smaller before: a power of two."""
+        return max(self.failure_capacity, 1 << (self._failures_asked - 1).bit_length() if self._failures_asked else 0)
 
     @property
     def _called(self) -> str:
@@ -285,11 +291,3 @@ class Store(Telling):
         if self.name is None:
             return "<Store private>"
         return f"<Store {self.name!r} {'shared' if self.is_shared else 'fallen back to a private table'}>"
-
-
-def _check_name(what: str, name: str) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
-    if not _NAME.fullmatch(name):
-        allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
-        raise ValueError(f"{what} must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")

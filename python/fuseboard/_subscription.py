@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from fuseboard import _core
-from fuseboard._callables import is_coroutine_function
+from fuseboard._callables import is_async
 from fuseboard._checks import shown
 from fuseboard._events import logger
 from fuseboard._journal import Transition, transition
@@ -66,7 +66,10 @@ class Subscription:
 
     @property
     def lost(self) -> int:
-        """Transitions that the journal had dropped before the listener was told: it, or one beside it, is too slow."""
+        """Transitions that were gone before the listener was told: it, or one beside it, is too slow.
+
+        The journal had dropped them, or their fuse had been given back and has no name any more.
+        """
         return self._reading.place.lost
 
     def close(self) -> None:
@@ -117,7 +120,7 @@ class Hub:
             RuntimeError: the system has no thread to give.
             TypeError: the listener is not a plain callable.
         """
-        if not callable(listener) or is_coroutine_function(listener):
+        if not callable(listener) or is_async(listener):
             hint = "; in an event loop use store.events()" if callable(listener) else ""
             raise TypeError(
                 f"listener must be a plain callable, got {type(listener).__name__}: {shown(listener)}{hint}"

@@ -22,7 +22,10 @@ class Events:
 
     @property
     def lost(self) -> int:
-        """Transitions that the journal had dropped before they were asked for: the loop is too slow."""
+        """Transitions that the journal had dropped, or whose fuse was given back, before they were asked for.
+
+        The loop is too slow, then.
+        """
         return self._reading.place.lost
 
     def __aiter__(self) -> Self:
@@ -54,7 +57,8 @@ class Telling(_core.Store):
         """The transitions that the table remembers, oldest first: the latest 2,048, whoever made them, dead or alive.
 
         Each stands there once, those of one fuse in their order. One whose process was killed right behind it is there
-        too, without the exception. Older ones are dropped; :attr:`journal_dropped` counts them.
+        too, without the exception. Older ones are dropped, and so are those of a fuse that is given back, whose name is
+        another's then; :attr:`journal_dropped` counts them.
         """
         return [transition(row) for row in self._journal()]
 

@@ -4,7 +4,7 @@ import os
 import re
 from typing import Any
 
-from fuseboard import _policies
+from fuseboard import _plain
 from fuseboard._checks import shown
 from fuseboard._settings import Changes, Settings
 
@@ -40,13 +40,14 @@ def from_environment(fuse: str, settings: Settings) -> Settings:
         TypeError: a variable holds a value of the wrong type; the message names the variables.
         ValueError: a variable holds a value out of range, or one that does not go with the others.
     """
-    found = {name: variable(fuse, name) for name in _NAMES if variable(fuse, name) in os.environ}
+    # A variable that is empty says nothing, as where a template left it out.
+    found = {name: variable(fuse, name) for name in _NAMES if os.environ.get(variable(fuse, name), "").strip()}
     if not found:
         return settings
     texts = {name: os.environ[source] for name, source in found.items()}
     try:
         # All at once: two of them may make sense together only.
-        return _replaced(settings, _policies.from_words({name: _parsed(text) for name, text in texts.items()}))
+        return _replaced(settings, _plain.from_words({name: _parsed(text) for name, text in texts.items()}))
     except (TypeError, ValueError) as error:
         sources = ", ".join(f"{source}={shown(texts[name])}" for name, source in found.items())
         variables = "variable" if len(found) == 1 else "variables"

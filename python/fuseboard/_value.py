@@ -11,9 +11,10 @@ from typing import Any, NoReturn, Self, dataclass_transform
 class Value:
     """A value: its attributes are those that its class names in ``__match_args__``, in that order.
 
-    Two are equal if they are of one class and have equal attributes. A value has a hash, a ``repr`` that makes it
-    again, pickles, and can be taken apart by ``match``. Changing an attribute raises ``AttributeError``;
-    ``copy.replace`` (from Python 3.13) makes another one with some of them changed, and so does :meth:`__replace__`.
+    Two are equal if they are of one class and have equal attributes, or what a class says instead (:meth:`_key`). A
+    value has a hash, a ``repr`` that makes it again, pickles, and can be taken apart by ``match``. Changing an
+    attribute raises ``AttributeError``; ``copy.replace`` (from Python 3.13) makes another one with some of them
+    changed, and so does :meth:`__replace__`.
     """
 
     __slots__ = ()
@@ -27,6 +28,10 @@ class Value:
     def _content(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__match_args__}
 
+    def _key(self) -> object:
+        """What two equal ones have in common, and no others."""
+        return tuple(self._content().values())
+
     def __replace__(self, **changes: Any) -> Self:
         """The same value with some attributes changed; checked like any other."""
         return type(self)(**(self._content() | changes))
@@ -34,10 +39,10 @@ class Value:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._content() == other._content()
+        return bool(self._key() == other._key())
 
     def __hash__(self) -> int:
-        return hash((type(self), *self._content().values()))
+        return hash((type(self), self._key()))
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self._content().items())

@@ -30,8 +30,9 @@ class CircuitOpenError(FuseboardError):
     Attributes:
         name: the fuse.
         state: the state that rejected the call.
-        retry_after: seconds until a call may be admitted; at most this long, for a half-open fuse. None if that is up
-            to an operator.
+        retry_after: seconds until a call may be admitted; at most this long, for a half-open fuse. While ramping, what
+            is left of the ramp: then all calls pass, and until then a growing share of them, so that the very next one
+            may. None if that is up to an operator.
     """
 
     name: str

@@ -15,6 +15,7 @@ import pytest
 from fuseboard import Cause, State, Store, Transition
 from fuseboard.cli import _render, main
 
+OTHERS = "others were dropped, as too old or with a fuse that was given back"
 LISTENS_TO_CTRL_C = """
 import signal
 from fuseboard.cli import main
@@ -83,11 +84,25 @@ def test_a_dead_services_journal_is_shown(folder: Path, capsys: pytest.CaptureFi
 
 def test_an_empty_journal_says_where_it_looked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On standard error: a program that reads the output finds none."""
+    Store.shared("empty", fuses=8, strict=True).close()
     assert main(["journal", "--store", "empty"]) == 0
     streams = capsys.readouterr()
     assert "" == streams.out
     assert "store 'empty' remembers no transition" in streams.err
     assert str(folder) in streams.err
+
+
+@pytest.mark.parametrize("command", ["journal", "show"])
+def test_a_store_that_does_not_exist_is_not_made(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Else whoever looked first would choose its size. It says where it looked and what to do."""
+    assert main([command, "--store", "shop"]) == 1
+    streams = capsys.readouterr()
+    begins = f"fuseboard {command}: there is no store 'shop' of this user's, at {folder}/shop.v1."
+    assert ("", True) == (streams.out, streams.err.startswith(begins))
+    assert "start the service first, or give another --store NAME" in streams.err
+    assert [] == list(folder.iterdir())
 
 
 def test_what_was_dropped_is_said(shop: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +112,7 @@ def test_what_was_dropped_is_said(shop: Store, capsys: pytest.CaptureFixture[str
         shop.set_closed("payments")
     assert main(["journal", "--store", str(shop.name)]) == 0
     streams = capsys.readouterr()
-    assert (2048, "fuseboard journal: 2 older ones were dropped\n") == (len(streams.out.splitlines()), streams.err)
+    assert (2048, f"fuseboard journal: 2 {OTHERS}\n") == (len(streams.out.splitlines()), streams.err)
 
 
 def test_a_line_says_what_is_known_and_moves_no_cursor() -> None:

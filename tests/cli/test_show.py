@@ -79,6 +79,7 @@ def test_the_environment_names_the_store(
 
 def test_a_store_without_fuses_says_what_to_look_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An empty table is most often the wrong one."""
+    Store.shared("empty", fuses=8, strict=True).close()
     assert main(["show", "--store", "empty"]) == 0
     text = capsys.readouterr().out
     assert all(word in text for word in ("'empty' has no fuses yet", str(folder), "--store", "FUSEBOARD_DIR"))
@@ -116,6 +117,7 @@ def test_a_long_name_is_shortened_to_the_terminal(folder: Path, columns: int) ->
 def test_output_that_finds_no_room_is_one_line_of_complaint(folder: Path, form: list[str]) -> None:
     """Exit code 1, and no traceback."""
     assert folder.is_dir()
+    Store.shared("shop", strict=True).close()
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "fuseboard.cli", "show", "--store", "shop", *form]
         done = subprocess.run(  # noqa: S603 - our own program

@@ -47,6 +47,39 @@ def test_a_fuse_with_failures_in_its_window_stays(store: Store) -> None:
     assert State.OPEN is breaker.state
 
 
+@pytest.mark.parametrize(
+    ("windows", "seconds"),
+    [([10], 16.777216), ([1, 60, 10], 67.108864), ([None], 604_800), ([10, None], 604_800), ([], 604_800)],
+)
+def test_a_fuse_whose_last_call_failed_is_idle_once_nobody_looks_back_to_it(
+    store: Store, clock: Clock, windows: list[float | None], seconds: float
+) -> None:
+    """The longest window of its breakers counts, as a power of two; of raw operations, as of no window, seven days."""
+    breakers = [CircuitBreaker("db", store=store, window=window) for window in windows]
+    for breaker in breakers:
+        fail(breaker)
+    store.record_failure("db", 1)
+    clock.advance(seconds)
+    assert not store.give_back("db")
+    clock.advance(0.001)
+    assert store.give_back("db")
+    for breaker in breakers:
+        fail(breaker)
+        assert store.snapshot()["db"].window_failures > 0
+
+
+def test_a_full_table_takes_a_failed_fuse_back(make_store: MakeStore, clock: Clock) -> None:
+    """Those that failed last are mostly those that nobody calls any more."""
+    store = make_store(fuses=1)
+    fail(CircuitBreaker("gone", store=store))
+    for _ in range(3):
+        CircuitBreaker("new", store=store).call(int)
+        clock.advance(61)
+    CircuitBreaker("new", store=store).call(int)
+    assert ["new"] == list(store.snapshot())
+    assert 0 == store.overflowed
+
+
 def test_a_fuse_whose_probe_failed_stays_for_an_hour(store: Store, clock: Clock) -> None:
     """R23: else its next open time would be shorter than it should."""
     breaker = CircuitBreaker("db", store=store, threshold=1, reset_timeout=1, multiplier=2)

@@ -114,3 +114,21 @@ def test_a_long_name_of_a_class_is_cut(store: Store) -> None:
     with pytest.raises(error):
         breaker.call(fails)
     assert "E" * 95 == store.journal()[0].error
+
+
+def test_the_past_of_a_fuse_that_was_given_back_is_counted_as_dropped(make_store: MakeStore, clock: Clock) -> None:
+    """R28: nobody can tell whose it was; also once the place is another name's, whose own past is told."""
+    store = make_store(fuses=1)
+    for name, dropped in (("gone", 2), ("next", 4)):
+        store.set_open(name)
+        store.set_closed(name)
+        assert [name] * 2 == [made.fuse for made in store.journal()]
+        assert dropped - 2 == store.journal_dropped
+        assert store.give_back(name)
+        assert ([], dropped) == (store.journal(), store.journal_dropped)
+        clock.advance(61)
+    for _ in range(1100):
+        store.set_open("last")
+        store.set_closed("last")
+    told = store.journal()
+    assert ({"last"}, 4 + 2200 - 2048) == ({made.fuse for made in told}, store.journal_dropped)

@@ -1,12 +1,14 @@
 """The store's contract: a full table (rule T12)."""
 
+import asyncio
 import mmap
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fuseboard import CircuitBreaker, State, Store
+from fuseboard import CircuitBreaker, FailureRate, Failures, Policy, State, Store
 from fuseboard.testing import Clock
 from helpers import MakeStore, fail, rejection, trip, wait_for_probe
 
@@ -57,6 +59,54 @@ def test_breakers_of_one_overflowed_fuse_share_it(small: Store) -> None:
         small.record_success(name)
     trip(CircuitBreaker("late-comer", threshold=1, store=small))
     assert State.OPEN is CircuitBreaker("late-comer", threshold=1, store=small).state
+
+
+def by_guard(breaker: CircuitBreaker) -> None:
+    """A call of a guarded function."""
+    breaker(lambda: None)()
+
+
+def by_block(breaker: CircuitBreaker) -> None:
+    """A block."""
+    with breaker:
+        pass
+
+
+def by_coroutine(breaker: CircuitBreaker) -> None:
+    """A call that is awaited."""
+
+    async def nothing() -> None:
+        pass
+
+    asyncio.run(breaker.acall(nothing))
+
+
+WAYS = [by_guard, by_block, by_coroutine, lambda breaker: breaker.permit().success(), lambda breaker: breaker.isolate()]
+
+
+@pytest.mark.parametrize("use", WAYS)
+@pytest.mark.parametrize("policy", [Failures(3, window=100), FailureRate(1, window=100)])
+def test_a_breaker_that_lives_on_moves_in_once_there_is_room(
+    small: Store, clock: Clock, use: Callable[[CircuitBreaker], None], policy: Policy
+) -> None:
+    """T12, R28: however its calls are made; while the table is full, and while it has failures, it stays."""
+    for name in NAMES[:4]:
+        small.set_open(name)
+    breaker = CircuitBreaker("late-comer", policy=policy, store=small)
+    guarded = breaker(lambda: None)
+    for _ in range(3):
+        guarded()
+        clock.advance(2)
+    fail(breaker)
+    small.set_closed(NAMES[0])
+    assert small.give_back(NAMES[0])
+    clock.advance(61)
+    fail(breaker)
+    guarded()
+    assert 1 == small.overflowed
+    use(breaker)
+    assert 0 == small.overflowed
+    assert not small.is_shared or not small.snapshot()["late-comer"].local
 
 
 def test_overflow_is_warned_of_once_a_store(small: Store, caplog: pytest.LogCaptureFixture) -> None:

@@ -65,3 +65,24 @@ def test_a_probe_of_another_process_keeps_its_fuse(team: Team, host: str) -> Non
     assert not other.ask("raw", "give_back", FUSE)
     assert "done" == mine.ask("end", "probe", "success")
     assert other.ask("raw", "give_back", FUSE)
+
+
+def test_what_overflowed_in_each_process_becomes_one_fuse_for_all(team: Team, host: str) -> None:
+    """T12, R28: four processes, each with a fuse of its own as the table was full, meet on one once there is room."""
+    with Store.shared(host, fuses=2, strict=True, clock=Clock()) as store:
+        store.set_open("a")
+        store.set_open("b")
+    workers = team.start(4, obey, host, SETTINGS, True)
+    assert ["ready"] * 4 == [worker.hear() for worker in workers]
+    for worker in workers:
+        assert "done" == worker.ask("call", "success")
+    assert {1} == {worker.ask("counters")["successes"] for worker in workers}
+    workers[0].ask("raw", "set_closed", "a")
+    assert workers[0].ask("raw", "give_back", "a")
+    for worker in workers:
+        worker.ask("advance", REST)
+    for worker in workers:
+        assert "done" == worker.ask("call", "success")
+    assert {4} == {worker.ask("counters")["successes"] for worker in workers}
+    assert "failed" == workers[0].ask("call", "failure")
+    assert {"open"} == {worker.ask("call", "success") for worker in workers}

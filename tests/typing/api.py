@@ -27,6 +27,7 @@ from fuseboard import (
     StoreOpenError,
     Subscription,
     Transition,
+    TripError,
 )
 from fuseboard.testing import Clock, force_state, private_default_store
 
@@ -351,3 +352,18 @@ async def follow(store: Store) -> None:
     assert_type(events.lost, int)
     async for transition in events:
         assert_type(transition, Transition)
+
+
+def is_full(error: OSError) -> bool:
+    """Expects what it is asked of."""
+    return error.errno == 28
+
+
+def how_long(error: TimeoutError) -> float | None:
+    """The same."""
+    return error.errno
+
+
+typed = CircuitBreaker("db", failure_on=is_full, ignore=is_full, trip_if=is_full, open_for=how_long)
+demanding = CircuitBreaker("db", failure_if=lambda answer: TripError("no", 5) if answer == 503 else None)
+CircuitBreaker("db", open_for=lambda _: "soon")  # type: ignore[arg-type, return-value]

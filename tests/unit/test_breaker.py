@@ -70,7 +70,8 @@ def test_a_threshold_that_the_default_store_cannot_count_is_told_and_lowered(cap
     breaker = CircuitBreaker("db", threshold=5)
     _registry.replace_default(Store.private(failures=2))
     fail(breaker, 2)
-    assert "circuit 'db': threshold 5 counts as 2, the failures that a private store can count" == caplog.messages[0]
+    says = "circuit 'db': threshold 5 counts as 2, the failures that a private store can count"
+    assert f"{says}; choose another name for a store that counts more" == caplog.messages[0]
     assert State.OPEN is breaker.state
 
 

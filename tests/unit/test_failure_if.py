@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fuseboard import CircuitBreaker, State, Store, Transition
-from helpers import BoomError, boom
+from fuseboard import Cause, CircuitBreaker, State, Store, Transition, TripError
+from helpers import BoomError, boom, rejection
 
 
 def is_bad(result: object) -> bool:
@@ -178,3 +178,49 @@ def test_what_is_no_predicate_is_refused(wrong: object) -> None:
     message = f"failure_if must be a plain function of a result, or None, got {wrong!r}"
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         CircuitBreaker("db", failure_if=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_result_may_demand_the_trip(store: Store, way: Callable[[CircuitBreaker, object], object]) -> None:
+    """R22, R24: a predicate that returns a ``TripError`` says what raising it would, and the caller gets the result."""
+    told: list[Transition] = []
+
+    def overloaded(result: object) -> TripError | None:
+        return TripError("overloaded", retry_after=77) if is_bad(result) else None
+
+    breaker = CircuitBreaker("db", failure_if=overloaded, on_transition=told.append, store=store)
+    assert ("good", "bad") == (way(breaker, "good"), way(breaker, "bad"))
+    assert (1, 1) == (store.snapshot()["db"].successes, store.snapshot()["db"].failures)
+    assert [(State.OPEN, Cause.DEMANDED, "TripError")] == [(made.after, made.cause, made.error) for made in told]
+    assert told == store.journal()
+    rejected = rejection(breaker)
+    assert rejected is not None
+    assert 77 == rejected.retry_after
+
+
+@pytest.mark.parametrize("retry_after", [None, "soon", -1])
+def test_a_demand_by_a_result_stands_whatever_its_hint(store: Store, retry_after: Any) -> None:
+    """R24: then it is open for as long as the settings say."""
+    breaker = CircuitBreaker("db", failure_if=lambda _: TripError(retry_after=retry_after), store=store)
+    breaker.call(echo, 1)
+    rejected = rejection(breaker)
+    assert rejected is not None
+    assert 30 == rejected.retry_after
+
+
+class Later:
+    """An object that is called like a coroutine function."""
+
+    async def __call__(self, _given: object) -> bool:
+        """Answers later."""
+        return False
+
+
+@pytest.mark.parametrize("argument", ["failure_if", "failure_on", "ignore", "trip_if", "open_for", "on_transition"])
+@pytest.mark.parametrize("given", [Later(), later, Later().__call__])
+def test_what_answers_later_is_refused(store: Store, argument: str, given: object) -> None:
+    """Nobody awaits it, and a coroutine is true whatever it would answer."""
+    with pytest.raises(TypeError, match=f"^{argument} must be "):
+        CircuitBreaker("db", store=store, **{argument: given})
+    with pytest.raises(TypeError, match=r"^listener must be a plain callable"):
+        store.subscribe(given)  # type: ignore[arg-type]

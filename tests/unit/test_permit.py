@@ -253,3 +253,13 @@ def test_a_trip_by_hand_is_a_trip(breaker: CircuitBreaker) -> None:
         breaker.permit().failure(BoomError())
     assert State.OPEN is breaker.state
     assert [2 * count for count in before] == list(counts(breaker))
+
+
+def test_a_failure_of_something_that_is_no_exception_is_refused_by_name(store: Store) -> None:
+    """The permit is as it was, so the caller can still say how the call went."""
+    breaker = CircuitBreaker("db", store=store)
+    permit = breaker.permit()
+    with pytest.raises(TypeError, match=r"^error must be an exception or None, got str: 'timed out'$"):
+        permit.failure("timed out")  # type: ignore[arg-type]
+    permit.failure()
+    assert 1 == store.snapshot()["db"].failures

@@ -54,6 +54,18 @@ def test_a_failure_rate_opens_at_its_share_of_enough_calls() -> None:
     assert Cause.FAILURE_RATE is bench.cause()
 
 
+@pytest.mark.parametrize("calls", range(1, 15))
+def test_a_rate_is_reached_by_just_its_share(calls: int) -> None:
+    """Of so many calls each number of bad ones, as the fraction that people write: that many open, no fewer."""
+    for bad in range(1, calls + 1):
+        over = {"calls": calls, "min_calls": calls}
+        for policy in (FailureRate(bad / calls, **over), SlowRate(bad / calls, slow_after=1, **over)):
+            bench = Bench(policy=policy)
+            call = {"fails": True} if isinstance(policy, FailureRate) else {"takes": 1}
+            states = [bench.call() for _ in range(calls - bad)] + [bench.call(**call) for _ in range(bad)]
+            assert ([State.CLOSED] * (calls - 1), State.OPEN) == (states[:-1], states[-1]), policy
+
+
 def test_a_count_does_not_open_beside_a_rate() -> None:
     """A policy stands instead of threshold and window."""
     bench = Bench(policy=FailureRate(0.9, min_calls=100))
@@ -139,8 +151,18 @@ def test_a_slow_probe_does_not_close_the_fuse() -> None:
     bench.store.set_open("db")
     bench.clock.advance(30)
     assert State.OPEN is bench.call(takes=2)
+    assert Cause.PROBE_SLOW is bench.cause()
     bench.clock.advance(30)
     assert State.CLOSED is bench.call(takes=1)
+
+
+def test_a_quick_failure_does_not_open_by_slow_calls() -> None:
+    """R19: a call asks the rates that it was bad for; the journal names a call that was slow."""
+    bench = Bench(policy=SlowRate(0.5, slow_after=2, min_calls=4))
+    for _ in range(3):
+        assert State.CLOSED is bench.call(takes=2)
+    assert State.CLOSED is bench.call(fails=True)
+    assert State.OPEN is bench.call(takes=2)
 
 
 def test_any_of_several_policies_opens_and_is_named() -> None:

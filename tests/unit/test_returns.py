@@ -136,6 +136,23 @@ def test_a_trip_error_opens_the_fuse_for_as_long_as_it_says(store: Store) -> Non
 
 
 @pytest.mark.parametrize(
+    "settings", [{}, {"trip_if": OSError, "open_for": lambda error: 77 if isinstance(error, OSError) else None}]
+)
+def test_a_probe_that_demands_it_opens_the_fuse_whatever_the_counts(
+    store: Store, clock: Clock, settings: dict[str, Any]
+) -> None:
+    """R22, R24: also where more probes may fail, and for as long as it asks."""
+    breaker = CircuitBreaker("db", store=store, threshold=1, reset_timeout=10, probe_failures=3, **settings)
+    fail(breaker, KeyError())
+    clock.advance(10)
+    fail(breaker, KeyError())
+    assert State.HALF_OPEN is breaker.state
+    fail(breaker, OSError() if settings else TripError("no", 77))
+    assert (State.OPEN, Cause.DEMANDED) == (breaker.state, store.journal()[-1].cause)
+    assert 77 == wait_of(breaker)
+
+
+@pytest.mark.parametrize(
     ("members", "cause"),
     [
         ([TripError("no")], Cause.DEMANDED),

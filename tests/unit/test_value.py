@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 
@@ -36,6 +37,49 @@ def test_values_of_other_content_or_class_differ() -> None:
     assert len({*VALUES, Failures(3), Failures(4, window=None), FailureRate(0.5, window=30, min_calls=21)}) == 8
     assert Failures() != (5, 10.0)
     assert Failures().__eq__((5, 10.0)) is NotImplemented
+
+
+ALIKE: list[list[Policy | Settings]] = [
+    [Failures(window=30), Failures(window=30.0), Failures(5, timedelta(seconds=30))],
+    [FailureRate(0.5), FailureRate(0.5, window=10), FailureRate(0.5, min_calls=10)],
+    [FailureRate(1, calls=3), FailureRate(1.0, calls=3, min_calls=3)],
+    [SlowRate(0.5, slow_after=2), SlowRate(0.5, slow_after=timedelta(seconds=2), window=10)],
+    [Failures() | FailureRate(0.5), FailureRate(0.5, window=10) | Failures(5)],
+    [AnyOf([Failures(), FailureRate(0.5)]), AnyOf((FailureRate(0.5), Failures()))],
+    [Settings(), Settings(reset_timeout=timedelta(seconds=30), probe_timeout=30, policy=Failures(5, 10))],
+    [Settings(policy=Failures() | FailureRate(0.5)), Settings(policy=FailureRate(0.5) | Failures())],
+]
+
+
+@pytest.mark.parametrize("alike", ALIKE)
+def test_policies_and_settings_are_equal_if_they_decide_alike(alike: list[Policy | Settings]) -> None:
+    """However it was written; and they are one member of a set."""
+    assert all(one == other for one in alike for other in alike)
+    assert 1 == len(set(alike))
+
+
+def test_policies_that_decide_otherwise_differ() -> None:
+    """A rate over a window is none over as many calls, nor is a failure slow."""
+    others = [
+        FailureRate(0.5, window=0.001, min_calls=10),
+        FailureRate(0.5, calls=1000, min_calls=10),
+        SlowRate(0.5, slow_after=2, window=0.001),
+        Failures(5, None),
+        Failures() | FailureRate(0.5),
+        Failures() | FailureRate(0.4),
+        Settings(),
+        Settings(window=None),
+        Settings(policy=FailureRate(0.5)),
+    ]
+    assert len(others) == len(set(others))
+
+
+def test_any_of_takes_what_can_be_iterated_over() -> None:
+    """And keeps a tuple, which nobody changes later."""
+    policies: list[Policy] = [Failures(), FailureRate(0.5)]
+    made = AnyOf(policies)
+    policies.clear()
+    assert (Failures(), FailureRate(0.5)) == made.policies
 
 
 def test_a_value_cannot_be_changed() -> None:

@@ -16,7 +16,8 @@ pub struct Cell {
     pub(crate) progress: AtomicU64,
     /// Fingerprint of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
     pub(crate) settings: AtomicU64,
-    /// How often a breaker came with other settings than the one before it.
+    /// How often a breaker came with other settings than the one before it, and how far the furthest of them looks back: see
+    /// [`crate::reach`].
     pub(crate) settings_changes: AtomicU64,
     /// The generation up to which the journal knows of this fuse, and the state in that.
     pub(crate) told: AtomicU64,

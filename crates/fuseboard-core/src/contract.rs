@@ -4,6 +4,7 @@ use crate::counters::{COUNTERS, Stripe, totals};
 use crate::fuse::{Fuse, Transition};
 use crate::journal::Cause;
 use crate::rate::Meter;
+use crate::reach::changes_of;
 use crate::state::State;
 use crate::sync::Ordering;
 use crate::time::HORIZON_US;
@@ -23,7 +24,8 @@ pub struct Reading {
     pub last_failure_us: Option<u64>,
     /// How often a breaker came with other settings than the one before it.
     pub settings_changes: u64,
-    /// Failed probes in a row, as far as they make open times longer.
+    /// Failed probes in a row, as they stood when the fuse last opened: what it was closed since then is taken off when it
+    /// opens next.
     pub streak: u32,
 }
 
@@ -74,7 +76,14 @@ impl Fuse<'_> {
     /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
     /// `None`, as it is if the fuse was given back.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
-        self.go_to(|_| state, Cause::Set, || now_us, |seen, _| (!seen.state().is_held()).then_some(seen))
+        let mut from = Word(0);
+        let unless_held = |seen: Word, _| {
+            from = seen;
+            (!seen.state().is_held()).then_some(seen)
+        };
+        let made = self.go_to(|_| state, Cause::Set, || now_us, unless_held)?;
+        self.opened_raw(from, made);
+        Some(made)
     }
 
     /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left, so the clock is
@@ -89,10 +98,7 @@ impl Fuse<'_> {
     /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left, as
     /// [`Self::command`] does; a fuse never seen stays untouched otherwise, and one that was given back stays so.
     pub fn forget(self, now_us: impl Fn() -> u64) -> Option<Transition> {
-        let changes = &self.cell.settings_changes;
-        if changes.load(Ordering::Relaxed) != 0 {
-            changes.store(0, Ordering::Relaxed);
-        }
+        self.forget_changes();
         let unless_forgotten = |seen: Word, now_us| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
         let to = |seen: Word| if seen.state() == State::Vacant { State::Vacant } else { State::Unseen };
         self.mending(&now_us, || self.go_to(to, Cause::Forgotten, &now_us, unless_forgotten))
@@ -104,7 +110,7 @@ impl Fuse<'_> {
         to: impl Fn(Word) -> State,
         cause: Cause,
         now_us: impl Fn() -> u64,
-        before: impl Fn(Word, u64) -> Option<Word>,
+        mut before: impl FnMut(Word, u64) -> Option<Word>,
     ) -> Option<Transition> {
         loop {
             let seen = self.mine()?;
@@ -158,7 +164,7 @@ impl Fuse<'_> {
             word,
             failures,
             last_failure_us: (failures > 0).then_some(last.stamp()),
-            settings_changes: self.cell.settings_changes.load(Ordering::Relaxed),
+            settings_changes: changes_of(self.cell.settings_changes.load(Ordering::Relaxed)),
             streak: self.streak() as u32,
         }
     }

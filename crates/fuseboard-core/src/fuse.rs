@@ -15,6 +15,7 @@
 pub use crate::answer::{Admission, Effect, Permit, Rejection, Transition};
 pub use crate::cell::Cell;
 use crate::journal::Cause;
+use crate::judging::Call;
 use crate::key::{Key, Owner};
 use crate::lease::{FAILURES, Lease, SUCCESSES, Seats};
 use crate::log::{Entry, Log};
@@ -203,20 +204,20 @@ impl<'a> Fuse<'a> {
 
     /// Reports that the call failed (rules R03, R08, R09).
     pub fn failed(self, policy: &Policy, permit: Permit, now_us: u64) -> Effect {
-        self.fail(policy, permit, now_us, 0, || None)
+        self.fail(policy, permit, Call { failed: true, ..Call::default() }, now_us, || None)
     }
 
-    /// [`Self::failed`], where the call may ask for an open time (0: it does not), and there may be another reason to open the
-    /// fuse: it is asked behind each look at the word of a closed one, and of a probe that alone would not open it.
+    /// [`Self::failed`], of a call that may say more. There may be another reason to open a closed fuse: it is asked behind
+    /// each look at the word.
     pub(crate) fn fail(
         self,
         policy: &Policy,
         permit: Permit,
+        call: Call,
         now_us: u64,
-        asked_us: u64,
         other: impl Fn() -> Option<Cause>,
     ) -> Effect {
-        let mut probed = None;
+        let mut counted = false;
         loop {
             let seen = self.word();
             if seen.generation() != permit.generation {
@@ -228,18 +229,19 @@ impl<'a> Fuse<'a> {
                     let trips = |entry| if reaches(entry) { Some(Cause::Threshold) } else { other() };
                     self.append(seen, now_us, trips).map(|(_, effect)| effect)
                 }
-                State::HalfOpen => {
-                    let cause = match probed.map_or_else(|| self.count_failed_probe(policy, permit, &other), Ok) {
-                        Ok(cause) => cause,
-                        Err(effect) => return effect,
-                    };
-                    probed = Some(cause);
-                    self.transit(seen, State::Open, now_us, cause).map(Effect::Changed)
-                }
+                State::HalfOpen if !counted => match self.count_failed_probe(policy, permit, call.demands) {
+                    Some(true) => {
+                        counted = true;
+                        continue;
+                    }
+                    Some(false) => return Effect::Counted,
+                    None => return Effect::Late,
+                },
+                State::HalfOpen => self.transit(seen, State::Open, now_us, call.probe_cause()).map(Effect::Changed),
                 _ => return Effect::Counted,
             };
             if let Some(Effect::Changed(made)) = effect {
-                self.opened(policy, seen, made, asked_us);
+                self.opened(policy, seen, made, call.asked_us);
             }
             if let Some(effect) = effect {
                 return effect;
@@ -247,24 +249,17 @@ impl<'a> Fuse<'a> {
         }
     }
 
-    /// Counts a failed probe: why the fuse opens, because it is the last one allowed or for the `other` reason; else what comes
-    /// of it, which is nothing if its lease was taken over.
-    fn count_failed_probe(
-        self,
-        policy: &Policy,
-        permit: Permit,
-        other: impl Fn() -> Option<Cause>,
-    ) -> Result<Cause, Effect> {
-        let lease = permit.lease.filter(|lease| self.seats().holds(*lease)).ok_or(Effect::Late)?;
+    /// Counts a failed probe: whether it is the last one allowed, or `demands` that it be; `None` if its lease was taken over.
+    fn count_failed_probe(self, policy: &Policy, permit: Permit, demands: bool) -> Option<bool> {
+        let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
         let is_current = || self.word().generation() == permit.generation;
-        let count = || FAILURES.add(&self.cell.progress, permit.generation, is_current).ok_or(Effect::Late);
-        if policy.probe_failures <= 1 || count()? >= policy.probe_failures {
-            return Ok(Cause::ProbeFailed);
-        }
-        other().ok_or_else(|| {
+        let enough = demands
+            || policy.probe_failures <= 1
+            || FAILURES.add(&self.cell.progress, permit.generation, is_current)? >= policy.probe_failures;
+        if !enough {
             self.seats().give_back(lease);
-            Effect::Counted
-        })
+        }
+        Some(enough)
     }
 
     /// Gives a permit back without an outcome (rule R10). Says whether it still meant anything.

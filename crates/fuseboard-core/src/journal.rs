@@ -58,6 +58,8 @@ pub enum Cause {
     HalfOpenTimeout = 13,
     /// The ramp was over, and a call asked to pass.
     Ramped = 14,
+    /// A probe was too slow.
+    ProbeSlow = 15,
 }
 
 impl Cause {
@@ -79,6 +81,7 @@ impl Cause {
             12 => Self::Demanded,
             13 => Self::HalfOpenTimeout,
             14 => Self::Ramped,
+            15 => Self::ProbeSlow,
             _ => Self::Unknown,
         }
     }

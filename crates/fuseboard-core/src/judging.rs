@@ -26,8 +26,17 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether it is a bad one by this rate (rule R20).
-    const fn is_bad(self, measure: Measure, rate: Rate) -> bool {
+    /// What it is to be called that this call, as a probe, opens the fuse.
+    pub(crate) const fn probe_cause(self) -> Cause {
+        match self {
+            Self { demands: true, .. } => Cause::Demanded,
+            Self { failed: true, .. } => Cause::ProbeFailed,
+            Self { .. } => Cause::ProbeSlow,
+        }
+    }
+
+    /// Whether it is one of the bad ones of a rate.
+    const fn is_bad(self, (measure, rate): (Measure, Rate)) -> bool {
         if measure.is_of_slow() { self.took_us >= rate.slow_us } else { self.failed }
     }
 }
@@ -48,10 +57,11 @@ impl Fuse<'_> {
             self.cell.word.fetch_add(0, Ordering::AcqRel);
         }
         let reached = || self.reached(policy, permit.generation, call, &now_us);
-        if call.failed && call.demands {
-            self.fail(policy, permit, now_us(), call.asked_us, || Some(Cause::Demanded))
+        let call = Call { demands: call.failed && call.demands, ..call };
+        if call.demands {
+            self.fail(policy, permit, call, now_us(), || Some(Cause::Demanded))
         } else if call.failed || slow && permit.lease.is_some() {
-            self.fail(policy, permit, now_us(), call.asked_us, reached)
+            self.fail(policy, permit, call, now_us(), reached)
         } else if slow {
             self.succeed_slowly(policy, permit, now_us(), reached)
         } else {
@@ -72,18 +82,15 @@ impl Fuse<'_> {
         }
         let ended_us = || ended_us.unwrap_or_else(&now_us);
         for (measure, rate) in policy.measured() {
-            let bad = call.is_bad(measure, rate);
+            let bad = call.is_bad((measure, rate));
             meters[measure as usize].count((measure, rate), permit.generation, bad, ended_us, &now_us, is_current);
         }
     }
 
-    /// The rate that the calls of a generation have reached, if there is one, of those by which this one is bad: a good call
-    /// opens no fuse, and one may be good by one rate and bad by another.
+    /// The rate that the calls of a generation have reached, if there is one, of those that this one was bad for.
     fn reached(self, policy: &Policy, generation: u64, call: Call, now_us: impl Fn() -> u64) -> Option<Cause> {
-        let reached = |&(measure, rate): &(Measure, _)| {
-            call.is_bad(measure, rate) && rate_is_reached(self, measure, rate, generation, &now_us)
-        };
-        policy.measured().find(reached).map(|(measure, _)| cause_of(measure))
+        let reached = |&(measure, rate): &(Measure, _)| rate_is_reached(self, measure, rate, generation, &now_us);
+        policy.measured().filter(|measured| call.is_bad(*measured)).find(reached).map(|(measure, _)| cause_of(measure))
     }
 
     /// What the calls within a rate's span were, in the state that the fuse is in now.

@@ -5,7 +5,7 @@
 //! in range, and all offsets are computed from it.
 
 use crate::counters::{STRIPES, Stripe};
-use crate::directory::{Key, Name};
+use crate::directory::{Key, Name, PROBES};
 use crate::fuse::Cell;
 use crate::journal::{Head, Place, RECORDS};
 use crate::rate::{METERS, Meter};
@@ -16,8 +16,10 @@ use crate::word::LOG_MAX;
 pub const VERSION: u64 = 1;
 /// First word of a file: "FUSEBRD1" read on a machine of the same byte order.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"FUSEBRD1");
+/// Most fuses that a table can be asked to have room for.
+pub const FUSES_MAX: usize = 1 << 20;
 /// Most slots a table can have.
-pub const SLOTS_MAX: usize = 1 << 20;
+pub const SLOTS_MAX: usize = 2 * FUSES_MAX;
 /// Bytes of the journal: its head, then its records (rule T14).
 const JOURNAL_BYTES: usize = size_of::<Head>() + RECORDS * size_of::<Place>();
 const PAGE: usize = 4096;
@@ -97,11 +99,21 @@ pub struct Geometry {
 
 impl Geometry {
     /// A geometry for at least `fuses` fuses and `failures` log entries each, rounded up to powers of two; `None` out
-    /// of the range 1 to [`SLOTS_MAX`] and 1 to [`LOG_MAX`].
+    /// of the range 1 to [`FUSES_MAX`] and 1 to [`LOG_MAX`]. A table that is longer than a look-up goes is made so large that an
+    /// eighth of it stays free: else the last names would find no room.
     #[must_use]
     pub fn for_capacity(fuses: usize, failures: usize) -> Option<Self> {
-        let valid = (1..=SLOTS_MAX).contains(&fuses) && (1..=LOG_MAX).contains(&failures);
-        valid.then(|| Self { slots: fuses.next_power_of_two(), log_len: failures.next_power_of_two().max(2) })
+        let slots = Some(fuses).filter(|fuses| (1..=FUSES_MAX).contains(fuses))?.next_power_of_two();
+        let is_crowded = slots > PROBES && fuses > slots / 8 * 7;
+        let log_len = Some(failures).filter(|failures| *failures > 0)?.next_power_of_two().max(2);
+        Self::of(if is_crowded { 2 * slots } else { slots }, log_len)
+    }
+
+    /// The geometry of these very numbers; `None` if no table has them.
+    #[must_use]
+    pub fn of(slots: usize, log_len: usize) -> Option<Self> {
+        let is_valid = |number: usize, most| number.is_power_of_two() && number <= most;
+        (is_valid(slots, SLOTS_MAX) && is_valid(log_len, LOG_MAX) && log_len > 1).then_some(Self { slots, log_len })
     }
 
     /// Number of slots, a power of two.
@@ -179,10 +191,10 @@ impl Header {
         if version != VERSION || word(&self.fingerprint) != FINGERPRINT {
             return Err(HeaderError::Version(version));
         }
-        let size = |field| usize::try_from(word(field)).ok().filter(|n: &usize| n.is_power_of_two());
+        let size = |field| usize::try_from(word(field)).ok();
         let geometry = size(&self.slots)
             .zip(size(&self.log_len))
-            .and_then(|(slots, log_len)| Geometry::for_capacity(slots, log_len))
+            .and_then(|(slots, log_len)| Geometry::of(slots, log_len))
             .filter(|geometry| geometry.bytes() as u64 == file_bytes)
             .ok_or(HeaderError::Geometry)?;
         if word(&self.boot) == boot { Ok(geometry) } else { Err(HeaderError::Boot) }
@@ -263,10 +275,22 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_make_no_geometry() {
-        for (fuses, failures) in [(0, 256), (SLOTS_MAX + 1, 256), (1024, 0), (1024, LOG_MAX + 1)] {
+        for (fuses, failures) in [(0, 256), (FUSES_MAX + 1, 256), (1024, 0), (1024, LOG_MAX + 1)] {
             assert_eq!(None, Geometry::for_capacity(fuses, failures));
         }
+        for (slots, log_len) in [(1023, 256), (2 * SLOTS_MAX, 256), (1024, 1), (1024, 2 * LOG_MAX)] {
+            assert_eq!(None, Geometry::of(slots, log_len));
+        }
         assert_eq!((1, 2), Geometry::for_capacity(1, 1).map(|g| (g.slots(), g.log_len())).expect("in range"));
+    }
+
+    #[test]
+    fn a_table_longer_than_a_look_up_is_never_crowded() {
+        let slots = |fuses| Geometry::for_capacity(fuses, 2).expect("in range").slots();
+        for (fuses, expected) in [(1023, 1024), (1024, 1024), (1025, 2048), (1792, 2048), (1793, 4096), (2048, 4096)] {
+            assert_eq!(expected, slots(fuses), "{fuses} fuses");
+        }
+        assert_eq!((131_072, 131_072, SLOTS_MAX), (slots(65_536), slots(100_000), slots(FUSES_MAX)));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`lease`] | probe leases |
 //! | [`rate`] | rate windows |
 //! | `pause` | how long an open fuse stays open |
+//! | `growth` | the arithmetic of growing open times |
 //! | `ramp` | a growing share of calls after closing |
 //! | [`policy`] | what one process asks of a fuse |
 //! | [`cell`] | the shared words of one fuse |
@@ -25,6 +26,7 @@
 //! | [`key`] | whose a slot is |
 //! | `name` | names, for people |
 //! | [`idle`] | which fuses a full table can take back |
+//! | `reach` | how far back the breakers of a fuse look |
 //! | [`tenancy`] | giving an idle fuse back, and knowing that one was |
 //! | [`reset`] | resetting a whole table, slot after slot |
 //! | [`journal`] | the ring of records of transitions |
@@ -46,6 +48,7 @@ pub mod contract;
 pub mod counters;
 pub mod directory;
 pub mod fuse;
+mod growth;
 pub mod idle;
 pub mod journal;
 pub mod judging;
@@ -59,6 +62,7 @@ mod pause;
 pub mod policy;
 mod ramp;
 pub mod rate;
+mod reach;
 pub mod reset;
 pub mod state;
 pub mod sync;

@@ -8,6 +8,7 @@
 //! The jitter is a hash of the generation, so that all processes of a host agree on it without a word, and hosts do not.
 
 use crate::fuse::{Fuse, Transition};
+use crate::growth::STREAK_MAX;
 use crate::policy::{MILLION, Policy};
 use crate::state::State;
 use crate::sync::Ordering;
@@ -16,23 +17,8 @@ use crate::word::Word;
 
 const LOW_BITS: u32 = u64::BITS - STAMP_BITS;
 const LOW_MASK: u64 = (1 << LOW_BITS) - 1;
-/// No growth goes on for longer: twofold, a millisecond is more than seven days by then.
-const STREAK_MAX: u64 = 64;
 
 impl Policy {
-    /// How long a fuse stays open after so many failed probes in a row, without jitter.
-    #[must_use]
-    pub fn open_us(&self, streak: u64) -> u64 {
-        let mut time = u128::from(self.reset_us);
-        for _ in 0..streak.min(STREAK_MAX) {
-            time = time * u128::from(self.multiplier_permille) / 1_000;
-            if time >= u128::from(self.longest_us) {
-                break;
-            }
-        }
-        u64::try_from(time).unwrap_or(HORIZON_US).min(self.longest_us.max(self.reset_us))
-    }
-
     /// A time that is the same in all processes of a host for this generation, up to the jitter shorter or longer; never
     /// beyond what is believed of a clock.
     fn jittered(&self, time: u64, generation: u64) -> u64 {
@@ -59,6 +45,24 @@ impl Fuse<'_> {
         self.cell.streak.load(Ordering::Acquire) & LOW_MASK
     }
 
+    /// What the raw operation that opened the fuse leaves: it has no policy of which open times it could take one back, so it
+    /// takes the longest that most policies have.
+    pub(crate) fn opened_raw(self, seen: Word, made: Transition) {
+        if made.to == State::Open && seen.state().counts() {
+            let before = self.cell.streak.load(Ordering::Acquire);
+            let closed_us = age(made.generation, seen.generation());
+            self.leave_streak(before, made, (before & LOW_MASK).saturating_sub(closed_us / Policy::DEFAULT.longest_us));
+        }
+    }
+
+    /// Not over what the maker of a later transition has written.
+    fn leave_streak(self, before: u64, made: Transition, streak: u64) {
+        if streak != before & LOW_MASK && before >> LOW_BITS < made.generation {
+            let next = made.generation << LOW_BITS | streak;
+            _ = self.cell.streak.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
     /// What the maker of a transition from `seen` to open leaves for those who come: how often probes failed, and how long
     /// it was asked to wait, 0 if it was not.
     pub fn opened(self, policy: &Policy, seen: Word, made: Transition, asked_us: u64) {
@@ -67,11 +71,7 @@ impl Fuse<'_> {
             State::HalfOpen => (before & LOW_MASK).saturating_add(1).min(STREAK_MAX),
             _ => policy.decayed(before & LOW_MASK, age(made.generation, seen.generation())),
         };
-        // Not over what the maker of a later one has written.
-        if streak != before & LOW_MASK && before >> LOW_BITS < made.generation {
-            let next = made.generation << LOW_BITS | streak;
-            _ = self.cell.streak.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
-        }
+        self.leave_streak(before, made, streak);
         if asked_us > 0 {
             let until = (made.generation + asked_us.min(HORIZON_US)).min(STAMP_MAX);
             let before = self.cell.asked.load(Ordering::Acquire);
@@ -80,17 +80,5 @@ impl Fuse<'_> {
                 _ = self.cell.asked.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
-    }
-}
-
-impl Policy {
-    /// A streak, less one for each open time that the fuse was closed.
-    fn decayed(&self, mut streak: u64, mut closed_us: u64) -> u64 {
-        streak = streak.min(STREAK_MAX);
-        while streak > 0 && closed_us >= self.open_us(streak) {
-            closed_us -= self.open_us(streak);
-            streak -= 1;
-        }
-        streak
     }
 }

@@ -45,7 +45,7 @@ impl Measure {
     pub const ALL: [Self; METERS] = [Self::FailuresInTime, Self::FailuresOfCalls, Self::SlowInTime, Self::SlowOfCalls];
 
     /// Whether positions are numbers of calls.
-    const fn is_of_calls(self) -> bool {
+    pub(crate) const fn is_of_calls(self) -> bool {
         matches!(self, Self::FailuresOfCalls | Self::SlowOfCalls)
     }
 

@@ -15,10 +15,11 @@ use crate::fuse::Fuse;
 use crate::journal::Cause;
 use crate::key::{Key, Owner};
 use crate::state::State;
+use crate::time::{HORIZON_US, age};
 use crate::word::Word;
 
-/// How long a fuse must have been closed for each failed probe in a row until it counts as idle, in microseconds: longer
-/// than it takes by most policies until that makes no open time longer. Whose policy it is, nobody here knows.
+/// How long a fuse must have been closed for each failed probe in a row until it counts as idle, in microseconds, and seven days
+/// at most: longer than it takes by most policies until that makes no open time longer. Whose policy it is, nobody here knows.
 pub const STREAK_US: u64 = 60 * REST_US;
 
 impl<'a> Fuse<'a> {
@@ -36,8 +37,8 @@ impl<'a> Fuse<'a> {
         (seen.state() != State::Vacant && key.owner() == owner).then_some(seen)
     }
 
-    /// Ends the tenancy if the fuse is idle: closed or never seen, no failure in its window, no failed probes that make its
-    /// open times longer. Outcomes of calls that are under way are late. Says whether it did.
+    /// Ends the tenancy if the fuse is idle: closed or never seen, no failure that a breaker of it looks back to, no failed
+    /// probes that make its open times longer. Outcomes of calls that are under way are late. Says whether it did.
     pub fn vacate(self, now_us: u64) -> bool {
         loop {
             let Some(seen) = self.mine().filter(|seen| self.is_idle(*seen, now_us)) else { return false };
@@ -55,7 +56,8 @@ impl<'a> Fuse<'a> {
 
     /// Whether nothing would be forgotten with the fuse.
     pub(crate) fn is_idle(self, seen: Word, now_us: u64) -> bool {
-        let is_closed = matches!(seen.state(), State::Unseen | State::Closed) && !seen.is_dirty();
-        is_closed && crate::time::age(now_us, seen.generation()) >= self.streak() * STREAK_US
+        let is_closed = matches!(seen.state(), State::Unseen | State::Closed);
+        let spared_us = (self.streak() * STREAK_US).min(HORIZON_US);
+        is_closed && age(now_us, seen.generation()) >= spared_us && self.is_out_of_reach(seen, now_us)
     }
 }

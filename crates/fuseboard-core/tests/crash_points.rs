@@ -137,6 +137,7 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
         ("forget", |bench, now| _ = bench.fuse().forget(|| now)),
         ("reclaim", |bench, _| _ = bench.fuse().reclaim(|_| true)),
         ("note settings", |bench, _| _ = bench.fuse().note_settings(7)),
+        ("note reach", |bench, _| bench.fuse().note_reach(SECOND)),
     ]
 }
 

@@ -8,9 +8,10 @@ use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use fuseboard_core::time::{AHEAD_US, LEAD_US};
+use fuseboard_core::time::{AHEAD_US, HORIZON_US, LEAD_US};
 
 const NOW: u64 = 1_000_000_000;
+const SECOND: u64 = 1_000_000;
 const POLICY: Policy = Policy {
     threshold: 1,
     window_us: 1_000_000,
@@ -104,8 +105,34 @@ fn other_settings_are_noted_and_counted() {
     let fuse = Fuse::new(&cell, &log);
     assert_eq!([false, false, true, false, true], [5, 5, 6, 6, 5].map(|settings| fuse.note_settings(settings)));
     assert_eq!(2, fuse.read().settings_changes);
+    fuse.note_reach(SECOND);
+    assert_eq!(2, fuse.read().settings_changes);
     fuse.forget(|| NOW);
     assert_eq!(0, fuse.read().settings_changes);
+}
+
+/// R28: a failure keeps its fuse until it is older than the longest window that a breaker came with; where none did, or one
+/// that looks back for ever, for seven days. A reset forgets no reach.
+#[test]
+fn a_failure_out_of_reach_keeps_no_fuse() {
+    let power = |bits: u32| 1_u64 << bits;
+    for (reaches, until) in [
+        (vec![], HORIZON_US),
+        (vec![u64::MAX], HORIZON_US),
+        (vec![10 * SECOND], power(24)),
+        (vec![10 * SECOND, 60 * SECOND, SECOND], power(26)),
+    ] {
+        let (cell, log) = (Cell::new(), log());
+        let fuse = Fuse::new(&cell, &log);
+        fuse.note_settings(5);
+        reaches.iter().for_each(|reach| fuse.note_reach(*reach));
+        fuse.forget(|| NOW);
+        fuse.record_failure(SECOND, NOW);
+        let last = fuse.record_failure(SECOND, NOW + SECOND);
+        assert_eq!((2, false), (last, fuse.is_idle_now(NOW + SECOND)));
+        assert!(!fuse.vacate(NOW + SECOND + until), "{reaches:?}");
+        assert!(fuse.vacate(NOW + SECOND + until + 1), "{reaches:?}");
+    }
 }
 
 /// T07: a total is the sum over the lines, for each counter its own; `clear` begins them all again.

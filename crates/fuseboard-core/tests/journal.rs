@@ -161,11 +161,12 @@ fn the_codes_of_causes_are_fixed() {
         Cause::Demanded,
         Cause::HalfOpenTimeout,
         Cause::Ramped,
+        Cause::ProbeSlow,
     ];
     for (code, cause) in (0..).zip(causes) {
         assert_eq!((code, cause), (cause as u8, Cause::from_code(code)));
     }
-    assert!((15..=u8::MAX).all(|code| Cause::from_code(code) == Cause::Unknown));
+    assert!((16..=u8::MAX).all(|code| Cause::from_code(code) == Cause::Unknown));
 }
 
 /// T14: whoever made a transition writes it down once, with all it knows; to do it again adds nothing.

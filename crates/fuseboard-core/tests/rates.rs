@@ -130,7 +130,28 @@ fn a_slow_probe_is_a_failed_one() {
     bench.fuse().set(State::Open, NOW);
     let later = NOW + policy.reset_us;
     let Effect::Changed(made) = bench.call(&policy, later, slow(SECOND)) else { panic!("a probe decides") };
+    assert_eq!((State::Open, Cause::ProbeSlow), (made.to, made.cause));
+    let failed_too = Call { failed: true, ..slow(SECOND) };
+    let Effect::Changed(made) = bench.call(&policy, later + policy.reset_us, failed_too) else { panic!("it decides") };
     assert_eq!((State::Open, Cause::ProbeFailed), (made.to, made.cause));
+}
+
+/// A call asks only the rates that it was bad for: a quick failure does not open by slow ones, nor a slow success by failures.
+#[test]
+fn a_call_that_was_not_bad_for_a_rate_does_not_trip_by_it() {
+    for (measures, bad, other) in [
+        ([Measure::SlowInTime, Measure::SlowOfCalls], slow(SECOND), failed()),
+        ([Measure::FailuresInTime, Measure::FailuresOfCalls], failed(), slow(SECOND)),
+    ] {
+        for measure in measures {
+            let (bench, mut policy) = (Bench::new(), only(measure, HALF_OF_FOUR));
+            let timed = Rate { min_calls: 100, ..HALF_OF_FOUR };
+            policy.rates[measure as usize ^ 2] = Some(timed);
+            (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, NOW, bad)));
+            assert_eq!(Effect::Counted, bench.call(&policy, NOW, other), "{measure:?}");
+            assert!(matches!(bench.call(&policy, NOW, bad), Effect::Changed(_)), "{measure:?}");
+        }
+    }
 }
 
 /// A cold start and an idle hour have nothing to judge by; nor does a fuse that closes again.

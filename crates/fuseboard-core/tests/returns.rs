@@ -95,6 +95,45 @@ fn a_streak_decays_while_the_fuse_is_healthy() {
     }
 }
 
+/// However many probes it takes, a small multiplier reaches the longest time.
+#[test]
+fn a_small_multiplier_reaches_the_longest_time() {
+    let policy = Policy { multiplier_permille: 1_010, ..GROWING };
+    let mut bench = Bench::new();
+    bench.end(&policy, FAILED);
+    let times: Vec<_> = (0..200)
+        .map(|_| {
+            let waited = bench.wait(&policy);
+            bench.end(&policy, FAILED);
+            waited
+        })
+        .collect();
+    assert!(times.is_sorted() && times[..180].windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+    assert_eq!((10_100_000, 60 * SECOND, 200), (times[1], times[199], bench.fuse().read().streak));
+}
+
+/// The raw operation has no policy to tell open times by: it takes one failed probe back for each five minutes.
+#[test]
+fn a_streak_decays_where_a_fuse_is_set_open_too() {
+    for (healthy, seconds) in [(0, 40), (299, 40), (301, 20), (601, 10)] {
+        let mut bench = Bench::new();
+        bench.end(&GROWING, FAILED);
+        for _ in 0..2 {
+            bench.wait(&GROWING);
+            bench.end(&GROWING, FAILED);
+        }
+        bench.wait(&GROWING);
+        bench.end(&GROWING, Call::default());
+        bench.now += healthy * SECOND;
+        bench.fuse().set(State::Open, bench.now);
+        assert_eq!(seconds * SECOND, bench.wait(&GROWING), "after {healthy} s");
+        bench.permit(&GROWING);
+        bench.now += 1_000 * SECOND;
+        bench.fuse().set(State::Open, bench.now);
+        assert_eq!(seconds * SECOND, bench.wait(&GROWING), "not while half-open");
+    }
+}
+
 /// An operator's reset forgets the streak.
 #[test]
 fn a_reset_begins_again_with_the_shortest_time() {
@@ -153,18 +192,23 @@ fn probes_may_fail_as_often_as_the_policy_allows() {
     assert_eq!(State::Closed, made(bench.end(&policy, Call::default())).to);
 }
 
-/// A probe may demand what any call may, though more of them may fail; one that asks for a time only is counted like another.
+/// A probe that demands it opens the fuse, however many may fail, for as long as it asks; not one whose lease was taken over.
 #[test]
 fn a_probe_may_demand_that_the_fuse_opens() {
-    let policy = Policy { probe_failures: 3, ..GROWING };
+    let policy = Policy { probe_failures: 5, probe_us: SECOND, ..GROWING };
+    let demanding = Call { demands: true, asked_us: 50 * SECOND, ..FAILED };
     let mut bench = Bench::new();
     bench.end(&policy, FAILED);
     bench.wait(&policy);
-    let asked_us = 15 * SECOND;
-    assert_eq!(Effect::Counted, bench.end(&policy, Call { asked_us, ..FAILED }));
-    let trip = made(bench.end(&policy, Call { demands: true, asked_us, ..FAILED }));
-    assert_eq!((State::Open, Cause::Demanded), (trip.to, trip.cause));
-    assert_eq!(asked_us, bench.wait(&policy));
+    let slow = bench.permit(&policy);
+    bench.now += SECOND;
+    let probe = bench.permit(&policy);
+    assert_eq!(Effect::Late, bench.fuse().ended(&policy, slow, demanding, || bench.now));
+    let made = made(bench.fuse().ended(&policy, probe, demanding, || bench.now));
+    assert_eq!((State::HalfOpen, State::Open, Cause::Demanded), (made.from, made.to, made.cause));
+    assert_eq!(50 * SECOND, bench.wait(&policy));
+    bench.end(&policy, FAILED);
+    assert_eq!(State::HalfOpen, bench.state(), "others are allowed to fail");
 }
 
 /// Who comes to a fuse that was half-open for too long finds it open; outcomes of its probes are late.

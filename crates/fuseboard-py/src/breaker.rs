@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::blocks::Blocks;
 use crate::fuse::{Fuse, Held, Permit};
@@ -62,7 +62,7 @@ impl Breaker {
 
     fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
         let fuse = slf.get().link.get(slf.py())?;
-        if fuse.get().is_given_back() {
+        if fuse.get().is_given_back() || fuse.get().is_to_be_looked_up() {
             slf.get().unlink(&fuse);
             return None;
         }
@@ -172,7 +172,8 @@ impl Breaker {
         error: Option<Bound<'_, PyBaseException>>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        if let Some(held) = running_frame(slf.py()).and_then(|frame| slf.get().blocks.leave(&frame)) {
+        let voided = || tell_voided(slf);
+        if let Some(held) = running_frame(slf.py()).and_then(|frame| slf.get().blocks.leave(&frame, voided)) {
             settle(slf, &held, error.as_ref());
         }
         false
@@ -200,7 +201,7 @@ impl Breaker {
 }
 
 impl Breaker {
-    /// Lets go of a fuse that was given back, unless the breaker has another one already.
+    /// Lets go of a fuse whose name is to be looked up again, unless the breaker has another one already.
     fn unlink(&self, fuse: &Bound<'_, Fuse>) {
         let py = fuse.py();
         if self.link.get(py).is_some_and(|linked| linked.is(fuse)) {
@@ -226,6 +227,10 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
                 return Ok(None);
             }
         };
+        if fuse.get().is_to_be_looked_up() {
+            slf.get().unlink(&fuse);
+            continue;
+        }
         let word = fuse.get().word();
         if fuse.get().is_closed(word) {
             return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
@@ -266,8 +271,18 @@ pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound
 
 /// Reports that a call returned this value, which may be a failure all the same.
 fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
-    let failed = slf.get().judges() && is_true(slf, intern!(slf.py(), "_failure_if"), value);
-    conclude(slf, held, if failed { Outcome::Failure } else { Outcome::Success }, None);
+    let (outcome, error) = if slf.get().judges() { judge(slf, value) } else { (Outcome::Success, None) };
+    conclude(slf, held, outcome, error.as_ref());
+}
+
+/// What a result means, by the Python class; and the exception that it stands for, if there is one. If the class cannot say, by
+/// a fault of its own, the call has failed.
+fn judge<'py>(slf: &Bound<'py, Breaker>, value: &Bound<'py, PyAny>) -> (Outcome, Option<Bound<'py, PyBaseException>>) {
+    let told = ask_python(slf, intern!(slf.py(), "_failure_if"), (value,));
+    if let Some((asked_us, error)) = told.as_ref().ok().and_then(|told| told.extract().ok()) {
+        return (Outcome::Telling { demands: true, asked_us }, Some(error));
+    }
+    (if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Success }, None)
 }
 
 fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Option<&Bound<'_, PyBaseException>>) {
@@ -296,12 +311,7 @@ fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Out
     if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Ignored }
 }
 
-/// Whether the Python class says so of an exception or a result. If it cannot say, by a fault of its own, the call has
-/// failed.
-fn is_true(slf: &Bound<'_, Breaker>, question: &Bound<'_, PyString>, of: &Bound<'_, PyAny>) -> bool {
-    is_truthy(slf, ask_python(slf, question, (of,)))
-}
-
+/// Whether the Python class says so. If it cannot say, by a fault of its own, the call has failed.
 fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>) -> bool {
     answer.and_then(|answer| answer.is_truthy()).unwrap_or_else(|fault| {
         report(slf, fault);
@@ -312,6 +322,13 @@ fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>
 /// Tells the Python class of a transition that this call made. Nothing it does can change the call.
 fn tell(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
     if let Err(fault) = ask_python(slf, intern!(slf.py(), "_transitioned"), made_here(transition, about)) {
+        report(slf, fault);
+    }
+}
+
+/// Tells the Python class that nobody can say whose the outcomes of some blocks are.
+fn tell_voided(slf: &Bound<'_, Breaker>) {
+    if let Err(fault) = ask_python(slf, intern!(slf.py(), "_voided"), ()) {
         report(slf, fault);
     }
 }

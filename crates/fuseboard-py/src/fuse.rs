@@ -75,6 +75,7 @@ impl Fuse {
     }
 
     fn note_settings(&self, fingerprint: u64) -> bool {
+        self.handle.fuse().note_reach(self.policy.reach_us());
         self.handle.is_mine() && self.handle.fuse().note_settings(fingerprint.max(1))
     }
 }
@@ -107,6 +108,11 @@ impl Fuse {
     #[inline(always)]
     pub(crate) fn is_closed(&self, word: Word) -> bool {
         self.handle.is_closed(word)
+    }
+
+    /// Whether the fuse overflowed, and its name is to be looked up again now.
+    pub(crate) fn is_to_be_looked_up(&self) -> bool {
+        self.handle.is_to_be_looked_up()
     }
 
     pub(crate) fn admit(&self) -> Admission {
@@ -162,10 +168,19 @@ impl Held {
         is_given.then(|| Self::closed(fuse, word, fuse.get().began_us()))
     }
 
-    /// Whether the two may stand for each other: of one fuse and generation, and no probes.
+    /// Whether the two may stand for each other, but for when their calls began.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let same = self.fuse.is(&other.fuse) && self.ticket.generation() == other.ticket.generation();
-        same && !self.ticket.is_probe() && !other.ticket.is_probe() && !self.fuse.get().has_rates
+        self.fuse.is(&other.fuse) && self.ticket.is_like(&other.ticket)
+    }
+
+    /// When the call began; 0 where it does not matter how long it takes.
+    pub(crate) fn began_us(&self) -> u64 {
+        self.ticket.began_us()
+    }
+
+    /// The same of a call that began then.
+    pub(crate) fn begun(self, began_us: u64) -> Self {
+        Self { ticket: self.ticket.begun(began_us), ..self }
     }
 
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
@@ -199,9 +214,13 @@ impl Permit {
         Self { held, settled: AtomicBool::new(false) }
     }
 
-    /// Whether one permit may serve many calls: it was given by a closed fuse, and does not say when its call began.
+    /// Whether one permit may serve many calls: it was given by a closed fuse that is not to be looked up again, and does
+    /// not say when its call began.
     pub(crate) fn serves_many(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.closed && !held.fuse.get().has_rates)
+        self.held.as_ref().is_some_and(|held| {
+            let fuse = held.fuse.get();
+            held.closed && !fuse.has_rates && !fuse.handle.overflowed()
+        })
     }
 
     /// Whether it is a closed permit that this fuse would give just now.
@@ -211,7 +230,7 @@ impl Permit {
             let word = fuse.word();
             held.closed
                 && std::ptr::eq(held.fuse.get(), fuse)
-                && word.is_closed()
+                && fuse.is_closed(word)
                 && held.ticket.generation() == word.generation()
         })
     }

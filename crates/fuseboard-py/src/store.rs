@@ -1,6 +1,7 @@
 //! `Store`: the contract by name.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::journal::About;
@@ -51,6 +52,15 @@ impl Store {
         }
     }
 
+    /// The records that the journals hold; None for one whose fuse has no readable name any more.
+    fn records(&self) -> Vec<Option<Row>> {
+        let of_table = |table: Arc<Table>| {
+            let records = Reader::from_oldest(&table).read_all(&table);
+            records.iter().map(|record| row(&table, record)).collect::<Vec<_>>()
+        };
+        self.tables.all().into_iter().flat_map(of_table).collect()
+    }
+
     /// Slots with their names; a slot that somebody is just taking has none yet.
     fn named(&self) -> impl Iterator<Item = (String, Slot)> {
         self.tables.slots().into_iter().filter_map(|slot| Some((slot.name()?, slot)))
@@ -84,6 +94,11 @@ impl Store {
             listing: Listing::default(),
             recent: Recent::default(),
         })
+    }
+
+    #[staticmethod]
+    fn _locate(py: Python<'_>, name: &str, folder: Option<PathBuf>) -> PyResult<(PathBuf, bool)> {
+        fuseboard_shm::open::locate(name, folder.as_deref()).map_err(|error| open_error(py, name, &error))
     }
 
     #[getter]
@@ -178,19 +193,16 @@ impl Store {
     }
 
     fn _journal(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for table in self.tables.all() {
-            table.catch_up();
-            let records = Reader::from_oldest(&table).read_all(&table);
-            rows.extend(records.iter().filter_map(|record| row(&table, record)));
-        }
+        self.tables.all().iter().for_each(|table| table.catch_up());
+        let mut rows: Vec<_> = self.records().into_iter().flatten().collect();
         rows.sort_by_key(|row| row.3);
         rows
     }
 
     #[getter]
     fn journal_dropped(&self) -> u64 {
-        self.tables.all().iter().fold(0, |dropped, table| dropped.saturating_add(table.journal().oldest()))
+        let nameless = self.records().iter().filter(|row| row.is_none()).count() as u64;
+        self.tables.all().iter().fold(nameless, |dropped, table| dropped.saturating_add(table.journal().oldest()))
     }
 
     fn _reset_all(&self) -> Vec<Row> {

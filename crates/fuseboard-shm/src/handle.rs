@@ -14,82 +14,30 @@ use fuseboard_core::word::Word;
 
 use crate::owner;
 use crate::table::{Table, Words};
-
-/// A permit, and the process that took it.
-#[derive(Clone, Copy, Debug)]
-pub struct Ticket {
-    permit: Permit,
-    owner: usize,
-    /// When the call began, where it matters how long it takes.
-    began_us: u64,
-}
-
-impl Ticket {
-    /// A ticket for a permit that this process was just given, of a call whose time does not matter.
-    #[must_use]
-    pub fn new(permit: Permit) -> Self {
-        Self { permit, owner: owner::token(), began_us: 0 }
-    }
-
-    /// The ticket of a call that began at [`Handle::began_us`].
-    #[must_use]
-    pub const fn begun(self, began_us: u64) -> Self {
-        Self { began_us, ..self }
-    }
-
-    /// The generation of the fuse when the call was admitted.
-    #[must_use]
-    #[inline(always)]
-    pub const fn generation(&self) -> u64 {
-        self.permit.generation
-    }
-
-    /// Whether the call it admits is a probe.
-    #[must_use]
-    pub const fn is_probe(&self) -> bool {
-        self.permit.lease.is_some()
-    }
-
-    /// The permit, unless it is a probe's and this process is a forked child of the one that took it: the probe is the
-    /// parent's to answer for.
-    fn valid(&self) -> Option<Permit> {
-        (self.permit.lease.is_none() || self.owner == owner::token()).then_some(self.permit)
-    }
-}
-
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did what it should.
-    Success,
-    /// It failed.
-    Failure,
-    /// It failed, and says what is to follow.
-    Telling {
-        /// Whether the fuse is to open at once.
-        demands: bool,
-        /// How long it is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
-        asked_us: u64,
-    },
-    /// It says nothing about the service (rule R10).
-    Ignored,
-}
+pub use crate::ticket::{Outcome, Ticket};
 
 /// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes
 /// first, in one cache line: where calls go to many fuses in turn, each line is waited for.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Handle {
-    /// State and generation in which the fuse was last found closed, and still this name's.
+    /// State and generation in which the fuse was last found closed, and still this name's. Of an overflowed one nothing is
+    /// kept, so that its calls come by [`Self::recognizes`].
     closed: AtomicU64,
     words: Words,
     table: Arc<Table>,
     overflowed: bool,
+    /// When the name of an overflowed fuse was last looked up, in microseconds.
+    looked_up_us: AtomicU64,
 }
+
+/// How often the name of an overflowed fuse is looked up again, in microseconds.
+const LOOK_UP_US: u64 = 1_000_000;
 
 impl Handle {
     pub(crate) fn new(table: Arc<Table>, tenancy: Tenancy, overflowed: bool) -> Self {
-        Self { words: table.pin(tenancy), table, overflowed, closed: AtomicU64::new(u64::MAX) }
+        let looked_up_us = AtomicU64::new(if overflowed { table.clock().now_us() } else { 0 });
+        Self { words: table.pin(tenancy), table, overflowed, closed: AtomicU64::new(u64::MAX), looked_up_us }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -110,10 +58,30 @@ impl Handle {
     fn recognizes(&self, word: Word) -> bool {
         // The key is looked at behind the word: if it stands, the word is of this tenancy.
         let is_closed = word.is_closed() && self.is_mine();
+        if self.overflowed {
+            return is_closed && !self.is_due(self.looked_up_us.load(Ordering::Relaxed), self.now_us());
+        }
         if is_closed {
             self.closed.store(word.era(), Ordering::Relaxed);
         }
         is_closed
+    }
+
+    fn is_due(&self, last_us: u64, now_us: u64) -> bool {
+        now_us.abs_diff(last_us) >= LOOK_UP_US && self.fuse().is_idle_now(now_us)
+    }
+
+    /// Whether the fuse overflowed, and its name is to be looked up again, for the table may have room by now. Once a second,
+    /// and only while the fuse is idle, so that nothing is lost if it moves; of threads that ask at once one is told so.
+    #[must_use]
+    pub fn is_to_be_looked_up(&self) -> bool {
+        if !self.overflowed {
+            return false;
+        }
+        let (last_us, now_us) = (self.looked_up_us.load(Ordering::Relaxed), self.now_us());
+        let is_first =
+            || self.looked_up_us.compare_exchange(last_us, now_us, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        self.is_due(last_us, now_us) && is_first()
     }
 
     /// The fuse word, if the fuse has not been given back. If it has, its name must be looked up again.

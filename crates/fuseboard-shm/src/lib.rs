@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`store`] | a store: a table, and process-local tables for what does not fit into it |
 //! | [`handle`] | a slot with its shared words at hand: admits and settles calls |
+//! | `ticket` | what an admitted call has in its hand |
 //! | [`reader`] | a place in a table's journal |
 //! | [`table`] | one mapped table; from names to slots |
 //! | [`open`] | open or create a host's table |
@@ -41,3 +42,4 @@ mod process;
 pub mod reader;
 pub mod store;
 pub mod table;
+mod ticket;

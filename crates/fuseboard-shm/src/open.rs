@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fuseboard_core::layout::{Geometry, Header, HeaderError, VERSION};
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, openat};
+use rustix::fs::{AtFlags, FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, openat, statat};
 use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::boot;
@@ -42,9 +42,8 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// An [`OpenError`] that says which file or folder, and what is wrong with it.
 pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock) -> Result<Table, OpenError> {
-    let place = place::open(folder)?;
-    let boot = boot::identity()?;
-    let file = format!("{name}.v{VERSION}.{boot:016x}");
+    let (place, boot) = (place::open(folder)?, boot::identity()?);
+    let file = file_of(name, boot);
     let path = place.path.join(&file);
     let wanted = Wanted { place, file, path, geometry, boot, clock: &clock };
     for _ in 0..TRIES {
@@ -58,6 +57,21 @@ pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock)
         }
     }
     Err(wanted.error(Kind::System, "is made and removed again all the time"))
+}
+
+fn file_of(name: &str, boot: u64) -> String {
+    format!("{name}.v{VERSION}.{boot:016x}")
+}
+
+/// Where [`open`] looks for a table, and whether anything is there.
+///
+/// # Errors
+/// An [`OpenError`] that says which folder, and what is wrong with it.
+pub fn locate(name: &str, folder: Option<&Path>) -> Result<(PathBuf, bool), OpenError> {
+    let place = place::open(folder)?;
+    let file = file_of(name, boot::identity()?);
+    let is_there = statat(&place.folder, &file, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    Ok((place.path.join(file), is_there))
 }
 
 impl Wanted<'_> {

@@ -89,7 +89,7 @@ impl Store {
         }
         // No larger than need be: the store's own may be more than this process can have twice.
         let geometry = self.table.geometry();
-        let geometry = Geometry::for_capacity(geometry.slots().min(OVERFLOW_SLOTS), geometry.log_len())?;
+        let geometry = Geometry::of(geometry.slots().min(OVERFLOW_SLOTS), geometry.log_len())?;
         let table = Arc::new(Table::private(geometry, self.table.clock().clone()).ok()?);
         overflow.push(Arc::clone(&table));
         Slot::located(&table, name, true, true)

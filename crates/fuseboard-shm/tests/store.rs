@@ -168,12 +168,22 @@ fn what_overflows_is_found_again() {
 #[test]
 fn overflow_is_no_larger_than_need_be() {
     for (slots, expected) in [(2, 2), (2_048, 1_024)] {
-        let geometry = Geometry::for_capacity(slots, 2).expect("in range");
+        let geometry = Geometry::of(slots, 2).expect("in range");
         let store = Store::new(Table::private(geometry, Clock::System).expect("there is memory"));
         (0..=slots).for_each(|number| _ = store.resolve(&number.to_string()));
         let sizes: Vec<_> = store.all().iter().map(|table| table.geometry().slots()).collect();
         // A large table may send a name on before its last slot is taken: it looks at a thousand of them at most.
         assert_eq!([slots, expected].as_slice(), sizes);
+    }
+}
+
+/// T12: as many names as a table was asked to have room for find it, also in one that is longer than a look-up goes.
+#[test]
+fn as_many_names_find_room_as_were_asked_for() {
+    for fuses in [1_024, 1_792, 2_048, 65_536] {
+        let geometry = Geometry::for_capacity(fuses, 2).expect("in range");
+        let table = Table::private(geometry, Clock::System).expect("there is memory");
+        assert_eq!(None, (0..fuses).find(|number| table.locate(&number.to_string(), true).is_none()));
     }
 }
 

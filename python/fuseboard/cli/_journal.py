@@ -60,7 +60,8 @@ def _print(name: str, store: Store, options: argparse.Namespace) -> None:
         line = _render.transition_as_json if options.json else _render.transition_as_line
         print(line(made, started + made.at), flush=options.follow)
     if store.journal_dropped:
-        print(f"fuseboard journal: {store.journal_dropped} older ones were dropped", file=sys.stderr)
+        dropped = f"{store.journal_dropped} others were dropped, as too old or with a fuse that was given back"
+        print(f"fuseboard journal: {dropped}", file=sys.stderr)
     if not found:
         print(f"fuseboard journal: store {name!r} remembers no transition; its table is {store.path}", file=sys.stderr)
 

@@ -5,18 +5,17 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from fuseboard._store import DEFAULT_FUSES, Store
+from fuseboard._store import Store
 from fuseboard.cli import _render, _stores
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-_DESCRIPTION = f"""\
+_DESCRIPTION = """\
 Shows every fuse of a store of this user's: its state, for how many seconds, the failures in its
 window, and the host's totals. Safe while services run.
 
-A store that does not exist yet is made, empty, with room for {DEFAULT_FUSES} fuses: start the service first
-if it asks for another size.
+A store that does not exist yet is not made: start the service first.
 """
 
 

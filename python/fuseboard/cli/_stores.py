@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from fuseboard import _registry
+from fuseboard._checks import store_name
 from fuseboard._store import Store
 from fuseboard.errors import StoreOpenError
 
@@ -17,12 +18,20 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 
 def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) -> int:
-    """Opens the store that the options name and calls ``work(name, store)``; the command's exit code."""
+    """Opens the store that the options name and calls ``work(name, store)``; the command's exit code.
+
+    It makes none: whoever looks must not choose the size of a table that a service is about to make.
+    """
     name = options.store or _registry.default_name()
     if name == _registry.PRIVATE:
         hint = "FUSEBOARD_STORE asks for a private store, which no other process sees; give --store NAME"
         return _complain(options, 2, hint)
     try:
+        store_name("store name", name)
+        path, is_there = Store._locate(name, _registry.folder())  # noqa: SLF001 - of one package
+        if not is_there:
+            hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
+            return _complain(options, 1, f"there is no store {name!r} of this user's, at {path}; {hint}")
         store = Store.shared(name, strict=True)
     except ValueError as fault:
         return _complain(options, 2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")

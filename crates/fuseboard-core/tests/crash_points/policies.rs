@@ -187,6 +187,25 @@ fn the_last_failed_probe_allowed_reopens() {
     });
 }
 
+/// A probe's demand is one step, whatever the counts: it has opened the fuse, or nothing has happened.
+#[test]
+fn a_probes_demand_opens_or_has_not_happened() {
+    let points = std::cell::Cell::new(0);
+    at_every_point(|place, begin, run, bench| {
+        if !place.starts_with("ended demanding, half-open") {
+            return;
+        }
+        let whole = begin();
+        run(&whole, ASKED);
+        let state = whole.fuse().word().state();
+        assert_eq!((State::Open, Some(30 * SECOND)), (state, whole.wait()), "{place}");
+        assert!(bench.fuse().word() == begin().fuse().word() || bench.fuse().word().state() == State::Open, "{place}");
+        assert_eq!(begin().fuse().read().failures, bench.fuse().read().failures, "{place}");
+        points.set(points.get() + 1);
+    });
+    assert!(points.get() > 5, "{} points", points.get());
+}
+
 /// One ramp goes on for all: about its share of the calls passes, whoever died while asking; at its end all pass.
 #[test]
 fn a_ramp_goes_on() {

@@ -70,7 +70,14 @@ fn disturb(fuse: Fuse<'_>, word: &AtomicU64, bits: u64, policy: &Policy, permit:
         6 => _ = fuse.record_success(now),
         7 => _ = (fuse.set(State::from_code(which), now), fuse.command(State::from_code(which), || now)),
         8 => _ = permit.lease.map(|lease| fuse.sign(lease, bits)),
-        _ => _ = (fuse.forget(|| now), fuse.reclaim(|hint| hint % 2 == 0), fuse.note_settings(bits)),
+        _ => {
+            _ = (
+                fuse.forget(|| now),
+                fuse.reclaim(|hint| hint % 2 == 0),
+                fuse.note_settings(bits),
+                fuse.note_reach(bits),
+            )
+        }
     }
     let reading = fuse.read();
     assert_eq!(reading.failures > 0, reading.last_failure_us.is_some());

@@ -234,7 +234,7 @@ fn contents(bed: &Bed, manner: u8, own: u8, bytes: &[u8]) -> (Vec<u8>, u64) {
         }
     }
     let number = |i| word(&contents, i).and_then(|n| usize::try_from(n).ok());
-    let geometry = number(3).zip(number(4)).and_then(|(slots, log_len)| Geometry::for_capacity(slots, log_len));
+    let geometry = number(3).zip(number(4)).and_then(|(slots, log_len)| Geometry::of(slots, log_len));
     let fitting = geometry.map(Geometry::bytes).filter(|bytes| manner & 2 == 0 && *bytes <= FILE_MAX);
     let fitting = fitting.unwrap_or(contents.len()) as u64;
     let length = if manner & 0xf0 == 0xf0 { (fitting + u64::from(manner >> 2 & 3)).saturating_sub(1) } else { fitting };
@@ -256,8 +256,8 @@ fn expected(contents: &[u8], length: u64, boot: u64) -> Result<(usize, usize), K
     if (header(1), header(2)) != (VERSION, FINGERPRINT) {
         return Err(Kind::Version);
     }
-    let (slots, log_len) = number(3, SLOTS_MAX).zip(number(4, LOG_MAX)).ok_or(Kind::Foreign)?;
-    let log_len = log_len.max(2);
+    let log_len = number(4, LOG_MAX).filter(|log_len| *log_len > 1);
+    let (slots, log_len) = number(3, SLOTS_MAX).zip(log_len).ok_or(Kind::Foreign)?;
     let sections =
         [32 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 512 * slots, 128 + 2048 * 128];
     let bytes = 4096 + sections.map(|bytes| bytes.next_multiple_of(4096) as u64).iter().sum::<u64>();

@@ -6,7 +6,7 @@ use fuseboard_core::counters::totals;
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
-use fuseboard_core::time::STAMP_MAX;
+use fuseboard_core::time::{STAMP_MAX, age};
 use fuseboard_shm::clock::ManualClock;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use fuseboard_shm::store::{Slot, Store};
@@ -247,10 +247,12 @@ impl Contract {
     /// A fuse that is given back is idle, and its handles know.
     fn give_back(&self, input: &mut Input<'_>) {
         let slot = self.resolve(input);
-        let before = slot.fuse().word();
+        let (before, last_us) = (slot.fuse().word(), slot.fuse().read().last_failure_us);
         if bounded(self.writes(), || slot.give_back()) {
             assert!(!slot.is_mine() || !self.alone);
-            let is_idle = matches!(before.state(), State::Unseen | State::Closed) && !before.is_dirty();
+            // The least reach that any bytes stand for is two microseconds.
+            let is_old = last_us.is_none_or(|last_us| age(slot.now_us(), last_us) > 2);
+            let is_idle = matches!(before.state(), State::Unseen | State::Closed) && is_old;
             assert!(is_idle || !self.alone, "{before:?} was given back");
         }
     }

@@ -68,7 +68,7 @@ pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now:
             let tag = if input.choice(2) == 0 { generation } else { stamp(input, now) };
             (&cell[NOTE], tag << 40 | input.word() >> 24)
         }
-        9 => (&cell[STREAK], (stamp(input, now) << 16) | (input.short() % 70)),
+        9 => (&cell[STREAK], (stamp(input, now) << 16) | input.short()),
         10 => (&cell[ASKED], tagged(input, now, generation)),
         _ => (&cell[input.choice(cell.len())], input.word()),
     };

@@ -1,0 +1,77 @@
+//! Tickets: what a call that was admitted has in its hand, and how it may end.
+
+use fuseboard_core::fuse::Permit;
+
+use crate::owner;
+
+/// A permit, and the process that took it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    pub(crate) permit: Permit,
+    owner: usize,
+    /// When the call began, where it matters how long it takes.
+    pub(crate) began_us: u64,
+}
+
+impl Ticket {
+    /// A ticket for a permit that this process was just given, of a call whose time does not matter.
+    #[must_use]
+    pub fn new(permit: Permit) -> Self {
+        Self { permit, owner: owner::token(), began_us: 0 }
+    }
+
+    /// The ticket of a call that began at [`Handle::began_us`].
+    #[must_use]
+    pub const fn begun(self, began_us: u64) -> Self {
+        Self { began_us, ..self }
+    }
+
+    /// The generation of the fuse when the call was admitted.
+    #[must_use]
+    #[inline(always)]
+    pub const fn generation(&self) -> u64 {
+        self.permit.generation
+    }
+
+    /// When the call began; 0 where it does not matter how long it takes.
+    #[must_use]
+    pub const fn began_us(&self) -> u64 {
+        self.began_us
+    }
+
+    /// Whether the two may stand for each other: of one fuse's generation and, of probes, of one process.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.generation() == other.generation() && (!self.is_probe() || self.owner == other.owner)
+    }
+
+    /// Whether the call it admits is a probe.
+    #[must_use]
+    pub const fn is_probe(&self) -> bool {
+        self.permit.lease.is_some()
+    }
+
+    /// The permit, unless it is a probe's and this process is a forked child of the one that took it: the probe is the
+    /// parent's to answer for.
+    pub(crate) fn valid(&self) -> Option<Permit> {
+        (self.permit.lease.is_none() || self.owner == owner::token()).then_some(self.permit)
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it should.
+    Success,
+    /// It failed.
+    Failure,
+    /// It failed, and says what is to follow.
+    Telling {
+        /// Whether the fuse is to open at once.
+        demands: bool,
+        /// How long it is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
+        asked_us: u64,
+    },
+    /// It says nothing about the service (rule R10).
+    Ignored,
+}
