@@ -1,6 +1,6 @@
 """A process that does as the machine tells it: operations of the store, and calls under way. Free of pytest."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -48,9 +48,10 @@ class Actor:
     """One process's hold of the table: a store, breakers, the calls under way, and a clock that is told the time."""
 
     outcomes: Mapping[str, BaseException | None] = OUTCOMES
+    ways: Mapping[str, Callable[[CircuitBreaker], Generator[None, BaseException | None, Any]]] = WAYS
 
     def __init__(self) -> None:
-        self.calls: dict[int, Generator[None, BaseException | None, None]] = {}
+        self.calls: dict[int, Generator[None, BaseException | None, Any]] = {}
 
     def enter(self, host: str, now: float, capacity: int, settings: dict[str, list[dict[str, Any]]]) -> None:
         """Opens the table of a run and makes its breakers."""
@@ -76,13 +77,12 @@ class Actor:
 
     def move_clock(self, now: float) -> None:
         """Sets this process's clock, which is each process's own, to the machine's."""
-        ahead = round((now - self.clock.now) * 1e6)
-        if ahead:
-            self.clock.advance(timedelta(microseconds=ahead))
+        while ahead := round((now - self.clock.now) * 1e6):
+            self.clock.advance(min(timedelta(microseconds=ahead), timedelta(days=7)))
 
     def begin(self, call: int, fuse: str, number: int, way: str) -> tuple[str, float | None] | None:
         """Begins a call that stays under way; None if it is admitted, else which state rejects it and for how long."""
-        begun = WAYS[way](self.breakers[fuse][number])
+        begun = self.ways[way](self.breakers[fuse][number])
         try:
             next(begun)
         except CircuitOpenError as error:

@@ -1,8 +1,10 @@
 """The process of :mod:`actor`, with breakers that have policies. Free of pytest."""
 
+import types
+from collections.abc import Generator
 from typing import Any
 
-from actor import OUTCOMES, Actor
+from actor import OUTCOMES, WAYS, Actor
 
 from fuseboard import CircuitBreaker, CircuitOpenError, Store, TripError
 
@@ -23,9 +25,30 @@ def hint_of(error: BaseException) -> float | None:
     return error.seconds if isinstance(error, BusyError) else None
 
 
+Call = Generator[None, BaseException | None, Any]
+
+
+@types.coroutine
+def _wait() -> Call:
+    return (yield)
+
+
+def coroutine(breaker: CircuitBreaker) -> Call:
+    """A call that is a coroutine: what it has to say of failures and demands it returns; all else it raises."""
+
+    async def service() -> BaseException | None:
+        error = await _wait()
+        if error is None or isinstance(error, ValueError | TripError):
+            return error
+        raise error
+
+    return (yield from breaker(service)().__await__())
+
+
 class PolicyActor(Actor):
     """One process's hold of the table."""
 
+    ways = WAYS | {"coroutine": coroutine}
     outcomes = OUTCOMES | {
         "demands": TripError(),
         "demands 1300 ms": TripError(retry_after=1.3),
@@ -38,9 +61,14 @@ class PolicyActor(Actor):
         """The table that all processes of a run share."""
         return Store.shared(host, fuses=ROOM, failures=capacity, strict=True, clock=self.clock)
 
+    @staticmethod
+    def judge(result: BaseException | None) -> object:
+        """For ``failure_if``: a demand is one where it is returned too."""
+        return result if isinstance(result, TripError) else result is not None
+
     def make_breaker(self, fuse: str, settings: dict[str, Any]) -> CircuitBreaker:
         """A breaker that asks exceptions for hints, or does not."""
-        settings = dict(settings)
+        settings = settings | {"failure_if": self.judge}
         if settings.pop("hints"):
             settings |= {"trip_if": PermissionError, "open_for": hint_of}
         return CircuitBreaker(fuse, store=self.store, **settings)
@@ -61,7 +89,7 @@ class PolicyActor(Actor):
             for name, pair in self.breakers.items()
         }
         streaks = {name: (each.streak,) for name, each in self.store.snapshot().items()}
-        return seen | {"tallies": tallies, "streaks": streaks}
+        return seen | {"tallies": tallies, "streaks": streaks, "dropped": {"all": (self.store.journal_dropped,)}}
 
     def journal(self) -> dict[str, tuple[Any, ...]]:
         """Changes of state, with their causes."""

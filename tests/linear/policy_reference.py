@@ -4,20 +4,24 @@ Stamps are microseconds, since each change of state has a later one than the one
 """
 
 import collections
+import math
+from fractions import Fraction
 from typing import NamedTuple, cast
 
-from host_reference import Host, HostFuse
+from host_reference import HostFuse
 from reference import Call, Policy, Rejected
-from rules import Ending, Rate, Rules
+from rules import SEVEN_DAYS_US, Ending, Rate, Rules
 
 from fuseboard import Cause, State
 
 EARLY_US = 100
 """An open fuse's time, and a ramp, count as up this much early."""
 GOLDEN = (5**0.5 - 1) / 2
-MOST_FAILED = 64
-HOUR_US = 3_600_000_000
+MOST_FAILED = 65_535
+FIVE_MINUTES_US = 300_000_000
+HOUR_US = 12 * FIVE_MINUTES_US
 EXACT_CALLS = 14
+HALF = Fraction(1, 2)
 
 
 class Ended(NamedTuple):
@@ -62,9 +66,16 @@ class PolicyFuse(HostFuse):
         self.causes += [self.why] * (len(self.told) - told)
 
     def set(self, state: State, now: int) -> None:
-        """R12: it leaves the failed probes."""
+        """R23: opened by a raw operation, a closed or ramping fuse has no open time to take failed probes back by."""
         self.why = Cause.SET
+        lasted, counts = self.lasted_us(now), self.state in (State.CLOSED, State.RAMPING)
         super().set(state, now)
+        if counts and state is State.OPEN:
+            self.take_back_raw(lasted)
+
+    def take_back_raw(self, lasted: int) -> None:
+        """R23: one failed probe for each five minutes."""
+        self.failed_probes = max(0, self.failed_probes - lasted // FIVE_MINUTES_US)
 
     def command(self, state: State, now: int) -> None:
         """R23: an operator's word takes back all failed probes."""
@@ -82,6 +93,10 @@ class PolicyFuse(HostFuse):
     def age_us(self, now: int) -> int:
         """Microseconds since the last change of state."""
         return max(0, now * 1000 - self.stamp)
+
+    def lasted_us(self, now: int) -> int:
+        """How long a state will have lasted that ends now."""
+        return max(now * 1000, self.stamp + 1) - self.stamp
 
     def ask(self, owner: int, policy: Policy, now: int) -> Call | Rejected:
         """A call notes when it begins."""
@@ -140,26 +155,28 @@ class PolicyFuse(HostFuse):
 
     def grown_us(self, policy: Rules, failed_probes: int) -> int:
         """R23: the open time after so many failed probes in a row, without jitter."""
-        time = policy.reset_timeout * 1000
-        for _ in range(failed_probes):
-            time = int(time * policy.multiplier)
-        return min(time, max(policy.longest, policy.reset_timeout) * 1000)
+        return math.floor(self.growth(policy, failed_probes) + HALF)
+
+    def growth(self, policy: Rules, failed_probes: int) -> Fraction:
+        """R23: the same, before it is rounded."""
+        time = policy.reset_timeout * Fraction(policy.multiplier) ** failed_probes
+        return 1000 * min(time, Fraction(max(policy.longest, policy.reset_timeout)))
 
     def open(self, policy: Rules, now: int, why: Cause, asked: int = 0) -> None:
         """R23: half-open it is a failed probe more; else less, one for each open time that the state had lasted."""
-        lasted = max(now * 1000, self.stamp + 1) - self.stamp
         if self.state is State.HALF_OPEN:
             self.failed_probes = min(MOST_FAILED, self.failed_probes + 1)
         else:
-            self.take_back(policy, lasted)
+            self.take_back(policy, self.lasted_us(now))
         self.go(State.OPEN, now, why)
         self.asked_us = asked * 1000
 
     def take_back(self, policy: Rules, lasted: int) -> None:
         """R23: takes back failed probes."""
-        while self.failed_probes and lasted >= self.grown_us(policy, self.failed_probes):
-            lasted -= self.grown_us(policy, self.failed_probes)
+        paid = self.growth(policy, self.failed_probes)
+        while self.failed_probes and lasted >= math.floor(paid + HALF):
             self.failed_probes -= 1
+            paid += self.growth(policy, self.failed_probes)
 
     def end(self, call: Call, policy: Rules, ending: Ending, now: int) -> None:
         """How a call ended. Of one that began before the fuse was given back nobody counts anything (R28)."""
@@ -190,13 +207,18 @@ class PolicyFuse(HostFuse):
             self.bad_probes += 1
             if self.bad_probes >= policy.probe_failures or demands:
                 self.counters["trips"] += 1
-                is_count = self.bad_probes >= policy.probe_failures
-                self.open(policy, now, Cause.PROBE_FAILED if is_count else Cause.DEMANDED, asked)
+                self.open(policy, now, self.probe_cause(ending, demands=demands), asked)
             return
         self.good_probes += 1
         if self.good_probes >= policy.success_threshold:
             self.counters["closes"] += 1
             self.go(State.RAMPING if policy.ramp else State.CLOSED, now, Cause.PROBES_SUCCEEDED)
+
+    def probe_cause(self, ending: Ending, *, demands: bool) -> Cause:
+        """R20, R22: what the journal calls it."""
+        if demands:
+            return Cause.DEMANDED
+        return Cause.PROBE_FAILED if "failures" == ending.counter else Cause.PROBE_SLOW
 
     def _count(self, policy: Rules, ending: Ending, now: int, took: int) -> None:
         """R03, R04, R19 to R22: a call ended while closed or ramping."""
@@ -231,7 +253,11 @@ class PolicyFuse(HostFuse):
     def is_reached(self, rate: Rate, now: int) -> bool:
         """R19: enough calls, and too large a share of them bad."""
         calls, bad = self.tally(rate, now)
-        return calls >= rate.min_calls and bad >= rate.share * calls
+        return calls >= rate.min_calls and 1_000_000 * bad >= self.millionths(rate) * calls
+
+    def millionths(self, rate: Rate) -> int:
+        """R19: the share, rounded down, so that 2 of 3 are two thirds."""
+        return math.floor(Fraction(rate.share).limit_denominator(1000) * 1_000_000)
 
     def tally(self, rate: Rate, now: int) -> tuple[int, int]:
         """R19: the calls within a rate's span, and the bad ones of them. Each bucket that the span touches counts."""
@@ -249,10 +275,18 @@ class PolicyFuse(HostFuse):
             bucket *= 2
         return bucket
 
-    def is_idle(self, now: int) -> bool:
-        """R28: whether the fuse can be given back."""
-        is_rested = not self.known or self.age_us(now) >= self.failed_probes * HOUR_US
-        return self.state is State.CLOSED and not self.failures and is_rested
+    def is_idle(self, reach_us: int, now: int) -> bool:
+        """R28: whether the fuse can be given back, whose breakers look so far back."""
+        is_rested = not self.known or self.age_us(now) >= self.rest_us()
+        return self.state is State.CLOSED and is_rested and not self.is_within(reach_us, now)
+
+    def rest_us(self) -> int:
+        """R28: an hour for each failed probe in a row, seven days at most."""
+        return min(self.failed_probes * HOUR_US, SEVEN_DAYS_US)
+
+    def is_within(self, reach_us: int, now: int) -> bool:
+        """R28: whether a failure means anything to a breaker."""
+        return bool(self.failures) and 1000 * (now - self.failures[-1]) <= reach_us
 
 
 def _hash(generation: int) -> int:
@@ -261,27 +295,3 @@ def _hash(generation: int) -> int:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         word = (word ^ word >> shift) * factor & (1 << 64) - 1
     return word ^ word >> 31
-
-
-class PolicyHost(Host):
-    """A store of such fuses."""
-
-    fuse_class = PolicyFuse
-
-    def fuse(self, name: str) -> PolicyFuse:
-        """The fuse of this name."""
-        fuse = self[name]
-        assert isinstance(fuse, PolicyFuse)
-        return fuse
-
-    def reset_all_at(self, now: int) -> None:
-        """Every fuse closed and forgotten."""
-        for name in [*self._fuses]:
-            self.fuse(name).forget_at(now)
-
-    def give_back(self, name: str, now: int) -> bool:
-        """R28: ends an idle fuse, whose name is one never seen from then on."""
-        is_idle = self.fuse(name).is_idle(now)
-        if is_idle:
-            del self._fuses[name]
-        return is_idle

@@ -14,6 +14,7 @@ from reference import Policy
 
 from fuseboard import Cause, FailureRate, Failures, SlowRate
 
+SEVEN_DAYS_US = 604_800_000_000
 FOREVER = 10**12
 """A window that is none: ``Failures(n, None)``."""
 
@@ -64,6 +65,14 @@ class Rules(Policy):
     hints: bool = False
     """Whether the breaker asks exceptions what they demand, by ``trip_if`` and ``open_for``."""
 
+    @property
+    def reach_us(self) -> int:
+        """R28: how far back the breaker looks, in microseconds. A call counts for up to a seventh longer."""
+        in_time = [1000 * rate.window * 8 // 7 for rate in self.rates if not rate.calls]
+        if len(in_time) < len(self.rates) or (self.threshold and self.window == FOREVER):
+            return SEVEN_DAYS_US
+        return max([1000 * self.window if self.threshold else 0, *in_time])
+
 
 @dataclasses.dataclass(frozen=True)
 class Ending:
@@ -94,7 +103,7 @@ ENDINGS = {
 
 
 def _rate(over: str, spans: list[int], slow: list[int]) -> st.SearchStrategy[Rate]:
-    numbers = {"share": st.sampled_from([0.34, 0.5, 1.0]), "slow_after": st.sampled_from(slow)}
+    numbers = {"share": st.sampled_from([0.34, 0.5, 2 / 3, 1.0]), "slow_after": st.sampled_from(slow)}
     return st.sampled_from(spans).flatmap(
         lambda span: st.builds(Rate, **{over: st.just(span)}, min_calls=st.integers(1, min(4, span)), **numbers)
     )

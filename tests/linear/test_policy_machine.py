@@ -6,6 +6,7 @@
 import dataclasses
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,16 @@ from host_machine import Pool
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from policy_actor import PolicyActor, PolicyLoner
+from policy_host import PolicyHost
 from policy_machine import PolicyMachine
-from policy_reference import PolicyHost
+from policy_reference import PolicyFuse
+from rules import Rules
+from scripts import PLAIN, Case, Script, gives_back_at_once, returns_a_demand
 from team import Team
 from test_host_machine import HUNTING
 from test_host_machine import RUNS as PLAIN_RUNS
 from test_host_machine import THOROUGH as PLAIN_THOROUGH
-from wrong_policies import CASES, PLAIN, Case, Script
+from wrong_policies import CASES
 
 from fuseboard import Cause
 
@@ -79,6 +83,40 @@ def _play(pool: Pool, folder: Path, case: Case, host: type[PolicyHost]) -> None:
         case.script(Script(machine, dataclasses.replace(PLAIN, **case.changes)))
     finally:
         machine.teardown()
+
+
+class _DropsNothing(PolicyHost):
+    """R28: the journal goes on telling of a fuse that was given back, or forgets that it did."""
+
+    def give_back(self, name: str, breakers: Iterable[Rules], now: int) -> bool:
+        """Counts nothing."""
+        is_idle, self.dropped = super().give_back(name, breakers, now), 0
+        return is_idle
+
+
+def test_a_journal_that_does_not_count_what_it_lost_is_caught(forked: Team, folder: Path) -> None:
+    """Negative control, R28: records of a fuse that was given back are dropped ones."""
+    pool, case = Pool(forked, PolicyActor), Case(PolicyFuse, {}, gives_back_at_once)
+    _play(pool, folder, case, PolicyHost)
+    with pytest.raises(AssertionError):
+        _play(pool, folder, case, _DropsNothing)
+
+
+class _HearsNoResult(PolicyActor):
+    """Wrong on purpose: a demand that a result makes is a plain failure."""
+
+    @staticmethod
+    def judge(result: BaseException | None) -> object:
+        """For ``failure_if``."""
+        return result is not None
+
+
+def test_a_result_that_demands_in_vain_is_caught(forked: Team, folder: Path) -> None:
+    """Negative control, R22: a coroutine that returns its demand is heard."""
+    case = Case(PolicyFuse, {"threshold": 2}, returns_a_demand)
+    _play(Pool(forked, PolicyActor), folder, case, PolicyHost)
+    with pytest.raises(AssertionError):
+        _play(Pool(forked, _HearsNoResult), folder, case, PolicyHost)
 
 
 def test_processes_with_a_table_each_are_caught(forked: Team, folder: Path) -> None:

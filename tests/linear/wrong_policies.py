@@ -1,56 +1,25 @@
 """References that are wrong about one rule of the policies each, and a script in which that must show."""
 
 import collections
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
-from policy_machine import PolicyMachine
 from policy_reference import PolicyFuse
 from reference import Call, Policy, Rejected
 from rules import FOREVER, Ending, Rate, Rules
+from scripts import (
+    FAILURES,
+    SLOW,
+    Case,
+    calls,
+    climbs,
+    closed_for_long,
+    gives_back,
+    resets,
+    stays_half_open,
+    waits_between,
+)
+from wrong_ends import CASES as ENDS
 
 from fuseboard import Cause, State
-
-PLAIN = Rules(
-    threshold=1,
-    window=1000,
-    reset_timeout=500,
-    probes=1,
-    success_threshold=1,
-    probe_timeout=1000,
-    clear_on_success=True,
-)
-FAILURES = Rate(0.5, 3, window=1000)
-SLOW = Rate(1.0, 3, window=1000, slow_after=500)
-DB = "db"
-
-
-class Script:
-    """Steps of the machine, one after the other, each followed by the comparison of all that can be seen."""
-
-    def __init__(self, machine: PolicyMachine, policy: Rules) -> None:
-        self.machine = machine
-        machine.begin_run(chosen=((policy, policy),) * 2, size=2)
-
-    def __call__(self, outcome: str, took: int = 0, process: int = 0) -> None:
-        """A call, if it may be made."""
-        self.machine.call(process, DB, 0, outcome, took)
-        self.machine.all_see_the_same()
-
-    def begin(self) -> None:
-        """A call that goes on."""
-        self.machine.begin(0, DB, 0, "block")
-
-    def wait(self, milliseconds: int) -> None:
-        """Time passes."""
-        self.machine.advance(milliseconds)
-        self.machine.all_see_the_same()
-
-    def open_and_probe(self, outcome: str, took: int = 0) -> None:
-        """The fuse opens, and a probe ends."""
-        self("demands")
-        self.wait(500)
-        self(outcome, took)
 
 
 class _NeverLonger(PolicyFuse):
@@ -200,89 +169,36 @@ class _ShadowsCount(PolicyFuse):
 class _GivesBackUnrested(PolicyFuse):
     """R28 without the hour for each failed probe."""
 
-    def is_idle(self, _now: int) -> bool:
-        return self.state is State.CLOSED and not self.failures
-
-
-class Case(NamedTuple):
-    """A fault, breakers of a policy, and what they have to go through."""
-
-    fuse: type[PolicyFuse]
-    changes: dict[str, Any]
-    script: Callable[[Script], object]
-
-
-def _calls(*calls: tuple[Any, ...]) -> Callable[[Script], object]:
-    return lambda script: [script(*call) for call in calls]
-
-
-def _closes_again(script: Script) -> None:
-    script.open_and_probe("failures")
-    script.wait(1000)
-    script("successes")
-
-
-def _closed_for_long(script: Script) -> None:
-    _closes_again(script)
-    script.wait(2000)
-    script("failures")
-
-
-def _stays_half_open(script: Script) -> None:
-    script("failures")
-    script.wait(500)
-    script.begin()
-    script.wait(1000)
-    script("successes")
-
-
-def _climbs(script: Script) -> None:
-    script.open_and_probe("successes")
-    for turn in range(8):
-        script.wait(300)
-        script("successes", 0, turn)
-
-
-def _gives_back(script: Script) -> None:
-    _closes_again(script)
-    script.machine.give_back(0, DB)
-
-
-def _waits_between(first: str, milliseconds: int, *then: str) -> Callable[[Script], object]:
-    return lambda script: [script(first), script.wait(milliseconds), *map(script, then)]
-
-
-def _resets(script: Script) -> None:
-    script("failures")
-    script.machine.command(0, DB, 0, State.CLOSED)
-    script("failures")
+    def rest_us(self) -> int:
+        return 0
 
 
 _RATED = {"threshold": 0, "rates": (FAILURES,)}
 CASES = [
+    *ENDS,
     Case(_NeverLonger, {"multiplier": 2.0}, lambda script: [script.open_and_probe("failures"), script("successes")]),
-    Case(_TakesNothingBack, {"multiplier": 2.0}, _closed_for_long),
-    Case(_WithoutJitter, {"jitter": 0.25}, _calls(("failures",), ("successes",))),
-    Case(_AsksInVain, {}, _calls(("demands 1300 ms",), ("successes",))),
+    Case(_TakesNothingBack, {"multiplier": 2.0}, closed_for_long),
+    Case(_WithoutJitter, {"jitter": 0.25}, calls(("failures",), ("successes",))),
+    Case(_AsksInVain, {}, calls(("demands 1300 ms",), ("successes",))),
     Case(
         _AsksWithoutOpening, {"threshold": 2, "hints": True},
-        _calls(("asks for 1300 ms",), ("failures",), ("successes",)),
+        calls(("asks for 1300 ms",), ("failures",), ("successes",)),
     ),
     Case(
         _JudgesGoodCalls, {"threshold": 0, "rates": (FAILURES, SLOW)},
-        _calls(("failures",), ("failures",), ("successes", 500)),
+        calls(("failures",), ("failures",), ("successes", 500)),
     ),
-    Case(_WithoutLeast, _RATED, _calls(("failures",))),
-    Case(_NeverCold, _RATED, _resets),
-    Case(_WithoutBuckets, _RATED, _waits_between("failures", 1001, "failures")),
-    Case(_EachHasItsOwnRates, _RATED, _calls(("failures",), ("failures", 0, 1), ("failures", 0, 1))),
-    Case(_StreaksAge, {"threshold": 2, "window": FOREVER}, _waits_between("failures", 3_600_000, "failures")),
+    Case(_WithoutLeast, _RATED, calls(("failures",))),
+    Case(_NeverCold, _RATED, resets),
+    Case(_WithoutBuckets, _RATED, waits_between("failures", 1001, "failures")),
+    Case(_EachHasItsOwnRates, _RATED, calls(("failures",), ("failures", 0, 1), ("failures", 0, 1))),
+    Case(_StreaksAge, {"threshold": 2, "window": FOREVER}, waits_between("failures", 3_600_000, "failures")),
     Case(_SlowProbesSucceed, {"rates": (SLOW,)}, lambda script: script.open_and_probe("successes", 500)),
     Case(_ProbesDemandInVain, {"probe_failures": 2}, lambda script: script.open_and_probe("demands")),
     Case(_OneProbeMayFail, {"probe_failures": 2}, lambda script: script.open_and_probe("failures")),
-    Case(_HalfOpenForEver, {"half_open_timeout": 999}, _stays_half_open),
-    Case(_EachHasItsOwnRamp, {"ramp": 3000, "ramp_from": 0.5}, _climbs),
-    Case(_SteadyRamp, {"ramp": 3000, "ramp_from": 0.1}, _climbs),
-    Case(_ShadowsCount, {"shadow": True}, _calls(("failures",), ("successes",))),
-    Case(_GivesBackUnrested, {"multiplier": 2.0}, _gives_back),
+    Case(_HalfOpenForEver, {"half_open_timeout": 999}, stays_half_open),
+    Case(_EachHasItsOwnRamp, {"ramp": 3000, "ramp_from": 0.5}, climbs),
+    Case(_SteadyRamp, {"ramp": 3000, "ramp_from": 0.1}, climbs),
+    Case(_ShadowsCount, {"shadow": True}, calls(("failures",), ("successes",))),
+    Case(_GivesBackUnrested, {"multiplier": 2.0}, gives_back),
 ]  # fmt: skip

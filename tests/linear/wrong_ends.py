@@ -1,0 +1,145 @@
+"""More of :mod:`wrong_policies`: of what opens a fuse, of what takes failed probes back, and of what is idle."""
+
+from collections.abc import Callable
+
+from policy_reference import PolicyFuse
+from rules import FOREVER, Ending, Rate, Rules
+from scripts import DB, SLOW, Case, Script, calls, waits_between
+
+from fuseboard import Cause, State
+
+FIVE_MINUTES = 300_000
+DAY = 24 * 12 * FIVE_MINUTES
+
+
+class _SlowProbesFail(PolicyFuse):
+    """R20: the journal calls a slow probe a failed one."""
+
+    def probe_cause(self, ending: Ending, *, demands: bool) -> Cause:
+        cause = super().probe_cause(ending, demands=demands)
+        return Cause.PROBE_FAILED if cause is Cause.PROBE_SLOW else cause
+
+
+class _DemandsAreFailedProbes(PolicyFuse):
+    """R22: the journal calls a probe's demand a failed probe where no more of them may fail."""
+
+    def probe_cause(self, ending: Ending, *, demands: bool) -> Cause:
+        enough = self.bad_probes > 0
+        return Cause.PROBE_FAILED if enough else super().probe_cause(ending, demands=demands)
+
+
+class _RoundsUp(PolicyFuse):
+    """R19: two of three are less than two thirds."""
+
+    def millionths(self, rate: Rate) -> int:
+        return super().millionths(rate) + 1
+
+
+class _RawTakesNothingBack(PolicyFuse):
+    """R23: a raw operation that opens the fuse leaves the failed probes."""
+
+    def take_back_raw(self, _lasted: int) -> None:
+        pass
+
+
+class _RawTakesBackByTheHour(PolicyFuse):
+    """R23: five minutes are too short."""
+
+    def take_back_raw(self, lasted: int) -> None:
+        super().take_back_raw(lasted // 12)
+
+
+class _GrowsFor64(PolicyFuse):
+    """R23 as it once was: 64 failed probes are counted, and no more."""
+
+    def open(self, policy: Rules, now: int, why: Cause, asked: int = 0) -> None:
+        super().open(policy, now, why, asked)
+        self.failed_probes = min(64, self.failed_probes)
+
+
+class _RestsForWeeks(PolicyFuse):
+    """R28: an hour for each failed probe, however many they are."""
+
+    def rest_us(self) -> int:
+        return self.failed_probes * 12 * FIVE_MINUTES * 1000
+
+
+class _AnyFailureStays(PolicyFuse):
+    """R28 as it once was: a fuse with a failure in its window is never idle."""
+
+    def is_within(self, _reach_us: int, _now: int) -> bool:
+        return bool(self.failures)
+
+
+class _NoFailureStays(PolicyFuse):
+    """R28: a failure does not keep a fuse."""
+
+    def is_within(self, _reach_us: int, _now: int) -> bool:
+        return False
+
+
+class _LooksBackForADay(PolicyFuse):
+    """R28: a streak, and a rate over calls, look back for a day."""
+
+    def is_within(self, reach_us: int, now: int) -> bool:
+        return super().is_within(min(reach_us, DAY * 1000), now)
+
+
+class _ReachesNoFurther(PolicyFuse):
+    """R28: a reach is not rounded up: a second is one."""
+
+    def is_within(self, reach_us: int, now: int) -> bool:
+        return super().is_within(min(reach_us, 1_000_000), now)
+
+
+def _fail_probes(script: Script, times: int) -> None:
+    """Many probes fail; only what comes of it is compared."""
+    script("demands")
+    for turn in range(times):
+        script.machine.advance(500)
+        script.machine.call(turn, DB, 0, "failures")
+
+
+def _is_set_open(script: Script) -> None:
+    _fail_probes(script, 3)
+    script.wait(500)
+    script("successes")
+    script.wait(2 * FIVE_MINUTES)
+    script.machine.set(0, DB, State.OPEN)
+    script.wait(1)
+
+
+def _comes_back_late(script: Script) -> None:
+    _fail_probes(script, 170)
+    script.wait(500)
+    script("successes")
+    script.wait(7 * DAY + 1)
+    script.machine.give_back(0, DB)
+
+
+def _fails_and_is_given_back(milliseconds: int) -> Callable[[Script], object]:
+    def play(script: Script) -> None:
+        waits_between("failures", milliseconds)(script)
+        script.machine.give_back(0, DB)
+
+    return play
+
+
+_LENIENT = {"threshold": 2}
+CASES = [
+    Case(_SlowProbesFail, {"rates": (SLOW,)}, lambda script: script.open_and_probe("successes", 500)),
+    Case(_DemandsAreFailedProbes, {}, lambda script: script.open_and_probe("demands")),
+    Case(
+        _RoundsUp, {"threshold": 0, "rates": (Rate(2 / 3, 3, window=1000),)},
+        calls(("successes",), ("failures",), ("failures",)),
+    ),
+    Case(_RawTakesNothingBack, {}, _is_set_open),
+    Case(_RawTakesBackByTheHour, {}, _is_set_open),
+    Case(_GrowsFor64, {}, _comes_back_late),
+    Case(_RestsForWeeks, {}, _comes_back_late),
+    Case(_AnyFailureStays, _LENIENT, _fails_and_is_given_back(1049)),
+    Case(_NoFailureStays, _LENIENT, _fails_and_is_given_back(1000)),
+    Case(_ReachesNoFurther, _LENIENT, _fails_and_is_given_back(1048)),
+    Case(_LooksBackForADay, {**_LENIENT, "window": FOREVER}, _fails_and_is_given_back(2 * DAY)),
+    Case(_LooksBackForADay, {**_LENIENT, "rates": (Rate(1.0, 3, calls=5),)}, _fails_and_is_given_back(2 * DAY)),
+]  # fmt: skip
