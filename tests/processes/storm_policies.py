@@ -14,7 +14,7 @@ LEASED = [f"leased{number}" for number in range(40)]
 NAMES = {MEASURED, *POLICED, *LEASED}
 SLOW = 0.001
 CALLS = 10
-MOST_FAILED = 64
+MOST_FAILED = 65_535
 EVERYTHING: Policy = (
     Failures(6, None)
     | FailureRate(0.5, window=0.5, min_calls=6)
