@@ -12,7 +12,7 @@ from bench.instructions import Instructions, count
 BUDGET = {
     "guard, private store": 81,
     "guard, shared store": 81,
-    "guard, shared store, failure rate": 453,
+    "guard, shared store, failure rate": 466,
 }
 """Instructions of ours in a closed call, at most. Whoever needs more says in the commit what for; whoever needs less
 lowers it."""

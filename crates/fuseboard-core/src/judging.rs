@@ -1,14 +1,15 @@
 //! Judging a call that has ended by every rule of a policy: count, rates, and what the call itself demands.
 //!
-//! A rate is looked at when a bad call ends, as a count is: good calls are counted in the meters and ask nothing. That
-//! the last straw is not missed follows from the order of each bad call's steps: it counts itself in the meters, adds 0 to
+//! A rate is looked at when a bad call ends, as a count is: good calls are counted in the meters and ask nothing. A rate
+//! over calls knows at the count itself whether this call reaches it ([`crate::rate`]). That the last straw of a rate over a
+//! time is not missed follows from the order of each bad call's steps: it counts itself in the meters, adds 0 to
 //! the fuse word, and only then sums up. Of two that end at once one adds its 0 behind the other's, and so sums up what
 //! that one had counted. (A swap of the word for itself would not do: it does not notice another such swap before it.)
 
 use crate::fuse::{Effect, Fuse, Permit};
 use crate::journal::Cause;
 use crate::policy::{Policy, Rate};
-use crate::rate::{Measure, Tally};
+use crate::rate::{METERS, Measure, Tally};
 use crate::state::State;
 use crate::sync::Ordering;
 
@@ -24,6 +25,10 @@ pub struct Call {
     /// How long the fuse is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
     pub asked_us: u64,
 }
+
+/// The rates over calls that a bad call reached when it was counted, by the codes of [`Measure`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached([bool; METERS]);
 
 impl Call {
     /// What it is to be called that this call, as a probe, opens the fuse.
@@ -45,18 +50,25 @@ impl Fuse<'_> {
     /// Reports how a call ended, to be judged by all rules of the policy (rules R03, R04, R07 to R09). A slow probe is a
     /// failed one.
     pub fn ended(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
-        self.measure(policy, permit, call, None, &now_us);
-        self.judge(policy, permit, call, now_us)
+        let reached = self.measure(policy, permit, call, None, &now_us);
+        self.judge(policy, permit, call, reached, now_us)
     }
 
     /// The second half of [`Self::ended`]: what a call means that the meters have counted.
-    pub fn judge(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
+    pub fn judge(
+        self,
+        policy: &Policy,
+        permit: Permit,
+        call: Call,
+        counted: Reached,
+        now_us: impl Fn() -> u64,
+    ) -> Effect {
         let slow = policy.is_slow(call.took_us);
         if (call.failed || slow) && policy.has_rates() {
             // AcqRel: hands our count on to those who come behind, and theirs to us.
             self.cell.word.fetch_add(0, Ordering::AcqRel);
         }
-        let reached = || self.reached(policy, permit.generation, call, &now_us);
+        let reached = || self.reached(policy, permit.generation, call, counted, &now_us);
         let call = Call { demands: call.failed && call.demands, ..call };
         if call.demands {
             self.fail(policy, permit, call, now_us(), || Some(Cause::Demanded))
@@ -70,26 +82,50 @@ impl Fuse<'_> {
     }
 
     /// Counts a call in the meters that the policy asks for, unless its generation is over. The clock is asked when it
-    /// ended, unless that is known.
-    pub fn measure(self, policy: &Policy, permit: Permit, call: Call, ended_us: Option<u64>, now_us: impl Fn() -> u64) {
-        let Some(meters) = self.meters.filter(|_| policy.has_rates()) else { return };
+    /// ended, unless that is known. The rates over calls that it reaches, as a bad one.
+    pub fn measure(
+        self,
+        policy: &Policy,
+        permit: Permit,
+        call: Call,
+        ended_us: Option<u64>,
+        now_us: impl Fn() -> u64,
+    ) -> Reached {
+        let mut reached = Reached::default();
+        let Some(meters) = self.meters.filter(|_| policy.has_rates()) else { return reached };
         let is_current = || {
             let word = self.word();
             word.state().counts() && word.generation() == permit.generation
         };
         if !is_current() {
-            return;
+            return reached;
         }
-        let ended_us = || ended_us.unwrap_or_else(&now_us);
         for (measure, rate) in policy.measured() {
-            let bad = call.is_bad((measure, rate));
-            meters[measure as usize].count((measure, rate), permit.generation, bad, ended_us, &now_us, is_current);
+            let (meter, bad) = (&meters[measure as usize], call.is_bad((measure, rate)));
+            if measure.is_of_calls() {
+                let tally = meter.count_next(rate, permit.generation, bad, is_current);
+                reached.0[measure as usize] = bad && tally.is_some_and(|tally| rate.is_reached(tally));
+            } else {
+                let ended_us = ended_us.unwrap_or_else(&now_us);
+                meter.count(rate, permit.generation, bad, ended_us, &now_us, is_current);
+            }
         }
+        reached
     }
 
     /// The rate that the calls of a generation have reached, if there is one, of those that this one was bad for.
-    fn reached(self, policy: &Policy, generation: u64, call: Call, now_us: impl Fn() -> u64) -> Option<Cause> {
-        let reached = |&(measure, rate): &(Measure, _)| rate_is_reached(self, measure, rate, generation, &now_us);
+    fn reached(
+        self,
+        policy: &Policy,
+        generation: u64,
+        call: Call,
+        counted: Reached,
+        now_us: impl Fn() -> u64,
+    ) -> Option<Cause> {
+        let is_reached_in_time = |measure, rate| rate_is_reached(self, measure, rate, generation, &now_us);
+        let reached = |&(measure, rate): &(Measure, _)| {
+            if measure.is_of_calls() { counted.0[measure as usize] } else { is_reached_in_time(measure, rate) }
+        };
         policy.measured().filter(|measured| call.is_bad(*measured)).find(reached).map(|(measure, _)| cause_of(measure))
     }
 

@@ -1,9 +1,9 @@
 //! Rate windows: how many of the latest calls were bad.
 //!
 //! **Words.** A [`Meter`] is a ring of *buckets*. A bucket is one word: how many calls ended (18 bits), how many of them
-//! were bad (18 bits), and a tag (28 bits) of the *stretch* they ended in and of the fuse's generation. A stretch is `2^shift`
-//! *positions*: microseconds of the clock, or numbers of calls. The shift follows from the span alone, so that processes
-//! with the same settings, or nearly the same, count into the same buckets; those with others see nothing (rule R15).
+//! were bad (18 bits), and a tag (28 bits) of the *stretch* they ended in and of the fuse's generation. A stretch is
+//! `2^shift` microseconds, or `2^shift` calls. The shift follows from the span alone, so that processes with the same
+//! settings, or nearly the same, count into the same buckets; those with others see nothing (rule R15).
 //!
 //! **Nothing is wiped.** A bucket of another stretch or generation has another tag and holds nothing for whoever reads it:
 //! a new generation begins at zero, and so does an hour in which nobody called. Only where 28 bits of two tags agree by
@@ -11,9 +11,18 @@
 //!
 //! **What is counted** is every bucket that the span touches. So a call counts for the span, and for up to a seventh longer.
 //!
+//! **Over a time** the clock says which stretch a call falls into. A bad call counts itself first, and sums up behind the
+//! counts of those that end with it (see [`crate::judging`]).
+//!
+//! **Over calls** a call falls into the *newest* stretch, or into the one behind it when that is full. Which call it is and
+//! that it is counted is one swap, so the calls have one order. A bad call sums up what is before it, and then swaps: the
+//! buckets before the newest are full and stay as they are for as long as the newest is not full, so if the swap succeeds
+//! the sum was that of just this call and those before it. A rate that some call reaches is seen by that call, whatever
+//! ends beside it.
+//!
 //! **The race that must be shut out.** A writer that is stopped before its swap for a whole lap of the ring would put an
 //! old stretch in the place of a current one. So a bucket of another tag is replaced only if the lap is not over and the
-//! generation not ended *behind* the look at it: whoever wrote a later one had seen a later word or clock.
+//! generation not ended *behind* the look at it: whoever wrote a later one had seen a later word, clock or newest stretch.
 
 use crate::policy::Rate;
 use crate::sync::{AtomicU64, Ordering};
@@ -44,7 +53,7 @@ impl Measure {
     /// All of them, by their codes.
     pub const ALL: [Self; METERS] = [Self::FailuresInTime, Self::FailuresOfCalls, Self::SlowInTime, Self::SlowOfCalls];
 
-    /// Whether positions are numbers of calls.
+    /// Whether stretches are of calls, and not of time.
     pub(crate) const fn is_of_calls(self) -> bool {
         matches!(self, Self::FailuresOfCalls | Self::SlowOfCalls)
     }
@@ -64,12 +73,18 @@ pub struct Tally {
     pub bad: u32,
 }
 
+impl Tally {
+    const fn with(self, bucket: Bucket) -> Self {
+        Self { calls: self.calls + bucket.calls() as u32, bad: self.bad + bucket.bad() as u32 }
+    }
+}
+
 /// Buckets of one measure of one fuse. Any bytes are a valid meter; zeroes are one that has counted nothing.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Meter {
-    /// Numbers of calls that were given out.
-    calls: AtomicU64,
+    /// Of a measure of calls: the number of the stretch that calls fall into.
+    newest: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
 
@@ -112,9 +127,9 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn of(generation: u64, rate: Rate, position: u64) -> Self {
+    fn of(generation: u64, rate: Rate, at_us: u64) -> Self {
         let shift = shift_of(rate.span);
-        Self { generation, shift, number: position >> shift }
+        Self { generation, shift, number: at_us >> shift }
     }
 
     /// A hash that tells stretches and generations apart (the multipliers are those of SplitMix64).
@@ -124,9 +139,14 @@ impl Stretch {
         (mixed ^ mixed >> 31).wrapping_mul(0x94d0_49bb_1331_11eb) >> TAG_SHIFT
     }
 
-    /// Whether a lap has not passed since, now that the position is this.
-    const fn is_in_the_ring(self, position: u64) -> bool {
-        (position >> self.shift).saturating_sub(self.number) < BUCKETS as u64
+    /// Whether a lap has not passed since.
+    const fn is_in_the_ring(self, now_us: u64) -> bool {
+        (now_us >> self.shift).saturating_sub(self.number) < BUCKETS as u64
+    }
+
+    /// How long it is.
+    const fn len(self) -> u64 {
+        1 << self.shift
     }
 }
 
@@ -140,30 +160,63 @@ impl Meter {
     #[must_use]
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { calls: zero(), buckets: std::array::from_fn(|_| zero()) }
+        Self { newest: zero(), buckets: std::array::from_fn(|_| zero()) }
     }
 
     /// Counts a call that ended in this generation and at this time; not at all if `is_current` says that it is over by now.
     pub(crate) fn count(
         &self,
-        (measure, rate): (Measure, Rate),
+        rate: Rate,
         generation: u64,
         bad: bool,
-        ended_us: impl Fn() -> u64,
+        ended_us: u64,
         now_us: impl Fn() -> u64,
         is_current: impl Fn() -> bool,
     ) {
-        let position = if measure.is_of_calls() { self.calls.fetch_add(1, Ordering::AcqRel) } else { ended_us() };
-        let stretch = Stretch::of(generation, rate, position);
-        let may_begin = || stretch.is_in_the_ring(self.position(measure, &now_us)) && is_current();
-        self.add(stretch, bad, may_begin);
+        let stretch = Stretch::of(generation, rate, ended_us);
+        self.add(stretch, bad, || stretch.is_in_the_ring(now_us()) && is_current());
     }
 
-    /// Begins anew with the numbers of calls where damage took them so far that they would run over their end.
+    /// Counts a call of this generation as the next one. If it is a bad one, what the calls within the rate's span were, this
+    /// one the last. `None`, and not counted, if `is_current` says that the generation is over by now.
+    pub(crate) fn count_next(
+        &self,
+        rate: Rate,
+        generation: u64,
+        bad: bool,
+        is_current: impl Fn() -> bool,
+    ) -> Option<Tally> {
+        loop {
+            let stretch = self.newest(rate, generation);
+            let (place, tag) = (self.place(stretch.number), stretch.tag(stretch.number));
+            let seen = Bucket(place.load(Ordering::Acquire));
+            let is_there = seen.tag() == tag;
+            if is_there && seen.calls() >= stretch.len() {
+                let next = stretch.number.wrapping_add(1);
+                // AcqRel: hands the full bucket on. Lost to somebody who has done the same.
+                _ = self.newest.compare_exchange(stretch.number, next, Ordering::AcqRel, Ordering::Relaxed);
+                continue;
+            }
+            if !is_there && self.newest.load(Ordering::Acquire) != stretch.number {
+                continue;
+            }
+            if !is_there && !is_current() {
+                return None;
+            }
+            let next = if is_there { seen.counted(bad) } else { Bucket::new(tag, 1, bad.into()) };
+            // Before the swap: see above.
+            let tally = if bad { self.sum(stretch, next, rate.span) } else { Tally::default() };
+            if self.swap(place, seen, next).is_ok() {
+                return Some(tally);
+            }
+        }
+    }
+
+    /// Begins anew with the numbers of stretches where damage took them so far that they would run over their end.
     pub(crate) fn mend(&self) {
-        let calls = self.calls.load(Ordering::Acquire);
-        if calls > u64::MAX >> 1 {
-            _ = self.calls.compare_exchange(calls, 0, Ordering::AcqRel, Ordering::Relaxed);
+        let newest = self.newest.load(Ordering::Acquire);
+        if newest > u64::MAX >> 1 {
+            _ = self.newest.compare_exchange(newest, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
@@ -196,23 +249,31 @@ impl Meter {
 
     /// What the calls of this generation within the rate's span were.
     pub(crate) fn tally(&self, measure: Measure, rate: Rate, generation: u64, now_us: impl Fn() -> u64) -> Tally {
-        let position = self.position(measure, &now_us);
-        let newest = Stretch::of(generation, rate, position);
-        // Of calls the position is that of the next one.
-        let oldest = position.saturating_sub(rate.span) >> newest.shift;
-        let mut tally = Tally::default();
-        for number in oldest..=newest.number {
-            let found = Bucket(self.place(number).load(Ordering::Acquire));
-            if found.tag() == newest.tag(number) {
-                tally.calls += found.calls() as u32;
-                tally.bad += found.bad() as u32;
-            }
+        if measure.is_of_calls() {
+            let newest = self.newest(rate, generation);
+            return self.sum(newest, self.bucket(newest, newest.number).unwrap_or(Bucket(0)), rate.span);
         }
-        tally
+        let now_us = now_us();
+        let newest = Stretch::of(generation, rate, now_us);
+        let oldest = now_us.saturating_sub(rate.span) >> newest.shift;
+        (oldest..=newest.number).filter_map(|number| self.bucket(newest, number)).fold(Tally::default(), Tally::with)
     }
 
-    fn position(&self, measure: Measure, now_us: impl Fn() -> u64) -> u64 {
-        if measure.is_of_calls() { self.calls.load(Ordering::Acquire) } else { now_us() }
+    /// The calls of the newest stretch of calls, of which this is the bucket, and of as many before it as the span touches.
+    fn sum(&self, newest: Stretch, bucket: Bucket, span: u64) -> Tally {
+        let before = span.saturating_sub(bucket.calls()).div_ceil(newest.len()).min(BUCKETS as u64 - 1);
+        let numbers = newest.number.saturating_sub(before)..newest.number;
+        numbers.filter_map(|number| self.bucket(newest, number)).fold(Tally::default().with(bucket), Tally::with)
+    }
+
+    fn newest(&self, rate: Rate, generation: u64) -> Stretch {
+        Stretch { generation, shift: shift_of(rate.span), number: self.newest.load(Ordering::Acquire) }
+    }
+
+    /// The bucket of a stretch, if it has one, by another one of the same generation and length.
+    fn bucket(&self, of: Stretch, number: u64) -> Option<Bucket> {
+        let found = Bucket(self.place(number).load(Ordering::Acquire));
+        (found.tag() == of.tag(number)).then_some(found)
     }
 
     fn place(&self, number: u64) -> &AtomicU64 {

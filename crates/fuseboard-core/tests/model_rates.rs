@@ -76,6 +76,24 @@ fn the_last_of_two_slow_calls_trips() {
     the_last_bad_call_trips(Measure::SlowOfCalls, SLOW);
 }
 
+/// R19: in whatever order the three end, the last two that were counted by some call were bad, so one of them trips; also where
+/// the good one is counted between a bad one's count and its trip.
+#[test]
+fn a_good_call_that_ends_at_once_hides_no_rate_over_calls() {
+    model(|| {
+        let (row, permit) = closed();
+        let policy = policy(Measure::FailuresOfCalls);
+        assert_eq!(Effect::Counted, end(&row, &policy, permit, FAILED, NOW));
+        let good_and_bad = job(move |row: &Row| {
+            end(row, &policy, permit, GOOD, NOW);
+            end(row, &policy, permit, FAILED, NOW)
+        });
+        let effects = race(&row, [job(move |row: &Row| end(row, &policy, permit, FAILED, NOW)), good_and_bad]);
+        assert_eq!(1, changes(&effects), "{effects:?}");
+        assert_eq!(State::Open, row.fuse().word().state());
+    });
+}
+
 /// Calls that end at once are all counted, good and bad.
 #[test]
 fn no_call_is_lost_from_a_bucket() {

@@ -4,8 +4,8 @@ use super::*;
 
 const RATE: Rate = Rate { span: 28, bad_ppm: 500_000, min_calls: 1, slow_us: 1 };
 
-fn counted(measure: Measure, generation: u64, bad: bool, at: u64, meter: &Meter) {
-    meter.count((measure, RATE), generation, bad, || at, || at, || true);
+fn counted(generation: u64, bad: bool, at: u64, meter: &Meter) {
+    meter.count(RATE, generation, bad, at, || at, || true);
 }
 
 fn words(meter: &Meter) -> Vec<(usize, u64)> {
@@ -16,9 +16,9 @@ fn words(meter: &Meter) -> Vec<(usize, u64)> {
 #[test]
 fn the_words_of_buckets_are_fixed() {
     let meter = Meter::new();
-    counted(Measure::FailuresInTime, 1_000_003, true, 0x1234_5678_9abc, &meter);
-    counted(Measure::FailuresInTime, 1_000_003, false, 0x1234_5678_9abd, &meter);
-    counted(Measure::SlowOfCalls, 77, false, 0, &meter);
+    counted(1_000_003, true, 0x1234_5678_9abc, &meter);
+    counted(1_000_003, false, 0x1234_5678_9abd, &meter);
+    assert_eq!(Some(Tally::default()), meter.count_next(RATE, 77, false, || true));
     assert_eq!(vec![(0, 0xf8b3_3540_0004_0000), (9, 0x3113_2080_0008_0001)], words(&meter));
 }
 
@@ -27,7 +27,7 @@ fn the_words_of_buckets_are_fixed() {
 fn a_bucket_begins_only_in_time() {
     let meter = Meter::new();
     let count = |now: u64, is_current| {
-        meter.count((Measure::FailuresInTime, RATE), 7, true, || 1_000, || now, || is_current);
+        meter.count(RATE, 7, true, 1_000, || now, || is_current);
         words(&meter).len()
     };
     assert_eq!([0, 0, 1, 1], [count(1_000, false), count(1_030, true), count(1_029, true), count(1_000, false)]);
@@ -60,13 +60,54 @@ fn a_full_bucket_keeps_its_rate() {
     assert_eq!((3, 4), (Bucket::new(5, 3, 9).bad(), Bucket::new(5, 3, 9).counted(true).bad()));
 }
 
-/// Numbers of calls begin anew only where damage took them beyond half of what there is.
+/// Calls fill one stretch after the other, each of as many; a bad one is told of those before it, and of itself.
+#[test]
+fn calls_fill_one_stretch_after_the_other() {
+    let meter = Meter::new();
+    let next = |bad| meter.count_next(RATE, 7, bad, || true);
+    assert_eq!(Some(Tally { calls: 1, bad: 1 }), next(true));
+    assert_eq!(Some(Tally { calls: 2, bad: 2 }), next(true));
+    assert_eq!([Some(Tally::default()); 3], [next(false), next(false), next(false)]);
+    assert_eq!(Some(Tally { calls: 6, bad: 3 }), next(true));
+    assert_eq!((2, 3), (meter.newest.load(Ordering::Relaxed), words(&meter).len()));
+    for _ in 6..28 {
+        next(false);
+    }
+    assert_eq!(Some(Tally { calls: 29, bad: 4 }), next(true), "a stretch has two, of which one is older than the span");
+    assert_eq!(Some(Tally { calls: 28, bad: 3 }), next(true), "the first stretch is over");
+    assert_eq!(Tally { calls: 28, bad: 3 }, meter.tally(Measure::FailuresOfCalls, RATE, 7, || 0));
+    assert_eq!(Tally::default(), meter.tally(Measure::FailuresOfCalls, RATE, 8, || 0), "another generation");
+}
+
+/// A stretch begins only while the generation lasts; one that is there goes on.
+#[test]
+fn no_call_begins_a_stretch_of_a_generation_that_is_over() {
+    let meter = Meter::new();
+    assert_eq!(None, meter.count_next(RATE, 7, true, || false));
+    assert_eq!(Some(Tally { calls: 1, bad: 1 }), meter.count_next(RATE, 7, true, || true));
+    assert_eq!(Some(Tally { calls: 2, bad: 2 }), meter.count_next(RATE, 7, true, || false));
+    assert_eq!(None, meter.count_next(RATE, 7, true, || false));
+}
+
+/// No number of a stretch, however damaged, makes a sum longer than the ring.
+#[test]
+fn damaged_numbers_of_stretches_make_no_long_sums() {
+    for newest in [u64::MAX, u64::MAX - 1, 1 << 63, 3] {
+        let meter = Meter::new();
+        meter.newest.store(newest, Ordering::Relaxed);
+        let long = Rate { span: 100_000, ..RATE };
+        assert_eq!(Some(Tally { calls: 1, bad: 1 }), meter.count_next(long, 7, true, || true));
+        assert_eq!(Tally { calls: 1, bad: 1 }, meter.tally(Measure::FailuresOfCalls, long, 7, || 0));
+    }
+}
+
+/// Numbers of stretches begin anew only where damage took them beyond half of what there is.
 #[test]
 fn mending_takes_numbers_back_that_are_near_their_end() {
     for (before, after) in [(5, 5), (u64::MAX >> 1, u64::MAX >> 1), ((u64::MAX >> 1) + 1, 0)] {
         let meter = Meter::new();
-        meter.calls.store(before, Ordering::Relaxed);
+        meter.newest.store(before, Ordering::Relaxed);
         meter.mend();
-        assert_eq!(after, meter.calls.load(Ordering::Relaxed));
+        assert_eq!(after, meter.newest.load(Ordering::Relaxed));
     }
 }

@@ -4,6 +4,7 @@
 
 use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
 use fuseboard_core::journal::Cause;
+use fuseboard_core::judging::Reached;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 
@@ -18,6 +19,7 @@ pub struct Carry {
     pub answer: Option<Answer>,
     permit: Option<Permit>,
     transition: Option<Transition>,
+    reached: Reached,
 }
 
 /// A step; `None` where it does not apply to what stands there.
@@ -183,13 +185,13 @@ fn over(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
 
 fn measure(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     let Ended(whose, call) = operation else { return None };
-    scene.fuse(carry.pid).measure(&scene.policy, permit_of(scene, whose), call, None, || scene.now);
+    carry.reached = scene.fuse(carry.pid).measure(&scene.policy, permit_of(scene, whose), call, None, || scene.now);
     Some(())
 }
 
 fn judge(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     let Ended(whose, call) = operation else { return None };
-    let effect = scene.fuse(carry.pid).judge(&scene.policy, permit_of(scene, whose), call, || scene.now);
+    let effect = scene.fuse(carry.pid).judge(&scene.policy, permit_of(scene, whose), call, carry.reached, || scene.now);
     if let Effect::Changed(transition) = effect {
         write_down(scene, carry.pid, Some(transition));
     }
