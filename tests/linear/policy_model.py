@@ -2,10 +2,11 @@
 
 What is not one step, beside what is not there:
 
-* the end of a call under a rate: it is looked at whether its generation is current, it takes a number (of a rate over
-  calls), it is counted, the rate is judged, and then the failure counts and the fuse perhaps opens. If the fuse
-  changed behind the judging, the rate is judged once more;
-* so a call that ends late may take a number of the next generation's, if it was looked at before the end of its own;
+* the end of a call under a rate over a time: it is looked at whether its generation is current, it is counted, the rate
+  is judged, and then the failure counts and the fuse perhaps opens. If the fuse changed behind the judging, the rate is
+  judged once more;
+* the end of a call under a rate over calls: it is counted and judged in one step, and then the failure counts and the
+  fuse perhaps opens;
 * the end of a ramp, by the call that finds it over, and that call's verdict.
 
 A rate that is reached is not missed, for of bad calls that end at once the last to judge has all of them before it; and
@@ -35,7 +36,6 @@ RAMPING = 6
 DEMAND = 3
 """An outcome: a failure that demands the trip (R22)."""
 NO_RATE, IN_TIME, OF_CALLS = range(3)
-BUCKETS = 15
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -97,17 +97,16 @@ class PolicyModel(FuseModel):
     def _go_on(self, fuse: Fuse, call: Key, outcome: int, stage: tuple[Any, ...]) -> Any:
         """One of the steps of a call's end under a rate."""
         is_late, how = call not in fuse.calls, stage[0] if stage else "begun"
-        if how == "begun":
-            yield fuse, ("checked",) if self.rate == OF_CALLS else ("numbered", 0), None
-        elif how == "checked":
-            yield fuse._replace(numbered=fuse.numbered + 1), ("numbered", fuse.numbered), None
-        elif is_late:
+        if is_late:
             yield fuse, None, NONE
-        elif how == "numbered":
-            is_lapped = self.rate == OF_CALLS and fuse.numbered - stage[1] >= BUCKETS
-            counted = () if is_lapped else ((stage[1], outcome != SUCCESS),)
-            yield fuse._replace(meter=tuple(sorted(fuse.meter + counted))), ("counted",), None
-        elif outcome == FAILURE and (how == "counted" or stage[2] != fuse.failures):
+        elif how == "begun" and self.rate == IN_TIME:
+            yield fuse, ("checked",), None
+        elif how in {"begun", "checked"}:
+            meter = (*fuse.meter, (fuse.numbered, outcome != SUCCESS))
+            fuse = fuse._replace(meter=meter, numbered=fuse.numbered + 1)
+            is_judged = self.rate == OF_CALLS and outcome == FAILURE
+            yield fuse, ("judged", self.is_reached(fuse), None) if is_judged else ("counted",), None
+        elif outcome == FAILURE and self.rate == IN_TIME and (how == "counted" or stage[2] != fuse.failures):
             yield fuse, ("judged", self.is_reached(fuse), fuse.failures), None
         else:
             ((after, answer),) = self._end(fuse, call, outcome, opens=how == "judged" and stage[1])

@@ -38,7 +38,6 @@ class PolicyFuse(HostFuse):
         self.stamp = 0
         self.failed_probes = 0
         """R23: failed probes in a row, less what was taken back."""
-        self.numbered: collections.Counter[Cause] = collections.Counter()
         self.begun: dict[Call, int] = {}
         self.why = Cause.SET
         super().__init__(capacity)
@@ -224,8 +223,7 @@ class PolicyFuse(HostFuse):
         """R03, R04, R19 to R22: a call ended while closed or ramping."""
         failed = "failures" == ending.counter
         for rate in policy.rates:
-            at = self.numbered[rate.cause] if rate.calls else now * 1000
-            self.numbered[rate.cause] += bool(rate.calls)
+            at = len(self.ended[rate.cause]) if rate.calls else now * 1000
             self.ended[rate.cause].append(Ended(at, rate.is_bad(failed=failed, took=took)))
         if failed:
             self.failures.append(now)
@@ -263,7 +261,7 @@ class PolicyFuse(HostFuse):
         """R19: the calls within a rate's span, and the bad ones of them. Each bucket that the span touches counts."""
         span = rate.calls or rate.window * 1000
         bucket = self.bucket(span)
-        here = self.numbered[rate.cause] if rate.calls else now * 1000
+        here = len(self.ended[rate.cause]) if rate.calls else now * 1000
         oldest = max(0, here - span) // bucket
         within = [each.bad for each in self.ended[rate.cause] if each.at // bucket >= oldest]
         return len(within), sum(within)
