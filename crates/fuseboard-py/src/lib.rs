@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `store` | `Store`: the contract by name |
 //! | `fuse` | `Fuse`: a name's slot with one breaker's numbers; `Permit` |
-//! | `breaker` | `Breaker`: admits and settles calls; the context managers |
+//! | `breaker` | `Breaker`: what is kept for a breaker, and its methods |
+//! | `call` | what calls ask and say: admits and settles them |
 //! | `ready` | `Ready`: what `async with` awaits |
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
@@ -16,6 +17,7 @@
 
 mod blocks;
 mod breaker;
+mod call;
 mod fuse;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
 mod guard;

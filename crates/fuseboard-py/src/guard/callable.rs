@@ -10,7 +10,8 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::class::{Guard, guard_type};
 use super::python_code::ask_python;
-use crate::breaker::{Breaker, admit, finish};
+use crate::breaker::Breaker;
+use crate::call::{admit, finish};
 use crate::fuse::{Fuse, Held};
 
 /// A guard of `function` by `breaker`; a rejected call gets what `fallback` returns.

@@ -1,0 +1,173 @@
+//! What the calls of a breaker ask and say: for a permit, and how they ended. What an exception means, and who hears of a
+//! transition, is the Python class's to say.
+
+use std::sync::atomic::Ordering;
+
+use fuseboard_core::fuse::{Rejection, Transition};
+use fuseboard_core::journal::About;
+use fuseboard_core::state::State;
+use fuseboard_shm::handle::Outcome;
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::breaker::Breaker;
+use crate::fuse::{Fuse, Held, Permit};
+use crate::guard::ask_python;
+use crate::reader::made_here;
+
+/// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
+pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
+    let py = slf.py();
+    let (fuse, admission) = loop {
+        let fuse = match linked_or_resolved(slf) {
+            Ok(fuse) => fuse,
+            Err(fault) => {
+                report(slf, fault);
+                return Ok(None);
+            }
+        };
+        if fuse.get().is_to_be_looked_up() {
+            slf.get().unlink(&fuse);
+            continue;
+        }
+        let word = fuse.get().word();
+        if fuse.get().is_closed(word) {
+            return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
+        }
+        let admission = fuse.get().admit();
+        if !matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. })) {
+            break (fuse, admission);
+        }
+        // It was given back. The name has another slot by now, or takes one.
+        slf.get().unlink(&fuse);
+    };
+    if let Some(transition) = admission.transition {
+        tell(slf, transition, About::NOTHING);
+    }
+    match admission.verdict {
+        Ok(permit) => Ok(Some(Held::new(&fuse, permit))),
+        Err(rejection) => {
+            if slf.get().is_shadow.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            Err(PyErr::from_value(fuse.get().rejected(py, rejection)?))
+        }
+    }
+}
+
+pub(crate) fn linked_or_resolved<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
+    if let Some(fuse) = slf.get().link.get(slf.py()) {
+        return Ok(fuse);
+    }
+    Ok(ask_python(slf, intern!(slf.py(), "_resolve"), ())?.cast_into::<Fuse>()?)
+}
+
+/// Reports how a call ended: without an error, or with this one.
+pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound<'_, PyBaseException>>) {
+    let outcome = error.map_or(Outcome::Success, |error| classify(slf, error));
+    conclude(slf, held, outcome, error);
+}
+
+/// Reports that a call returned this value, which may be a failure all the same.
+pub(crate) fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
+    let (outcome, error) = if slf.get().judges() { judge(slf, value) } else { (Outcome::Success, None) };
+    conclude(slf, held, outcome, error.as_ref());
+}
+
+/// What a result means, by the Python class; and the exception that it stands for, if there is one. If the class cannot say, by
+/// a fault of its own, the call has failed.
+fn judge<'py>(slf: &Bound<'py, Breaker>, value: &Bound<'py, PyAny>) -> (Outcome, Option<Bound<'py, PyBaseException>>) {
+    let told = ask_python(slf, intern!(slf.py(), "_failure_if"), (value,));
+    if let Some((asked_us, error)) = told.as_ref().ok().and_then(|told| told.extract().ok()) {
+        return (Outcome::Telling { demands: true, asked_us }, Some(error));
+    }
+    (if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Success }, None)
+}
+
+pub(crate) fn conclude(
+    slf: &Bound<'_, Breaker>,
+    held: &Held,
+    outcome: Outcome,
+    error: Option<&Bound<'_, PyBaseException>>,
+) {
+    if let Some(transition) = held.settle(outcome) {
+        let class = error.and_then(|error| error.get_type().qualname().ok());
+        let about = class.map_or(About::NOTHING, |name| About::new(name.to_string().as_bytes()));
+        held.write_down(transition, about);
+        tell(slf, transition, about);
+    }
+}
+
+/// What an exception means, by the Python class.
+fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Outcome {
+    let (py, class) = (slf.py(), error.get_type());
+    if slf.get().failing.get(py).is_some_and(|failing| failing.is(&class)) {
+        return Outcome::Failure;
+    }
+    let told = ask_python(slf, intern!(py, "_is_failure"), (error,));
+    if told.as_ref().is_ok_and(|told| told.is(&class)) {
+        slf.get().failing.set(py, Some(class));
+        return Outcome::Failure;
+    }
+    if let Some((demands, asked_us)) = told.as_ref().ok().and_then(|told| told.extract::<(bool, u64)>().ok()) {
+        return Outcome::Telling { demands, asked_us };
+    }
+    if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Ignored }
+}
+
+/// Whether the Python class says so. If it cannot say, by a fault of its own, the call has failed.
+fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>) -> bool {
+    answer.and_then(|answer| answer.is_truthy()).unwrap_or_else(|fault| {
+        report(slf, fault);
+        true
+    })
+}
+
+/// Tells the Python class of a transition that this call made. Nothing it does can change the call.
+fn tell(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
+    if let Err(fault) = ask_python(slf, intern!(slf.py(), "_transitioned"), made_here(transition, about)) {
+        report(slf, fault);
+    }
+}
+
+/// Tells the Python class that nobody can say whose the outcomes of some blocks are.
+pub(crate) fn tell_voided(slf: &Bound<'_, Breaker>) {
+    if let Err(fault) = ask_python(slf, intern!(slf.py(), "_voided"), ()) {
+        report(slf, fault);
+    }
+}
+
+/// Reports a fault of ours, or of code called on our account, without letting it into the user's call. Ctrl-C is neither:
+/// it comes again as soon as the call is over.
+fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
+    let py = slf.py();
+    if fault.is_instance_of::<PyKeyboardInterrupt>(py) {
+        crate::guard::interrupt_again(py);
+    } else if let Err(another) = ask_python(slf, intern!(py, "_report"), (fault.into_value(py),)) {
+        another.write_unraisable(py, Some(slf.as_any()));
+    }
+}
+
+/// Settles a call that has returned or raised. What it returned is handed on unchanged, unless the call has only begun:
+/// a coroutine or a generator is guarded anew, while it runs; other awaitables cannot be (rule R17).
+pub(crate) fn finish<'py>(
+    slf: &Bound<'py, Breaker>,
+    held: Held,
+    result: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    match result {
+        Ok(value) if crate::guard::has_only_begun(&value) => {
+            ask_python(slf, intern!(py, "_follow"), (value, Permit::new(Some(held))))
+        }
+        Ok(value) => {
+            returned(slf, &held, &value);
+            Ok(value)
+        }
+        Err(error) => {
+            settle(slf, &held, Some(error.value(py)));
+            Err(error)
+        }
+    }
+}
