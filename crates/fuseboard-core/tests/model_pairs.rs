@@ -159,7 +159,7 @@ from_each! {
     policies::half_open_for_too_long: [ENDS_FIRST];
     policies::ramping: [COUNTS_FIRST];
     policies::ramp_that_is_over: [COUNTS_FIRST, ENDS_FIRST];
-    policies::idle: [COUNTS_FIRST, ENDS_UNSEEN];
+    policies::idle: [COUNTS_FIRST];
 }
 
 type Triple = (Begin, [Operation; 3]);
