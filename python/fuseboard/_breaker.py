@@ -243,8 +243,12 @@ class CircuitBreaker(Hold):
         except Exception as fault:  # noqa: BLE001 - ours; it must not stop a call that would go on unguarded
             self._report(fault)
             return
-        if rejection is not None:
-            raise rejection
+        try:
+            if rejection is not None:
+                raise rejection
+        finally:
+            # This frame is in its traceback; they would keep each other, and what the caller holds, alive.
+            del rejection
 
     def permit(self) -> Permit:
         """Asks to make a call whose outcome is reported by hand: later, by a callback, by another thread.

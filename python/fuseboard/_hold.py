@@ -66,7 +66,6 @@ class Hold(_core.Breaker):
         if self._is_shadow:
             self._reject_nobody()
         self._keyed: dict[str | int, Self] = {}
-        self._told_awaitable = self._told_voided = False
         self.faults = 0
         # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
         _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store._failures_to_be_had)
@@ -129,16 +128,16 @@ class Hold(_core.Breaker):
 
     def _report(self, fault: BaseException) -> None:
         self.faults += 1
-        if self.faults == 1:
+        if self._is_first_told("fault"):
             logger.error(
-                "circuit %r: %s: %s, which no call is told of; later faults of this breaker are only counted",
+                "circuit %r: %s: %s, which no call is told of; later faults of this breaker and its keys are only "
+                "counted",
                 self.name, type(fault).__qualname__, fault, exc_info=fault,
             )  # fmt: skip
 
     def _voided(self) -> None:
-        if self._told_voided:
+        if not self._is_first_told("voided"):
             return
-        self._told_voided = True
         logger.warning(
             "circuit %r: blocks that an ExitStack or a helper has entered were under way when the fuse changed, and "
             "nobody can tell which of them ends: their outcomes count for nothing. Use "
@@ -151,8 +150,7 @@ class Hold(_core.Breaker):
         if followed is not None:
             return followed
         self._ignore(permit)
-        if not self._told_awaitable:
-            self._told_awaitable = True
+        if self._is_first_told("awaitable"):
             logger.warning(
                 "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
                 "count as ignored. Guard a coroutine function that awaits it, or use acall.",

@@ -21,7 +21,9 @@ class Value:
     __match_args__: tuple[str, ...] = ()
 
     def _fill(self, **attributes: object) -> None:
-        """Sets the attributes, once, where the value is made."""
+        """Sets the attributes where the value is made; once, whoever calls ``__init__`` again."""
+        if any(hasattr(self, name) for name in attributes):
+            raise AttributeError(f"{type(self).__name__} is immutable: it is made already")
         for name, value in attributes.items():
             object.__setattr__(self, name, value)
 

@@ -7,7 +7,7 @@
         ├── CircuitOpenError          a call was rejected: wait, or do without it
         │   └── CircuitIsolatedError  ... by an operator's word: waiting will not help
         ├── TripError                 raise it in a guarded call to open the fuse at once
-    └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
+        └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
 
 Settings and names out of range raise ``ValueError`` or ``TypeError`` where they are given.
 """
@@ -86,7 +86,8 @@ class StoreOpenError(FuseboardError):
         path: the file, folder or environment variable in question.
         reason: ``"name"`` (``FUSEBOARD_STORE`` is not a store's name), ``"place"`` (the folder is not private to this
             user), ``"foreign"`` (the file is not a sound table of this user's), ``"version"`` (of another layout
-            version), ``"full"`` (no room for it), ``"system"`` (the operating system refused).
+            version), ``"full"`` (no room for it), ``"system"`` (the operating system refused),
+            ``"unsupported"`` (this platform has no shared tables).
         detail: what was found there.
     """
 

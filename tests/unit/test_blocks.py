@@ -245,6 +245,21 @@ def test_blocks_leave_nothing_behind(breaker: CircuitBreaker) -> None:
     assert len(gc.get_objects()) - before < ROUNDS // 10
 
 
+def test_the_methods_are_a_breakers() -> None:
+    """In a class of somebody else's they are refused: they would take whatever it is for a breaker."""
+    method = next(vars(cls)["__enter__"] for cls in CircuitBreaker.__mro__ if "__enter__" in vars(cls))
+
+    class Thief:
+        __enter__ = method
+
+    for stranger in (Thief(), 5, "breaker"):
+        with pytest.raises(TypeError, match=r"^the method of a block is a breaker's$"):
+            method.__get__(stranger, type(stranger))
+    with pytest.raises(TypeError):
+        Thief().__enter__()
+    gc.collect()
+
+
 def test_the_classs_methods_are_for_stacks(breaker: CircuitBreaker) -> None:
     """``type(breaker).__enter__(breaker)``, as ``ExitStack`` calls it."""
     with contextlib.ExitStack() as stack:

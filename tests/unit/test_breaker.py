@@ -202,7 +202,10 @@ def test_the_first_fault_is_logged_with_all_that_is_known_of_it(caplog: pytest.L
     """At once: nobody knows whether there will be a second."""
     _Broken("db").call(int)
     assert [
-        "circuit 'db': RuntimeError: no fuse, which no call is told of; later faults of this breaker are only counted"
+        (
+            "circuit 'db': RuntimeError: no fuse, which no call is told of; later faults of this breaker and its keys "
+            "are only counted"
+        )
     ] == caplog.messages
     assert "in _resolve" in caplog.text  # its traceback
 

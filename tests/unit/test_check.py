@@ -1,5 +1,9 @@
 """``check()``: what a call would be told, for a caller that only asks."""
 
+import contextlib
+import gc
+import weakref
+
 import pytest
 
 from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, State, Store
@@ -113,3 +117,25 @@ def test_check_passes_where_the_fuse_cannot_be_had(
     assert caplog.messages[-1].startswith("circuit 'db': BoomError: ")
     with pytest.raises(BoomError):
         breaker._resolve()
+
+
+def test_a_failed_check_leaves_nothing_behind(store: Store) -> None:
+    """R18: what the caller holds goes with the caller, without the collector."""
+
+    class Local:
+        """What a frame holds."""
+
+    breaker = CircuitBreaker("db", store=store)
+    breaker.isolate()
+
+    def ask() -> weakref.ref[Local]:
+        local = Local()
+        with contextlib.suppress(CircuitOpenError):
+            breaker.check()
+        return weakref.ref(local)
+
+    gc.disable()
+    try:
+        assert ask()() is None
+    finally:
+        gc.enable()

@@ -58,3 +58,20 @@ def test_what_this_process_asked_for_is_still_too_few() -> None:
         CircuitBreaker("db", threshold=33, store=store)
     with pytest.raises(ValueError, match=r"^threshold must be at most the store's capacity of 8 failures, got 9;"):
         CircuitBreaker("db", threshold=9, store=Store.private(failures=5))
+
+
+def test_faults_and_odd_awaitables_are_told_once_a_family(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Not once a key: a broken predicate of a service with a thousand tenants is one line; each counts its own."""
+
+    class Later:
+        def __await__(self) -> None:
+            """Never awaited here."""
+
+    breaker = CircuitBreaker("db", store=store, failure_on=lambda _: 1 / 0 > 0)
+    for key in range(5):
+        tenant = breaker.for_key(key)
+        tenant.call(Later)
+        fail(tenant)
+        assert 1 == tenant.faults
+    assert 1 == len(messages(caplog, "which no call is told of"))
+    assert 1 == len(messages(caplog, "which a breaker cannot follow"))

@@ -94,6 +94,15 @@ def test_a_value_cannot_be_changed() -> None:
     assert failures.threshold == 3
 
 
+def test_a_value_is_made_once() -> None:
+    """Whoever calls the constructor again changes nothing, be it with sense or without."""
+    rate = FailureRate(0.5)
+    for share in (0.25, 2.0):
+        with pytest.raises(AttributeError, match=r"^FailureRate is immutable: it is made already$"):
+            rate.__init__(share)  # type: ignore[misc]
+    assert rate == FailureRate(0.5)
+
+
 def test_a_replacement_is_checked() -> None:
     """As any other value is when it is made."""
     assert Failures(3).__replace__(window=None) == Failures(3, window=None)

@@ -89,6 +89,11 @@ unsafe extern "C" fn look_up(
         if breaker.is_null() || breaker == ffi::Py_None() {
             return ffi::PyObject_GetAttr(class, by_frame(py, method.waits, method.begins).as_ptr());
         }
+        // Nothing keeps Python code from putting our methods into a class of its own.
+        if !Bound::ref_from_ptr(py, &breaker).is_instance_of::<Breaker>() {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr());
+            return ptr::null_mut();
+        }
         let left = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().block;
         if method.begins == begins_first(py) {
             let block = new_block(py, breaker, method.waits);
