@@ -15,7 +15,22 @@ from fuseboard._settings import Numbers
 from fuseboard._state import State
 from fuseboard.errors import CircuitOpenError
 
-__all__ = ["Breaker", "Clock", "Fuse", "FuseSnapshot", "FuseState", "Permit", "Reader", "Ready", "Store", "check_name"]
+__all__ = [
+    "Breaker",
+    "Clock",
+    "Fuse",
+    "FuseSnapshot",
+    "FuseState",
+    "Permit",
+    "Reader",
+    "Ready",
+    "Store",
+    "check_name",
+    "make_ready",
+]
+
+def make_ready() -> None:
+    """Makes what is made once for the process. At the import: made later, beside a fork, it could hang the child."""
 
 def check_name(name: str) -> None:
     """Checks a fuse's name: 1 to 200 bytes of UTF-8.

@@ -11,6 +11,9 @@ from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
 
+# Before anybody can fork in the middle of it.
+_core.make_ready()
+
 
 class Hold(_core.Breaker):
     """A fuse of a store, found when it is first needed, with the numbers to decide by."""

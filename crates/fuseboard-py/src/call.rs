@@ -8,12 +8,12 @@ use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::breaker::Breaker;
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::ask_python;
+use crate::names;
 use crate::reader::made_here;
 
 /// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
@@ -60,7 +60,7 @@ pub(crate) fn linked_or_resolved<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bou
     if let Some(fuse) = slf.get().link.get(slf.py()) {
         return Ok(fuse);
     }
-    Ok(ask_python(slf, intern!(slf.py(), "_resolve"), ())?.cast_into::<Fuse>()?)
+    Ok(ask_python(slf, names::resolve(slf.py()), ())?.cast_into::<Fuse>()?)
 }
 
 /// Reports how a call ended: without an error, or with this one.
@@ -78,7 +78,7 @@ pub(crate) fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, 
 /// What a result means, by the Python class; and the exception that it stands for, if there is one. If the class cannot say, by
 /// a fault of its own, the call has failed.
 fn judge<'py>(slf: &Bound<'py, Breaker>, value: &Bound<'py, PyAny>) -> (Outcome, Option<Bound<'py, PyBaseException>>) {
-    let told = ask_python(slf, intern!(slf.py(), "_failure_if"), (value,));
+    let told = ask_python(slf, names::failure_if(slf.py()), (value,));
     if let Some((asked_us, error)) = told.as_ref().ok().and_then(|told| told.extract().ok()) {
         return (Outcome::Telling { demands: true, asked_us }, Some(error));
     }
@@ -105,7 +105,7 @@ fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Out
     if slf.get().failing.get(py).is_some_and(|failing| failing.is(&class)) {
         return Outcome::Failure;
     }
-    let told = ask_python(slf, intern!(py, "_is_failure"), (error,));
+    let told = ask_python(slf, names::is_failure(py), (error,));
     if told.as_ref().is_ok_and(|told| told.is(&class)) {
         slf.get().failing.set(py, Some(class));
         return Outcome::Failure;
@@ -126,14 +126,14 @@ fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>
 
 /// Tells the Python class of a transition that this call made. Nothing it does can change the call.
 fn tell(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
-    if let Err(fault) = ask_python(slf, intern!(slf.py(), "_transitioned"), made_here(transition, about)) {
+    if let Err(fault) = ask_python(slf, names::transitioned(slf.py()), made_here(transition, about)) {
         report(slf, fault);
     }
 }
 
 /// Tells the Python class that nobody can say whose the outcomes of some blocks are.
 pub(crate) fn tell_voided(slf: &Bound<'_, Breaker>) {
-    if let Err(fault) = ask_python(slf, intern!(slf.py(), "_voided"), ()) {
+    if let Err(fault) = ask_python(slf, names::voided(slf.py()), ()) {
         report(slf, fault);
     }
 }
@@ -144,7 +144,7 @@ fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
     let py = slf.py();
     if fault.is_instance_of::<PyKeyboardInterrupt>(py) {
         crate::guard::interrupt_again(py);
-    } else if let Err(another) = ask_python(slf, intern!(py, "_report"), (fault.into_value(py),)) {
+    } else if let Err(another) = ask_python(slf, names::report(py), (fault.into_value(py),)) {
         another.write_unraisable(py, Some(slf.as_any()));
     }
 }
@@ -159,7 +159,7 @@ pub(crate) fn finish<'py>(
     let py = slf.py();
     match result {
         Ok(value) if crate::guard::has_only_begun(&value) => {
-            ask_python(slf, intern!(py, "_follow"), (value, Permit::new(Some(held))))
+            ask_python(slf, names::follow(py), (value, Permit::new(Some(held))))
         }
         Ok(value) => {
             returned(slf, &held, &value);

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use crate::guard::{Link, call_python};
 use crate::listing::last_or_new;
 use crate::numbers::Numbers;
-use crate::python::{ready_to_reject, rejection_class, seconds, state_member};
+use crate::python::{rejection_class, seconds, state_member};
 use crate::reader::{Made, written_down};
 use crate::store::Store;
 use crate::values::FuseState;
@@ -36,7 +36,6 @@ pub struct Fuse {
 impl Fuse {
     #[new]
     fn new(store: &Bound<'_, Store>, name: &Bound<'_, PyAny>, numbers: Numbers) -> PyResult<Self> {
-        ready_to_reject(store.py())?;
         let handle = Store::slot(store, name)?.pin();
         let policy = numbers.policy().in_range(handle.log_len());
         let name = name.clone().unbind();

@@ -10,6 +10,7 @@
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
 //! | `listing` | names and states that were read last, kept for the next time |
+//! | `names` | what is made once for the process, at the import |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
 //! | `reader` | `Reader`: a place in the journal; transitions as Python takes them |
 //! | `python` | what the binding uses of the Python package: the enum of states, the errors |
@@ -22,6 +23,7 @@ mod fuse;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
 mod guard;
 mod listing;
+mod names;
 mod numbers;
 mod python;
 mod reader;
@@ -48,6 +50,8 @@ mod _core {
     use crate::breaker::Breaker;
     #[pymodule_export]
     use crate::fuse::{Fuse, Permit};
+    #[pymodule_export]
+    use crate::names::make_ready;
     #[pymodule_export]
     use crate::python::check_name;
     #[pymodule_export]

@@ -49,14 +49,18 @@ pub(crate) fn state_of_code(code: u8) -> PyResult<State> {
 
 /// `fuseboard.errors.StoreOpenError` for a table that cannot be had.
 pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyErr {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    match CLASS.import(py, "fuseboard.errors", "StoreOpenError") {
+    match store_open_error(py) {
         Ok(class) => {
             let path = error.path.display().to_string();
             PyErr::from_type(class.clone(), (store.to_owned(), path, error.kind.word(), error.found.clone()))
         }
         Err(error) => error,
     }
+}
+
+fn store_open_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "fuseboard.errors", "StoreOpenError")
 }
 
 /// The class of a rejection: `CircuitOpenError`, or the one of an operator's word.
@@ -68,13 +72,13 @@ pub(crate) fn rejection_class(py: Python<'_>, state: State) -> PyResult<&Bound<'
     class.import(py, "fuseboard.errors", name).map(Bound::as_any)
 }
 
-/// Finds what a rejection is made of: when the interpreter ends, it is too late to import it.
-pub(crate) fn ready_to_reject(py: Python<'_>) -> PyResult<()> {
+/// Finds the classes that are used of the package. When the interpreter ends, it is too late to import them.
+pub(crate) fn import_classes(py: Python<'_>) -> PyResult<()> {
     for state in [State::Open, State::Isolated] {
         state_member(py, state)?;
         rejection_class(py, state)?;
     }
-    Ok(())
+    store_open_error(py).map(|_| ())
 }
 
 /// Checks a fuse's name: 1 to 200 bytes of UTF-8.

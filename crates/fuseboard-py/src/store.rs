@@ -12,12 +12,12 @@ use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store as Tables};
 use fuseboard_shm::table::Table;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::guard::ask_python;
 use crate::listing::{Listing, Recent};
+use crate::names;
 use crate::python::{fuse_name, open_error, seconds, state_of_code};
 use crate::reader::{Made, Row, made_here, row, written_down};
 use crate::values::{Clock, FuseSnapshot, FuseState};
@@ -37,7 +37,7 @@ impl Store {
         let found = this.tables.resolve(fuse_name(name)?);
         let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
         if slot.overflowed() && !this.told_full.swap(true, Ordering::Relaxed) {
-            ask_python(slf, intern!(slf.py(), "_full"), (name,))?;
+            ask_python(slf, names::full(slf.py()), (name,))?;
         }
         Ok(slot)
     }

@@ -16,7 +16,6 @@ use std::mem::offset_of;
 use std::ptr;
 
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyType};
@@ -25,6 +24,7 @@ use super::calls::{by_method, call_admit};
 use super::class::{make_type, offset_member, slot};
 use crate::breaker::Breaker;
 use crate::fuse::Permit;
+use crate::names;
 use crate::ready::Ready;
 
 /// Both methods of one statement, laid out for the interpreter.
@@ -118,19 +118,18 @@ fn begins_first(py: Python<'_>) -> bool {
 /// The method that does the same, and keeps the permit by frame.
 fn by_frame(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
     match (waits, begins) {
-        (false, true) => intern!(py, "_enter"),
-        (false, false) => intern!(py, "_exit"),
-        (true, true) => intern!(py, "_aenter"),
-        (true, false) => intern!(py, "_aexit"),
+        (false, true) => names::enter(py),
+        (false, false) => names::exit(py),
+        (true, true) => names::aenter(py),
+        (true, false) => names::aexit(py),
     }
 }
 
 /// # Safety
 /// `breaker` is a live breaker.
 unsafe fn new_block(py: Python<'_>, breaker: *mut ffi::PyObject, waits: bool) -> *mut ffi::PyObject {
-    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = match TYPE.get_or_try_init(py, || block_type(py)) {
-        Ok(class) => class.bind(py).as_type_ptr(),
+    let class = match block_type(py) {
+        Ok(class) => class.as_type_ptr(),
         Err(error) => {
             error.restore(py);
             return ptr::null_mut();
@@ -200,7 +199,7 @@ unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *
         let permit = Bound::from_owned_ptr(py, std::mem::replace(&mut (*block).permit, ptr::null_mut()));
         let is_plain = error == ffi::Py_None() && permit.cast_unchecked::<Permit>().get().plain_success();
         if !is_plain {
-            let settled = by_method(intern!(py, "_settle"), &[(*block).breaker, permit.as_ptr(), error]);
+            let settled = by_method(names::settle(py), &[(*block).breaker, permit.as_ptr(), error]);
             if settled.is_null() {
                 return settled;
             }
@@ -273,7 +272,18 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     }
 }
 
-fn block_type(py: Python<'_>) -> PyResult<Py<PyType>> {
+/// Makes what is made once.
+pub(super) fn make_type_of_blocks(py: Python<'_>) -> PyResult<()> {
+    begins_first(py);
+    block_type(py).map(|_| ())
+}
+
+fn block_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(TYPE.get_or_try_init(py, || make_block_type(py))?.bind(py))
+}
+
+fn make_block_type(py: Python<'_>) -> PyResult<Py<PyType>> {
     // The interpreter keeps pointers into this list for as long as the type lives: for ever.
     let members = [offset_member(c"__vectorcalloffset__", offset_of!(Block, vectorcall)), ffi::PyMemberDef::default()];
     let mut slots = [

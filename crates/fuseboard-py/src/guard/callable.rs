@@ -4,7 +4,6 @@ use std::ptr;
 
 use fuseboard_core::word::Word;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -13,6 +12,7 @@ use super::python_code::ask_python;
 use crate::breaker::Breaker;
 use crate::call::{admit, finish};
 use crate::fuse::{Fuse, Held};
+use crate::names;
 
 /// A guard of `function` by `breaker`; a rejected call gets what `fallback` returns.
 pub(crate) fn new_guard(
@@ -192,7 +192,7 @@ unsafe fn fall_back(
             unsafe { (Bound::from_borrowed_ptr(py, guard.breaker), Bound::from_borrowed_ptr(py, guard.fallback)) };
         // SAFETY: as the caller says.
         let got = unsafe { pack(py, args, nargsf, kwnames) }.and_then(|(args, kwargs)| {
-            ask_python(&breaker, intern!(py, "_fall_back"), (fallback, rejection.into_value(py), args, kwargs))
+            ask_python(&breaker, names::fall_back(py), (fallback, rejection.into_value(py), args, kwargs))
         });
         got.map_or_else(
             |error| {

@@ -6,12 +6,12 @@
 use std::ptr;
 
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::breaker::Breaker;
 use crate::fuse::{Held, Permit};
+use crate::names;
 
 /// What the interpreter is told of a function. It keeps the pointer for as long as the function lives.
 struct Method(ffi::PyMethodDef);
@@ -67,7 +67,7 @@ pub(super) unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi
                 return permit.into_ptr();
             }
         }
-        by_method(intern!(py, "_admit"), &[this])
+        by_method(names::admit(py), &[this])
     }
 }
 
@@ -90,7 +90,7 @@ unsafe extern "C" fn call_returned(
         }
         // Too many or too few arguments are the method's to refuse.
         let arguments = std::slice::from_raw_parts(args, count.cast_unsigned());
-        by_method(intern!(py, "_returned"), &[&[this], arguments].concat())
+        by_method(names::returned(py), &[&[this], arguments].concat())
     }
 }
 

@@ -31,6 +31,12 @@ pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
     class == &raw mut ffi::PyGen_Type || class == &raw mut ffi::PyAsyncGen_Type || methods.am_await.is_some()
 }
 
+/// Makes the types that are made by hand.
+pub(crate) fn make_types(py: Python<'_>) -> PyResult<()> {
+    class::guard_type(py)?;
+    block::make_type_of_blocks(py)
+}
+
 /// Makes Ctrl-C come again.
 pub(crate) fn interrupt_again(_py: Python<'_>) {
     // SAFETY: the interpreter is attached; this only notes that the signal has come.
