@@ -6,7 +6,7 @@ than the rest of the package's import.
 
 from collections.abc import Awaitable
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 COROUTINE = 0x80
 GENERATOR = 0x20
@@ -38,7 +38,7 @@ def is_async_generator_function(function: object) -> bool:
     return _has(function, ASYNC_GENERATOR, "isasyncgenfunction")
 
 
-def is_defined_async(function: object) -> bool:
+def is_defined_async(function: object) -> TypeGuard[FunctionType]:
     """Whether it is a function that ``async def`` made: to call it begins nothing, and gives a coroutine."""
     return isinstance(function, FunctionType) and bool(function.__code__.co_flags & COROUTINE)
 

@@ -9,10 +9,10 @@ the same parameters the text is compiled once.
 import functools
 import keyword
 from collections.abc import Callable
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any
 
-from fuseboard._callables import COROUTINE
+from fuseboard._callables import is_defined_async
 
 _PREFIX = "_fuseboard_"
 """What is not a parameter's name begins so."""
@@ -35,7 +35,7 @@ def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_returned, _fuseboard_wr
 
 def can_be(wrapped: object) -> bool:
     """Whether it is a function of which :func:`coroutine_function` makes another one."""
-    if not isinstance(wrapped, FunctionType) or not wrapped.__code__.co_flags & COROUTINE:
+    if not is_defined_async(wrapped):
         return False
     names = _names(wrapped.__code__)
     return not any(name.startswith(_PREFIX) or not name.isidentifier() or keyword.iskeyword(name) for name in names)
