@@ -41,6 +41,7 @@ def yardsticks() -> Iterator[Subject]:
         ("with", "bare call", timers.of_call(plain)),
         ("with", "functools.partial", timers.of_call(partial)),
         ("with", "empty context manager class", timers.of_with(EmptyBlock())),
+        ("with", "empty context manager class, by an ExitStack", timers.of_exit_stack(EmptyBlock())),
         ("async with", "bare call", timers.of_call(plain)),
         ("async with", "empty async context manager class", timers.of_async_with(EmptyAsyncBlock())),
         ("rejected", "fresh exception of our shape", timers.of_raise(raise_fresh, CircuitOpenError)),

@@ -27,6 +27,7 @@ def guards(shared: Store, private: Store) -> Iterator[Subject]:
         SHARED: CircuitBreaker("closed", store=shared),
         "fuseboard, private store": CircuitBreaker("closed", store=private),
         f"{SHARED}, failure rate": CircuitBreaker("rate", store=shared, policy=FailureRate(0.5)),
+        f"{SHARED}, failure rate over calls": CircuitBreaker("calls", store=shared, policy=FailureRate(0.5, calls=100)),
         f"{SHARED}, slow rate": CircuitBreaker("slow", store=shared, policy=SlowRate(0.5, slow_after=1)),
     }
     for name, breaker in breakers.items():
@@ -34,6 +35,7 @@ def guards(shared: Store, private: Store) -> Iterator[Subject]:
         yield _subject("async", name, timers.of_await(breaker(coroutine)))
         yield _subject("with", name, timers.of_with(breaker))
         yield _subject("async with", name, timers.of_async_with(breaker))
+    yield _subject("with", f"{SHARED}, by an ExitStack", timers.of_exit_stack(breakers[SHARED]))
 
 
 def rejections(shared: Store) -> Iterator[Subject]:

@@ -94,6 +94,7 @@ MAKERS: dict[str, Callable[[str], Work]] = {
     "functools.partial": _partial,
     "guarded call": _guarded,
     "guarded call, failure rate": functools.partial(_guarded, policy=FailureRate(0.5)),
+    "guarded call, failure rate over calls": functools.partial(_guarded, policy=FailureRate(0.5, calls=100)),
     "recorded failure": _failing,
     "pybreaker, Redis": _redis,
 }

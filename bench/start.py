@@ -1,4 +1,4 @@
-"""What a process pays before its first call: the import, opening a store, making one. Each in a fresh process."""
+"""What a process pays at its start: the import, opening a store, making one, a first list. Each in a fresh process."""
 
 import os
 import random
@@ -33,6 +33,15 @@ print(time.perf_counter_ns() - begin)
 _IMPORT = "from fuseboard import Store"
 _OPEN = "store = Store.shared('there', strict=True)"
 _MAKE = "store = Store.shared('fresh', strict=True)"
+LISTED = 100_000
+"""Fuses of the store whose first list is timed."""
+_MANY = f"store = Store.shared('many', fuses={LISTED}, failures=16, strict=True)"
+_FILL = f"""
+{_IMPORT}
+{_MANY}
+for number in range({LISTED}):
+    store.record_success(f"fuse-{{number}}")
+"""
 _REMOVE = f"""
 {_IMPORT}
 import os, pathlib
@@ -49,6 +58,8 @@ def programs() -> list[tuple[Row, str]]:
         (Row("start", "fuseboard, opening a store", "ours"), _program(_OPEN, before=_IMPORT)),
         (Row("start", "fuseboard, making a store", "ours"), _program(_MAKE, before=_REMOVE)),
     ]
+    listed = Row("start", f"fuseboard, first list of {LISTED:,} fuses", "ours")
+    found.append((listed, _program("store.all_states()", before=f"{_IMPORT}\n{_MANY}")))
     for peer, module in MODULES.items():
         found.append((Row("start", f"import {peer}", "peer"), _program(f"import {module}")))
     return found
@@ -62,6 +73,7 @@ def run(effort: Effort) -> list[Row]:
     """Measures all of them, in rounds of another order each."""
     found = programs()
     _run(f"{_IMPORT}\n{_OPEN}")  # so that it is there, and what is imported is compiled
+    _run(_FILL)
     for number in range(1, effort.starts + 1):
         progress(f"round {number} of {effort.starts}")
         for row, program in random.sample(found, len(found)):

@@ -10,7 +10,7 @@ import random
 import time
 import types
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from typing import Any
 
 from bench.yardsticks import plain
@@ -156,6 +156,21 @@ def of_with(manager: AbstractContextManager[object]) -> Timer:
         for _ in rounds:
             with block:
                 call(1)
+        return time.perf_counter() - begin
+
+    return _own_code(timer)
+
+
+def of_exit_stack(manager: AbstractContextManager[object]) -> Timer:
+    """Times the same where one ``ExitStack`` enters the block and leaves it; its making is not timed."""
+
+    def timer(count: int) -> float:
+        block, call, stack, rounds = manager, plain, ExitStack(), itertools.repeat(None, count)
+        begin = time.perf_counter()
+        for _ in rounds:
+            stack.enter_context(block)
+            call(1)
+            stack.close()
         return time.perf_counter() - begin
 
     return _own_code(timer)
