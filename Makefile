@@ -60,13 +60,14 @@ threads: build  ## the store's contract in eight threads at once
 tsan:  ## run the tests with real threads under ThreadSanitizer; needs a nightly toolchain, and says so
 	$(PYTHON) tools/tsan.py
 
-check: build  ## formats, lints, types, stubs
+check: build  ## formats, lints, types, stubs, and whether the fuzzer's mutants apply
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --ignore-disjoint-bases fuseboard._core
+	@for mutant in fuzz/mutants/*.patch; do patch -p1 --dry-run --batch --quiet -i $$mutant || exit 1; done
 
 bench: build  ## what a guarded call costs, beside yardsticks and every peer; eight minutes, or BENCH=--quick for one
 	$(BIN)/python -m pip install --quiet --group bench

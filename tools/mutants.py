@@ -17,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parent.parent
 CRATE = Path("crates/fuseboard-core")
@@ -75,6 +77,7 @@ class Copy:
             "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
             "RUST_BACKTRACE": "0",
         }
+        folder.mkdir()
         for name in FILES:
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, folder / name)
@@ -120,14 +123,15 @@ class Copy:
             raise MutantError(f"{test} is not done after {self.timeout:.0f} s") from None
 
 
-def faults_of_shipped(copy: Copy, mutants: list[Mutant]) -> dict[str, str]:
+def faults_of_shipped(idle: SimpleQueue[Copy], mutants: list[Mutant]) -> dict[str, str]:
     """Run the named models on the shipped code; for each that does not pass there, or does not exist, what it said."""
-    faults = {}
+    faults, copy = {}, idle.get()
     for binary, test in sorted({model for mutant in mutants for model in mutant.models}):
         done = copy.explore(copy.build(binary), test)
         if done.returncode != 0 or "1 passed" not in done.stdout:
             faults[test] = f"{binary}::{test} does not pass on the shipped code:\n{done.stdout}{done.stderr}"
             print(faults[test], file=sys.stderr)
+    idle.put(copy)
     return faults
 
 
@@ -148,20 +152,34 @@ def judge(copy: Copy, mutant: Mutant, faults: dict[str, str]) -> str:
     return f"caught by {named}, {time.monotonic() - start:.1f} s"
 
 
-def run(mutants: list[Mutant], target: Path, timeout: float, *, trust: bool) -> int:
-    """Judge the mutants, one line each; how many were not caught."""
-    missed = 0
-    with tempfile.TemporaryDirectory(prefix="fuseboard-mutants-") as folder:
-        copy = Copy(Path(folder), target, timeout)
-        faults = {} if trust else faults_of_shipped(copy, mutants)
-        for mutant in mutants:
+def run(mutants: list[Mutant], options: argparse.Namespace) -> int:
+    """Judge the mutants, so many at once, one line each; how many were not caught."""
+    with tempfile.TemporaryDirectory(prefix="fuseboard-mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
+        idle: SimpleQueue[Copy] = SimpleQueue()
+        for number in map(str, range(options.jobs)):
+            idle.put(Copy(Path(folder, number), options.target_dir.resolve() / number, options.timeout))
+        faults = {} if options.trust_shipped else faults_of_shipped(idle, mutants)
+
+        def is_missed(mutant: Mutant) -> bool:
+            copy = idle.get()
             try:
-                verdict = judge(copy, mutant, faults)
+                verdict, missed = judge(copy, mutant, faults), False
             except MutantError as error:
-                missed += 1
-                verdict = str(error)
+                verdict, missed = str(error), True
+            finally:
+                idle.put(copy)
             print(f"{mutant.patch.stem}: {verdict}", flush=True)
-    return missed
+            return missed
+
+        return sum(pool.map(is_missed, mutants))
+
+
+def positive(text: str) -> int:
+    """A number of jobs."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
+    return number
 
 
 def parse() -> argparse.Namespace:
@@ -173,6 +191,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--timeout", type=float, default=300, metavar="SECONDS", help="per model; default: %(default)s s"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="how many at once; default: %(default)s"
     )
     parser.add_argument("--trust-shipped", action="store_true", help="do not run the models on the shipped code first")
     return parser.parse_args()
@@ -190,7 +211,7 @@ def main() -> int:
         every = [Mutant.read(patch) for patch in patches]
         check_names(every)
         mutants = [mutant for mutant in every if not options.names or mutant.patch.stem in options.names]
-        missed = run(mutants, options.target_dir.resolve(), options.timeout, trust=options.trust_shipped)
+        missed = run(mutants, options)
     except MutantError as error:
         print(error, file=sys.stderr)
         return 1

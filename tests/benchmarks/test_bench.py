@@ -64,7 +64,7 @@ def test_every_aim_is_judged(found: Any) -> None:
     judged = {aim["what"] for aim in found["aims"]}
     assert {rule.what for rule in RULES} <= judged
     assert {"guard with 10 fuses, in turn", "all_states(), 10 fuses, for each"} <= judged
-    assert 6 == sum("throughput" in what for what in judged)
+    assert 8 == sum("throughput" in what for what in judged)
 
 
 def test_the_report_holds_every_row(results: Path, found: Any) -> None:
