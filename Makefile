@@ -67,7 +67,7 @@ check: build  ## formats, lints, types, stubs, and whether the fuzzer's mutants 
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --ignore-disjoint-bases fuseboard._core
-	@for mutant in fuzz/mutants/*.patch; do patch -p1 --dry-run --batch --quiet -i $$mutant || exit 1; done
+	@for mutant in fuzz/mutants/*.patch; do patch -p1 --dry-run --batch --quiet -i $$mutant || { echo "$$mutant does not apply" >&2; exit 1; }; done
 
 bench: build  ## what a guarded call costs, beside yardsticks and every peer; eight minutes, or BENCH=--quick for one
 	$(BIN)/python -m pip install --quiet --group bench

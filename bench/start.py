@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 
+from bench.many import ROOM
 from bench.measure import Effort, Row, progress
 
 PATIENCE = 60
@@ -33,15 +34,8 @@ print(time.perf_counter_ns() - begin)
 _IMPORT = "from fuseboard import Store"
 _OPEN = "store = Store.shared('there', strict=True)"
 _MAKE = "store = Store.shared('fresh', strict=True)"
-LISTED = 100_000
-"""Fuses of the store whose first list is timed."""
-_MANY = f"store = Store.shared('many', fuses={LISTED}, failures=16, strict=True)"
-_FILL = f"""
-{_IMPORT}
-{_MANY}
-for number in range({LISTED}):
-    store.record_success(f"fuse-{{number}}")
-"""
+_MANY = f"{_IMPORT}\nstore = Store.shared('many', fuses={{fuses}}, failures={ROOM}, strict=True)"
+_FILL = "for number in range({fuses}): store.record_success(f'fuse-{{number}}')"
 _REMOVE = f"""
 {_IMPORT}
 import os, pathlib
@@ -50,16 +44,16 @@ for path in pathlib.Path(os.environ["FUSEBOARD_DIR"]).glob("fresh.*"):
 """
 
 
-def programs() -> list[tuple[Row, str]]:
-    """The rows, and for each the program that prints its nanoseconds."""
+def programs(fuses: int) -> list[tuple[Row, str]]:
+    """The rows, and for each the program that prints its nanoseconds; the list is one of so many fuses."""
+    listed = f"fuseboard, first list of {fuses:,} fuses"
     found = [
         (Row("start", "import asyncio", "yardstick"), _program("import asyncio")),
         (Row("start", "import fuseboard", "ours"), _program("import fuseboard")),
         (Row("start", "fuseboard, opening a store", "ours"), _program(_OPEN, before=_IMPORT)),
         (Row("start", "fuseboard, making a store", "ours"), _program(_MAKE, before=_REMOVE)),
+        (Row("start", listed, "ours"), _program("store.all_states()", before=_MANY.format(fuses=fuses))),
     ]
-    listed = Row("start", f"fuseboard, first list of {LISTED:,} fuses", "ours")
-    found.append((listed, _program("store.all_states()", before=f"{_IMPORT}\n{_MANY}")))
     for peer, module in MODULES.items():
         found.append((Row("start", f"import {peer}", "peer"), _program(f"import {module}")))
     return found
@@ -71,9 +65,10 @@ def _program(timed: str, before: str = "") -> str:
 
 def run(effort: Effort) -> list[Row]:
     """Measures all of them, in rounds of another order each."""
-    found = programs()
+    fuses = effort.fuses[-1]
+    found = programs(fuses)
     _run(f"{_IMPORT}\n{_OPEN}")  # so that it is there, and what is imported is compiled
-    _run(_FILL)
+    _run(f"{_MANY}\n{_FILL}".format(fuses=fuses))
     for number in range(1, effort.starts + 1):
         progress(f"round {number} of {effort.starts}")
         for row, program in random.sample(found, len(found)):

@@ -123,15 +123,14 @@ class Copy:
             raise MutantError(f"{test} is not done after {self.timeout:.0f} s") from None
 
 
-def faults_of_shipped(idle: SimpleQueue[Copy], mutants: list[Mutant]) -> dict[str, str]:
+def faults_of_shipped(copy: Copy, mutants: list[Mutant]) -> dict[str, str]:
     """Run the named models on the shipped code; for each that does not pass there, or does not exist, what it said."""
-    faults, copy = {}, idle.get()
+    faults = {}
     for binary, test in sorted({model for mutant in mutants for model in mutant.models}):
         done = copy.explore(copy.build(binary), test)
         if done.returncode != 0 or "1 passed" not in done.stdout:
             faults[test] = f"{binary}::{test} does not pass on the shipped code:\n{done.stdout}{done.stderr}"
             print(faults[test], file=sys.stderr)
-    idle.put(copy)
     return faults
 
 
@@ -152,34 +151,30 @@ def judge(copy: Copy, mutant: Mutant, faults: dict[str, str]) -> str:
     return f"caught by {named}, {time.monotonic() - start:.1f} s"
 
 
-def run(mutants: list[Mutant], options: argparse.Namespace) -> int:
-    """Judge the mutants, so many at once, one line each; how many were not caught."""
-    with tempfile.TemporaryDirectory(prefix="fuseboard-mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
+def run(mutants: list[Mutant], target: Path, timeout: float, *, trust: bool) -> int:
+    """Judge the mutants, one a core at once, a line each in their order; how many were not caught."""
+    jobs = range(os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory(prefix="fuseboard-mutants-") as folder, ThreadPoolExecutor(len(jobs)) as pool:
+        copies = [Copy(Path(folder, str(job)), target / str(job), timeout) for job in jobs]
+        faults = {} if trust else faults_of_shipped(copies[0], mutants)
         idle: SimpleQueue[Copy] = SimpleQueue()
-        for number in map(str, range(options.jobs)):
-            idle.put(Copy(Path(folder, number), options.target_dir.resolve() / number, options.timeout))
-        faults = {} if options.trust_shipped else faults_of_shipped(idle, mutants)
+        for copy in copies:
+            idle.put(copy)
 
-        def is_missed(mutant: Mutant) -> bool:
+        def verdict_on(mutant: Mutant) -> tuple[bool, str]:
             copy = idle.get()
             try:
-                verdict, missed = judge(copy, mutant, faults), False
+                return True, judge(copy, mutant, faults)
             except MutantError as error:
-                verdict, missed = str(error), True
+                return False, str(error)
             finally:
                 idle.put(copy)
+
+        missed = 0
+        for mutant, (caught, verdict) in zip(mutants, pool.map(verdict_on, mutants), strict=True):
+            missed += not caught
             print(f"{mutant.patch.stem}: {verdict}", flush=True)
-            return missed
-
-        return sum(pool.map(is_missed, mutants))
-
-
-def positive(text: str) -> int:
-    """A number of jobs."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
-    return number
+    return missed
 
 
 def parse() -> argparse.Namespace:
@@ -191,9 +186,6 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--timeout", type=float, default=300, metavar="SECONDS", help="per model; default: %(default)s s"
-    )
-    parser.add_argument(
-        "--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="how many at once; default: %(default)s"
     )
     parser.add_argument("--trust-shipped", action="store_true", help="do not run the models on the shipped code first")
     return parser.parse_args()
@@ -211,7 +203,7 @@ def main() -> int:
         every = [Mutant.read(patch) for patch in patches]
         check_names(every)
         mutants = [mutant for mutant in every if not options.names or mutant.patch.stem in options.names]
-        missed = run(mutants, options)
+        missed = run(mutants, options.target_dir.resolve(), options.timeout, trust=options.trust_shipped)
     except MutantError as error:
         print(error, file=sys.stderr)
         return 1
