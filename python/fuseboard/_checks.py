@@ -1,8 +1,13 @@
 """Checks of arguments: units and ranges, and messages that name the argument, the value and what is allowed."""
 
 import re
-from datetime import timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+else:
+    # The same class. Before Python 3.12 `datetime` first runs all of it in Python, a twentieth of the package's import.
+    from _datetime import timedelta
 
 Seconds: TypeAlias = float | int | timedelta
 """A length of time: seconds as a number, or a timedelta."""
@@ -26,6 +31,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
 
 
+def in_seconds(value: Seconds) -> float | int:
+    """A length of time as a number, if it is one; what is no length of time comes back as it is."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
 def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -> int:
     """Checks a length of time and converts it.
 
@@ -35,7 +45,7 @@ def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -
     """
     if type(value) is float and least <= value <= MAX_SECONDS:
         return round(value * 1_000_000)
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    seconds = in_seconds(value)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {shown(value)}")
     if not least <= seconds <= MAX_SECONDS:  # nor is NaN

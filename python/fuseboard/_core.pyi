@@ -26,11 +26,15 @@ __all__ = [
     "Ready",
     "Store",
     "check_name",
+    "fingerprint",
     "make_ready",
 ]
 
 def make_ready() -> None:
     """Makes what is made once for the process. At the import: made later, beside a fork, it could hang the child."""
+
+def fingerprint(settings: str) -> int:
+    """A number from 1 to 2^64 - 1 that other settings do not share, but by chance; the same in every process."""
 
 def check_name(name: str) -> None:
     """Checks a fuse's name: 1 to 200 bytes of UTF-8.

@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any, TypeAlias
 
 from fuseboard._callables import is_async
-from fuseboard._checks import MAX_SECONDS, Seconds, shown
+from fuseboard._checks import MAX_SECONDS, Seconds, in_seconds, shown
 from fuseboard.errors import CircuitOpenError, TripError
 
 Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Any], object]
@@ -140,7 +139,7 @@ def _asked_us(seconds: Seconds | None) -> int:
     """The time that a call asks for; 0 or less, or NaN, asks for nothing, and one too long for the longest."""
     if seconds is None:
         return 0
-    value = float(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    value = float(in_seconds(seconds))
     return round(min(value, MAX_SECONDS) * 1_000_000) if value > 0 else 0  # nor is NaN
 
 

@@ -1,10 +1,9 @@
 """A breaker's settings: units, ranges, defaults, and the messages of those out of range."""
 
-import zlib
 from collections.abc import Mapping
 from typing import Any, Self, TypedDict
 
-from fuseboard import _plain, _policies
+from fuseboard import _core, _plain, _policies
 from fuseboard._checks import Seconds, flag, microseconds, share, shown, whole
 from fuseboard._policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._value import Value
@@ -252,7 +251,7 @@ class Settings(Value):
 
     def fingerprint(self) -> int:
         """A number that two breakers with other settings do not share, but by chance; the same in every process."""
-        return zlib.crc32(repr(self.numbers()).encode())
+        return _core.fingerprint(repr(self.numbers()))
 
 
 def no_rates() -> list[RateNumbers | None]:

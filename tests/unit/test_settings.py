@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fuseboard import CircuitBreaker, FailureRate, Settings, Store
+from fuseboard import CircuitBreaker, FailureRate, Settings, Store, _core
 from fuseboard._checks import shown
 
 TIMES = ["window", "reset_timeout", "probe_timeout", "half_open_timeout", "ramp"]
@@ -143,6 +143,11 @@ def test_equal_settings_have_one_fingerprint() -> None:
         Settings(half_open_timeout=60), Settings(ramp=60), Settings(ramp=60, ramp_from=0.2),
     ]  # fmt: skip
     assert len(others) == len({settings.fingerprint() for settings in others})
+
+
+def test_a_fingerprint_is_a_published_hash() -> None:
+    """It stands in tables that processes of other builds use: SipHash-1-3 under a key of zeroes."""
+    assert _core.fingerprint("") == 0xD1FBA762150C532C
 
 
 @pytest.mark.parametrize(("argument", "value"), [("threshold", 0), ("window", -1), ("probes", 9)])

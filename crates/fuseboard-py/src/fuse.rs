@@ -9,6 +9,7 @@ use fuseboard_core::rate::Measure;
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
+use siphasher::sip::SipHasher13;
 
 use crate::guard::{Link, call_python};
 use crate::listing::last_or_new;
@@ -75,8 +76,14 @@ impl Fuse {
 
     fn note_settings(&self, fingerprint: u64) -> bool {
         self.handle.fuse().note_reach(self.policy.reach_us());
-        self.handle.is_mine() && self.handle.fuse().note_settings(fingerprint.max(1))
+        self.handle.is_mine() && self.handle.fuse().note_settings(fingerprint)
     }
+}
+
+/// It stands in the table, so it is of an algorithm that is written down: SipHash-1-3, with a key of zeroes.
+#[pyfunction]
+pub(crate) fn fingerprint(settings: &str) -> u64 {
+    SipHasher13::new().hash(settings.as_bytes()).max(1)
 }
 
 impl Fuse {

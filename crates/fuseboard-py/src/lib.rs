@@ -49,7 +49,7 @@ mod _core {
     #[pymodule_export]
     use crate::breaker::Breaker;
     #[pymodule_export]
-    use crate::fuse::{Fuse, Permit};
+    use crate::fuse::{Fuse, Permit, fingerprint};
     #[pymodule_export]
     use crate::names::make_ready;
     #[pymodule_export]
