@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import mmap
 import shutil
 import subprocess
 import sysconfig
@@ -20,13 +21,18 @@ def can_be_built() -> bool:
     return shutil.which("cc") is not None and (Path(sysconfig.get_path("include")) / "Python.h").exists()
 
 
-def guard(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, guarded.
+def memory() -> mmap.mmap:
+    """What a guard looks at and counts in, shared with children that are forked later."""
+    return mmap.mmap(-1, mmap.PAGESIZE)
+
+
+def guard(function: Callable[..., Any], words: mmap.mmap | None = None) -> Callable[..., Any]:
+    """The function, guarded; by memory of its own unless some is given, which it keeps.
 
     Raises:
         subprocess.CalledProcessError: it does not compile.
     """
-    guarded: Callable[..., Any] = _module().guard(function)
+    guarded: Callable[..., Any] = _module().guard(function, words or memory())
     return guarded
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from bench import by_hand
 from bench.adapters import ADAPTERS, NEVER, REDIS_PORT
 from bench.measure import Effort, progress
 from bench.yardsticks import ServiceError, failing, plain
@@ -22,8 +23,12 @@ SMALL_CHUNKS = {"pybreaker, Redis": 5}
 PATIENCE = 60
 """Seconds within which a crowd must have come together."""
 ONE, OWN = "one fuse", "each its own"
-ONLY = {"functools.partial": (OWN,), "pybreaker, Redis": (ONE,)}
+PARTIAL = "functools.partial"
+BY_HAND = f"{by_hand.NAME}, one counter"
+"""What any guard pays that counts all calls in one place."""
+ONLY = {PARTIAL: (OWN,), BY_HAND: (ONE,), "pybreaker, Redis": (ONE,)}
 """What is measured in one way only."""
+_COUNTER = by_hand.memory()
 _fork = multiprocessing.get_context("fork")
 
 
@@ -64,6 +69,10 @@ def _partial(_fuse: str) -> Work:
     return functools.partial(plain, 1), _nothing
 
 
+def _by_hand(_fuse: str) -> Work:
+    return functools.partial(by_hand.guard(plain, _COUNTER), 1), _nothing
+
+
 def _guarded(fuse: str, **settings: Any) -> Work:
     breaker = CircuitBreaker(fuse, store=Store.shared("crowd", strict=True), **settings)
     return functools.partial(breaker(plain), 1), _nothing
@@ -91,7 +100,8 @@ def _redis(_fuse: str) -> Work:
 
 
 MAKERS: dict[str, Callable[[str], Work]] = {
-    "functools.partial": _partial,
+    PARTIAL: _partial,
+    BY_HAND: _by_hand,
     "guarded call": _guarded,
     "guarded call, failure rate": functools.partial(_guarded, policy=FailureRate(0.5)),
     "guarded call, failure rate over calls": functools.partial(_guarded, policy=FailureRate(0.5, calls=100)),
@@ -105,6 +115,8 @@ def crowds(effort: Effort) -> list[Crowd]:
     found: list[Crowd] = []
     for what in MAKERS:
         if what == "pybreaker, Redis" and REDIS_PORT not in os.environ:
+            continue
+        if what == BY_HAND and not by_hand.can_be_built():
             continue
         for fuses in ONLY.get(what, (ONE, OWN)):
             found.extend(Crowd(what, fuses, processes) for processes in effort.crowds)
