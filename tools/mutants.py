@@ -75,6 +75,8 @@ class Copy:
             "CARGO_TARGET_DIR": str(target),
             "CARGO_PROFILE_RELEASE_LTO": "off",
             "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
+            "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
+            "CARGO_PROFILE_RELEASE_INCREMENTAL": "true",
             "RUST_BACKTRACE": "0",
         }
         folder.mkdir()
