@@ -51,22 +51,25 @@ def failures(shared: Store) -> Iterator[Subject]:
     record = timers.of_raise(breaker(failing), ServiceError)
     yield _subject("failed", SHARED, timers.of_rows(record, breaker.reset, FAILURES - 1))
     for live in LIVE:
-        timer = timers.of_rows(record, _refill(breaker, live))
+        timer = timers.of_rows(record, _refill(breaker, live, record))
         yield _subject("live", f"guarded failure, {live:,} live", timer, share=0.2)
     raw = timers.of_call(lambda fuse: shared.record_failure(fuse, DAY), "failing")
     for live in LIVE:
-        yield _subject("live", f"record_failure(), {live:,} live", timers.of_rows(raw, _refill(breaker, live)), 0.2)
+        timer = timers.of_rows(raw, _refill(breaker, live, raw))
+        yield _subject("live", f"record_failure(), {live:,} live", timer, share=0.2)
     full = timers.of_call(lambda fuse: shared.record_failure(fuse, DAY), "full")
     yield _subject("live", f"record_failure(), all {FAILURES:,} live", timers.of_rows(full, _fill(shared, "full")))
 
 
-def _refill(breaker: CircuitBreaker, live: int) -> Callable[[], None]:
-    """Empties a fuse's window, and records that many failures."""
+def _refill(breaker: CircuitBreaker, live: int, record: timers.Timer) -> Callable[[], None]:
+    """Empties a fuse's window, and records that many failures.
+
+    In the way that is to be timed: another way would make the processor forget it.
+    """
 
     def refill() -> None:
         breaker.reset()
-        for _ in range(live):
-            breaker.store.record_failure(breaker.name, DAY)
+        record(live)
 
     return refill
 
