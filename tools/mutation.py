@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target/mutation"
 QUICK = {
-    "core": ["--lib", *(f"--test={name}" for name in ["machine", "edges", "journal", "rates", "returns"])],
+    "core": ["--lib", *(f"--test={name}" for name in ["machine", "edges", "journal", "looks", "rates", "returns"])],
     "shm": [
         "--lib",
         *(f"--test={name}" for name in ["create", "open_errors", "fork", "host", "journal", "store", "threads"]),

@@ -80,3 +80,28 @@ impl Default for Cell {
         Self::new()
     }
 }
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests {
+    use super::*;
+    use crate::time::AHEAD_US;
+
+    /// The mark is that of the change, or of a later one, whose streak stands. One that is far ahead is damage's.
+    #[test]
+    fn a_streak_is_forgotten_unless_it_is_of_a_later_generation() {
+        const NOW: u64 = 1_000_000_000;
+        let word = |generation: u64, streak: u64| generation << 16 | streak;
+        let left = |seen: u64| {
+            let cell = Cell::new();
+            cell.streak.store(seen, Ordering::Relaxed);
+            cell.forget_streak(NOW);
+            cell.streak.load(Ordering::Relaxed)
+        };
+        for forgotten in [0, word(NOW - 1, 7), word(NOW, 7), word(NOW + AHEAD_US + 1, 7)] {
+            assert_eq!(word(NOW, 0), left(forgotten), "{forgotten:x}");
+        }
+        for later in [word(NOW + 1, 7), word(NOW + AHEAD_US, 7)] {
+            assert_eq!(later, left(later));
+        }
+    }
+}

@@ -215,6 +215,14 @@ mod tests {
         assert!(fuse.word().generation() > after_us, "{:?}", fuse.word());
     }
 
+    /// Damage may have left a streak where nothing else stands: it is taken away although no transition is made.
+    #[test]
+    fn a_reset_of_a_fuse_never_seen_forgets_what_damage_left() {
+        let (cell, log) = (Cell::new(), [AtomicU64::new(0), AtomicU64::new(0)]);
+        cell.streak.store(7, Ordering::Relaxed);
+        assert_eq!((None, 0), (Fuse::new(&cell, &log).forget(|| 9), cell.streak.load(Ordering::Relaxed)));
+    }
+
     #[test]
     fn an_operators_word_takes_away_successes_of_a_generation_to_come() {
         let (cell, log) = (Cell::new(), [AtomicU64::new(0), AtomicU64::new(0)]);

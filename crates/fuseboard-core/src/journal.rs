@@ -297,27 +297,4 @@ fn check_of(ticket: u64, words: &[u64; BODY]) -> u64 {
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]
-mod tests {
-    use super::*;
-
-    /// The words of a record live in files that other processes read, perhaps of another build: what changes them is another
-    /// layout.
-    #[test]
-    fn the_words_of_a_record_are_fixed() {
-        let record = Record {
-            slot: 9,
-            generation: 0x1234_5678_9abc,
-            from: State::Disabled,
-            to: State::HalfOpen,
-            cause: Cause::ProbesSucceeded,
-            pid: 77,
-            about: About::new(b"TimeoutError"),
-        };
-        let words = record.to_words();
-        let expected =
-            [0x1234_5678_9abc_5304, 9, 77, u64::from_le_bytes(*b"\x0cTimeout"), u64::from_le_bytes(*b"Error\0\0\0")];
-        assert_eq!((expected.as_slice(), [0; 10].as_slice()), words.split_at(5));
-        let checks = [0xe662_ca10_bad1_89e1, 0x1b70_0ffb_8a65_f7f0];
-        assert_eq!(checks, [0, 1].map(|ticket| check_of(ticket, &words)));
-    }
-}
+mod tests;

@@ -82,3 +82,23 @@ impl Fuse<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests {
+    use super::*;
+    use crate::fuse::Cell;
+    use crate::sync::AtomicU64;
+
+    /// Whoever was stopped before it wrote down a streak finds that a later transition's stands there.
+    #[test]
+    fn a_late_streak_takes_no_later_ones_place() {
+        let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
+        let fuse = Fuse::new(&cell, &log);
+        let [early, late] = [1_000, 2_000].map(|now_us| fuse.set(State::Open, now_us).expect("nothing holds it"));
+        let left = |made, streak| {
+            fuse.leave_streak(cell.streak.load(Ordering::Acquire), made, streak);
+            fuse.streak()
+        };
+        assert_eq!([3, 3, 3], [left(late, 3), left(early, 2), left(late, 4)]);
+    }
+}

@@ -173,6 +173,9 @@ fn a_failed_call_may_demand_that_the_fuse_opens() {
     let (bench, policy) = (Bench::new(), Policy::DEFAULT);
     let Effect::Changed(made) = bench.call(&policy, NOW, Call { demands: true, ..failed() }) else { panic!("a trip") };
     assert_eq!((State::Open, Cause::Demanded), (made.to, made.cause));
+    let bench = Bench::new();
+    let good = Call { demands: true, ..Call::default() };
+    assert_eq!((Effect::Counted, State::Closed), (bench.call(&policy, NOW, good), bench.fuse().word().state()));
 }
 
 /// A bucket that is full is halved, and the rate stays what it was.
@@ -268,4 +271,6 @@ fn a_slow_success_counts_in_its_own_generation() {
 fn only_rates_of_slow_calls_need_a_clock() {
     let timed = Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).is_timed());
     assert_eq!(([false, false, true, true], false), (timed, Policy::DEFAULT.is_timed()));
+    let slow = |took_us| Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).is_slow(took_us));
+    assert_eq!(([false, false, true, true], [false; METERS]), (slow(SECOND), slow(SECOND - 1)));
 }
