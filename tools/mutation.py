@@ -25,7 +25,10 @@ QUICK = {
     "core": ["--lib", *(f"--test={name}" for name in ["machine", "edges", "journal", "looks", "rates", "returns"])],
     "shm": [
         "--lib",
-        *(f"--test={name}" for name in ["create", "open_errors", "fork", "host", "journal", "store", "threads"]),
+        *(
+            f"--test={name}"
+            for name in ["create", "fork", "give_back", "handles", "host", "journal", "open_errors", "store", "threads"]
+        ),
     ],
 }
 # The first kind starts interpreters elsewhere, where mutmut does not find what it is to do.
