@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import random
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -40,16 +41,17 @@ class Crowd:
         what: the call they made.
         fuses: ``one fuse`` for all, or ``each its own``.
         processes: how many they were.
-        calls_per_second: of all together, in the best of the rounds.
-        processor_ns: nanoseconds of processor time that a call took, in the best of the rounds. Where processes fight
-            over a cache line this grows; where they wait for a core it does not.
+        calls_per_second: of all together, in the middle one of the rounds. Not the best: where a process's memory lies
+            is chance; one or two processes may all be lucky in some round, and thirty-two never are.
+        processor_ns: nanoseconds of processor time that a call took, in the middle one of the rounds. Where processes
+            fight over a cache line this grows; where they wait for a core it does not.
     """
 
     what: str
     fuses: str
     processes: int
     calls_per_second: float = 0.0
-    processor_ns: float = float("inf")
+    processor_ns: float = 0.0
 
     @property
     def name(self) -> str:
@@ -125,16 +127,18 @@ def crowds(effort: Effort) -> list[Crowd]:
 
 def run(effort: Effort) -> list[Crowd]:
     """Measures all crowds, in rounds of another order each."""
-    found = crowds(effort)
+    found = [(crowd, list[tuple[float, float]]()) for crowd in crowds(effort)]
     for number in range(1, effort.crowd_rounds + 1):
-        for crowd in random.sample(found, len(found)):
+        for crowd, samples in random.sample(found, len(found)):
             progress(f"round {number} of {effort.crowd_rounds}: {crowd.processes} processes")
-            _sample(crowd, effort.crowd_seconds)
-    return found
+            samples.append(_sample(crowd, effort.crowd_seconds))
+    for crowd, samples in found:
+        crowd.calls_per_second, crowd.processor_ns = map(statistics.median, zip(*samples, strict=True))
+    return [crowd for crowd, _ in found]
 
 
-def _sample(crowd: Crowd, seconds: float) -> None:
-    """Lets it call for so long."""
+def _sample(crowd: Crowd, seconds: float) -> tuple[float, float]:
+    """Lets it call for so long; calls a second, and nanoseconds of processor time that each took."""
     results, end = _fork.SimpleQueue(), _fork.Value("d", 0.0)
     # One end for all, set while all of them wait: what they did after it, or before the last was there, is not counted.
     barrier = _fork.Barrier(crowd.processes, functools.partial(_set_end, end, seconds))
@@ -148,8 +152,7 @@ def _sample(crowd: Crowd, seconds: float) -> None:
         if member.exitcode != 0:
             raise RuntimeError(f"a process of {crowd} ended with {member.exitcode}")
     done, processor = zip(*(results.get() for _ in members), strict=True)
-    crowd.calls_per_second = max(crowd.calls_per_second, sum(done) / seconds)
-    crowd.processor_ns = min(crowd.processor_ns, sum(processor) / sum(done) * 1e9)
+    return sum(done) / seconds, sum(processor) / sum(done) * 1e9
 
 
 def _set_end(end: Any, seconds: float) -> None:
