@@ -7,7 +7,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 else:
     # The same class. Before Python 3.12 `datetime` first runs all of it in Python, a twentieth of the package's import.
-    from _datetime import timedelta
+    try:
+        from _datetime import timedelta
+    except ImportError:  # an interpreter that was built without it
+        from datetime import timedelta
 
 Seconds: TypeAlias = float | int | timedelta
 """A length of time: seconds as a number, or a timedelta."""
