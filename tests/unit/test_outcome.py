@@ -4,11 +4,12 @@ import asyncio
 import gc
 import re
 import weakref
+from typing import Any
 
 import pytest
 
 from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, State, Store
-from fuseboard._outcome import Which, classifier
+from fuseboard._outcome import Which, _hinted_us, classifier
 from helpers import BoomError
 
 NEVER = [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit]
@@ -215,3 +216,9 @@ def test_a_remembered_class_does_not_outlive_its_breaker() -> None:
         del breaker, LocalError
     gc.collect()
     assert [None] * 3 == [ref() for ref in gone]
+
+
+@pytest.mark.parametrize("nothing", [0, -1, -0.0, float("nan"), None, "soon"])
+def test_what_is_no_time_asks_for_nothing(nothing: Any) -> None:
+    """Of a :class:`TripError`; a time too long asks for the longest."""
+    assert (_hinted_us(nothing), _hinted_us(1e-6), _hinted_us(1e9)) == (0, 1, 7 * 24 * 60 * 60 * 1_000_000)

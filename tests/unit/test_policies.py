@@ -290,3 +290,9 @@ def test_processes_with_nearly_the_same_window_count_together() -> None:
     for _ in range(3):
         bench.call(fails=True)
     assert [Tally(3, 3)] == list(other.tallies().values())
+
+
+def test_several_policies_say_all_of_what_they_do() -> None:
+    """What ``explain()`` and ``fuseboard show`` print."""
+    several = Failures(5) | SlowRate(0.5, slow_after=2)
+    assert str(several) == f"{Failures(5)}, or {SlowRate(0.5, slow_after=2)}"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fuseboard import CircuitBreaker, FailureRate, Settings, Store, _core
-from fuseboard._checks import shown
+from fuseboard._checks import rate, shown
 
 TIMES = ["window", "reset_timeout", "probe_timeout", "half_open_timeout", "ramp"]
 WHOLE = {"threshold": 2048, "probes": 8, "success_threshold": 1_000, "probe_failures": 60}
@@ -143,6 +143,13 @@ def test_equal_settings_have_one_fingerprint() -> None:
         Settings(half_open_timeout=60), Settings(ramp=60), Settings(ramp=60, ramp_from=0.2),
     ]  # fmt: skip
     assert len(others) == len({settings.fingerprint() for settings in others})
+    assert all((one == other) is (one is other) for one in others for other in others)
+
+
+def test_a_share_of_whole_millionths_is_that_many_whatever_its_float() -> None:
+    """249 millionths times a million are a little less than 249 as a float. Shares between two are rounded down."""
+    assert all(number == rate("share", number / 1e6) for number in range(1, 1_000_001, 7))
+    assert [249, 333_333, 666_666] == [rate("share", share) for share in (249 / 1e6, 1 / 3, 2 / 3)]
 
 
 def test_a_fingerprint_is_a_published_hash() -> None:
