@@ -118,6 +118,13 @@ mod tests {
         assert_eq!([30_000_000, 33_000_000, 36_300_000, 39_930_000], [0, 1, 2, 3].map(|streak| tenths.open_us(streak)));
     }
 
+    /// To the microsecond, also where the time is long enough for the last of a power's bits to show.
+    #[test]
+    fn a_long_time_grows_without_losing_a_microsecond() {
+        let hours = policy(3_600 * SECOND, 1_100, HORIZON_US);
+        assert_eq!([3_960_000_000, 4_356_000_000, 4_791_600_000], [1, 2, 3].map(|streak| hours.open_us(streak)));
+    }
+
     /// A multiplier that is hardly one reaches the longest time all the same, and a streak beyond any is no trouble.
     #[test]
     fn growth_ends_at_the_longest_time_only() {

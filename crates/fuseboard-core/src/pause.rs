@@ -101,4 +101,17 @@ mod tests {
         };
         assert_eq!([3, 3, 3], [left(late, 3), left(early, 2), left(late, 4)]);
     }
+
+    /// A later transition that left the streak as it was has written nothing that the late one could spoil: its failed probe
+    /// counts.
+    #[test]
+    fn a_late_streak_counts_where_a_later_one_changed_nothing() {
+        let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
+        let fuse = Fuse::new(&cell, &log);
+        let [early, late] = [1_000, 2_000].map(|now_us| fuse.set(State::Open, now_us).expect("nothing holds it"));
+        let before = cell.streak.load(Ordering::Acquire);
+        fuse.leave_streak(before, late, 0);
+        fuse.leave_streak(before, early, 1);
+        assert_eq!(1, fuse.streak());
+    }
 }

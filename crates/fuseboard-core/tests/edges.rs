@@ -5,6 +5,7 @@
 use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, clear, totals};
 use fuseboard_core::directory::{Fingerprint, Key, NAME_MAX, Name, locate};
 use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::judging::Call;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -38,6 +39,39 @@ fn an_open_fuse_lets_a_probe_through_at_its_time_and_not_before() {
         assert_eq!(admits, told.is_ok(), "{left}");
         let admission = fuse.admit(&POLICY, NOW + POLICY.reset_us - left);
         assert_eq!((admits, admits), (admission.verdict.is_ok(), admission.transition.is_some()), "{left}");
+    }
+}
+
+/// A time that a call asked for is over at its end, also for a generation that begins just then and has the same mark: it
+/// stays open for as long as failed probes make it.
+#[test]
+fn a_time_asked_for_says_nothing_behind_its_end() {
+    let (cell, log) = (Cell::new(), log());
+    let fuse = Fuse::new(&cell, &log);
+    let policy = Policy { reset_us: 10 * SECOND, multiplier_permille: 2_000, longest_us: 60 * SECOND, ..POLICY };
+    let end = |asked_us, now_us| {
+        let permit = fuse.admit(&policy, now_us - LEAD_US).verdict.expect("it is admitted");
+        fuse.ended(&policy, permit, Call { failed: true, asked_us, ..Call::default() }, || now_us);
+        fuse.word()
+    };
+    // Generations this far apart have one mark.
+    let asked_us = 256 << 16;
+    let until = end(asked_us, NOW).generation() + asked_us;
+    let word = end(0, until);
+    assert_eq!((State::Open, until), (word.state(), word.generation()));
+    assert_eq!(Some(20 * SECOND), fuse.admit(&policy, until).verdict.expect_err("it is open").retry_after_us);
+}
+
+/// A share of nothing lets nobody through, whatever the number of the call; the smallest one that there is, one in a lap of
+/// numbers.
+#[test]
+fn a_ramp_that_begins_with_nothing_admits_nobody() {
+    for (ramp_from_ppm, passing) in [(0, 0), (1, 1)] {
+        let (cell, log) = (Cell::new(), log());
+        let fuse = Fuse::new(&cell, &log);
+        fuse.set(State::Ramping, NOW);
+        let policy = Policy { ramp_us: 100 * SECOND, ramp_from_ppm, ..POLICY };
+        assert_eq!(passing, (0..1 << 16).filter(|_| fuse.admit(&policy, NOW).verdict.is_ok()).count());
     }
 }
 
