@@ -142,6 +142,17 @@ fn a_claim_beside_the_names_own_slot_is_given_up() {
     }
 }
 
+/// T03: a sequence ends at the first slot that nobody ever had, for a claim as for a look. Only damage puts a name behind one.
+#[test]
+fn nothing_behind_a_slot_that_nobody_ever_had_is_found() {
+    let slots = Slots::new();
+    assert_eq!([1, 2, 3], [OTHER, THIRD, NAME].map(|name| slots.claim(name, NOW).slot));
+    for damaged in [1, 2] {
+        assert!(slots.keys[damaged].change(slots.keys[damaged].owner(), Owner(0)));
+    }
+    assert_eq!((None, 1), (slots.directory().find(NAME), slots.claim(NAME, NOW).slot));
+}
+
 /// R28: a tenancy is over with its fuse's word, for whoever looks; who comes then makes its key gone.
 #[test]
 fn a_tenancy_is_over_with_its_word() {
