@@ -49,6 +49,32 @@ fn a_ramp_ends_once() {
     });
 }
 
+/// A call makes one transition at most. One that made the fuse half-open, and then meets the ramp that another's probe began,
+/// passes where its own policy has no ramp, and leaves the ramp's end to others.
+#[test]
+fn a_call_passes_a_ramp_that_began_behind_its_own_transition() {
+    model(|| {
+        let row = Row::in_state(State::Open, 2);
+        let due = NOW + POLICY.reset_us;
+        let probe = move |row: &Row| {
+            let admission = row.fuse().admit(&RETURNING, due);
+            admission.verdict.iter().for_each(|permit| _ = row.fuse().succeeded(&RETURNING, *permit, due));
+            admission
+        };
+        let [asked, probed] = race(&row, [job(move |row: &Row| row.fuse().admit(&POLICY, due)), job(probe)]);
+        let word = row.fuse().word();
+        if let Ok(permit) = asked.verdict {
+            assert_eq!(word.generation(), permit.generation, "{asked:?}, {probed:?}");
+        }
+        let is_probing = word.state() == State::HalfOpen;
+        assert_eq!(probed.verdict.is_err(), is_probing, "{asked:?}, {probed:?}");
+        let made = asked.transition.map(|made| made.to);
+        let expected =
+            if probed.transition.is_some() { [None, Some(State::Closed)] } else { [Some(State::HalfOpen); 2] };
+        assert!(expected.contains(&made), "{asked:?}, {probed:?}");
+    });
+}
+
 /// Of two calls that come to a fuse that was half-open for too long one opens it, and none passes.
 #[test]
 fn a_fuse_that_was_half_open_for_too_long_opens_once() {
