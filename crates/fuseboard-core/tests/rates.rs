@@ -266,13 +266,13 @@ fn a_slow_success_counts_in_its_own_generation() {
     assert_eq!(State::Disabled, bench.fuse().word().state());
 }
 
-/// How long a call takes matters where slow calls are counted, and nowhere else.
 #[test]
 fn a_policy_has_rates_if_it_has_any() {
     let has = Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).has_rates());
     assert_eq!(([true; METERS], false), (has, Policy::DEFAULT.has_rates()));
 }
 
+/// How long a call takes matters where slow calls are counted, and nowhere else.
 #[test]
 fn only_rates_of_slow_calls_need_a_clock() {
     let timed = Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).is_timed());
