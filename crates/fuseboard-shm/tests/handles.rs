@@ -149,8 +149,9 @@ fn a_handle_knows_when_its_fuse_is_given_back() {
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
     assert!(handle.is_closed(handle.word()) && handle.is_mine() && handle.mine() == Some(handle.word()));
-    let ticket = ticket(&handle, &POLICY);
-    assert!(store.give_back("db") && !store.give_back("db"));
+    let (slot, ticket) = (store.find("db").expect("it was used"), ticket(&handle, &POLICY));
+    assert!(slot.is_mine() && store.word("db").is_some_and(|(_, word)| word == handle.word()));
+    assert!(store.give_back("db") && !store.give_back("db") && !slot.is_mine() && !slot.give_back());
     assert_eq!((false, false, None), (handle.is_closed(handle.word()), handle.is_mine(), handle.mine()));
     assert_eq!(Effect::Late, handle.settle(&POLICY, &ticket, Outcome::Failure));
     assert!(store.find("db").is_none() && store.word("db").is_none());
