@@ -103,8 +103,8 @@ def test_a_long_name_is_shortened_to_the_terminal(folder: Path, columns: int) ->
     with Store.shared("shop", fuses=8, strict=True) as store:
         for name in ("x" * 200, "short"):
             store.record_success(name)
-        whole = _render.as_table("shop", "path", store.now(), store.snapshot())
-        lines = _render.as_table("shop", "path", store.now(), store.snapshot(), columns).splitlines()
+        view = _render.StoreView("shop", "path", store.now(), store.snapshot())
+        whole, lines = _render.as_table(view), _render.as_table(view, columns).splitlines()
     assert 1 == whole.count("x" * 200)
     assert {len(lines[0])} == {len(line) for line in lines}
     assert len(lines[0]) <= max(columns, 12 + 74)

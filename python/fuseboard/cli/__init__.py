@@ -1,16 +1,17 @@
 """The command line: ``fuseboard``.
 
-Exit codes: 0 for success, 1 if a command could not do its work or a promise did not hold, 2 for wrong use.
+Exit codes: 0 for success, 1 if a command could not do its work or a promise did not hold, 2 for wrong use, 130 if
+interrupted.
 """
 
 import argparse
 import importlib.metadata
-import os
 import sys
 from collections.abc import Sequence
 
-from fuseboard.cli import _journal, _show, demo
+from fuseboard.cli import _journal, _show, _streams, demo
 
+_INTERRUPTED = 130
 _EPILOG = """\
 environment:
   FUSEBOARD_STORE   the store to use where none is named (default: default)
@@ -18,32 +19,37 @@ environment:
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, program: str = "fuseboard") -> int:
     """Runs a command and returns its exit code.
 
     Args:
         argv: the arguments; None for those of this process.
+        program: what the user called, for lines on usage.
 
     Raises:
         SystemExit: after ``--help`` and ``--version``, and for arguments that make no sense.
     """
-    options = _parser().parse_args(argv)
+    with _streams.escaping():
+        try:
+            return _run(argv, program)
+        except KeyboardInterrupt:
+            return _INTERRUPTED
+        except OSError as fault:
+            return _streams.give_up(fault)
+
+
+def _run(argv: Sequence[str] | None, program: str) -> int:
     try:
+        options = _parser(program).parse_args(argv)
         code: int = options.run(options)
-        sys.stdout.flush()
-    except OSError as fault:
-        # Whoever read our output may have left, as `| head` does, which needs no word.
-        if not isinstance(fault, BrokenPipeError):
-            print(f"fuseboard: {fault}", file=sys.stderr)
-        # The interpreter would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    finally:
+        sys.stdout.flush()  # here, where a reader who has left (`| head`) can still be forgiven
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="fuseboard",
+        prog=program,
         description="A circuit breaker whose state outlives its callers.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -11,7 +11,7 @@ from fuseboard import _core
 from fuseboard._journal import Transition, transition
 from fuseboard._store import Store
 from fuseboard._subscription import PAUSE
-from fuseboard.cli import _render, _stores
+from fuseboard.cli import _render, _stores, _streams
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -57,13 +57,19 @@ def _print(name: str, store: Store, options: argparse.Namespace) -> None:
     for made in _followed(store) if options.follow else store.journal():
         found = True
         started = time.time() - store.now()
-        line = _render.transition_as_json if options.json else _render.transition_as_line
-        print(line(made, started + made.at), flush=options.follow)
+        print(_line(made, started + made.at, as_json=options.json), flush=options.follow)
     if store.journal_dropped:
         dropped = f"{store.journal_dropped} others were dropped, as too old or with a fuse that was given back"
         print(f"fuseboard journal: {dropped}", file=sys.stderr)
     if not found:
-        print(f"fuseboard journal: store {name!r} remembers no transition; its table is {store.path}", file=sys.stderr)
+        path = _render.printable(str(store.path))
+        print(f"fuseboard journal: store {name!r} remembers no transition; its table is {path}", file=sys.stderr)
+
+
+def _line(made: Transition, unix_seconds: float, *, as_json: bool) -> str:
+    if as_json:
+        return _render.transition_as_json(made, unix_seconds)
+    return _render.transition_as_line(made, unix_seconds, _streams.encoding())
 
 
 def _followed(store: Store) -> Iterator[Transition]:

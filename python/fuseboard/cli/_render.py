@@ -1,5 +1,6 @@
 """Snapshots and transitions as text: lines for people, JSON for programs. Pure."""
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping
@@ -33,15 +34,25 @@ A fuse appears at the first call of its breaker. If you expect some, see that th
 with the same store name (--store or FUSEBOARD_STORE) and the same FUSEBOARD_DIR."""
 
 
-def as_table(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot], columns: int | None = None) -> str:
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoreView:
+    """A store at one moment: its name, where its table lies, its clock, and its fuses by name."""
+
+    store: str
+    path: str
+    now: float
+    fuses: Mapping[str, FuseSnapshot]
+
+
+def as_table(view: StoreView, columns: int | None = None, encoding: str = "utf-8") -> str:
     """The fuses by name, one a line; or what to look at if there are none.
 
     SECONDS is how long the fuse has been in its state, WINDOW the failures since its last success or change of state.
     Long names are shortened where lines would not fit into so many columns.
     """
-    if not fuses:
-        return _EMPTY.format(store=store, path=path)
-    rows = [_HEAD, *(_row(now, fuses[name]) for name in sorted(fuses))]
+    if not view.fuses:
+        return _EMPTY.format(store=view.store, path=printable(view.path, encoding))
+    rows = [_HEAD, *(_row(view.now, view.fuses[name], encoding) for name in sorted(view.fuses))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if columns is not None:
         beside = sum(_GAP + width for width in widths[1:])
@@ -49,17 +60,18 @@ def as_table(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot
     return "\n".join(_line((_shortened(row[0], widths[0]), *row[1:]), widths) for row in rows)
 
 
-def as_json(store: str, path: str, now: float, fuses: Mapping[str, FuseSnapshot]) -> str:
+def as_json(view: StoreView) -> str:
     """One object: the store's name and path, its clock, and the fuses by name, with all counters. Times in seconds."""
-    described = {name: _facts(now, fuses[name]) for name in sorted(fuses)}
-    return json.dumps({"store": store, "path": path, "now": now, "fuses": described}, indent=2)
+    described = {name: _facts(view.now, view.fuses[name]) for name in sorted(view.fuses)}
+    return json.dumps({"store": view.store, "path": view.path, "now": view.now, "fuses": described}, indent=2)
 
 
-def transition_as_line(made: Transition, unix_seconds: float) -> str:
+def transition_as_line(made: Transition, unix_seconds: float, encoding: str = "utf-8") -> str:
     """A transition for people: the time of day in UTC, the fuse, both states, why, and by which process."""
-    why = made.cause.value if made.error is None else f"{made.cause.value}, {_printable(made.error)}"
+    why = made.cause.value if made.error is None else f"{made.cause.value}, {printable(made.error, encoding)}"
     who = "" if made.pid is None else f" by process {made.pid}"
-    return f"{_utc(unix_seconds)}  {_printable(made.fuse)}: {made.before.value} -> {made.after.value} ({why}){who}"
+    fuse = printable(made.fuse, encoding)
+    return f"{_utc(unix_seconds)}  {fuse}: {made.before.value} -> {made.after.value} ({why}){who}"
 
 
 def transition_as_json(made: Transition, unix_seconds: float) -> str:
@@ -69,15 +81,25 @@ def transition_as_json(made: Transition, unix_seconds: float) -> str:
     return json.dumps({"time": _utc(unix_seconds), **facts, "generation": made.generation})
 
 
+def printable(text: str, encoding: str = "utf-8") -> str:
+    r"""A name, a path or a message as a terminal may show it.
+
+    They may be any text: what would move the cursor or break the line is escaped (``\x1b``), and so is what the
+    encoding lacks (``\u0444``). JSON has the text itself.
+    """
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def _utc(unix_seconds: float) -> str:
     moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _row(now: float, fuse: FuseSnapshot) -> tuple[str, ...]:
+def _row(now: float, fuse: FuseSnapshot, encoding: str) -> tuple[str, ...]:
     age = "-" if fuse.since is None else f"{max(0.0, now - fuse.since):.1f}"
     counters = (fuse.window_failures, fuse.successes, fuse.failures, fuse.rejections, fuse.probes, fuse.trips)
-    return (_printable(fuse.name), fuse.state.value, age, *map(str, counters))
+    return (printable(fuse.name, encoding), fuse.state.value, age, *map(str, counters))
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
@@ -89,11 +111,6 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 def _shortened(name: str, width: int) -> str:
     return name if len(name) <= width else f"{name[: width - 3]}..."
-
-
-def _printable(name: str) -> str:
-    """A fuse's name may be any text; what would move the cursor or break the line is shown escaped."""
-    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def _facts(now: float, fuse: FuseSnapshot) -> dict[str, object]:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fuseboard._store import Store
-from fuseboard.cli import _render, _stores
+from fuseboard.cli import _render, _stores, _streams
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -36,11 +36,12 @@ def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     def show(name: str, store: Store) -> None:
-        fuses, now, path = store.snapshot(), store.now(), str(store.path)
+        fuses = store.snapshot()  # before its clock is read, so that no age is below zero
+        view = _render.StoreView(name, str(store.path), store.now(), fuses)
         if options.json:
-            print(_render.as_json(name, path, now, fuses))
+            print(_render.as_json(view))
         else:
             columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            print(_render.as_table(name, path, now, fuses, columns))
+            print(_render.as_table(view, columns, _streams.encoding()))
 
     return _stores.with_store(options, show)

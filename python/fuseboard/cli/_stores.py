@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fuseboard import _registry
 from fuseboard._checks import store_name
 from fuseboard._store import Store
+from fuseboard.cli import _render
 from fuseboard.errors import StoreOpenError
 
 
@@ -32,7 +33,7 @@ def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) 
         if not is_there:
             hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
             return _complain(options, 1, f"there is no store {name!r} of this user's, at {path}; {hint}")
-        store = Store.shared(name, strict=True)
+        store = Store.shared(name, fuses=1, failures=1, strict=True)  # whoever looks asks for no room
     except ValueError as fault:
         return _complain(options, 2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
     except StoreOpenError as fault:
@@ -43,5 +44,5 @@ def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) 
 
 
 def _complain(options: argparse.Namespace, code: int, message: str) -> int:
-    print(f"fuseboard {options.command}: {message}", file=sys.stderr)
+    print(f"fuseboard {options.command}: {_render.printable(message)}", file=sys.stderr)
     return code

@@ -1,7 +1,6 @@
 """The demo from start to end: two acts in a temporary folder, then the verdict."""
 
 import contextlib
-import io
 import os
 import secrets
 import signal
@@ -31,9 +30,6 @@ _INTERRUPTED = 130
 
 def run(plan: Plan, *, plain: bool, as_json: bool) -> int:
     """Runs the demo and returns its exit code: 0 if all promises held, 1 if not, 130 if interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where the encoding lacks a glyph, a question mark stands for it
     console = Console(stderr=as_json, highlight=False)
     began = time.monotonic()
     try:

@@ -30,6 +30,15 @@ _FIXED_LINES = 12
 _LEAST_LINES = 4
 
 
+def can_be_shown(encoding: str) -> bool:
+    """Whether an encoding has the signs that calls are drawn with."""
+    try:
+        "".join(sign for sign, _ in _GLYPHS.values()).encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def screen(picture: Picture, width: int, height: int) -> RenderableType:
     """The whole screen."""
     lines = max(_LEAST_LINES, height - _FIXED_LINES - picture.plan.workers)

@@ -17,8 +17,9 @@ _FRAME_SECONDS = 0.1
 
 
 def view(console: Console, *, plain: bool) -> contextlib.AbstractContextManager[View]:
-    """The view that suits a console: a live one, unless lines are wanted or it cannot move a cursor."""
-    if plain or not console.is_terminal or console.is_dumb_terminal:
+    """The view that suits a console: a live one, unless lines are wanted or it can neither move a cursor nor draw."""
+    is_canvas = console.is_terminal and not console.is_dumb_terminal and _screen.can_be_shown(console.encoding)
+    if plain or not is_canvas:
         return contextlib.nullcontext(PlainView(console))
     return LiveView(console)
 
