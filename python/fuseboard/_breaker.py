@@ -6,7 +6,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
 from fuseboard import _core, _explain, _fallback, _follow, _keys, _tuning
 from fuseboard._callables import is_async
-from fuseboard._checks import flag, shown
+from fuseboard._checks import exact, flag, shown
 from fuseboard._hold import Hold
 from fuseboard._journal import Transition
 from fuseboard._outcome import OpenFor, Which, judge, teller
@@ -90,6 +90,7 @@ class CircuitBreaker(Hold):
         **changes: Unpack[Changes],
     ) -> None:
         _core.check_name(name)
+        name = exact(name)
         _check_arguments(settings, on_transition, store)
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
         super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
@@ -106,15 +107,16 @@ class CircuitBreaker(Hold):
 
         Its fuse is ``name[key]``, such as ``payments[tenant-42]``; of long keys the name has the beginning and a hash.
         Each has its own state: isolating this breaker, or resetting it, does nothing to those of its keys. The same key
-        gives the same breaker, and always the same fuse. Of breakers the 131,072 that were made last are kept; one that
-        was dropped is made again when its key is asked for, which costs as much as the first time. Give the store room
-        for them all: ``Store.shared(name, fuses=100_000)``.
+        gives the same breaker, and always the same fuse; so do equal keys, such as ``"eu"`` and the member of a ``str``
+        enum whose value that is. Of breakers the 131,072 that were made last are kept; one that was dropped is made
+        again when its key is asked for, which costs as much as the first time. Give the store room for them all:
+        ``Store.shared(name, fuses=100_000)``.
 
         Raises:
             TypeError: the key is neither a str nor an int.
             ValueError: the breaker's name leaves no room for the key; one of at most 181 bytes leaves room for any.
         """
-        _keys.check(key)
+        key = _keys.checked(key)
         found = self._keyed.get(key)
         if found is None:
             found = _keys.keep(self._keyed, key, self._another(_keys.name_of(self.name, key)))

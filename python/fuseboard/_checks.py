@@ -34,6 +34,14 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
 
 
+def exact(text: str) -> str:
+    """A ``str`` as itself: of a subclass, such as a member of a ``str`` enum, what it is equal to.
+
+    A subclass may print, hash or compare in another way, and then a name would be one thing here and another there.
+    """
+    return text if type(text) is str else str.__str__(text)
+
+
 def in_seconds(value: Seconds) -> float | int:
     """A length of time as a number, if it is one; what is no length of time comes back as it is."""
     return value.total_seconds() if isinstance(value, timedelta) else value
@@ -112,8 +120,8 @@ def _checked_share(argument: str, value: float, least: float) -> float:
     return value
 
 
-def store_name(what: str, name: str) -> None:
-    """Checks a store's name.
+def store_name(what: str, name: str) -> str:
+    """Checks a store's name; the name as an exact ``str``.
 
     Raises:
         TypeError: if it is not a str.
@@ -121,6 +129,8 @@ def store_name(what: str, name: str) -> None:
     """
     if not isinstance(name, str):
         raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
+    name = exact(name)
     if not _STORE_NAME.fullmatch(name):
         allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
         raise ValueError(f"{what} must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")
+    return name

@@ -3,7 +3,7 @@
 import contextlib
 from typing import TypeVar
 
-from fuseboard._checks import shown
+from fuseboard._checks import exact, shown
 
 T = TypeVar("T")
 
@@ -16,14 +16,19 @@ MOST = NAME_MAX - len("[~]") - 2 * _DIGEST_BYTES
 """Bytes in a breaker's name that leave room for any key."""
 
 
-def check(key: object) -> None:
-    """Checks a key. A dictionary would take True and 1.0 for 1.
+def checked(key: object) -> str | int:
+    """A key as a plain ``str`` or ``int``: of a subclass, such as a member of an enum, what it is equal to.
+
+    A subclass may print itself otherwise. Then the fuse's name would depend on which of two equal keys came first.
 
     Raises:
-        TypeError: it is neither a str nor an int.
+        TypeError: it is neither a str nor an int. A dictionary would take True and 1.0 for 1.
     """
-    if isinstance(key, bool) or not isinstance(key, str | int):
-        raise TypeError(f"key must be a str or an int, got {type(key).__name__}: {shown(key)}")
+    if isinstance(key, str):
+        return exact(key)
+    if isinstance(key, int) and not isinstance(key, bool):
+        return int.__int__(key)
+    raise TypeError(f"key must be a str or an int, got {type(key).__name__}: {shown(key)}")
 
 
 def name_of(name: str, key: str | int) -> str:

@@ -37,3 +37,13 @@ class State(enum.Enum):
 
 _CODES = {State.CLOSED: 1, State.OPEN: 2, State.HALF_OPEN: 3, State.ISOLATED: 4, State.DISABLED: 5, State.RAMPING: 6}
 _STATES = {code: state for state, code in _CODES.items()}
+_TOLD = {word: state for state in State for word in (state.value, state.name, str(state), repr(state))}
+
+
+def state_told(told: object) -> State | None:
+    """The state that is meant by its word, its name or its repr, or by the member of another import of this module.
+
+    None where none is.
+    """
+    word = told._value_ if isinstance(told, enum.Enum) else told
+    return _TOLD.get(str.__str__(word)) if isinstance(word, str) else None

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Never, Self, cast
 
 from fuseboard import _core, _registry
-from fuseboard._checks import Seconds, microseconds, shown, store_name, whole
+from fuseboard._checks import Seconds, exact, microseconds, shown, store_name, whole
 from fuseboard._events import announce, logger
 from fuseboard._journal import transition
 from fuseboard._policies import MAX_THRESHOLD
@@ -81,7 +81,7 @@ class Store(Telling):
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
-        store_name("store name", name)
+        name = store_name("store name", name)
         whole("fuses", fuses, MAX_FUSES)
         whole("failures", failures, MAX_THRESHOLD)
         key = (name, _registry.folder())
@@ -235,7 +235,7 @@ class Store(Telling):
     def _set(self, fuse: str, state: State) -> None:
         made = self._set_state(fuse, state.code)
         if made is not None:
-            announce(transition((fuse, *made)), None)
+            announce(transition((exact(fuse), *made)), None)
 
     def reset_all(self) -> None:
         """Closes and forgets every fuse, held ones too.
@@ -251,7 +251,7 @@ class Store(Telling):
         logger.warning(
             "%s is full (%d fuses): fuse %r and others that find no room live in this process alone. "
             "Use a store with more fuses, or fewer names.",
-            self._called, self.fuse_capacity, fuse,
+            self._called, self.fuse_capacity, exact(fuse),
         )  # fmt: skip
 
     def close(self) -> None:

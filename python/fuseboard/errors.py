@@ -10,10 +10,16 @@
         └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
 
 Settings and names out of range raise ``ValueError`` or ``TypeError`` where they are given.
+
+Each is made of plain words and numbers, which are its ``args``, so that it travels: it pickles, copies, and comes back
+from a queue that keeps ``args`` as JSON. Its ``str()`` never raises, whatever it was made with. A class may have a
+second base, such as an error of an HTTP library, whose ``__init__`` is not called.
 """
 
-from fuseboard._checks import Seconds
-from fuseboard._state import State
+from typing import Any, cast
+
+from fuseboard._checks import Seconds, in_seconds, shown
+from fuseboard._state import State, state_told
 
 __all__ = ["CircuitIsolatedError", "CircuitOpenError", "FuseboardError", "StoreOpenError", "TripError"]
 
@@ -21,15 +27,31 @@ __all__ = ["CircuitIsolatedError", "CircuitOpenError", "FuseboardError", "StoreO
 class FuseboardError(Exception):
     """Anything that this library raises of its own."""
 
+    def __str__(self) -> str:
+        try:
+            return self._message()
+        except Exception:  # noqa: BLE001 - whoever logs this error must not get another one instead
+            return shown(self.args)
+
+    def _message(self) -> str:
+        """What people are told."""
+        return super().__str__()
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By class, ``args`` and attributes, also where a second base does it in another way."""
+        return Exception.__reduce__(self)
+
 
 class CircuitOpenError(FuseboardError):
     """A call was rejected because the fuse is open, or half-open with all its probes under way (rules R05, R06).
 
-    The guarded function was not called. Each rejection raises an exception of its own. Pickles.
+    The guarded function was not called. Each rejection raises an exception of its own. It pickles, and ``args`` are
+    plain words, such as ``("payments", "open", 12.5)``, from which it can be made again.
 
     Attributes:
         name: the fuse.
-        state: the state that rejected the call.
+        state: the state that rejected the call. It may be given as a :class:`State`, or as the word for one, such as
+            ``"half-open"``. Something else is kept as it is, and stands in the message.
         retry_after: seconds until a call may be admitted; at most this long, for a half-open fuse. While ramping, what
             is left of the ramp: then all calls pass, and until then a growing share of them, so that the very next one
             may. None if that is up to an operator.
@@ -39,18 +61,23 @@ class CircuitOpenError(FuseboardError):
     state: State
     retry_after: float | None
 
-    def __init__(self, name: str, state: State, retry_after: float | None) -> None:
-        super().__init__(name, state, retry_after)
+    def __init__(self, name: str, state: State | str, retry_after: float | None) -> None:
+        # Not `super().__init__`: a second base would take these for arguments of its own.
+        known = state if type(state) is State else state_told(state)
+        Exception.__init__(self, name, state if known is None else known._value_, retry_after)
+        # Something else of somebody else's: kept, and shown, as it came.
+        self.state = cast("State", state) if known is None else known
         self.name = name
-        self.state = state
         self.retry_after = retry_after
 
-    def __str__(self) -> str:
-        found = _FOUND.get(self.state, self.state.value)
+    def _message(self) -> str:
+        is_known = isinstance(self.state, State)
+        found = _FOUND.get(self.state, self.state.value) if is_known else _as_word(self.state)
+        circuit = f"circuit {_quoted(self.name)} is {found}"
         if self.retry_after is None:
-            return f"circuit {self.name!r} is {found}"
-        latest = " at the latest" if self.state in _FOUND else ""
-        return f"circuit {self.name!r} is {found}; retry in {_rounded(self.retry_after)} s{latest}"
+            return circuit
+        latest = " at the latest" if is_known and self.state in _FOUND else ""
+        return f"{circuit}; retry in {_rounded(self.retry_after)} s{latest}"
 
 
 class CircuitIsolatedError(CircuitOpenError):
@@ -65,17 +92,19 @@ class TripError(FuseboardError):
     Args:
         message: what people are told.
         retry_after: seconds or a timedelta for which the fuse is to stay open, kept between ``reset_timeout`` and
-            ``max_reset_timeout``; None for as long as the settings say.
+            ``max_reset_timeout``; None for as long as the settings say. The attribute of this name, and ``args``, have
+            seconds.
     """
 
-    retry_after: Seconds | None
+    retry_after: float | None
 
     def __init__(self, message: str = "", retry_after: Seconds | None = None) -> None:
-        super().__init__(message, retry_after)
-        self.retry_after = retry_after
+        seconds = None if retry_after is None else in_seconds(retry_after)
+        Exception.__init__(self, message, seconds)
+        self.retry_after = seconds
 
-    def __str__(self) -> str:
-        return str(self.args[0])
+    def _message(self) -> str:
+        return str(self.args[0]) if self.args else ""
 
 
 class StoreOpenError(FuseboardError):
@@ -97,19 +126,29 @@ class StoreOpenError(FuseboardError):
     detail: str
 
     def __init__(self, store: str, path: str, reason: str, detail: str) -> None:
-        super().__init__(store, path, reason, detail)
+        Exception.__init__(self, store, path, reason, detail)
         self.store = store
         self.path = path
         self.reason = reason
         self.detail = detail
 
-    def __str__(self) -> str:
-        relative = self.reason == "place" and not self.path.startswith("/")
+    def _message(self) -> str:
+        relative = self.reason == "place" and not str(self.path).startswith("/")
         way_out = _WAY_OUT.get("relative" if relative else self.reason, "")
         return f"store {self.store!r} cannot be shared: {self.path}: {self.detail}. {way_out}".rstrip()
 
 
-def _rounded(seconds: float) -> str:
+def _quoted(value: object) -> str:
+    return repr(value) if isinstance(value, str) else shown(value)
+
+
+def _as_word(value: object) -> str:
+    return value if isinstance(value, str) else shown(value)
+
+
+def _rounded(seconds: object) -> str:
+    if not isinstance(seconds, int | float):
+        return _as_word(seconds)
     return f"{seconds:.3g}" if seconds < _LONG else f"{seconds:,.0f}"
 
 

@@ -3,17 +3,19 @@
 import copy
 import pickle
 import re
+from datetime import timedelta
 
 import pytest
 
 from fuseboard import State, errors
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, FuseboardError, StoreOpenError
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, FuseboardError, StoreOpenError, TripError
 
 OPEN = CircuitOpenError("payments_db", State.OPEN, 2.5)
 HALF_OPEN = CircuitOpenError("payments_db", State.HALF_OPEN, 2.5)
 ISOLATED = CircuitIsolatedError("payments_db", State.ISOLATED, None)
 STORE = StoreOpenError("shop", "/dev/shm/x", "place", "has mode 0755")  # noqa: S108 - a path to tell of
-ALL = [OPEN, HALF_OPEN, ISOLATED, STORE]
+TRIP = TripError("maintenance", timedelta(minutes=2))
+ALL = [OPEN, HALF_OPEN, ISOLATED, STORE, TRIP]
 
 
 def test_the_tree_has_one_root_and_one_leaf_per_reaction() -> None:
@@ -107,8 +109,8 @@ def test_the_module_documents_every_class_in_its_tree() -> None:
 def test_an_error_keeps_what_it_was_made_with() -> None:
     """``args`` hold it all, for whoever rebuilds or compares exceptions."""
     rejection = CircuitOpenError("db", State.OPEN, 2.5)
-    assert ("db", State.OPEN, 2.5) == rejection.args
-    assert rejection.args == (rejection.name, rejection.state, rejection.retry_after)
+    assert ("db", "open", 2.5) == rejection.args
+    assert rejection.args == (rejection.name, rejection.state.value, rejection.retry_after)
     error = StoreOpenError("shop", "here", "place", "has mode 0755")
     assert ("shop", "here", "place", "has mode 0755") == error.args
     assert error.args == (error.store, error.path, error.reason, error.detail)
@@ -119,3 +121,67 @@ def test_a_long_wait_is_told_in_whole_seconds() -> None:
     waits = {0.1234: "0.123", 99.94: "99.9", 100: "100", 1234: "1,234", 604_800: "604,800"}
     for seconds, text in waits.items():
         assert str(CircuitOpenError("db", State.OPEN, seconds)).endswith(f"retry in {text} s")
+
+
+class LibraryError(OSError):
+    """An error of an HTTP library: with arguments, a text and a way to pickle of its own."""
+
+    def __init__(self, *, response: object) -> None:
+        super().__init__(response)
+        self.response = response
+
+    def __str__(self) -> str:
+        return f"the library's, of {self.response}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return LibraryError._made, (self.response,)
+
+    @classmethod
+    def _made(cls, response: object) -> "LibraryError":
+        return cls(response=response)
+
+
+class RejectedByLibraryError(CircuitOpenError, LibraryError):
+    """A rejection that code written for the library catches too."""
+
+
+class IsolatedForLibraryError(CircuitIsolatedError, RejectedByLibraryError):
+    """The same for an operator's."""
+
+
+@pytest.mark.parametrize("cls", [RejectedByLibraryError, IsolatedForLibraryError])
+def test_a_rejection_may_have_a_librarys_base_too(cls: type[CircuitOpenError]) -> None:
+    """Arguments, message and pickling stay ours, and existing ``except`` clauses catch it."""
+    error = cls("db", State.OPEN, 2.5)
+    assert isinstance(error, LibraryError)
+    twins = [copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))]  # noqa: S301 - our own bytes
+    for twin in (error, *twins):
+        assert (cls, ("db", "open", 2.5)) == (type(twin), twin.args)
+        assert "circuit 'db' is open; retry in 2.5 s" == str(twin)
+        assert ("db", State.OPEN, 2.5) == (twin.name, twin.state, twin.retry_after)
+
+
+def test_what_was_said_of_an_error_travels_with_it() -> None:
+    """Notes and attributes that a service added."""
+    error = CircuitOpenError("db", State.OPEN, 2.5)
+    error.add_note("while charging a card")
+    error.request = "r1"  # type: ignore[attr-defined]
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (["while charging a card"], "r1") == (twin.__notes__, twin.request)
+
+
+@pytest.mark.parametrize("retry_after", [120, 120.0, timedelta(minutes=2)])
+def test_a_demand_tells_its_time_in_seconds(retry_after: float | timedelta) -> None:
+    """However it was given, so that it is a number everywhere."""
+    error = TripError("maintenance", retry_after)
+    assert (120, ("maintenance", 120)) == (error.retry_after, error.args)
+
+
+def test_a_demand_without_a_word_is_an_empty_message() -> None:
+    """Also where a subclass has arguments of its own and told us nothing."""
+
+    class QuotaError(TripError):
+        def __init__(self) -> None:
+            Exception.__init__(self)
+
+    assert ("", "") == (str(TripError()), str(QuotaError()))
