@@ -1,4 +1,11 @@
-"""Every Python block of the README and the docs runs, alone and in a process of its own."""
+"""What the README and the docs show is what happens.
+
+* A ``python`` block runs, alone and in a process of its own.
+* A block without a language stands right behind a ``python`` block, and is what that prints. Other text is ``text``.
+* A ``console`` block is commands, each behind a ``$``, and what they write to both streams. They run one after another,
+  page by page, in a folder with the programs that the page says to save. A process id (31337, 31338), seconds and
+  fractions may be others, and so may the width of a column.
+"""
 
 import os
 import re
@@ -9,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import CircuitBreaker, Settings
+from fuseboard import CircuitBreaker, Settings, Store
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -21,20 +28,58 @@ BLOCKS = [
 ]
 
 
+CONSOLES = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SAVED = re.compile(r"[Ss]ave (?:this|it) as `([^`]+)`[^`]*```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MAY_DIFFER = [
+    ("3133[0-9]", "[0-9]+"),
+    (r"[0-9.]+\\ s\b", r"[0-9.]+\ s"),
+    (r"[0-9]+\\.[0-9]+", r"[0-9]+\.[0-9]+"),
+    (r"(\\ )+", " +"),
+]
+"""What may differ, in text that was escaped for a pattern, and the pattern for it."""
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The environment without ours, a folder for tables, and the interpreter of these tests in front."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("FUSEBOARD_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    return {**environment, "FUSEBOARD_DIR": str(folder / "tables"), "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
 def run(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a block as a program, or with pytest if it holds tests."""
     program = folder / "test_block.py"
     program.write_text(block)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("FUSEBOARD_")}
-    environment["FUSEBOARD_DIR"] = str(folder / "tables")
     runner = ["-m", "pytest", "-q", "--rootdir", str(folder)] if "def test_" in block else []
     command = [sys.executable, "-W", "error", *runner, str(program)]
-    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603 - what we document
+        command, env=_environment(folder), cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def outputs(text: str) -> list[tuple[str, str]]:
     """The Python blocks of a page behind which their output stands, and that."""
     return re.findall(r"^```python\n((?:(?!^```).)*?)^```\n\n```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def sessions(text: str) -> list[tuple[str, str]]:
+    """The commands of a page's console blocks, each with the output that the page shows."""
+    found: list[tuple[str, str]] = []
+    for block in CONSOLES.findall(text):
+        for line in block.splitlines(keepends=True):
+            if line.startswith("$ "):
+                found.append((line[2:].rstrip(), ""))
+            else:
+                found[-1] = (found[-1][0], found[-1][1] + line)
+    return found
+
+
+def is_as_shown(shown: str, written: str) -> bool:
+    """Whether a command's output is what a page shows, but for what may differ."""
+    pattern = re.escape(shown)
+    for what, by in MAY_DIFFER:
+        pattern = re.sub(what, lambda _, by=by: by, pattern)
+    return re.fullmatch(pattern, written) is not None
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -49,6 +94,43 @@ def test_output_in_the_docs_is_what_comes_out(page: Path, tmp_path: Path) -> Non
     """A block without a language behind a Python block is what that prints."""
     for block, printed in outputs(page.read_text()):
         assert printed == run(block, tmp_path).stdout
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if sessions(page.read_text())], ids=lambda page: page.name)
+def test_a_console_in_the_docs_is_what_comes_out(page: Path, tmp_path: Path) -> None:
+    """Commands of a page run one after another, with its programs."""
+    text = page.read_text()
+    for name, program in SAVED.findall(text):
+        (tmp_path / name).write_text(program)
+    for command, shown in sessions(text):
+        done = subprocess.run(  # noqa: S602 - what we document
+            command, shell=True, env=_environment(tmp_path), cwd=tmp_path, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert is_as_shown(shown, done.stdout), f"$ {command}\n{done.stdout}\nshown:\n{shown}"
+
+
+def test_every_output_in_the_docs_is_checked() -> None:
+    """A block without a language is output, so it stands behind the block that prints it."""
+    for page in PAGES:
+        text = page.read_text()
+        blocks = re.findall(r"^```(\w*)\n.*?^```", text, re.MULTILINE | re.DOTALL)
+        assert len(outputs(text)) == blocks.count(""), f"{page}: say of other blocks that they are `text` or `console`"
+
+
+def test_consoles_are_found_and_compared() -> None:
+    """Negative control: what a page says may differ may, and nothing else."""
+    assert sessions((ROOT / "docs/tutorial/first-breaker.md").read_text())
+    assert [("a b", "c\nd\n"), ("e", "")] == sessions("```console\n$ a b\nc\nd\n$ e\n```\n")
+    assert is_as_shown("31337 waits 2 s, 0.31 of  5\n", "77 waits 1.5 s, 12.9 of 5\n")
+    for other in ("77 waits 2 s, 0.31 of  6\n", "77 waits 2 s, 0.31 of  5\nmore\n", "x waits 2 s, 0.31 of  5\n"):
+        assert not is_as_shown("31337 waits 2 s, 0.31 of  5\n", other)
+
+
+def test_sizes_in_the_docs_are_what_they_are() -> None:
+    """The default table's, which decides where it fits."""
+    page = (ROOT / "docs/reference/store-format.md").read_text()
+    assert f"The default table has {Store.private().size_bytes:,} bytes" in page
 
 
 def test_output_is_found() -> None:
