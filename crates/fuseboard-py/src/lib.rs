@@ -36,30 +36,22 @@ use pyo3::prelude::*;
 /// The compiled part of Fuseboard. Its manual is the stub `_core.pyi`.
 // The links from breakers to fuses are swapped under the interpreter lock, so the module asks for it.
 #[pymodule(gil_used = true)]
-mod _core {
-    use pyo3::prelude::*;
-
-    /// Before anybody can fork in the middle of it; neither I/O nor a thread.
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        fuseboard_shm::owner::register();
-        crate::guard::add_methods(module.py())
-    }
-
-    #[pymodule_export]
-    use crate::breaker::Breaker;
-    #[pymodule_export]
-    use crate::fuse::{Fuse, Permit, fingerprint};
-    #[pymodule_export]
-    use crate::names::make_ready;
-    #[pymodule_export]
-    use crate::python::check_name;
-    #[pymodule_export]
-    use crate::reader::Reader;
-    #[pymodule_export]
-    use crate::ready::Ready;
-    #[pymodule_export]
-    use crate::store::Store;
-    #[pymodule_export]
-    use crate::values::{Clock, FuseSnapshot, FuseState};
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // First of all: classes that a sub-interpreter made would be the main interpreter's too.
+    guard::refuse_sub_interpreter(module.py())?;
+    // Before anybody can fork in the middle of it; neither I/O nor a thread.
+    fuseboard_shm::owner::register();
+    module.add_class::<breaker::Breaker>()?;
+    module.add_class::<fuse::Fuse>()?;
+    module.add_class::<fuse::Permit>()?;
+    module.add_class::<reader::Reader>()?;
+    module.add_class::<ready::Ready>()?;
+    module.add_class::<store::Store>()?;
+    module.add_class::<values::Clock>()?;
+    module.add_class::<values::FuseSnapshot>()?;
+    module.add_class::<values::FuseState>()?;
+    module.add_function(wrap_pyfunction!(fuse::fingerprint, module)?)?;
+    module.add_function(wrap_pyfunction!(names::make_ready, module)?)?;
+    module.add_function(wrap_pyfunction!(python::check_name, module)?)?;
+    guard::add_methods(module.py())
 }

@@ -17,6 +17,7 @@ pub(crate) use calls::bound_calls;
 pub(crate) use link::{Left, Link};
 pub(crate) use python_code::{ask_python, call_python};
 
+use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -35,6 +36,16 @@ pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
 pub(crate) fn make_types(py: Python<'_>) -> PyResult<()> {
     class::guard_type(py)?;
     block::make_type_of_blocks(py)
+}
+
+const REFUSED: &str = "fuseboard cannot be used in a sub-interpreter: its calls would hang there. Use the main interpreter: \
+    under Apache's mod_wsgi set `WSGIApplicationGroup %{GLOBAL}`; elsewhere use threads or processes";
+
+/// An error in a sub-interpreter: PyO3 attaches threads to the main one, by a lock that may be held already.
+pub(crate) fn refuse_sub_interpreter(_py: Python<'_>) -> PyResult<()> {
+    // SAFETY: the interpreter is attached; both answers are pointers that are compared and not followed.
+    let is_main = unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() };
+    if is_main { Ok(()) } else { Err(PyImportError::new_err(REFUSED)) }
 }
 
 /// Makes Ctrl-C come again.
