@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self, final
 from fuseboard._journal import Made, Row
 from fuseboard._settings import Numbers
 from fuseboard._state import State
-from fuseboard.errors import CircuitOpenError
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
 
 __all__ = [
     "Breaker",
@@ -27,11 +27,17 @@ __all__ = [
     "Store",
     "check_name",
     "fingerprint",
-    "make_ready",
+    "hand_in",
 ]
 
-def make_ready() -> None:
-    """Makes what is made once for the process. At the import: made later, beside a fork, it could hang the child."""
+def hand_in(
+    states: tuple[State, ...],
+    open_error: type[CircuitOpenError],
+    isolated_error: type[CircuitIsolatedError],
+    store_error: type[StoreOpenError],
+    shown: Callable[[object], str],
+) -> None:
+    """Hands in what the compiled part uses of the package, at the import. States are in the order of their codes."""
 
 def fingerprint(settings: str) -> int:
     """A number from 1 to 2^64 - 1 that other settings do not share, but by chance; the same in every process."""
@@ -143,10 +149,10 @@ class Store:
         cls, name: str | None, folder: str | PathLike[str] | None, fuses: int, failures: int, clock: Clock | None = None
     ) -> Self: ...
     @staticmethod
-    def _locate(name: str, folder: str | PathLike[str] | None) -> tuple[PathLike[str], bool]:
+    def _locate(name: str, folder: str | PathLike[str] | None) -> tuple[str, bool]:
         """Where a host's table of this name lies, and whether there is one; makes none."""
     @property
-    def path(self) -> PathLike[str] | None:
+    def _path(self) -> str | None:
         """Where a host's table lies; None for a private one."""
     @property
     def is_removed(self) -> bool:

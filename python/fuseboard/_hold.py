@@ -4,15 +4,19 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from fuseboard import _core, _fallback, _follow, _registry
+from fuseboard._checks import shown
 from fuseboard._events import announce, logger
 from fuseboard._journal import Made, Transition, transition
 from fuseboard._outcome import Telling
 from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
 
 # Before anybody can fork in the middle of it.
-_core.make_ready()
+_core.hand_in(
+    tuple(sorted(State, key=lambda state: state.code)), CircuitOpenError, CircuitIsolatedError, StoreOpenError, shown
+)
 
 
 class Hold(_core.Breaker):

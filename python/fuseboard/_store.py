@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Never, Self, cast
+from typing import TYPE_CHECKING, Never, Self, cast
 
 from fuseboard import _core, _registry
 from fuseboard._checks import Seconds, exact, microseconds, shown, store_name, whole
@@ -13,6 +13,9 @@ from fuseboard._state import State
 from fuseboard._subscription import Hub
 from fuseboard._telling import Telling
 from fuseboard.errors import StoreOpenError
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 DEFAULT_FUSES = 1024
 DEFAULT_FAILURES = 256
@@ -206,7 +209,14 @@ class Store(Telling):
     @property
     def is_shared(self) -> bool:
         """Whether the table is the host's: False for a private store, and for a shared one that could not be had."""
-        return self.path is not None
+        return self._path is not None
+
+    @property
+    def path(self) -> "PathLike[str] | None":
+        """Where the host's table lies; None for a table of this process's own."""
+        from pathlib import Path  # noqa: PLC0415 - for people, and slow to import
+
+        return None if self._path is None else Path(self._path)
 
     def record_failure(self, fuse: str, window: Seconds) -> int:
         """Records a failure and returns how many there were within ``window`` seconds, this one included.

@@ -198,7 +198,7 @@ class Hub:
             logger.warning(
                 "the table %s was removed. Processes that have it open go on with it; those that start now make "
                 "another one and share nothing with them. Restart the older processes, this one among them.",
-                store.path,
+                store._path,
             )
 
 

@@ -12,7 +12,7 @@ use crate::blocks::Blocks;
 use crate::call::{admit, conclude, linked_or_resolved, returned, settle, tell_voided};
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Left, Link, bound_calls, new_guard, running_frame};
-use crate::python::state_member;
+use crate::names::{self, state_member};
 use crate::ready::Ready;
 
 // What a closed call needs comes first, beside the object's count of references.
@@ -181,7 +181,7 @@ impl Breaker {
 
     fn _aenter<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Ready>> {
         Self::_enter(slf)?;
-        Ready::shared(slf.py())
+        Ok(names::ready(slf.py()))
     }
 
     fn _aexit<'py>(
@@ -189,9 +189,9 @@ impl Breaker {
         class: &Bound<'py, PyAny>,
         error: Option<Bound<'py, PyBaseException>>,
         traceback: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, Ready>> {
+    ) -> Bound<'py, Ready> {
         Self::_exit(slf, class, error, traceback);
-        Ready::shared(slf.py())
+        names::ready(slf.py())
     }
 }
 

@@ -13,8 +13,9 @@ use siphasher::sip::SipHasher13;
 
 use crate::guard::{Link, call_python};
 use crate::listing::last_or_new;
+use crate::names::{rejection_class, state_member};
 use crate::numbers::Numbers;
-use crate::python::{rejection_class, seconds, state_member};
+use crate::python::seconds;
 use crate::reader::{Made, written_down};
 use crate::store::Store;
 use crate::values::FuseState;
@@ -91,7 +92,7 @@ impl Fuse {
     pub(crate) fn rejected<'py>(&self, py: Python<'py>, rejection: Rejection) -> PyResult<Bound<'py, PyAny>> {
         let state = state_member(py, rejection.state)?;
         let class = rejection_class(py, rejection.state)?;
-        call_python(class, (&self.name, state, rejection.retry_after_us.map(seconds)))
+        call_python(&class, (&self.name, state, rejection.retry_after_us.map(seconds)))
     }
 
     #[inline(always)]
@@ -208,7 +209,8 @@ impl Held {
     }
 }
 
-#[pyclass(frozen, freelist = 64, module = "fuseboard._core")]
+// No freelist: PyO3 makes one when it is first needed, under a lock that a forked child may find taken.
+#[pyclass(frozen, module = "fuseboard._core")]
 pub struct Permit {
     held: Option<Held>,
     settled: AtomicBool,

@@ -10,10 +10,10 @@
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
 //! | `listing` | names and states that were read last, kept for the next time |
-//! | `names` | what is made once for the process, at the import |
+//! | `names` | what is made once for the process, at the import; what the Python package hands in |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
 //! | `reader` | `Reader`: a place in the journal; transitions as Python takes them |
-//! | `python` | what the binding uses of the Python package: the enum of states, the errors |
+//! | `python` | checks that answer with the package's errors |
 #![deny(unsafe_code)]
 
 mod blocks;
@@ -41,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     guard::refuse_sub_interpreter(module.py())?;
     // Before anybody can fork in the middle of it; neither I/O nor a thread.
     fuseboard_shm::owner::register();
+    names::make(module.py())?;
     module.add_class::<breaker::Breaker>()?;
     module.add_class::<fuse::Fuse>()?;
     module.add_class::<fuse::Permit>()?;
@@ -51,7 +52,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<values::FuseSnapshot>()?;
     module.add_class::<values::FuseState>()?;
     module.add_function(wrap_pyfunction!(fuse::fingerprint, module)?)?;
-    module.add_function(wrap_pyfunction!(names::make_ready, module)?)?;
+    module.add_function(wrap_pyfunction!(names::hand_in, module)?)?;
     module.add_function(wrap_pyfunction!(python::check_name, module)?)?;
     guard::add_methods(module.py())
 }

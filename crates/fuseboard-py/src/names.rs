@@ -1,21 +1,57 @@
-//! What is made once for the process: names of methods, types, classes of exceptions.
+//! What is made once for the process: names of methods, types made by hand, and what the Python package hands in.
 //!
-//! All of it at the import, by [`make_ready`]. Made when it is first needed it would be made under a lock that PyO3 takes
-//! without the interpreter's: a child that is forked just then, by another thread, finds it taken, and waits for ever.
+//! All of it at the import; this is the only module that may hold a once-cell (clippy forbids them elsewhere). A once-cell
+//! that is filled when it is first needed is filled under a lock that does not belong to the interpreter: a child that
+//! another thread forks just then finds it taken, and waits for ever. Here nothing is filled but by [`make`], while the
+//! import holds the module's import lock, and by [`hand_in`], which swaps a pointer.
 
-use pyo3::intern;
+#![allow(clippy::disallowed_types, reason = "filled at the import, by `set`, which never waits")]
+
+use fuseboard_core::state::State;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyTuple, PyType};
+
+use crate::guard::Link;
+use crate::ready::Ready;
+
+static MADE: PyOnceLock<Made> = PyOnceLock::new();
+
+struct Made {
+    names: Names,
+    types: crate::guard::Types,
+    ready: Py<Ready>,
+    handed: Link<PyTuple>,
+}
+
+/// Makes all that the binding makes once. Called by the module's init.
+pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
+    let types = crate::guard::Types::make(py)?;
+    let made = Made { names: Names::make(py), types, ready: Py::new(py, Ready)?, handed: Link::default() };
+    // An interpreter that imports the module again, after it was dropped from `sys.modules`, goes on with the first.
+    _ = MADE.set(py, made);
+    Ok(())
+}
+
+fn made(py: Python<'_>) -> &Made {
+    MADE.get(py).expect("the module's init has made it")
+}
 
 macro_rules! names {
     ($($name:ident = $text:literal,)*) => {
-        $(pub(crate) fn $name(py: Python<'_>) -> &Bound<'_, PyString> {
-            intern!(py, $text)
-        })*
-
-        fn make_names(py: Python<'_>) {
-            $(_ = $name(py);)*
+        struct Names {
+            $($name: Py<PyString>,)*
         }
+
+        impl Names {
+            fn make(py: Python<'_>) -> Self {
+                Self { $($name: PyString::intern(py, $text).unbind(),)* }
+            }
+        }
+
+        $(pub(crate) fn $name(py: Python<'_>) -> &Bound<'_, PyString> {
+            made(py).names.$name.bind(py)
+        })*
     };
 }
 
@@ -38,11 +74,61 @@ names! {
     fall_back = "_fall_back",
 }
 
-/// Makes all that is made once.
+/// The types that are made by hand.
+#[inline]
+pub(crate) fn types(py: Python<'_>) -> &crate::guard::Types {
+    &made(py).types
+}
+
+/// What `async with` awaits: it has nothing to remember, so one serves everybody.
+#[inline]
+pub(crate) fn ready(py: Python<'_>) -> Bound<'_, Ready> {
+    made(py).ready.bind(py).clone()
+}
+
+/// Hands in what the binding uses of the Python package: the members of `State` by their codes from 1, the classes of
+/// errors, and the function that shows a value in a message. A package that is imported anew hands in its own.
 #[pyfunction]
-pub(crate) fn make_ready(py: Python<'_>) -> PyResult<()> {
-    make_names(py);
-    crate::guard::make_types(py)?;
-    crate::ready::Ready::shared(py)?;
-    crate::python::import_classes(py)
+pub(crate) fn hand_in<'py>(
+    states: &Bound<'py, PyTuple>,
+    open_error: &Bound<'py, PyType>,
+    isolated_error: &Bound<'py, PyType>,
+    store_error: &Bound<'py, PyType>,
+    shown: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let py = states.py();
+    for code in 1..=STATES {
+        states.get_item(code - 1)?;
+    }
+    let classes = [open_error.as_any(), isolated_error.as_any(), store_error.as_any(), shown];
+    let items = states.iter().take(STATES).chain(classes.into_iter().cloned()).collect::<Vec<_>>();
+    made(py).handed.set(py, Some(PyTuple::new(py, items)?));
+    Ok(())
+}
+
+/// How many states Python knows.
+const STATES: usize = 6;
+
+fn handed(py: Python<'_>, index: usize) -> PyResult<Bound<'_, PyAny>> {
+    made(py).handed.get(py).expect("the package hands in at its import").get_item(index)
+}
+
+/// The member of `fuseboard.State` for a state. A fuse never seen is closed.
+pub(crate) fn state_member(py: Python<'_>, state: State) -> PyResult<Bound<'_, PyAny>> {
+    handed(py, (state.visible() as usize).max(1) - 1)
+}
+
+/// The class of a rejection: `CircuitOpenError`, or the one of a manual override.
+pub(crate) fn rejection_class(py: Python<'_>, state: State) -> PyResult<Bound<'_, PyAny>> {
+    handed(py, STATES + usize::from(state == State::Isolated))
+}
+
+/// `StoreOpenError`.
+pub(crate) fn store_open_error(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
+    Ok(handed(py, STATES + 2)?.cast_into()?)
+}
+
+/// A value for a message, shortened, whatever its own repr does.
+pub(crate) fn shown<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    crate::guard::call_python(&handed(value.py(), STATES + 3)?, (value,))
 }

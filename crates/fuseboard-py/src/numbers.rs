@@ -2,28 +2,47 @@
 
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::METERS;
-use pyo3::FromPyObject;
+use pyo3::prelude::*;
 
-/// The items of the dictionary; `rates` has an item for each measure: span, bad ones of a million, least number of calls
-/// and the time of a slow one.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct Numbers {
-    threshold: u32,
-    window_us: u64,
-    reset_us: u64,
-    multiplier_permille: u32,
-    longest_us: u64,
-    jitter_ppm: u32,
-    probes: u32,
-    success_threshold: u32,
-    probe_failures: u32,
-    probe_us: u64,
-    half_open_us: u64,
-    ramp_us: u64,
-    ramp_from_ppm: u32,
-    clear_on_success: bool,
-    rates: [Option<(u64, u32, u32, u64)>; METERS],
+/// Takes the items of a dictionary by the names of the fields. PyO3's own way interns the names when they are first needed
+/// (see `names.rs`).
+macro_rules! from_items {
+    ($(#[$about:meta])* struct $name:ident { $($field:ident: $kind:ty,)* }) => {
+        $(#[$about])*
+        pub(crate) struct $name {
+            $($field: $kind,)*
+        }
+
+        impl FromPyObject<'_, '_> for $name {
+            type Error = PyErr;
+
+            fn extract(items: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+                Ok(Self { $($field: items.get_item(stringify!($field))?.extract()?,)* })
+            }
+        }
+    };
+}
+
+from_items! {
+    /// The items of the dictionary; `rates` has an item for each measure: span, bad ones of a million, least number of
+    /// calls and the time of a slow one.
+    struct Numbers {
+        threshold: u32,
+        window_us: u64,
+        reset_us: u64,
+        multiplier_permille: u32,
+        longest_us: u64,
+        jitter_ppm: u32,
+        probes: u32,
+        success_threshold: u32,
+        probe_failures: u32,
+        probe_us: u64,
+        half_open_us: u64,
+        ramp_us: u64,
+        ramp_from_ppm: u32,
+        clear_on_success: bool,
+        rates: [Option<(u64, u32, u32, u64)>; METERS],
+    }
 }
 
 impl Numbers {

@@ -1,22 +1,12 @@
-//! What the binding uses of the Python package, imported at first use.
+//! Values of the Python package, and checks that answer with its errors.
 
 use fuseboard_core::state::State;
 use fuseboard_shm::error::OpenError;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::PyString;
 
-/// The member of `fuseboard.State` for a state.
-pub(crate) fn state_member<'py>(py: Python<'py>, state: State) -> PyResult<Bound<'py, PyAny>> {
-    static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
-    let members = MEMBERS.get_or_try_init(py, || -> PyResult<_> {
-        let class = py.import("fuseboard._state")?.getattr("State")?;
-        let names = ["CLOSED", "CLOSED", "OPEN", "HALF_OPEN", "ISOLATED", "DISABLED", "RAMPING"];
-        names.iter().map(|name| Ok(class.getattr(name)?.unbind())).collect()
-    })?;
-    Ok(members[state as usize].bind(py).clone())
-}
+use crate::names::{shown, state_member, store_open_error};
 
 /// The state that a member of `fuseboard.State` stands for.
 pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
@@ -30,9 +20,8 @@ pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
 
 /// A `TypeError` that shows the value, shortened, unless its own repr fails.
 fn wrong_type(demand: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    let shown = value.py().import("fuseboard._checks").and_then(|module| module.call_method1("shown", (value,)));
     let kind = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
-    match shown {
+    match shown(value) {
         Ok(shown) => PyTypeError::new_err(format!("{demand}, got {kind}: {shown}")),
         Err(error) => error,
     }
@@ -52,33 +41,10 @@ pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyEr
     match store_open_error(py) {
         Ok(class) => {
             let path = error.path.display().to_string();
-            PyErr::from_type(class.clone(), (store.to_owned(), path, error.kind.word(), error.found.clone()))
+            PyErr::from_type(class, (store.to_owned(), path, error.kind.word(), error.found.clone()))
         }
         Err(error) => error,
     }
-}
-
-fn store_open_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    CLASS.import(py, "fuseboard.errors", "StoreOpenError")
-}
-
-/// The class of a rejection: `CircuitOpenError`, or the one of an operator's word.
-pub(crate) fn rejection_class(py: Python<'_>, state: State) -> PyResult<&Bound<'_, PyAny>> {
-    static OPEN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static ISOLATED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let (class, name) =
-        if state == State::Isolated { (&ISOLATED, "CircuitIsolatedError") } else { (&OPEN, "CircuitOpenError") };
-    class.import(py, "fuseboard.errors", name).map(Bound::as_any)
-}
-
-/// Finds the classes that are used of the package. When the interpreter ends, it is too late to import them.
-pub(crate) fn import_classes(py: Python<'_>) -> PyResult<()> {
-    for state in [State::Open, State::Isolated] {
-        state_member(py, state)?;
-        rejection_class(py, state)?;
-    }
-    store_open_error(py).map(|_| ())
 }
 
 /// Checks a fuse's name: 1 to 200 bytes of UTF-8.

@@ -2,20 +2,10 @@
 
 use pyo3::exceptions::{PyBaseException, PyStopIteration};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 /// A coroutine that is ready at once, with None: entering and leaving a breaker never waits.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Ready;
-
-impl Ready {
-    /// The one that serves everybody: it has nothing to remember.
-    #[inline]
-    pub(crate) fn shared(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        static READY: PyOnceLock<Py<Ready>> = PyOnceLock::new();
-        Ok(READY.get_or_try_init(py, || Py::new(py, Self))?.bind(py).clone())
-    }
-}
 
 #[pymethods]
 impl Ready {

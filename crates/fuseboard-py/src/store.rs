@@ -1,5 +1,6 @@
 //! `Store`: the contract by name.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,13 +98,15 @@ impl Store {
     }
 
     #[staticmethod]
-    fn _locate(py: Python<'_>, name: &str, folder: Option<PathBuf>) -> PyResult<(PathBuf, bool)> {
-        fuseboard_shm::open::locate(name, folder.as_deref()).map_err(|error| open_error(py, name, &error))
+    fn _locate(py: Python<'_>, name: &str, folder: Option<PathBuf>) -> PyResult<(OsString, bool)> {
+        let found = fuseboard_shm::open::locate(name, folder.as_deref());
+        let (path, is_there) = found.map_err(|error| open_error(py, name, &error))?;
+        Ok((path.into_os_string(), is_there))
     }
 
     #[getter]
-    fn path(&self) -> Option<PathBuf> {
-        self.tables.table().path().map(ToOwned::to_owned)
+    fn _path(&self) -> Option<OsString> {
+        self.tables.table().path().map(|path| path.as_os_str().to_owned())
     }
 
     #[getter]

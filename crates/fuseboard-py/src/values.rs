@@ -11,7 +11,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::python::{seconds, state_member, state_of_member};
+use crate::names::state_member;
+use crate::python::{seconds, state_of_member};
 
 /// A fuse's state and since when (seconds of `store.now()`, None if never seen), of one instant.
 #[pyclass(frozen, eq, hash, module = "fuseboard._core")]

@@ -8,7 +8,6 @@
 //! the process started: whoever has its pid now and started at another time is another process. What cannot be found
 //! out counts as alive.
 
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fuseboard_core::counters::STRIPES;
@@ -30,7 +29,8 @@ type Own = std::sync::atomic::AtomicU64;
 static HINT: Own = Own::new(0);
 /// Others whose starts were looked at, and when; a place for each pid modulo their number.
 static SEEN: [Own; 8] = [const { Own::new(0) }; 8];
-static REGISTER: Once = Once::new();
+#[allow(clippy::disallowed_types, reason = "the binding fills it at its import, by `register`")]
+static REGISTER: std::sync::Once = std::sync::Once::new();
 
 /// A random word from the operating system.
 ///

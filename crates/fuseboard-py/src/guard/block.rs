@@ -17,7 +17,6 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyType};
 
 use super::calls::{by_method, call_admit};
@@ -25,7 +24,6 @@ use super::class::{make_type, offset_member, slot};
 use crate::breaker::Breaker;
 use crate::fuse::Permit;
 use crate::names;
-use crate::ready::Ready;
 
 /// Both methods of one statement, laid out for the interpreter.
 #[repr(C)]
@@ -51,20 +49,22 @@ struct Method {
 
 /// Puts the four methods into the breaker's class.
 pub(crate) fn add_methods(py: Python<'_>) -> PyResult<()> {
-    let class = py.get_type::<Breaker>();
+    let (class, kind) = (py.get_type::<Breaker>(), method_type(py)?);
     for (name, waits, begins) in
         [("__enter__", false, true), ("__exit__", false, false), ("__aenter__", true, true), ("__aexit__", true, false)]
     {
-        class.setattr(name, method(py, waits, begins)?)?;
+        class.setattr(name, method(kind.bind(py), waits, begins)?)?;
     }
     Ok(())
 }
 
-fn method(py: Python<'_>, waits: bool, begins: bool) -> PyResult<Bound<'_, PyAny>> {
-    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+fn method_type(py: Python<'_>) -> PyResult<Py<PyType>> {
     let mut slots = [slot(ffi::Py_tp_descr_get, look_up as *mut c_void), slot(0, ptr::null_mut())];
-    let make = || make_type(py, c"fuseboard._core.BlockMethod", size_of::<Method>(), 0, &mut slots);
-    let class = TYPE.get_or_try_init(py, make)?.bind(py);
+    make_type(py, c"fuseboard._core.BlockMethod", size_of::<Method>(), 0, &mut slots)
+}
+
+fn method<'py>(class: &Bound<'py, PyType>, waits: bool, begins: bool) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
     // SAFETY: a type made for `Method`; what the allocator returns is zeroed, which is a valid one.
     unsafe {
         let instance = ffi::PyType_GenericAlloc(class.as_type_ptr(), 0).cast::<Method>();
@@ -95,7 +95,7 @@ unsafe extern "C" fn look_up(
             return ptr::null_mut();
         }
         let left = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().block;
-        if method.begins == begins_first(py) {
+        if method.begins == BEGINS_FIRST {
             let block = new_block(py, breaker, method.waits);
             left.leave(block);
             return block;
@@ -110,10 +110,7 @@ unsafe extern "C" fn look_up(
 }
 
 /// Which of the two methods a `with` statement looks up first: the beginning, and from Python 3.14 the end.
-fn begins_first(py: Python<'_>) -> bool {
-    static BEGINS_FIRST: PyOnceLock<bool> = PyOnceLock::new();
-    *BEGINS_FIRST.get_or_init(py, || py.version_info() < (3, 14))
-}
+const BEGINS_FIRST: bool = cfg!(not(Py_3_14));
 
 /// The method that does the same, and keeps the permit by frame.
 fn by_frame(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
@@ -128,13 +125,7 @@ fn by_frame(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
 /// # Safety
 /// `breaker` is a live breaker.
 unsafe fn new_block(py: Python<'_>, breaker: *mut ffi::PyObject, waits: bool) -> *mut ffi::PyObject {
-    let class = match block_type(py) {
-        Ok(class) => class.as_type_ptr(),
-        Err(error) => {
-            error.restore(py);
-            return ptr::null_mut();
-        }
-    };
+    let class = names::types(py).block(py);
     // SAFETY: a type made for `Block`; the collector does not look at it before it is filled in, as nothing runs between.
     unsafe {
         let block = ffi::PyType_GenericAlloc(class, 0).cast::<Block>();
@@ -216,13 +207,7 @@ unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *
 #[inline(always)]
 unsafe fn answer(py: Python<'_>, waits: bool, at_once: *mut ffi::PyObject) -> *mut ffi::PyObject {
     if waits {
-        return Ready::shared(py).map_or_else(
-            |error| {
-                error.restore(py);
-                ptr::null_mut()
-            },
-            Bound::into_ptr,
-        );
+        return names::ready(py).into_ptr();
     }
     // SAFETY: a live object, says the caller.
     unsafe { ffi::Py_NewRef(at_once) }
@@ -272,18 +257,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     }
 }
 
-/// Makes what is made once.
-pub(super) fn make_type_of_blocks(py: Python<'_>) -> PyResult<()> {
-    begins_first(py);
-    block_type(py).map(|_| ())
-}
-
-fn block_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    Ok(TYPE.get_or_try_init(py, || make_block_type(py))?.bind(py))
-}
-
-fn make_block_type(py: Python<'_>) -> PyResult<Py<PyType>> {
+pub(super) fn make_block_type(py: Python<'_>) -> PyResult<Py<PyType>> {
     // The interpreter keeps pointers into this list for as long as the type lives: for ever.
     let members = [offset_member(c"__vectorcalloffset__", offset_of!(Block, vectorcall)), ffi::PyMemberDef::default()];
     let mut slots = [

@@ -7,7 +7,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::class::{Guard, guard_type};
+use super::class::Guard;
 use super::python_code::ask_python;
 use crate::breaker::Breaker;
 use crate::call::{admit, finish};
@@ -21,7 +21,7 @@ pub(crate) fn new_guard(
     fallback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let py = breaker.py();
-    let class = guard_type(py)?.as_type_ptr();
+    let class = names::types(py).guard(py);
     // SAFETY: `class` is a heap type made below with `Guard`'s size and the collector's flag; its allocator returns a
     // zeroed instance that the collector does not track before it is filled in.
     unsafe {

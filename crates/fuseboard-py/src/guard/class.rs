@@ -6,7 +6,6 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 /// An instance, laid out for the interpreter. `breaker` and `function` are set before anybody sees it.
@@ -102,12 +101,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     }
 }
 
-pub(super) fn guard_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    Ok(TYPE.get_or_try_init(py, || guard_class(py))?.bind(py))
-}
-
-fn guard_class(py: Python<'_>) -> PyResult<Py<PyType>> {
+pub(super) fn make_guard_type(py: Python<'_>) -> PyResult<Py<PyType>> {
     let flags = ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_HAVE_VECTORCALL | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR;
     make_type(py, c"fuseboard._core.Guard", size_of::<Guard>(), flags, &mut slots())
 }

@@ -20,6 +20,7 @@ pub(crate) use python_code::{ask_python, call_python};
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// Whether a result is a call that has only begun: a coroutine, a generator, an asynchronous generator, or anything else
 /// that can be awaited.
@@ -32,10 +33,24 @@ pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
     class == &raw mut ffi::PyGen_Type || class == &raw mut ffi::PyAsyncGen_Type || methods.am_await.is_some()
 }
 
-/// Makes the types that are made by hand.
-pub(crate) fn make_types(py: Python<'_>) -> PyResult<()> {
-    class::guard_type(py)?;
-    block::make_type_of_blocks(py)
+/// The types that are made by hand.
+pub(crate) struct Types {
+    guard: Py<PyType>,
+    block: Py<PyType>,
+}
+
+impl Types {
+    pub(crate) fn make(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self { guard: class::make_guard_type(py)?, block: block::make_block_type(py)? })
+    }
+
+    fn guard(&self, py: Python<'_>) -> *mut ffi::PyTypeObject {
+        self.guard.bind(py).as_type_ptr()
+    }
+
+    fn block(&self, py: Python<'_>) -> *mut ffi::PyTypeObject {
+        self.block.bind(py).as_type_ptr()
+    }
 }
 
 const REFUSED: &str = "fuseboard cannot be used in a sub-interpreter: its calls would hang there. Use the main interpreter: \
