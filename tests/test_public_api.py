@@ -27,14 +27,14 @@ from fuseboard import (
 
 PUBLIC = [
     "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "Events", "FailureRate", "Failures",
-    "FuseSnapshot", "FuseState", "FuseboardError", "Permit", "Policy", "Settings", "SlowRate", "State", "Store",
-    "StoreOpenError", "Subscription", "Tally", "Transition", "TripError",
+    "FuseSnapshot", "FuseState", "FuseboardError", "Outcome", "Permit", "Policy", "Settings", "SlowRate", "State",
+    "Store", "StoreOpenError", "Subscription", "Tally", "Transition", "TripError",
 ]  # fmt: skip
 
 SIGNATURES = {
     "CircuitBreaker": (
-        "(name, *, settings=None, failure_on=<class 'Exception'>, ignore=(), failure_if=None, trip_if=(), "
-        "open_for=None, fallback=None, shadow=False, on_transition=None, store=None, **changes)"
+        "(name, *, settings=None, failure_on=<class 'Exception'>, success_on=(), ignore=(), failure_if=None, "
+        "trip_if=(), open_for=None, fallback=None, shadow=False, on_transition=None, store=None, **changes)"
     ),
     "CircuitBreaker.__call__": "(self, function)",
     "CircuitBreaker.acall": "(self, function, /, *args, **kwargs)",

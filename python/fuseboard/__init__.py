@@ -3,6 +3,7 @@
 from fuseboard._breaker import CircuitBreaker
 from fuseboard._core import FuseSnapshot, FuseState
 from fuseboard._journal import Cause, Transition
+from fuseboard._outcome import Outcome
 from fuseboard._permit import Permit
 from fuseboard._policies import AnyOf, FailureRate, Failures, Policy, SlowRate, Tally
 from fuseboard._settings import Settings
@@ -24,6 +25,7 @@ __all__ = [
     "FuseSnapshot",
     "FuseState",
     "FuseboardError",
+    "Outcome",
     "Permit",
     "Policy",
     "Settings",

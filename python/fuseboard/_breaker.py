@@ -9,7 +9,7 @@ from fuseboard._callables import is_async
 from fuseboard._checks import exact, flag, shown
 from fuseboard._hold import Hold
 from fuseboard._journal import Transition
-from fuseboard._outcome import OpenFor, Which, judge, teller
+from fuseboard._outcome import Lists, OpenFor, Which, judge_of_exceptions, judge_of_results
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
 from fuseboard._settings import Changes, Settings
@@ -47,13 +47,19 @@ class CircuitBreaker(Hold):
             ``reset_timeout``, ``multiplier``, ``max_reset_timeout``, ``jitter``, ``probes``, ``success_threshold``,
             ``probe_failures``, ``probe_timeout``, ``half_open_timeout``, ``ramp``, ``ramp_from``, ``clear_on_success``;
             see :class:`Settings`.
-        failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. Others are ignored:
-            they count neither way.
-        ignore: which of those are not. Cancellation, ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are
-            always ignored, and an exception group is what its members are (rule R10).
+        failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. Where it names
+            ``Exception``, so are time-outs that are no ``Exception``, such as ``gevent.Timeout``. An exception that no
+            list names is ignored: it counts neither way.
+        success_on: which exceptions are answers of a healthy service, such as "not found": successes. It comes before
+            ``failure_on``.
+        ignore: which exceptions say nothing about the service. It comes before both. Cancellation,
+            ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are always ignored, and an exception group is
+            what its members are (rule R10). A predicate of these three may return an :class:`Outcome` instead of a
+            bool: that decides.
         failure_if: a predicate on results: a call that returns one of which it is true has failed, although the caller
             gets the result. Asked of what functions and coroutines return, not of what generators do. Where it returns
-            a :class:`TripError`, the call has failed and opens the fuse at once, as if it had raised that.
+            an :class:`Outcome`, the call ended with that; where it returns a :class:`TripError`, the call has failed
+            and opens the fuse at once, as if it had raised that.
         trip_if: which exceptions open the fuse at once, whatever the counts: classes or a predicate, as for
             ``failure_on``. So does a :class:`TripError` that the call raises.
         open_for: a function from an exception to the seconds that the fuse is to stay open if that call opens it, such
@@ -79,6 +85,7 @@ class CircuitBreaker(Hold):
         *,
         settings: Settings | None = None,
         failure_on: Which = Exception,
+        success_on: Which = (),
         ignore: Which = (),
         failure_if: Callable[[Any], object] | None = None,
         trip_if: Which = (),
@@ -94,11 +101,11 @@ class CircuitBreaker(Hold):
         _check_arguments(settings, on_transition, store)
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
         super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
-        self._teller = lambda fuse: teller(fuse, failure_on, ignore, trip_if, open_for)
-        self._which = _explain.Asked(failure_on, ignore, trip_if)
+        self._lists = lists = Lists(failure_on, success_on, ignore, trip_if)
+        self._judge_for = lambda fuse: judge_of_exceptions(fuse, lists, open_for)
         self._fallback = _fallback.function(fallback)
         if failure_if is not None:
-            self._failure_if = judge(failure_if)
+            self._failure_if = judge_of_results(failure_if)
             self._judge_results()
         self._take_hold()
 
@@ -124,7 +131,7 @@ class CircuitBreaker(Hold):
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
-        return _explain.words(self.settings, self._which, self._capacity, is_shadow=self._is_shadow)
+        return _explain.words(self.settings, self._lists, self._capacity, is_shadow=self._is_shadow)
 
     def tallies(self) -> dict[Policy, Tally]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""

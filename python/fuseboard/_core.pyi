@@ -280,7 +280,7 @@ class Ready:
 class Breaker:
     """Admits calls and settles them.
 
-    A subclass provides ``_resolve``, ``_is_failure``, ``_failure_if`` where it judges results,
+    A subclass provides ``_resolve``, ``_judge``, ``_failure_if`` where it judges results,
     ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
     told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
     """
@@ -296,7 +296,7 @@ class Breaker:
     def _reject_nobody(self) -> None:
         """Lets calls that would be rejected go on unguarded."""
     def _judge_results(self) -> None:
-        """Makes ``_returned``, and guards made from now on, ask ``_failure_if`` whether a result is a failure."""
+        """Makes ``_returned``, and guards made from now on, ask ``_failure_if`` what a result means."""
     def _guard(self, function: Callable[..., Any], fallback: Callable[..., Any] | None = None) -> Any:
         """A native callable that guards a plain function. With a fallback, ``_fall_back`` answers rejected calls."""
     def _admit(self) -> Permit:

@@ -1,10 +1,9 @@
 """A breaker's settings in words."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from fuseboard._checks import Seconds, microseconds
-from fuseboard._outcome import Which, never_fails
+from fuseboard._checks import Seconds, microseconds, shown
+from fuseboard._outcome import Lists, Which, covers_time_outs, says_nothing
 from fuseboard._policies import Failures, SlowRate, percent, seconds
 from fuseboard._policies import numbers as rate_numbers
 from fuseboard._settings import Settings
@@ -13,19 +12,11 @@ _DEFAULTS = Settings()
 _THOUSAND = 1_000
 
 
-class Asked(NamedTuple):
-    """Which exceptions mean what."""
-
-    failure_on: Which
-    ignore: Which
-    trip_if: Which
-
-
-def words(settings: Settings, asked: Asked, capacity: int, *, is_shadow: bool) -> str:
+def words(settings: Settings, lists: Lists, capacity: int, *, is_shadow: bool) -> str:
     """What the settings do on a store that counts so many failures, and what they never can do: a sentence a line."""
     opening = _opening(settings, is_shadow=is_shadow)
-    warnings = (*_never_opens(settings, asked, capacity), *_warnings(settings))
-    return "\n".join([*opening, *_returning(settings), *warnings])
+    warnings = (*_never_counts(settings, capacity), *_in_vain(lists), *_warnings(settings))
+    return "\n".join([*opening, *_returning(settings), *_meanings(lists), *warnings])
 
 
 def _opening(settings: Settings, *, is_shadow: bool) -> Iterator[str]:
@@ -79,7 +70,29 @@ def _probe_time(settings: Settings) -> str:
     return f"{settings.numbers()['probe_us'] / 1e6:g} s"
 
 
-def _never_opens(settings: Settings, asked: Asked, capacity: int) -> Iterator[str]:
+def _meanings(lists: Lists) -> Iterator[str]:
+    """Which exceptions mean what, in the order in which the lists are asked."""
+    call = "A call"
+    if lists.ignore != ():
+        yield f"{call} that raises {_named(lists.ignore)} says nothing."
+        call = "Else a call"
+    if lists.success_on != ():
+        yield f"{call} that raises {_named(lists.success_on)} was answered, which is a success."
+        call = "Else a call"
+    time_outs = ", and so has one that a time-out ends" if covers_time_outs(lists.failure_on) else ""
+    yield f"{call} that raises {_named(lists.failure_on)} has failed{time_outs}."
+    if lists.trip_if != ():
+        yield f"A call that has failed by {_named(lists.trip_if)} opens the fuse at once."
+
+
+def _named(which: Which) -> str:
+    classes = _classes(which)
+    if classes is None:
+        return f"what {getattr(which, '__qualname__', None) or shown(which)} picks"
+    return " or ".join(cls.__qualname__ for cls in classes)
+
+
+def _never_counts(settings: Settings, capacity: int) -> Iterator[str]:
     """What is counted otherwise than the settings say, or not at all."""
     threshold = settings.numbers()["threshold"]
     if threshold > capacity:
@@ -89,17 +102,36 @@ def _never_opens(settings: Settings, asked: Asked, capacity: int) -> Iterator[st
         )
     if not threshold and not settings.clear_on_success:
         yield "Warning: clear_on_success does nothing without Failures."
-    counted = _classes(asked.failure_on)
-    ignored = _classes(asked.ignore) or ()
-    if counted and all(_is_ignored(cls, ignored) for cls in counted):
-        yield (
-            f"Warning: no exception is a failure, as {_names(counted)} {_is(counted)} always ignored."
-            if all(map(never_fails, counted))
-            else f"Warning: no exception is a failure, as ignore takes all that failure_on names: {_names(counted)}."
-        )
-    idle = tuple(cls for cls in _classes(asked.trip_if) or () if not _may_fail(cls, counted, ignored))
+
+
+def _in_vain(lists: Lists) -> Iterator[str]:
+    """What a list names and another one takes, which is asked before it."""
+    ignored, answered = _classes(lists.ignore) or (), _classes(lists.success_on) or ()
+    yield from _taken("success_on", answered, {"ignore": ignored})
+    counted, before = _classes(lists.failure_on), {"ignore": ignored, "success_on": answered}
+    yield from _taken("failure_on", counted or (), before)
+    taken = (*ignored, *answered)
+    if counted and all(_is_taken(cls, taken) for cls in counted):
+        yield "Warning: no exception is a failure: all that failure_on names is ignored or a success."
+    idle = tuple(cls for cls in _classes(lists.trip_if) or () if not _may_fail(cls, counted, taken))
     if idle:
         yield f"Warning: trip_if names {_names(idle)}, which {_is(idle)} no failure; failure_on must name it too."
+
+
+def _taken(
+    argument: str, named: tuple[type[BaseException], ...], before: dict[str, tuple[type[BaseException], ...]]
+) -> Iterator[str]:
+    """A warning for each class that a list names in vain."""
+    for cls in named:
+        if says_nothing(cls):
+            yield f"Warning: {argument} names {cls.__qualname__} in vain, as that is always ignored."
+            continue
+        for earlier, classes in before.items():
+            above = [one for one in classes if issubclass(cls, one)]
+            if above:
+                why = f"as {earlier} names {above[0].__qualname__} and is asked first"
+                yield f"Warning: {argument} names {cls.__qualname__} in vain, {why}."
+                break
 
 
 def _classes(which: Which) -> tuple[type[BaseException], ...] | None:
@@ -109,18 +141,18 @@ def _classes(which: Which) -> tuple[type[BaseException], ...] | None:
     return (which,) if isinstance(which, type) else None
 
 
-def _is_ignored(cls: type[BaseException], ignored: tuple[type[BaseException], ...]) -> bool:
-    return never_fails(cls) or issubclass(cls, ignored)
+def _is_taken(cls: type[BaseException], taken: tuple[type[BaseException], ...]) -> bool:
+    return says_nothing(cls) or issubclass(cls, taken)
 
 
 def _may_fail(
     cls: type[BaseException],
     counted: tuple[type[BaseException], ...] | None,
-    ignored: tuple[type[BaseException], ...],
+    taken: tuple[type[BaseException], ...],
 ) -> bool:
     """Whether something of this class, or of one below it, may be a failure."""
     is_counted = counted is None or any(issubclass(cls, one) or issubclass(one, cls) for one in counted)
-    return is_counted and not _is_ignored(cls, ignored)
+    return is_counted and not _is_taken(cls, taken)
 
 
 def _names(classes: tuple[type[BaseException], ...]) -> str:

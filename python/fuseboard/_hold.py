@@ -7,7 +7,7 @@ from fuseboard import _core, _fallback, _follow, _registry
 from fuseboard._checks import shown
 from fuseboard._events import announce, logger
 from fuseboard._journal import Made, Transition, transition
-from fuseboard._outcome import Telling
+from fuseboard._outcome import Verdict
 from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
@@ -24,8 +24,8 @@ class Hold(_core.Breaker):
 
     __slots__ = ("__dict__",)
 
-    _teller: Callable[[str], Callable[[BaseException], Telling]]
-    """Makes, for a fuse's name, what says of an exception whether it is a failure."""
+    _judge_for: Callable[[str], Callable[[BaseException], Verdict]]
+    """Makes, for a fuse's name, what says what an exception means."""
     faults: int
     """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
     logged."""
@@ -69,7 +69,7 @@ class Hold(_core.Breaker):
         return other
 
     def _take_hold(self) -> None:
-        self._is_failure = self._teller(self._name)
+        self._judge = self._judge_for(self._name)
         if self._is_shadow:
             self._reject_nobody()
         self._keyed: dict[str | int, Self] = {}

@@ -1,8 +1,10 @@
-"""What an exception or a result says about the service: failure, or nothing (rule R10)."""
+"""What an exception or a result says about the service: failed, answered, or nothing (rule R10)."""
 
+import enum
+import re
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
 
 from fuseboard._callables import is_async
 from fuseboard._checks import MAX_SECONDS, Seconds, in_seconds, shown
@@ -13,48 +15,94 @@ Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Calla
 
 OpenFor: TypeAlias = Callable[[Any], Seconds | None]
 """How long a failed call asks the fuse to stay open; None if it does not ask."""
-Telling: TypeAlias = bool | type[BaseException] | tuple[bool, int]
-"""What an exception means: whether it is a failure; its class, if each of that class is one; or, of a failure that says
-more, whether the fuse is to open at once, and for how many microseconds it asks, 0 for none."""
 
-Judged: TypeAlias = bool | tuple[int, TripError]
-"""What a result means: whether it is a failure; or, of one that opens the fuse at once, for how many microseconds."""
 
+class Outcome(enum.Enum):
+    """What the end of a call says about the service (rule R10). Compare with ``is``; ``value`` is the word for logs.
+
+    A predicate of ``failure_on``, ``success_on``, ``ignore`` or ``failure_if`` may return one instead of a bool.
+    """
+
+    FAILED = "failed"
+    """The service did not do its part: a failure."""
+    ANSWERED = "answered"
+    """The service did its part, also where the answer was no: a success."""
+    IGNORED = "ignored"
+    """It says nothing about the service: the permit goes back, and the call counts neither way."""
+
+    @property
+    def code(self) -> int:
+        """The number that the compiled part knows it by. Of a group's members the highest one counts."""
+        return _CODES[self]
+
+
+_CODES = {Outcome.IGNORED: 0, Outcome.ANSWERED: 1, Outcome.FAILED: 2}
+
+
+class Verdict(NamedTuple):
+    """What the compiled part is told of the end of a call."""
+
+    code: int
+    """Of the :class:`Outcome`."""
+    by_class: bool = False
+    """Whether every exception of this class has this verdict, so that it need not be asked about again."""
+    demands: bool = False
+    """Whether the fuse is to open at once."""
+    asked_us: int = 0
+    """For how many microseconds it is to stay open; 0 where the call does not ask."""
+    error: BaseException | None = None
+    """What the journal is to name, of a call that raised nothing."""
+
+
+class Lists(NamedTuple):
+    """Which exceptions mean what."""
+
+    failure_on: Which = Exception
+    success_on: Which = ()
+    ignore: Which = ()
+    trip_if: Which = ()
+
+
+_BY_OUTCOME = {outcome: Verdict(outcome.code) for outcome in Outcome}
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
-_CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
+_CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"), ("greenlet", "GreenletExit"))
+_TIME_IS_UP = re.compile("timed?_?(out|limit)|deadline")
+_ABORTS = {("gunicorn.workers.base", "handle_abort")}
+"""Functions, by module and name, that end a worker whose request took too long."""
 
 
-def classifier(fuse: str, failure_on: Which, ignore: Which) -> Callable[[BaseException], bool]:
-    """A function that says whether an exception is a failure; if not, it is ignored.
+def judge_of_exceptions(fuse: str, lists: Lists, open_for: OpenFor | None = None) -> Callable[[BaseException], Verdict]:
+    """A function that says what an exception means for a fuse of this name.
 
-    Never failures, whatever the settings: cancellation, the ends of the interpreter and of a generator, and a rejection
-    by this very fuse further down, which says nothing new about the service. A group is what its members are: a failure
-    if one of them is.
+    The first of ``ignore``, ``success_on`` and ``failure_on`` that names it decides; what none names is ignored. A
+    group is what its members are: failed if one of them is, else answered if one is; it demands what one of them
+    demands, for the longest time that one of them asks for.
 
     Raises:
-        TypeError: ``failure_on`` or ``ignore`` is of the wrong type.
+        TypeError: an argument is of the wrong type.
         ValueError: ``failure_on`` is empty.
     """
-    if isinstance(failure_on, tuple) and not failure_on:
-        raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
-    counts = _matcher("failure_on", failure_on)
-    excluded = _matcher("ignore", ignore)
+    outcome_of, demands = _classifier(fuse, lists), _matcher("trip_if", lists.trip_if)
+    if open_for is not None and (not callable(open_for) or is_async(open_for)):
+        raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
+    failures_go_by_class = _is_of_classes(lists.trip_if) and not open_for
 
-    def is_failure(error: BaseException) -> bool:
+    def judge(error: BaseException) -> Verdict:
         if isinstance(error, BaseExceptionGroup):
-            return any(map(is_failure, error.exceptions))
-        if not isinstance(error, Exception):
-            if isinstance(error, _NEVER) or _is_cancellation(error):
-                return False
-        elif isinstance(error, CircuitOpenError) and error.name == fuse:
-            return False
-        return bool(counts(error)) and not excluded(error)
+            return _of_group([judge(member) for member in error.exceptions])
+        if isinstance(error, TripError):
+            return _demand(error)
+        outcome, by_class = outcome_of(error)
+        if outcome is not Outcome.FAILED:
+            return Verdict(outcome.code, by_class)
+        demanded, asked_us = _is_demanded(demands(error)), _asked_us(open_for(error) if open_for else None)
+        return Verdict(outcome.code, by_class and failures_go_by_class and not demanded, demanded, asked_us)
 
-    return is_failure
+    return judge
 
 
-def judge(failure_if: Callable[[Any], object]) -> Callable[[Any], Judged]:
-    """A checked predicate on results: whether one is a failure; or the demand that it makes, and what is to be named.
+def judge_of_results(failure_if: Callable[[Any], object]) -> Callable[[Any], Verdict]:
+    """A function that says what a result means, by a checked predicate.
 
     Raises:
         TypeError: it is none.
@@ -62,26 +110,78 @@ def judge(failure_if: Callable[[Any], object]) -> Callable[[Any], Judged]:
     if not callable(failure_if) or is_async(failure_if):
         raise TypeError(f"failure_if must be a plain function of a result, or None, got {shown(failure_if)}")
 
-    def judged(result: Any) -> Judged:
+    def judge(result: Any) -> Verdict:
         answer = failure_if(result)
-        return (_hinted_us(answer.retry_after), answer) if isinstance(answer, TripError) else bool(answer)
+        if isinstance(answer, TripError):
+            return _demand(answer)._replace(error=answer)
+        if not isinstance(answer, Outcome):
+            answer = Outcome.FAILED if answer else Outcome.ANSWERED
+        return _BY_OUTCOME[answer]
 
-    return judged
-
-
-def never_fails(cls: type[BaseException]) -> bool:
-    """Whether an exception of this class is ignored whatever the settings."""
-    return issubclass(cls, _NEVER) or any(issubclass(cls, cancelled) for cancelled in _cancellations())
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Whether an event loop cancels the call."""
-    return any(isinstance(error, cancelled) for cancelled in _cancellations())
+    return judge
 
 
-def _cancellations() -> Iterator[type[BaseException] | tuple[()]]:
-    """What cancels calls. What was never imported, which is slow, cannot have raised it."""
-    return (getattr(sys.modules[module], name, ()) for module, name in _CANCELLATIONS if module in sys.modules)
+def says_nothing(cls: type[BaseException]) -> bool:
+    """Whether an exception of this class is ignored whatever the settings: ends of programs, generators and tasks."""
+    # What was never imported, which is slow, cannot have raised it.
+    cancelled = (getattr(sys.modules[module], name, ()) for module, name in _CANCELLATIONS if module in sys.modules)
+    return issubclass(cls, _NEVER) or any(issubclass(cls, each) for each in cancelled)
+
+
+def covers_time_outs(which: Which) -> bool:
+    """Whether ``failure_on`` takes time-outs that are no ``Exception`` for failures, by naming that."""
+    return Exception in (which if isinstance(which, tuple) else (which,))
+
+
+class _List(NamedTuple):
+    """One of the three lists of a breaker."""
+
+    meaning: Outcome
+    names: Callable[[Any], object]
+    by_class: bool
+
+
+def _classifier(fuse: str, lists: Lists) -> Callable[[BaseException], tuple[Outcome, bool]]:
+    """A function that says what an exception that is no group means, and whether its class alone decides that."""
+    if isinstance(lists.failure_on, tuple) and not lists.failure_on:
+        raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
+    meanings = (("ignore", Outcome.IGNORED), ("success_on", Outcome.ANSWERED), ("failure_on", Outcome.FAILED))
+    asked = []
+    for argument, meaning in meanings:
+        which = getattr(lists, argument)
+        asked.append(_List(meaning, _matcher(argument, which), _is_of_classes(which)))
+    if covers_time_outs(lists.failure_on):
+        asked.append(_List(Outcome.FAILED, lambda error: _is_time_out(type(error)), by_class=True))
+
+    def outcome_of(error: BaseException) -> tuple[Outcome, bool]:
+        if isinstance(error, CircuitOpenError):
+            # By this very fuse, further down the call, it says nothing new. By its class nobody knows whose it is.
+            return (Outcome.IGNORED if error.name == fuse else _first_to_name(error, asked)[0]), False
+        if isinstance(error, Exception) or not says_nothing(type(error)):
+            return _first_to_name(error, asked)
+        if isinstance(error, SystemExit):
+            return (_first_to_name(error, asked[:1], Outcome.FAILED)[0] if _is_abort(error) else Outcome.IGNORED), False
+        return Outcome.IGNORED, True
+
+    return outcome_of
+
+
+def _first_to_name(
+    error: BaseException, asked: list[_List], otherwise: Outcome = Outcome.IGNORED
+) -> tuple[Outcome, bool]:
+    by_class = True
+    for each in asked:
+        by_class = by_class and each.by_class
+        answer = each.names(error)
+        if isinstance(answer, Outcome):
+            return answer, by_class
+        if answer:
+            return each.meaning, by_class
+    return otherwise, by_class
+
+
+def _is_of_classes(which: Which) -> bool:
+    return isinstance(which, type | tuple)
 
 
 def _matcher(argument: str, which: Which) -> Callable[[Any], object]:
@@ -94,45 +194,46 @@ def _matcher(argument: str, which: Which) -> Callable[[Any], object]:
     return which
 
 
-def teller(
-    fuse: str, failure_on: Which, ignore: Which, trip_if: Which = (), open_for: OpenFor | None = None
-) -> Callable[[BaseException], Telling]:
-    """A :func:`classifier` that says more of a failure: whether the fuse is to open at once, and for how long.
+def _is_time_out(cls: type[BaseException]) -> bool:
+    """Whether a class says by its name, or by that of one above it, that the time was up.
 
-    Of a group the members are asked, as for failures: it demands what one of them demands, for the longest time that
-    one of them asks for.
-
-    Raises:
-        TypeError: an argument is of the wrong type.
-        ValueError: ``failure_on`` is empty.
+    Libraries make such a class no ``Exception`` so that no handler in between swallows it, and its name is all that
+    they have in common: ``gevent.Timeout``, ``eventlet.Timeout``, ``FunctionTimedOut``, ``TimeLimitExceeded``. One that
+    is a cancellation too, because somebody else's time is up, says so.
     """
-    is_failure, demands = classifier(fuse, failure_on, ignore), _matcher("trip_if", trip_if)
-    if open_for is not None and (not callable(open_for) or is_async(open_for)):
-        raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
-    goes_by_class = all(isinstance(which, type | tuple) for which in (failure_on, ignore, trip_if)) and not open_for
-
-    def tell(error: BaseException) -> Telling:
-        if isinstance(error, BaseExceptionGroup):
-            return _of_group([tell(member) for member in error.exceptions])
-        if isinstance(error, TripError):
-            return True, _hinted_us(error.retry_after)
-        if not is_failure(error):
+    for name in (base.__name__.lower() for base in cls.__mro__):
+        if "cancel" in name:
             return False
-        demanded, asked_us = bool(demands(error)), _asked_us(open_for(error) if open_for else None)
-        if demanded or asked_us:
-            return demanded, asked_us
-        # Of a rejection it depends on whose it is.
-        return type(error) if goes_by_class and not isinstance(error, CircuitOpenError) else True
-
-    return tell
+        if _TIME_IS_UP.search(name):
+            return True
+    return False
 
 
-def _of_group(members: list[Telling]) -> Telling:
-    """What is told of a group whose members are told so."""
-    told = [member for member in members if isinstance(member, tuple)]
-    if told:
-        return any(demands for demands, _ in told), max(asked for _, asked in told)
-    return any(members)
+def _is_abort(error: SystemExit) -> bool:
+    """Whether the process exits because a request took too long: then its server's handler stands in the traceback."""
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _ABORTS:
+            return True
+        step = step.tb_next
+    return False
+
+
+def _of_group(members: Iterable[Verdict]) -> Verdict:
+    codes, _, demands, asked_us, _ = zip(*members, strict=True)
+    return Verdict(max(codes), demands=any(demands), asked_us=max(asked_us))
+
+
+def _demand(error: TripError) -> Verdict:
+    return Verdict(Outcome.FAILED.code, demands=True, asked_us=_hinted_us(error.retry_after))
+
+
+def _is_demanded(answer: object) -> bool:
+    """What ``trip_if`` says. An outcome is no answer to that, and would be true whichever it is."""
+    if isinstance(answer, Outcome):
+        raise TypeError(f"trip_if must say True or False, got {answer}")
+    return bool(answer)
 
 
 def _asked_us(seconds: Seconds | None) -> int:

@@ -39,7 +39,7 @@ class Permit:
         self._breaker._conclude(self._held, failed=False)
 
     def failure(self, error: BaseException | None = None) -> None:
-        """Says that the call failed, whatever ``failure_on`` and ``ignore`` are.
+        """Says that the call failed, whatever ``failure_on``, ``success_on`` and ``ignore`` are.
 
         Args:
             error: what it failed with; events and the journal name its class.

@@ -1,7 +1,7 @@
 """The process of :mod:`actor`, with breakers that have policies. Free of pytest."""
 
 import types
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from actor import OUTCOMES, WAYS, Actor
@@ -10,6 +10,10 @@ from fuseboard import CircuitBreaker, CircuitOpenError, Store, TripError
 
 ROOM = 64
 """Places in the table: one that a fuse gave back rests for a minute, and its name has another one meanwhile."""
+
+
+class NotFoundError(Exception):
+    """What a healthy server raises that has not what it is asked for."""
 
 
 class BusyError(Exception):
@@ -49,7 +53,9 @@ class PolicyActor(Actor):
     """One process's hold of the table."""
 
     ways = WAYS | {"coroutine": coroutine}
+    lists: Mapping[str, Any] = {"success_on": NotFoundError}
     outcomes = OUTCOMES | {
+        "answered": NotFoundError(),
         "demands": TripError(),
         "demands 1300 ms": TripError(retry_after=1.3),
         "demands an hour": TripError(retry_after=3600.0),
@@ -68,7 +74,7 @@ class PolicyActor(Actor):
 
     def make_breaker(self, fuse: str, settings: dict[str, Any]) -> CircuitBreaker:
         """A breaker that asks exceptions for hints, or does not."""
-        settings = settings | {"failure_if": self.judge}
+        settings = {**settings, **self.lists, "failure_if": self.judge}
         if settings.pop("hints"):
             settings |= {"trip_if": PermissionError, "open_for": hint_of}
         return CircuitBreaker(fuse, store=self.store, **settings)

@@ -92,6 +92,7 @@ class Ending:
 ENDINGS = {
     "successes": Ending("successes"),
     "failures": Ending("failures"),
+    "answered": Ending("successes"),
     "ignored": Ending("ignored"),
     "demands": Ending("failures", demands=True),
     "demands 1300 ms": Ending("failures", demands=True, asked=1300),

@@ -6,19 +6,20 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from host_machine import Pool
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from policy_actor import PolicyActor, PolicyLoner
+from policy_actor import NotFoundError, PolicyActor, PolicyLoner
 from policy_host import PolicyHost
 from policy_machine import PolicyMachine
 from policy_reference import PolicyFuse
 from rules import Rules
-from scripts import PLAIN, Case, Script, gives_back_at_once, returns_a_demand
+from scripts import PLAIN, Case, Script, gives_back_at_once, returns_a_demand, waits_between
 from team import Team
 from test_host_machine import HUNTING
 from test_host_machine import RUNS as PLAIN_RUNS
@@ -117,6 +118,27 @@ def test_a_result_that_demands_in_vain_is_caught(forked: Team, folder: Path) -> 
     _play(Pool(forked, PolicyActor), folder, case, PolicyHost)
     with pytest.raises(AssertionError):
         _play(Pool(forked, _HearsNoResult), folder, case, PolicyHost)
+
+
+class _TakesAnswersForFailures(PolicyActor):
+    """Wrong on purpose: a breaker without ``success_on``."""
+
+    lists: Mapping[str, Any] = {}
+
+
+class _HearsNoAnswer(PolicyActor):
+    """Wrong on purpose: an answer says nothing."""
+
+    lists: Mapping[str, Any] = {"ignore": NotFoundError}
+
+
+@pytest.mark.parametrize("actor", [_TakesAnswersForFailures, _HearsNoAnswer])
+def test_an_answer_that_is_no_success_is_caught(actor: type[PolicyActor], forked: Team, folder: Path) -> None:
+    """Negative control, R10: an exception that is an answer closes a half-open fuse."""
+    case = Case(PolicyFuse, {}, waits_between("failures", 500, "answered", "answered"))
+    _play(Pool(forked, PolicyActor), folder, case, PolicyHost)
+    with pytest.raises(AssertionError):
+        _play(Pool(forked, actor), folder, case, PolicyHost)
 
 
 def test_processes_with_a_table_each_are_caught(forked: Team, folder: Path) -> None:

@@ -19,6 +19,7 @@ from fuseboard import (
     FuseboardError,
     FuseSnapshot,
     FuseState,
+    Outcome,
     Permit,
     Settings,
     SlowRate,
@@ -55,6 +56,7 @@ every_argument = CircuitBreaker(
     probe_timeout=None,
     clear_on_success=False,
     failure_on=(OSError, ValueError),
+    success_on=LookupError,
     ignore=lambda error: isinstance(error, KeyError),
     failure_if=lambda result: result == 1,
     fallback=None,
@@ -364,6 +366,24 @@ def how_long(error: TimeoutError) -> float | None:
     return error.errno
 
 
-typed = CircuitBreaker("db", failure_on=is_full, ignore=is_full, trip_if=is_full, open_for=how_long)
+def meaning(_: object) -> Outcome:
+    """Says what a call's end means."""
+    return Outcome.ANSWERED
+
+
+typed = CircuitBreaker(
+    "db", failure_on=is_full, success_on=is_full, ignore=meaning, trip_if=is_full, open_for=how_long, failure_if=meaning
+)
 demanding = CircuitBreaker("db", failure_if=lambda answer: TripError("no", 5) if answer == 503 else None)
 CircuitBreaker("db", open_for=lambda _: "soon")  # type: ignore[arg-type, return-value]
+
+
+def reads(outcome: Outcome) -> str:
+    """Reads an outcome."""
+    match outcome:
+        case Outcome.FAILED | Outcome.ANSWERED | Outcome.IGNORED:
+            return outcome.value
+    assert_never(outcome)
+
+
+CircuitBreaker("db", success_on="KeyError")  # type: ignore[arg-type]

@@ -1,10 +1,13 @@
 """A breaker's settings in words, and warnings of what can never be."""
 
 import asyncio
+import functools
 
 import pytest
 
 from fuseboard import CircuitBreaker, FailureRate, Failures, SlowRate, Store, _registry
+
+NOTHING_FAILS = "Warning: no exception is a failure: all that failure_on names is ignored or a success."
 
 
 def test_a_breaker_says_what_it_will_do() -> None:
@@ -14,6 +17,7 @@ def test_a_breaker_says_what_it_will_do() -> None:
         "Stays open for 30 s.",
         "Then lets one probe through, of all processes together, for 30 s each.",
         "Closes after a success of them; opens again after a failure.",
+        "A call that raises Exception has failed, and so has one that a time-out ends.",
     ]
     policy = Failures(3, None) | FailureRate(0.5, calls=20) | SlowRate(0.255, slow_after=0.5, window=60, min_calls=30)
     breaker = CircuitBreaker(
@@ -34,7 +38,42 @@ def test_a_breaker_says_what_it_will_do() -> None:
         ),
         "A probe that takes 0.5 s or more has failed.",
         "Opens again too if it is half-open for 120 s.",
+        "A call that raises Exception has failed, and so has one that a time-out ends.",
     ]
+
+
+def is_down(error: OSError) -> bool:
+    """A predicate."""
+    return error.errno is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "lines"),
+    [
+        (
+            {"success_on": KeyError, "ignore": (ValueError, TypeError), "trip_if": PermissionError},
+            [
+                "A call that raises ValueError or TypeError says nothing.",
+                "Else a call that raises KeyError was answered, which is a success.",
+                "Else a call that raises Exception has failed, and so has one that a time-out ends.",
+                "A call that has failed by PermissionError opens the fuse at once.",
+            ],
+        ),
+        (
+            {"failure_on": is_down, "success_on": KeyError},
+            [
+                "A call that raises KeyError was answered, which is a success.",
+                "Else a call that raises what is_down picks has failed.",
+            ],
+        ),
+        ({"failure_on": (OSError, EOFError)}, ["A call that raises OSError or EOFError has failed."]),
+        ({"failure_on": functools.partial(is_down)}, ["A call that raises what functools.partial(<function is_down"]),
+    ],
+)
+def test_a_breaker_says_which_exceptions_mean_what(lists: dict[str, object], lines: list[str]) -> None:
+    """R10: in the order in which the lists are asked."""
+    told = CircuitBreaker("db", **lists).explain().splitlines()[4:]
+    assert lines == [line[: len(start)] for line, start in zip(told, lines, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -72,25 +111,34 @@ def test_a_breaker_says_what_opens_it(settings: dict[str, object], opens: str) -
         ({"multiplier": 2, "max_reset_timeout": 30}, "Warning: the open time never grows, as max_reset_timeout"),
         ({"multiplier": 1.0004}, "Warning: the open time never grows, as multiplier counts in thousandths."),
         ({"policy": FailureRate(0.5), "clear_on_success": False}, "Warning: clear_on_success does nothing without"),
-        ({"ignore": Exception}, "Warning: no exception is a failure, as ignore takes all that failure_on names: Exc"),
+        ({"ignore": Exception}, NOTHING_FAILS),
+        ({"failure_on": (OSError, SystemExit), "ignore": KeyError, "success_on": OSError}, NOTHING_FAILS),
         (
-            {"failure_on": (OSError, SystemExit), "ignore": (KeyError, OSError)},
-            "Warning: no exception is a failure, as ignore takes all that failure_on names: OSError, SystemExit.",
+            {"failure_on": (OSError, KeyError), "ignore": LookupError},
+            "Warning: failure_on names KeyError in vain, as ignore names LookupError and is asked first.",
         ),
         (
-            {"failure_on": asyncio.CancelledError},
-            "Warning: no exception is a failure, as CancelledError is always ignored.",
+            {"failure_on": (KeyError, OSError), "success_on": (ValueError, LookupError)},
+            "Warning: failure_on names KeyError in vain, as success_on names LookupError and is asked first.",
         ),
         (
-            {"failure_on": (KeyboardInterrupt, GeneratorExit)},
-            "Warning: no exception is a failure, as KeyboardInterrupt, GeneratorExit are always ignored.",
+            {"success_on": KeyError, "ignore": LookupError},
+            "Warning: success_on names KeyError in vain, as ignore names LookupError and is asked first.",
+        ),
+        (
+            {"success_on": asyncio.CancelledError},
+            "Warning: success_on names CancelledError in vain, as that is always ignored.",
+        ),
+        (
+            {"failure_on": (KeyboardInterrupt, OSError)},
+            "Warning: failure_on names KeyboardInterrupt in vain, as that is always ignored.",
         ),
         (
             {"failure_on": OSError, "trip_if": (PermissionError, KeyError, Exception)},
             "Warning: trip_if names KeyError, which is no failure; failure_on must name it too.",
         ),
         (
-            {"ignore": LookupError, "trip_if": (KeyError, IndexError)},
+            {"ignore": KeyError, "success_on": LookupError, "trip_if": (KeyError, IndexError)},
             "Warning: trip_if names KeyError, IndexError, which are no failure; failure_on must name it too.",
         ),
     ],
@@ -105,7 +153,12 @@ def test_a_breaker_warns_of_what_can_never_be(settings: dict[str, object], warni
     "settings",
     [
         {"failure_on": lambda _: True, "trip_if": KeyError, "ignore": OSError},
-        {"failure_on": (OSError, SystemExit), "ignore": PermissionError, "trip_if": Exception},
+        {
+            "failure_on": OSError,
+            "ignore": PermissionError,
+            "success_on": (IsADirectoryError, KeyError),
+            "trip_if": Exception,
+        },
         {"ignore": lambda _: True, "trip_if": lambda _: False},
         {"multiplier": 1.001},
     ],

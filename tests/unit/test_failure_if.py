@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fuseboard import Cause, CircuitBreaker, State, Store, Transition, TripError
+from fuseboard import Cause, CircuitBreaker, Outcome, State, Store, Transition, TripError
 from helpers import BoomError, boom, rejection
 
 
@@ -208,6 +208,16 @@ def test_a_demand_by_a_result_stands_whatever_its_hint(store: Store, retry_after
     assert 30 == rejected.retry_after
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_predicate_may_return_an_outcome(store: Store, way: Callable[[CircuitBreaker, object], object]) -> None:
+    """R10: a result may say nothing too, such as that of a call that was not made after all."""
+    breaker = CircuitBreaker("db", failure_if=Outcome, store=store)
+    results = ["failed", "answered", "ignored", "ignored"]
+    assert results == [way(breaker, result) for result in results]
+    seen = store.snapshot()["db"]
+    assert (1, 1, 2, 0) == (seen.failures, seen.successes, seen.ignored, breaker.faults)
+
+
 class Later:
     """An object that is called like a coroutine function."""
 
@@ -216,7 +226,9 @@ class Later:
         return False
 
 
-@pytest.mark.parametrize("argument", ["failure_if", "failure_on", "ignore", "trip_if", "open_for", "on_transition"])
+@pytest.mark.parametrize(
+    "argument", ["failure_if", "failure_on", "success_on", "ignore", "trip_if", "open_for", "on_transition"]
+)
 @pytest.mark.parametrize("given", [Later(), later, Later().__call__])
 def test_what_answers_later_is_refused(store: Store, argument: str, given: object) -> None:
     """Nobody awaits it, and a coroutine is true whatever it would answer."""

@@ -1,6 +1,7 @@
-"""What an exception means: failure, or nothing (rule R10)."""
+"""What an exception means: failed, answered, or nothing (rule R10)."""
 
 import asyncio
+import contextlib
 import gc
 import re
 import weakref
@@ -8,16 +9,22 @@ from typing import Any
 
 import pytest
 
-from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, State, Store
-from fuseboard._outcome import Which, _hinted_us, classifier
+from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, Outcome, State, Store, TripError
+from fuseboard._outcome import Lists, Which, _hinted_us, judge_of_exceptions
 from helpers import BoomError
 
 NEVER = [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit]
 
 
-def is_failure(error: BaseException, failure_on: Which = Exception, ignore: Which = ()) -> bool:
+def meaning(error: BaseException, failure_on: Which = Exception, **lists: Which) -> Outcome:
     """What a breaker of the fuse "db" makes of an exception."""
-    return classifier("db", failure_on, ignore)(error)
+    code = judge_of_exceptions("db", Lists(failure_on, **lists))(error).code
+    return next(outcome for outcome in Outcome if outcome.code == code)
+
+
+def is_failure(error: BaseException, failure_on: Which = Exception, ignore: Which = ()) -> bool:
+    """Whether it is a failure for a breaker without answers."""
+    return meaning(error, failure_on, ignore=ignore) is Outcome.FAILED
 
 
 def test_any_exception_is_a_failure_by_default() -> None:
@@ -92,6 +99,98 @@ def test_ignore_wins_over_failure_on() -> None:
     assert not is_failure(KeyError(), KeyError, KeyError)
 
 
+def test_an_answer_is_a_success() -> None:
+    """R10: the service did its part, also where it says no; what none of the lists names says nothing."""
+    lists: dict[str, Which] = {"failure_on": OSError, "success_on": LookupError, "ignore": ValueError}
+    errors = [TimeoutError(), KeyError(), UnicodeError(), BoomError()]
+    expected = [Outcome.FAILED, Outcome.ANSWERED, Outcome.IGNORED, Outcome.IGNORED]
+    assert expected == [meaning(error, **lists) for error in errors]
+
+
+def test_what_several_lists_name_means_what_claims_the_least() -> None:
+    """R10: ``ignore`` is asked first, then ``success_on``, then ``failure_on``."""
+    assert Outcome.IGNORED is meaning(KeyError(), KeyError, success_on=KeyError, ignore=KeyError)
+    assert Outcome.ANSWERED is meaning(KeyError(), KeyError, success_on=KeyError)
+    # Of classes and those below them as well: lists are asked in this order, not classes.
+    assert Outcome.ANSWERED is meaning(KeyError(), KeyError, success_on=LookupError)
+    assert Outcome.IGNORED is meaning(KeyError(), success_on=KeyError, ignore=LookupError)
+
+
+@pytest.mark.parametrize("argument", ["failure_on", "success_on", "ignore"])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_predicate_may_return_an_outcome(argument: str, outcome: Outcome) -> None:
+    """R10: that decides, whichever list it is asked for."""
+    lists: dict[str, Which] = {"failure_on": Exception, argument: lambda _: outcome}
+    assert outcome is meaning(BoomError(), **lists)
+
+
+def test_a_predicate_s_bool_says_whether_its_list_names_the_exception() -> None:
+    """R10: an answer that is no outcome counts by its truth; where it is none, the next list is asked."""
+    assert Outcome.ANSWERED is meaning(BoomError(), success_on=lambda _: 1)
+    assert Outcome.FAILED is meaning(BoomError(), success_on=lambda _: None, ignore=lambda _: 0)
+    assert Outcome.IGNORED is meaning(BoomError(), lambda _: "", success_on=lambda _: False)
+
+
+def test_one_predicate_can_say_all_of_it(store: Store) -> None:
+    """R10: what a status means, say."""
+
+    class StatusError(Exception):
+        pass
+
+    def judge(error: BaseException) -> Outcome:
+        status = error.args[0] if isinstance(error, StatusError) else 500
+        return Outcome.FAILED if status >= 500 else Outcome.IGNORED if status == 401 else Outcome.ANSWERED
+
+    breaker = CircuitBreaker("db", store=store, failure_on=judge, threshold=32)
+    for error in [StatusError(404), StatusError(404), StatusError(401), StatusError(503), OSError(), StatusError(404)]:
+        with pytest.raises(type(error)), breaker:
+            raise error
+    assert (2, 3, 1) == counts(store)
+
+
+def test_a_demand_is_a_failure_whatever_the_lists_say() -> None:
+    """R22: whoever raises a ``TripError`` means it."""
+    assert Outcome.FAILED is meaning(TripError(), OSError, success_on=TripError, ignore=TripError)
+
+
+def test_only_failures_demand_the_trip(store: Store) -> None:
+    """R22: ``trip_if`` is asked of nothing else."""
+    breaker = CircuitBreaker("db", store=store, success_on=KeyError, ignore=ValueError, trip_if=lambda _: True)
+    for error in (KeyError(), ValueError()):
+        with pytest.raises(type(error)), breaker:
+            raise error
+    assert State.CLOSED is breaker.state
+    with pytest.raises(BoomError), breaker:
+        raise BoomError
+    assert State.OPEN is breaker.state
+
+
+def test_an_outcome_is_no_answer_of_trip_if(store: Store) -> None:
+    """It would be true whichever it is: a fault, logged once and counted, and the call has failed."""
+    breaker = CircuitBreaker("db", store=store, trip_if=lambda _: Outcome.IGNORED)
+    with pytest.raises(BoomError), breaker:
+        raise BoomError
+    assert (1, 0, 0) == counts(store)
+    assert (1, State.CLOSED) == (breaker.faults, breaker.state)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ([KeyError(), asyncio.CancelledError()], Outcome.ANSWERED),
+        ([ValueError(), KeyError()], Outcome.ANSWERED),
+        ([KeyError(), BoomError(), ValueError()], Outcome.FAILED),
+        ([ValueError(), SystemExit()], Outcome.IGNORED),
+        ([ValueError(), ExceptionGroup("inner", [KeyError()])], Outcome.ANSWERED),
+        ([KeyError(), ExceptionGroup("inner", [ValueError(), BoomError()])], Outcome.FAILED),
+    ],
+)
+def test_a_group_is_what_the_worst_of_its_members_is(members: list[BaseException], expected: Outcome) -> None:
+    """R10: failed if one failed, else answered if one was answered; what says nothing takes nothing away."""
+    group = BaseExceptionGroup("group", members)
+    assert expected is meaning(group, success_on=KeyError, ignore=ValueError)
+
+
 @pytest.mark.parametrize("kind", [CircuitOpenError, CircuitIsolatedError])
 def test_a_rejection_by_the_same_fuse_says_nothing_new(kind: type[CircuitOpenError]) -> None:
     """R10: a rejection by this very fuse further down the call is ignored; by another one it is a failure."""
@@ -129,7 +228,7 @@ def test_predicates_are_asked_of_a_group_s_members() -> None:
     group = ExceptionGroup("outer", [members[0], ExceptionGroup("inner", [members[1]])])
     assert not is_failure(group, failure_on=note)
     assert is_failure(group, ignore=note)
-    assert [*members, members[0]] == asked
+    assert [*members, *members] == asked
     assert [True, False] == [is_failure(group, classes) for classes in (LookupError, OSError)]
 
 
@@ -157,7 +256,7 @@ async def slow(_: object) -> bool:
     return True
 
 
-@pytest.mark.parametrize("argument", ["failure_on", "ignore"])
+@pytest.mark.parametrize("argument", ["failure_on", "success_on", "ignore", "trip_if"])
 @pytest.mark.parametrize(
     "wrong", [int, None, "KeyError", 3, (int,), (KeyError, "x"), [KeyError], (lambda _: True,), slow]
 )
@@ -166,19 +265,27 @@ def test_what_names_no_exceptions_is_refused(argument: str, wrong: object) -> No
     came = re.escape(f"{type(wrong).__name__}: {wrong!r}")
     kinds = "an exception class, a tuple of them, or a predicate"
     with pytest.raises(TypeError, match=f"^{argument} must be {kinds}, got {came}$"):
-        classifier("db", **{"failure_on": Exception, "ignore": (), argument: wrong})
+        CircuitBreaker("db", **{argument: wrong})
+
+
+def counts(store: Store) -> tuple[int, int, int]:
+    """Calls that failed, that succeeded, and that say nothing."""
+    seen = store.snapshot()["db"]
+    return seen.failures, seen.successes, seen.ignored
 
 
 def test_a_class_that_failed_once_fails_again_and_no_other_does(store: Store) -> None:
     """The table's part remembers the class; what is of another class, or says more than its class, is asked about."""
-    breaker = CircuitBreaker("db", store=store, threshold=32, failure_on=OSError, ignore=FileNotFoundError)
+    breaker = CircuitBreaker(
+        "db", store=store, threshold=32, failure_on=OSError, success_on=KeyError, ignore=FileNotFoundError
+    )
     errors: list[Exception] = [OSError(), FileNotFoundError(), OSError(), ValueError(), TimeoutError(), OSError()]
     errors += [FileNotFoundError(), ExceptionGroup("", [OSError()]), ExceptionGroup("", [ValueError()])]
+    errors += [KeyError(), IndexError(), KeyError(), OSError(), ExceptionGroup("", [KeyError()]), KeyError()]
     for error in errors:
         with pytest.raises(type(error)), breaker:
             raise error
-    snapshot = store.snapshot()["db"]
-    assert (snapshot.failures, snapshot.ignored) == (5, 4)
+    assert (6, 4, 5) == counts(store)
 
 
 def test_a_predicate_is_asked_each_time(store: Store) -> None:
@@ -187,8 +294,7 @@ def test_a_predicate_is_asked_each_time(store: Store) -> None:
     for number in (1, 2, 1, 3):
         with pytest.raises(OSError, match=str(number)), breaker:
             raise OSError(number)
-    snapshot = store.snapshot()["db"]
-    assert (snapshot.failures, snapshot.ignored) == (2, 2)
+    assert (2, 0, 2) == counts(store)
 
 
 def test_a_rejection_is_asked_about_each_time(store: Store) -> None:
@@ -197,8 +303,7 @@ def test_a_rejection_is_asked_about_each_time(store: Store) -> None:
     for name in ("other", "db", "other"):
         with pytest.raises(CircuitOpenError), breaker:
             raise CircuitOpenError(name, State.OPEN, None)
-    snapshot = store.snapshot()["db"]
-    assert (snapshot.failures, snapshot.ignored) == (2, 1)
+    assert (2, 0, 1) == counts(store)
 
 
 def test_a_remembered_class_does_not_outlive_its_breaker() -> None:
@@ -216,6 +321,18 @@ def test_a_remembered_class_does_not_outlive_its_breaker() -> None:
         del breaker, LocalError
     gc.collect()
     assert [None] * 3 == [ref() for ref in gone]
+
+
+@pytest.mark.parametrize("lists", [{"success_on": LookupError}, {"ignore": LookupError}])
+def test_classes_that_are_remembered_are_asked_about_once(lists: dict[str, Any], store: Store) -> None:
+    """The cost of an answer is that of a failure: of a class that alone decides, Python is asked no more."""
+    breaker = CircuitBreaker("db", store=store, threshold=32, **lists)
+    asked, judge = [], breaker._judge
+    breaker._judge = lambda error: asked.append(error) or judge(error)  # type: ignore[assignment, func-returns-value]
+    for error in [KeyError(), OSError()] * 3:
+        with contextlib.suppress(type(error)), breaker:
+            raise error
+    assert {KeyError: 1, OSError: 1} == {cls: sum(type(each) is cls for each in asked) for cls in (KeyError, OSError)}
 
 
 @pytest.mark.parametrize("nothing", [0, -1, -0.0, float("nan"), None, "soon"])

@@ -6,7 +6,7 @@ use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::PyBaseException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::blocks::Blocks;
 use crate::call::{admit, conclude, linked_or_resolved, returned, settle, tell_voided};
@@ -14,6 +14,7 @@ use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Left, Link, bound_calls, new_guard, running_frame};
 use crate::names::{self, state_member};
 use crate::ready::Ready;
+use crate::verdict::Meanings;
 
 // What a closed call needs comes first, beside the object's count of references.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
@@ -30,8 +31,8 @@ pub struct Breaker {
     judges: AtomicBool,
     /// Whether nobody is rejected.
     pub(crate) is_shadow: AtomicBool,
-    /// The class of the last exception whose class alone made it a failure, so that it need not be asked about again.
-    pub(crate) failing: Link<PyType>,
+    /// What the classes of the latest exceptions mean.
+    pub(crate) meanings: Meanings,
 }
 
 #[pymethods]
@@ -46,7 +47,7 @@ impl Breaker {
             block: Left::default(),
             judges: AtomicBool::new(false),
             is_shadow: AtomicBool::new(false),
-            failing: Link::default(),
+            meanings: Meanings::default(),
         }
     }
 
@@ -175,7 +176,7 @@ impl Breaker {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.failing.traverse(&visit)?;
+        self.meanings.traverse(&visit)?;
         self.blocks.traverse(&visit)
     }
 

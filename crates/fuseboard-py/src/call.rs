@@ -7,7 +7,7 @@ use fuseboard_core::fuse::{Rejection, Transition};
 use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::Outcome;
-use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt};
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
 use crate::breaker::Breaker;
@@ -15,6 +15,7 @@ use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::ask_python;
 use crate::names;
 use crate::reader::made_here;
+use crate::verdict::Verdict;
 
 /// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
 pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
@@ -71,18 +72,11 @@ pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound
 
 /// Reports that a call returned this value, which may be a failure all the same.
 pub(crate) fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
-    let (outcome, error) = if slf.get().judges() { judge(slf, value) } else { (Outcome::Success, None) };
-    conclude(slf, held, outcome, error.as_ref());
-}
-
-/// What a result means, by the Python class; and the exception that it stands for, if there is one. If the class cannot say, by
-/// a fault of its own, the call has failed.
-fn judge<'py>(slf: &Bound<'py, Breaker>, value: &Bound<'py, PyAny>) -> (Outcome, Option<Bound<'py, PyBaseException>>) {
-    let told = ask_python(slf, names::failure_if(slf.py()), (value,));
-    if let Some((asked_us, error)) = told.as_ref().ok().and_then(|told| told.extract().ok()) {
-        return (Outcome::Telling { demands: true, asked_us }, Some(error));
+    if !slf.get().judges() {
+        return conclude(slf, held, Outcome::Success, None);
     }
-    (if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Success }, None)
+    let verdict = judged(slf, ask_python(slf, names::failure_if(slf.py()), (value,)));
+    conclude(slf, held, verdict.outcome(), verdict.error.as_ref());
 }
 
 pub(crate) fn conclude(
@@ -92,6 +86,8 @@ pub(crate) fn conclude(
     error: Option<&Bound<'_, PyBaseException>>,
 ) {
     if let Some(transition) = held.settle(outcome) {
+        // An exception that is an answer has brought nothing about that a success would not have.
+        let error = error.filter(|_| outcome != Outcome::Success);
         let class = error.and_then(|error| error.get_type().qualname().ok());
         let about = class.map_or(About::NOTHING, |name| About::new(name.to_string().as_bytes()));
         held.write_down(transition, about);
@@ -101,26 +97,22 @@ pub(crate) fn conclude(
 
 /// What an exception means, by the Python class.
 fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Outcome {
-    let (py, class) = (slf.py(), error.get_type());
-    if slf.get().failing.get(py).is_some_and(|failing| failing.is(&class)) {
-        return Outcome::Failure;
+    let (class, meanings) = (error.get_type(), &slf.get().meanings);
+    if let Some(outcome) = meanings.of(&class) {
+        return outcome;
     }
-    let told = ask_python(slf, names::is_failure(py), (error,));
-    if told.as_ref().is_ok_and(|told| told.is(&class)) {
-        slf.get().failing.set(py, Some(class));
-        return Outcome::Failure;
+    let verdict = judged(slf, ask_python(slf, names::judge(slf.py()), (error,)));
+    if verdict.by_class {
+        meanings.remember(verdict.outcome(), class);
     }
-    if let Some((demands, asked_us)) = told.as_ref().ok().and_then(|told| told.extract::<(bool, u64)>().ok()) {
-        return Outcome::Telling { demands, asked_us };
-    }
-    if is_truthy(slf, told) { Outcome::Failure } else { Outcome::Ignored }
+    verdict.outcome()
 }
 
-/// Whether the Python class says so. If it cannot say, by a fault of its own, the call has failed.
-fn is_truthy<'py>(slf: &Bound<'py, Breaker>, answer: PyResult<Bound<'py, PyAny>>) -> bool {
-    answer.and_then(|answer| answer.is_truthy()).unwrap_or_else(|fault| {
+/// What the Python class says. If it cannot say, by a fault of its own, the call has failed.
+fn judged<'py>(slf: &Bound<'py, Breaker>, told: PyResult<Bound<'py, PyAny>>) -> Verdict<'py> {
+    told.and_then(|told| told.extract()).unwrap_or_else(|fault| {
         report(slf, fault);
-        true
+        Verdict::failed()
     })
 }
 
@@ -166,8 +158,20 @@ pub(crate) fn finish<'py>(
             Ok(value)
         }
         Err(error) => {
+            show_traceback(py, &error);
             settle(slf, &held, Some(error.value(py)));
             Err(error)
         }
+    }
+}
+
+/// Gives an exit its traceback, in which stands why the process ends. Before CPython 3.12 an exception that nobody has caught
+/// yet does not have it.
+fn show_traceback(py: Python<'_>, error: &PyErr) {
+    if error.is_instance_of::<PySystemExit>(py)
+        && let Some(traceback) = error.traceback(py)
+    {
+        // It fails for what is no traceback.
+        _ = error.value(py).setattr("__traceback__", traceback);
     }
 }

@@ -6,6 +6,7 @@
 //! | `fuse` | `Fuse`: a name's slot with one breaker's numbers; `Permit` |
 //! | `breaker` | `Breaker`: what is kept for a breaker, and its methods |
 //! | `call` | what calls ask and say: admits and settles them |
+//! | `verdict` | what the Python class says of a call's end, and what of that is remembered |
 //! | `ready` | `Ready`: what `async with` awaits |
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
@@ -30,6 +31,7 @@ mod reader;
 mod ready;
 mod store;
 mod values;
+mod verdict;
 
 use pyo3::prelude::*;
 

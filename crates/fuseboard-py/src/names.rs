@@ -58,7 +58,7 @@ macro_rules! names {
 names! {
     resolve = "_resolve",
     failure_if = "_failure_if",
-    is_failure = "_is_failure",
+    judge = "_judge",
     transitioned = "_transitioned",
     voided = "_voided",
     report = "_report",
