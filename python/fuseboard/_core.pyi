@@ -250,8 +250,8 @@ class Fuse:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def would_reject(self) -> CircuitOpenError | None:
         """What a call would be rejected with at this moment."""
-    def note_settings(self, fingerprint: int) -> bool:
-        """Notes the settings a breaker comes with; whether the one before came with others."""
+    def note_settings(self, fingerprint: int) -> int:
+        """Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0."""
 
 @final
 class Permit:
@@ -280,7 +280,7 @@ class Ready:
 class Breaker:
     """Admits calls and settles them.
 
-    A subclass provides ``_resolve``, ``_judge``, ``_failure_if`` where it judges results,
+    A subclass provides ``_resolve``, ``_look``, ``_judge``, ``_failure_if`` where it judges results,
     ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
     told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
     """
@@ -288,8 +288,10 @@ class Breaker:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def _link(self, fuse: Fuse | None) -> None:
         """Makes calls go by this fuse; None for whatever ``_resolve`` returns at the next call."""
+    def _look_at(self, fuse: Fuse) -> None:
+        """Keeps this fuse for those who only look, until calls have one to go by."""
     def _linked(self) -> Fuse | None:
-        """The fuse that calls go by."""
+        """The fuse that calls go by, or at least somebody has looked at."""
     @property
     def state(self) -> State:
         """The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06)."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from fuseboard import _core, _fallback, _follow, _registry
+from fuseboard import _core, _fallback, _follow, _notices, _registry
 from fuseboard._checks import shown
 from fuseboard._events import announce, logger
 from fuseboard._journal import Made, Transition, transition
@@ -39,7 +39,7 @@ class Hold(_core.Breaker):
         *,
         is_shadow: bool,
     ) -> None:
-        self._name = name
+        self._name = self._family = name
         self._settings = settings
         self._numbers = settings.numbers()
         self._fingerprint = settings.fingerprint()
@@ -79,7 +79,7 @@ class Hold(_core.Breaker):
         if self._store is None:
             _registry.follow_default(self)
         else:
-            self._resolve()
+            self._look()
 
     @property
     def _capacity(self) -> int:
@@ -88,7 +88,7 @@ class Hold(_core.Breaker):
         return DEFAULT_FAILURES if store is None else store.failure_capacity
 
     def _fuse(self) -> _core.Fuse:
-        return self._linked() or self._resolve()
+        return self._linked() or self._look()
 
     def _command(self, state: State) -> None:
         made = self._fuse()._command_state(state.code)
@@ -97,22 +97,26 @@ class Hold(_core.Breaker):
             made = self._fuse()._command_state(state.code)
         announce(transition((self.name, *made)), self._listener)
 
+    def _look(self) -> _core.Fuse:
+        """Finds the fuse for whoever only looks at it or sets its state, which says nothing of settings."""
+        fuse, _ = self._found(self._look_at)
+        return fuse
+
     def _resolve(self) -> _core.Fuse:
-        """Finds the fuse and links to it, for the compiled part and for us."""
+        """Finds the fuse for calls, for the compiled part: from now on they go by it, and by these settings."""
+        fuse, store = self._found(self._link)
+        _notices.come(store, self._family, fuse, self._settings, self._fingerprint)
+        return fuse
+
+    def _found(self, link: Callable[[_core.Fuse], None]) -> tuple[_core.Fuse, Store]:
+        """The fuse and its store, linked to."""
         while True:
             store = self._store or Store._default_for_a_call()
             fuse = _core.Fuse(store, self.name, self._numbers)
-            self._link(fuse)
+            link(fuse)
             # A default store that was replaced just before the link would otherwise stay ours.
             if self._store is not None or _registry.default() is store:
                 break
-        if fuse.note_settings(self._fingerprint) and self._is_first_told("settings"):
-            logger.warning(
-                "circuit %r: the breaker that came to this fuse before, in this process or another one, has other "
-                "settings than this one's %s; each decides by its own. Said once of a breaker and its keys; snapshots "
-                "count settings_changes",
-                self.name, self.settings,
-            )  # fmt: skip
         threshold = self._numbers["threshold"]
         if threshold > store.failure_capacity and self._is_first_told("capacity"):
             logger.warning(
@@ -120,7 +124,7 @@ class Hold(_core.Breaker):
                 "choose another name for a store that counts more",
                 self.name, threshold, store.failure_capacity, store._called,
             )  # fmt: skip
-        return fuse
+        return fuse, store
 
     def _is_first_told(self, what: str) -> bool:
         """Whether nobody was told before, of this breaker or of those of its keys. Of threads at once one is first."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self, TypedDict
 
-from fuseboard import _core, _plain, _policies
+from fuseboard import _core, _mistakes, _plain, _policies
 from fuseboard._checks import Seconds, flag, microseconds, share, shown, whole
 from fuseboard._policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._value import Value
@@ -186,7 +186,7 @@ class Settings(Value):
         known = cls.__match_args__
         unknown = [name for name in mapping if name not in known]
         if unknown:
-            raise ValueError(f"there is no setting {shown(unknown[0])}; there are {', '.join(known)}")
+            raise ValueError(f"there is no setting {shown(unknown[0])}{_mistakes.hint(str(unknown[0]), known)}")
         return cls(**_plain.from_words(mapping))
 
     @property

@@ -49,6 +49,7 @@ class Store(Telling):
     _told_fault: bool
     _told_small: bool
     _failures_asked: int
+    _told_pairs: dict[object, object]
 
     def __new__(cls, *_args: Never, **_kwargs: Never) -> Self:
         """Refuses: a store comes from a class method that says whose it is."""
@@ -156,6 +157,7 @@ class Store(Telling):
         store.fault = None
         store._key = None
         store._told_fault = store._told_small = False
+        store._told_pairs = {}
         store._failures_asked = 0
         store._hub = Hub(store)
         return store

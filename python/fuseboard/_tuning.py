@@ -4,7 +4,7 @@ import os
 import re
 from typing import Any
 
-from fuseboard import _plain
+from fuseboard import _mistakes, _plain
 from fuseboard._checks import shown
 from fuseboard._settings import Changes, Settings
 
@@ -16,21 +16,21 @@ def changed(settings: Settings, changes: Changes) -> Settings:
     """Settings with some of them changed.
 
     Raises:
-        TypeError: there is no setting of a name; the message names the nearest one.
+        TypeError: there is no setting of a name; the message names the one that was meant.
     """
     for name in changes:
         if name not in _NAMES:
-            import difflib  # noqa: PLC0415 - for mistakes alone
+            from fuseboard import CircuitBreaker  # noqa: PLC0415 - for mistakes alone
 
-            near = difflib.get_close_matches(name, _NAMES, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(_NAMES)}"
+            known = (*_NAMES, *(CircuitBreaker.__init__.__kwdefaults__ or ()))
+            hint = _mistakes.hint(name, known)
             raise TypeError(f"CircuitBreaker() got an unexpected keyword argument {name!r}{hint}")
-    return _replaced(settings, dict(changes))
+    return _replaced(settings, dict(changes)) if changes else settings
 
 
-def variable(fuse: str, setting: str) -> str:
-    """The environment variable that tunes a setting of a fuse: in capitals, with underscores for odd characters."""
-    return f"FUSEBOARD_{re.sub(r'[^0-9A-Za-z]', '_', fuse)}_{setting}".upper()
+def prefix_of(fuse: str) -> str:
+    """What the environment variables of a fuse begin with: in capitals, with underscores for odd characters."""
+    return f"FUSEBOARD_{re.sub(r'[^0-9A-Za-z]', '_', fuse)}_".upper()
 
 
 def from_environment(fuse: str, settings: Settings) -> Settings:
@@ -40,18 +40,20 @@ def from_environment(fuse: str, settings: Settings) -> Settings:
         TypeError: a variable holds a value of the wrong type; the message names the variables.
         ValueError: a variable holds a value out of range, or one that does not go with the others.
     """
+    prefix = prefix_of(fuse)
+    _mistakes.tell_mistyped(fuse, prefix, _NAMES)
+    sources = {name: prefix + name.upper() for name in _NAMES}
     # A variable that is empty says nothing, as where a template left it out.
-    found = {name: variable(fuse, name) for name in _NAMES if os.environ.get(variable(fuse, name), "").strip()}
-    if not found:
+    texts = {name: text for name, source in sources.items() if (text := os.environ.get(source, "")).strip()}
+    if not texts:
         return settings
-    texts = {name: os.environ[source] for name, source in found.items()}
     try:
         # All at once: two of them may make sense together only.
         return _replaced(settings, _plain.from_words({name: _parsed(text) for name, text in texts.items()}))
     except (TypeError, ValueError) as error:
-        sources = ", ".join(f"{source}={shown(texts[name])}" for name, source in found.items())
-        variables = "variable" if len(found) == 1 else "variables"
-        raise type(error)(f"environment {variables} {sources}: {error}") from None
+        given = ", ".join(f"{sources[name]}={shown(text)}" for name, text in texts.items())
+        variables = "variable" if len(texts) == 1 else "variables"
+        raise type(error)(f"environment {variables} {given}: {error}") from None
 
 
 def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:

@@ -132,7 +132,7 @@ def test_what_a_breaker_decides_by_is_set_when_it_is_made(attribute: str) -> Non
 
 
 def test_other_settings_on_one_fuse_are_logged_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """R15: a mismatch is logged once by the breaker that comes with it; each decides by its own."""
+    """R15: a mismatch is logged once, by what differs; each decides by its own."""
     careful = CircuitBreaker("db", threshold=2, store=store)
     patient = CircuitBreaker("db", threshold=4, clear_on_success=False, store=store)
     for _ in range(10):
@@ -141,8 +141,8 @@ def test_other_settings_on_one_fuse_are_logged_once(store: Store, caplog: pytest
     (record,) = caplog.records
     assert "WARNING" == record.levelname
     assert record.getMessage().startswith(
-        "circuit 'db': the breaker that came to this fuse before, in this process or another one, "
-        "has other settings than this one's Settings(threshold=4, "
+        "circuit 'db': breakers with other settings come to this fuse: threshold 2 -> 4, clear_on_success True -> "
+        "False; each decides by its own."
     )
     assert 1 == store.snapshot()["db"].settings_changes
 

@@ -111,12 +111,12 @@ def test_check_passes_where_the_fuse_cannot_be_had(
     """Goal 1: a call would go on unguarded. The log says why."""
     force_state(breaker, State.OPEN)
     breaker._link(None)
-    monkeypatch.setattr(breaker, "_resolve", boom)
+    monkeypatch.setattr(breaker, "_look", boom)
     breaker.check()
     assert 1 == breaker.faults
     assert caplog.messages[-1].startswith("circuit 'db': BoomError: ")
     with pytest.raises(BoomError):
-        breaker._resolve()
+        breaker._look()
 
 
 def test_a_failed_check_leaves_nothing_behind(store: Store) -> None:

@@ -251,7 +251,7 @@ def test_a_shadow_decides_and_never_rejects(clock: Clock, store: Store) -> None:
             TypeError,
             r"^CircuitBreaker\(\) got an unexpected keyword argument 'treshold'; did you mean",
         ),
-        ({"xyz": 5}, TypeError, "got an unexpected keyword argument 'xyz'; the settings are threshold, window"),
+        ({"xyz": 5}, TypeError, "got an unexpected keyword argument 'xyz'; there are threshold, window"),
     ],
 )
 def test_what_makes_no_breaker_is_refused(settings: dict[str, object], error: type[Exception], message: str) -> None:

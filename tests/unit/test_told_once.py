@@ -1,8 +1,16 @@
 """What a breaker and those of its keys say once, and go on with (rule R15)."""
 
+import operator
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from fuseboard import CircuitBreaker, State, Store
+from fuseboard import CircuitBreaker, FailureRate, Failures, State, Store, _registry
 from fuseboard.testing import Clock
 from helpers import fail
 
@@ -19,12 +27,101 @@ def test_other_settings_are_told_once_a_family(store: Store, caplog: pytest.LogC
     for key in range(5):
         for breaker in (before, after):
             breaker.for_key(key).call(int)
-    after.for_key(7).for_key(8)
-    (told,) = messages(caplog, "has other settings than this one's Settings(threshold=4, ")
-    assert told.endswith("Said once of a breaker and its keys; snapshots count settings_changes")
-    assert [1] * 5 == [snapshot.settings_changes for snapshot in store.snapshot().values()]
-    CircuitBreaker("db", threshold=6, store=store)
-    assert 1 == len(messages(caplog, "Settings(threshold=6, ")), "another breaker is another family"
+    after.for_key(7).for_key(8).call(int)
+    (told,) = messages(caplog, "other settings")
+    assert told.startswith("circuit 'db': breakers with other settings come to this fuse: threshold 2 -> 4; each ")
+    assert told.endswith("Said once for these two; snapshots count settings_changes")
+    assert [1] * 5 == [store.snapshot()[f"db[{key}]"].settings_changes for key in range(5)]
+    CircuitBreaker("db", threshold=6, store=store).for_key(0).call(int)
+    assert 1 == len(messages(caplog, "threshold 4 -> 6")), "other settings are another notice"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"threshold": 5, "reset_timeout": 30}, {"threshold": 10, "reset_timeout": 60.0},
+         "threshold 5 -> 10, reset_timeout 30 -> 60"),
+        ({"window": 10}, {"window": None}, "window 10 -> None"),
+        ({"window": timedelta(minutes=1)}, {"window": 0.5}, "window 60 -> 0.5"),
+        ({"clear_on_success": True}, {"clear_on_success": False}, "clear_on_success True -> False"),
+        ({"threshold": 3}, {"policy": FailureRate(0.5), "probes": 2},
+         f"policy Failures(threshold=3, window=10.0) -> {FailureRate(0.5)!r}, probes 1 -> 2"),
+        ({"policy": Failures(3, 10), "jitter": 0.1}, {"threshold": 3}, "jitter 0.1 -> 0"),
+    ],
+)  # fmt: skip
+def test_other_settings_are_told_by_what_differs(
+    store: Store, caplog: pytest.LogCaptureFixture, before: Any, after: Any, told: str
+) -> None:
+    """R15: those that differ, as they are written, and no others; a count is a policy where the other one has one."""
+    for changes in (before, after):
+        CircuitBreaker("db", store=store, **changes).call(int)
+    (message,) = messages(caplog, "other settings")
+    assert f"circuit 'db': breakers with other settings come to this fuse: {told}; each decides by its own" in message
+
+
+@pytest.mark.parametrize(("ours", "told"), [({"threshold": 4}, "threshold=4, else the defaults"), ({}, "the defaults")])
+def test_of_settings_that_another_process_has_ours_are_told(
+    folder: Path, caplog: pytest.LogCaptureFixture, ours: Any, told: str
+) -> None:
+    """R15: the table has no more than a fingerprint of theirs; the notice says how to find them."""
+    assert folder
+    call = "from fuseboard import *; CircuitBreaker('db', store=Store.shared('shop', fuses=8), threshold=77).call(int)"
+    subprocess.run([sys.executable, "-c", call], check=True)  # noqa: S603 - our own program
+    CircuitBreaker("db", store=Store.shared("shop", fuses=8), **ours).call(int)
+    (message,) = messages(caplog, "other settings")
+    assert (
+        f"a breaker of another process came to this fuse with other settings than this one's, which are {told};"
+        in message
+    )
+    assert "log breaker.settings there" in message
+
+
+def test_settings_made_up_at_each_call_do_not_fill_the_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """What is told, and what is kept to tell it once, has an end."""
+    for number in range(300):
+        CircuitBreaker("db", store=store, reset_timeout=1 + number).call(int)
+    assert 256 == len(messages(caplog, "other settings"))
+    assert 299 == store.snapshot()["db"].settings_changes
+
+
+@pytest.mark.parametrize("look", [
+    CircuitBreaker.reset, CircuitBreaker.isolate, CircuitBreaker.disable, CircuitBreaker.tallies, CircuitBreaker.check,
+    operator.attrgetter("state"),
+])  # fmt: skip
+@pytest.mark.parametrize("is_default", [True, False])
+def test_who_makes_no_call_comes_with_no_settings(
+    caplog: pytest.LogCaptureFixture, look: Callable[[CircuitBreaker], object], is_default: bool
+) -> None:
+    """R15: an operator's ``CircuitBreaker("db").reset()`` decides by none of its settings, so they are nothing."""
+    store = Store.default()
+    CircuitBreaker("db", threshold=3).call(int)
+    operators = CircuitBreaker("db", store=None if is_default else store)
+    look(operators)
+    look(operators)
+    assert [] == messages(caplog, "settings")
+    assert 0 == store.snapshot()["db"].settings_changes
+    operators.reset()
+    operators.call(int)
+    assert 1 == len(messages(caplog, "threshold 3 -> 5")), "its first call says so"
+
+
+def test_a_look_follows_the_default_store(store: Store) -> None:
+    """A breaker that was only looked at goes to the store that is the default one now, as one that made calls does."""
+    breaker = CircuitBreaker("db")
+    breaker.isolate()
+    _registry.replace_default(store)
+    assert State.CLOSED is breaker.state
+    breaker.isolate()
+    assert State.ISOLATED is store.state("db").state
+
+
+def test_a_look_finds_a_fuse_that_was_given_back(store: Store) -> None:
+    """R28: whoever only looks notices too, and sees the name's new place."""
+    breaker = CircuitBreaker("db", store=store)
+    assert store.give_back("db")
+    assert State.CLOSED is breaker.state
+    store.set_open("db")
+    assert State.OPEN is breaker.state
 
 
 @pytest.fixture

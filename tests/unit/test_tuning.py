@@ -40,7 +40,9 @@ def test_a_policy_of_plain_data_is_one_or_several() -> None:
 @pytest.mark.parametrize(
     ("plain", "error", "message"),
     [
-        ({"treshold": 5}, ValueError, "^there is no setting 'treshold'; there are threshold, window, policy, "),
+        ({"treshold": 5}, ValueError, "^there is no setting 'treshold'; did you mean 'threshold'[?]$"),
+        ({"store": 5}, ValueError, "^there is no setting 'store'; there are threshold, window, policy, "),
+        ({5: 5}, ValueError, "^there is no setting 5; there are threshold, window, policy, "),
         ({"policy": {"rate": 5}}, TypeError, "^policy must be a table with threshold, failure_rate or slow_rate, or a"),
         ({"policy": []}, TypeError, "^policy must be a table"),
         ({"policy": {"failure_rate": 2}}, ValueError, "^failure_rate must be from"),

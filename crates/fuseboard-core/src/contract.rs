@@ -178,14 +178,14 @@ impl Fuse<'_> {
         (reading.word.state().is_seen() && self.mine().is_some()).then_some((reading, totals))
     }
 
-    /// Notes the fingerprint (not 0) of the settings a breaker comes with; whether the one before came with others (R15).
-    pub fn note_settings(self, fingerprint: u64) -> bool {
+    /// Notes the fingerprint (not 0) of the settings a breaker comes with; that of the one before, if it had others (R15).
+    pub fn note_settings(self, fingerprint: u64) -> Option<u64> {
         let before = self.cell.settings.swap(fingerprint, Ordering::Relaxed);
-        let differs = before != 0 && before != fingerprint;
-        if differs {
+        let other = (before != 0 && before != fingerprint).then_some(before);
+        if other.is_some() {
             self.cell.settings_changes.fetch_add(1, Ordering::Relaxed);
         }
-        differs
+        other
     }
 }
 

@@ -137,7 +137,7 @@ fn an_operators_word_takes_away_failures_far_ahead_and_no_others() {
 fn other_settings_are_noted_and_counted() {
     let (cell, log) = (Cell::new(), log());
     let fuse = Fuse::new(&cell, &log);
-    assert_eq!([false, false, true, false, true], [5, 5, 6, 6, 5].map(|settings| fuse.note_settings(settings)));
+    assert_eq!([None, None, Some(5), None, Some(6)], [5, 5, 6, 6, 5].map(|settings| fuse.note_settings(settings)));
     assert_eq!(2, fuse.read().settings_changes);
     fuse.note_reach(SECOND);
     assert_eq!(2, fuse.read().settings_changes);

@@ -9,9 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::blocks::Blocks;
-use crate::call::{admit, conclude, linked_or_resolved, returned, settle, tell_voided};
+use crate::call::{admit, conclude, returned, settle, tell_voided};
 use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{Left, Link, bound_calls, new_guard, running_frame};
+use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
 use crate::names::{self, state_member};
 use crate::ready::Ready;
 use crate::verdict::Meanings;
@@ -29,6 +29,8 @@ pub struct Breaker {
     pub(crate) block: Left,
     /// Whether results are asked about too (`failure_if`).
     judges: AtomicBool,
+    /// The fuse as whoever only looks at it has found it; calls begin with a link of their own, and say by which settings.
+    looked_at: Link<Fuse>,
     /// Whether nobody is rejected.
     pub(crate) is_shadow: AtomicBool,
     /// What the classes of the latest exceptions mean.
@@ -46,18 +48,24 @@ impl Breaker {
             blocks: Blocks::default(),
             block: Left::default(),
             judges: AtomicBool::new(false),
+            looked_at: Link::default(),
             is_shadow: AtomicBool::new(false),
             meanings: Meanings::default(),
         }
     }
 
     fn _link(slf: &Bound<'_, Self>, fuse: Option<Bound<'_, Fuse>>) {
+        slf.get().looked_at.set(slf.py(), None);
         slf.get().link.set(slf.py(), fuse);
         slf.get().closed.set(slf.py(), None);
     }
 
+    fn _look_at(slf: &Bound<'_, Self>, fuse: Bound<'_, Fuse>) {
+        slf.get().looked_at.set(slf.py(), Some(fuse));
+    }
+
     fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
-        let fuse = slf.get().link.get(slf.py())?;
+        let fuse = slf.get().known(slf.py())?;
         if fuse.get().is_given_back() || fuse.get().is_to_be_looked_up() {
             slf.get().unlink(&fuse);
             return None;
@@ -69,7 +77,10 @@ impl Breaker {
     #[getter]
     fn state<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         loop {
-            let fuse = linked_or_resolved(slf)?;
+            let fuse = match slf.get().known(slf.py()) {
+                Some(fuse) => fuse,
+                None => ask_python(slf, names::look(slf.py()), ())?.cast_into::<Fuse>()?,
+            };
             if let Some(word) = fuse.get().mine() {
                 return state_member(slf.py(), word.state());
             }
@@ -197,12 +208,20 @@ impl Breaker {
 }
 
 impl Breaker {
+    /// The fuse that calls go by, or at least somebody has looked at.
+    fn known<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Fuse>> {
+        self.link.get(py).or_else(|| self.looked_at.get(py))
+    }
+
     /// Lets go of a fuse whose name is to be looked up again, unless the breaker has another one already.
     pub(crate) fn unlink(&self, fuse: &Bound<'_, Fuse>) {
         let py = fuse.py();
         if self.link.get(py).is_some_and(|linked| linked.is(fuse)) {
             self.link.set(py, None);
             self.closed.set(py, None);
+        }
+        if self.looked_at.get(py).is_some_and(|looked_at| looked_at.is(fuse)) {
+            self.looked_at.set(py, None);
         }
     }
 

@@ -75,9 +75,10 @@ impl Fuse {
         Some((tally.calls, tally.bad))
     }
 
-    fn note_settings(&self, fingerprint: u64) -> bool {
+    fn note_settings(&self, fingerprint: u64) -> u64 {
         self.handle.fuse().note_reach(self.policy.reach_us());
-        self.handle.is_mine() && self.handle.fuse().note_settings(fingerprint)
+        let noted = || self.handle.fuse().note_settings(fingerprint);
+        self.handle.is_mine().then(noted).flatten().unwrap_or(0)
     }
 }
 

@@ -57,6 +57,7 @@ macro_rules! names {
 
 names! {
     resolve = "_resolve",
+    look = "_look",
     failure_if = "_failure_if",
     judge = "_judge",
     transitioned = "_transitioned",

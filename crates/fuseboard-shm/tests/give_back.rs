@@ -120,7 +120,7 @@ fn the_next_tenant_inherits_nothing() {
     let names = ["a", "b", "c", "d"];
     for name in names {
         let handle = pinned(&store, name);
-        assert!(!handle.fuse().note_settings(7) && handle.fuse().note_settings(8));
+        assert_eq!((None, Some(7)), (handle.fuse().note_settings(7), handle.fuse().note_settings(8)));
         let asks = Outcome::Telling { demands: true, asked_us: 100 * SECOND };
         assert!(matches!(call(&handle, asks), Effect::Changed(_)));
         clock.advance(300 * SECOND);
@@ -137,7 +137,7 @@ fn the_next_tenant_inherits_nothing() {
         assert!(!slot.overflowed());
         assert_eq!((State::Unseen, 0, 0), (reading.word.state(), reading.settings_changes, reading.streak));
         assert_eq!([0; COUNTERS], totals(slot.stripes()));
-        assert!(!slot.fuse().note_settings(9), "nobody came before");
+        assert_eq!(None, slot.fuse().note_settings(9), "nobody came before");
     }
 }
 

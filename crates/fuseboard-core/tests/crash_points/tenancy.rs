@@ -38,7 +38,7 @@ fn used() -> (Slots, Tenancy) {
     let slots = Slots::new(4);
     let tenancy = slots.claim(OTHER, 1);
     let fuse = slots.fuse(tenancy);
-    assert!(!fuse.note_settings(7) && fuse.note_settings(8));
+    assert_eq!((None, Some(7)), (fuse.note_settings(7), fuse.note_settings(8)));
     fuse.record_success(1);
     (slots, tenancy)
 }

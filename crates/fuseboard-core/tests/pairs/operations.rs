@@ -128,7 +128,7 @@ impl Operation {
             Forget => Answer::Transition(fuse.forget(|| now)),
             Vacate => Answer::Flag(scene.give_back(pid)),
             Reclaim => Answer::Flag(fuse.reclaim(|hint| hint == DEAD)),
-            NoteSettings(fingerprint) => Answer::Flag(fuse.note_settings(fingerprint)),
+            NoteSettings(fingerprint) => Answer::Flag(fuse.note_settings(fingerprint).is_some()),
             Read => Answer::Reading(fuse.read()),
         }
     }
@@ -187,7 +187,7 @@ impl Outcome {
         let rejection = fuse.would_admit(&scene.policy, later, |_| false).err();
         let tallies = Measure::ALL.into_iter().filter_map(|measure| fuse.tally(&scene.policy, measure, || later));
         let tallies = tallies.collect();
-        let known_settings = fuse.note_settings(DEAD);
+        let known_settings = fuse.note_settings(DEAD).is_some();
         let calls = [0; 3].map(|_| fuse.admit(&scene.policy, later));
         let dead_holder = fuse.reclaim(|hint| hint == DEAD);
         let probe = calls.iter().filter_map(|call| call.verdict.ok()).find(|permit| permit.lease.is_some());

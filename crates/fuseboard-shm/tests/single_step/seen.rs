@@ -56,7 +56,7 @@ impl Seen {
             totals: bench.store.find(NAME).map(|slot| totals(slot.stripes())).unwrap_or_default(),
             names: slots.iter().map(fuseboard_shm::store::Slot::name).collect(),
             next_count: tried(bench, || bench.slot().fuse().record_failure(POLICY.window_us, bench.now())),
-            differs: tried(bench, || bench.slot().fuse().note_settings(7)),
+            differs: tried(bench, || bench.slot().fuse().note_settings(7).is_some()),
             free: tried(bench, || admitted(bench, || bench.fuse().admit(&POLICY, bench.now()).verdict.is_ok())),
             reclaimable: tried(bench, || admitted(bench, || bench.handle.admit(&POLICY).verdict.is_ok())),
             needed: tried(bench, || needed(bench)),
