@@ -22,7 +22,8 @@ _ELSEWHERE = {
         "catch exception exceptions expected_exception expected_exceptions failure_exceptions record_exceptions "
         "should_handle"
     ),
-    "ignore": "exclude excluded_exceptions ignore_exceptions ignored_exceptions is_excluded",
+    "success_on": "exclude is_successful",
+    "ignore": "excluded_exceptions ignore_exceptions ignored_exceptions is_excluded",
     "failure_if": "fail_if record_result",
     "fallback": "fallback_function",
     "on_transition": "listener listeners on_break on_close on_open on_opened on_state_change",

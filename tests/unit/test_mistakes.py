@@ -29,7 +29,7 @@ def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ("timeout_duration", "reset_timeout"),
         ("reset_timout", "reset_timeout"),
         ("expected_exception", "failure_on"),
-        ("exclude", "ignore"),
+        ("exclude", "success_on"),
         ("failureOn", "failure_on"),
         ("ignored", "ignore"),
         ("on_transitions", "on_transition"),
@@ -65,14 +65,14 @@ def test_names_of_other_breakers_lead_to_arguments_that_there_are() -> None:
 def pythonic_names_of_the_guide() -> Iterator[tuple[str, str]]:
     """Each argument of another breaker that the guide says is one of ours."""
     for there, here in re.findall(r"^\| `([a-z_]+)` [^|]*\| `([a-z_]+)[=`]", MIGRATE.read_text(), re.MULTILINE):
-        if there != here and here in {*SETTINGS, "failure_on", "ignore", "failure_if", "fallback", "store"}:
+        if there != here and here in {*SETTINGS, "failure_on", "success_on", "ignore", "failure_if", "fallback", "store"}:
             yield there, here
 
 
 def test_the_guide_for_those_who_come_from_elsewhere_says_the_same() -> None:
     """``docs/how-to/migrate.md`` and the messages agree."""
     names = dict(pythonic_names_of_the_guide())
-    assert {"fail_max", "failure_threshold", "recovery_timeout", "expected_exception"} <= names.keys()
+    assert {"fail_max", "exclude", "failure_threshold", "recovery_timeout", "expected_exception"} <= names.keys()
     assert names == {there: _mistakes._MEANT[there] for there in names}
 
 
