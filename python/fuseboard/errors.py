@@ -52,23 +52,34 @@ class CircuitOpenError(FuseboardError):
         name: the fuse.
         state: the state that rejected the call. It may be given as a :class:`State`, or as the word for one, such as
             ``"half-open"``. Something else is kept as it is, and stands in the message.
-        retry_after: seconds until a call may be admitted; at most this long, for a half-open fuse. While ramping, what
-            is left of the ramp: then all calls pass, and until then a growing share of them, so that the very next one
-            may. None if that is up to an operator.
+        retry_after: in how many seconds to try again, such as for a ``Retry-After`` header. While open it is what is
+            left of the open time. While half-open it is a tenth of ``reset_timeout``, for nobody knows how long the
+            probes take, or what is left of their first lease if that is less. While ramping it is half of what is left
+            of the ramp: more than half of all calls pass then. None if that is up to an operator.
+        lease_remaining: while half-open, the seconds until the first probe's lease ends. By then another call is let
+            through, even if the probe hangs. None in other states.
     """
 
     name: str
     state: State
     retry_after: float | None
+    lease_remaining: float | None
 
-    def __init__(self, name: str, state: State | str, retry_after: float | None) -> None:
+    def __init__(
+        self, name: str, state: State | str, retry_after: float | None, lease_remaining: float | None = None
+    ) -> None:
         # Not `super().__init__`: a second base would take these for arguments of its own.
         known = state if type(state) is State else state_told(state)
-        Exception.__init__(self, name, state if known is None else known._value_, retry_after)
+        word = state if known is None else known._value_
+        if lease_remaining is None:
+            Exception.__init__(self, name, word, retry_after)
+        else:
+            Exception.__init__(self, name, word, retry_after, lease_remaining)
         # Something else of somebody else's: kept, and shown, as it came.
         self.state = cast("State", state) if known is None else known
         self.name = name
         self.retry_after = retry_after
+        self.lease_remaining = lease_remaining
 
     def _message(self) -> str:
         is_known = isinstance(self.state, State)
@@ -76,7 +87,7 @@ class CircuitOpenError(FuseboardError):
         circuit = f"circuit {_quoted(self.name)} is {found}"
         if self.retry_after is None:
             return circuit
-        latest = " at the latest" if is_known and self.state in _FOUND else ""
+        latest = "" if self.lease_remaining is None else f", in {_rounded(self.lease_remaining)} s at the latest"
         return f"{circuit}; retry in {_rounded(self.retry_after)} s{latest}"
 
 

@@ -9,6 +9,8 @@ from workers import Post
 from fuseboard import CircuitBreaker, CircuitOpenError, Store
 from fuseboard.testing import Clock
 
+Rejection = tuple[str, float | None, float | None]
+"""The state that rejects a call, when to try again, and what is left of the first lease."""
 COUNTERS = ("successes", "failures", "ignored", "rejections", "late", "probes", "trips", "closes")
 OUTCOMES = {"successes": None, "failures": ValueError("down"), "ignored": KeyboardInterrupt()}
 """What a call raises, by the counter that counts it."""
@@ -80,8 +82,8 @@ class Actor:
         while ahead := round((now - self.clock.now) * 1e6):
             self.clock.advance(min(timedelta(microseconds=ahead), timedelta(days=7)))
 
-    def begin(self, call: int, fuse: str, number: int, way: str) -> tuple[str, float | None] | None:
-        """Begins a call that stays under way; None if it is admitted, else which state rejects it and for how long."""
+    def begin(self, call: int, fuse: str, number: int, way: str) -> Rejection | None:
+        """Begins a call that stays under way; None if it is admitted, else why not."""
         begun = self.ways[way](self.breakers[fuse][number])
         try:
             next(begun)
@@ -91,7 +93,7 @@ class Actor:
             self.calls[call] = begun
             return None
         assert rejection.name == fuse
-        return rejection.state.value, rejection.retry_after
+        return rejection.state.value, rejection.retry_after, rejection.lease_remaining
 
     def end(self, call: int, outcome: str) -> None:
         """Ends a call; what it raises is raised to whoever made it (rule R16)."""

@@ -158,7 +158,7 @@ class HostMachine(RuleBasedStateMachine):
         rejection = self.living[owner].ask("begin", call, fuse, number, way)
         if isinstance(expected, Rejected):
             assert rejection is not None, f"admitted, where it should be {expected}"
-            assert (expected.state.value, seconds(expected.retry_after)) == rejection
+            assert (expected.state.value, seconds(expected.retry_after), seconds(expected.lease)) == rejection
         else:
             assert rejection is None, f"rejected: {rejection}"
             self.under_way.append((call, fuse, number, owner, expected))

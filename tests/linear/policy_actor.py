@@ -4,7 +4,7 @@ import types
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from actor import OUTCOMES, WAYS, Actor
+from actor import OUTCOMES, WAYS, Actor, Rejection
 
 from fuseboard import CircuitBreaker, CircuitOpenError, Store, TripError
 
@@ -79,12 +79,12 @@ class PolicyActor(Actor):
             settings |= {"trip_if": PermissionError, "open_for": hint_of}
         return CircuitBreaker(fuse, store=self.store, **settings)
 
-    def check(self, fuse: str, number: int) -> tuple[str, float | None] | None:
+    def check(self, fuse: str, number: int) -> Rejection | None:
         """What a call would be told."""
         try:
             self.breakers[fuse][number].check()
         except CircuitOpenError as rejection:
-            return rejection.state.value, rejection.retry_after
+            return rejection.state.value, rejection.retry_after, rejection.lease_remaining
         return None
 
     def observe(self) -> dict[str, dict[str, tuple[Any, ...]]]:

@@ -47,7 +47,7 @@ class PolicyMachine(HostMachine):
         rejection = self.living[owner].ask("begin", call, fuse, number, way)
         if isinstance(expected, Rejected) and not policy.shadow:
             assert rejection is not None, f"admitted, where it should be {expected}"
-            assert (expected.state.value, seconds(expected.retry_after)) == rejection
+            assert (expected.state.value, seconds(expected.retry_after), seconds(expected.lease)) == rejection
         else:
             assert rejection is None, f"rejected: {rejection}"
             begun = expected if isinstance(expected, Call) else Call(-1)
@@ -103,7 +103,7 @@ class PolicyMachine(HostMachine):
         elif is_overdue:  # how long the fuse would be open is not known before it is
             assert answer.state.value == rejection[0]
         else:
-            assert (answer.state.value, seconds(answer.retry_after)) == rejection
+            assert (answer.state.value, seconds(answer.retry_after), seconds(answer.lease)) == rejection
 
     @rule(index=indexes)
     def reset_all(self, index: int) -> None:

@@ -6,7 +6,7 @@ Stamps are microseconds, since each change of state has a later one than the one
 import collections
 import math
 from fractions import Fraction
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from host_reference import HostFuse
 from reference import Call, Policy, Rejected
@@ -109,12 +109,12 @@ class PolicyFuse(HostFuse):
         if self.state is State.OPEN:
             left = self.stays_open_us(policy) - self.age_us(now)
             if left > EARLY_US:
-                return Rejected(State.OPEN, cast("int", left / 1000))
+                return Rejected(State.OPEN, left / 1000)
             self.go(State.HALF_OPEN, now, Cause.RESET_TIMEOUT)
         elif self.is_overdue(policy, now):
             self.open(policy, now, Cause.HALF_OPEN_TIMEOUT)
             left = self.stays_open_us(policy) - self.age_us(now)
-            return Rejected(State.OPEN, cast("int", max(0, left) / 1000))
+            return Rejected(State.OPEN, max(0, left) / 1000)
         if self.state is State.RAMPING:
             return self._climb(policy, now)
         return super()._answer(policy, now)
@@ -133,7 +133,7 @@ class PolicyFuse(HostFuse):
         self.climbed += 1
         if self.climbed * GOLDEN % 1 < self.share(policy, now):
             return Call(self.generation)
-        return Rejected(State.RAMPING, cast("int", left / 1000))
+        return Rejected(State.RAMPING, left / 2 / 1000)
 
     def share(self, policy: Rules, now: int) -> float:
         """R26: it grows evenly."""

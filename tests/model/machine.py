@@ -100,6 +100,7 @@ class BreakerMachine(RuleBasedStateMachine):
             assert isinstance(expected, Rejected), f"rejected: {answer}"
             assert (fuse, expected.state) == (answer.name, answer.state)
             assert seconds(expected.retry_after) == answer.retry_after
+            assert seconds(expected.lease) == answer.lease_remaining
         else:
             assert isinstance(expected, Call), f"admitted, where it should be {expected}"
             assert (expected.seat is not None) == answer.is_probe
@@ -192,6 +193,6 @@ def ask(breaker: CircuitBreaker) -> Any:
         return error.with_traceback(None)
 
 
-def seconds(milliseconds: int | None) -> object:
+def seconds(milliseconds: float | None) -> object:
     """What the store says for a time of the reference's."""
     return None if milliseconds is None else pytest.approx(milliseconds / 1000, abs=LEAD_SECONDS)

@@ -40,7 +40,8 @@ class Rejected:
     """A call that was not."""
 
     state: State
-    retry_after: int | None
+    retry_after: float | None
+    lease: int | None = None
 
 
 class Fuse:
@@ -104,7 +105,8 @@ class Fuse:
                 self.seats[seat] = Call(self.generation, seat, now + policy.probe_timeout)
                 return self.seats[seat]
         soonest = min(self.seats[seat].deadline - now for seat in range(policy.probes))
-        return Rejected(State.HALF_OPEN, min(soonest, policy.probe_timeout))
+        lease = min(soonest, policy.probe_timeout)
+        return Rejected(State.HALF_OPEN, min(lease, policy.reset_timeout / 10), lease)
 
     def is_late(self, call: Call) -> bool:
         """R09: an older generation, or a lease that somebody took over."""

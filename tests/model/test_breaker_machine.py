@@ -185,6 +185,6 @@ def test_the_reference_goes_the_way_round() -> None:
         settle(fuse.admit(policy, now), outcome="failures", now=now)
     assert Rejected(State.OPEN, 1) == fuse.admit(policy, 1499)
     probe = fuse.admit(policy, 1500)
-    assert Rejected(State.HALF_OPEN, 500) == fuse.admit(policy, 1500)
+    assert Rejected(State.HALF_OPEN, 50, 500) == fuse.admit(policy, 1500)
     settle(probe, outcome="successes", now=1600)
     assert (State.CLOSED, 1600, []) == (fuse.state, fuse.since, fuse.failures)

@@ -72,8 +72,8 @@ def test_a_dead_prober_of_another_namespace_costs_its_lease(host: str) -> None:
     killed_prober(breaker, apart("--pid", "--fork", "--kill-child"))
     with pytest.raises(CircuitOpenError) as caught:
         breaker.call(int)
-    assert caught.value.retry_after is not None
-    assert 0 < caught.value.retry_after <= PROBE_TIMEOUT
+    assert caught.value.lease_remaining is not None
+    assert 0 < caught.value.lease_remaining <= PROBE_TIMEOUT
     deadline = time.monotonic() + PATIENCE
     while breaker.state is not State.CLOSED and time.monotonic() < deadline:
         try:

@@ -25,6 +25,7 @@ from fuseboard import (
 
 ALL = [
     *(CircuitOpenError("shop", state, 12.5) for state in State),
+    CircuitOpenError("shop", State.HALF_OPEN, 0.5, 29.99),
     CircuitIsolatedError("shop", State.ISOLATED, None),
     TripError("under maintenance", 120),
     TripError("under maintenance", timedelta(minutes=2)),
@@ -116,6 +117,7 @@ def test_the_text_of_an_error_never_raises(strange: Any) -> None:
         CircuitOpenError(strange, State.OPEN, 1),
         CircuitOpenError("db", strange, 1),
         CircuitOpenError("db", State.HALF_OPEN, strange),
+        CircuitOpenError("db", State.HALF_OPEN, 1, strange),
         CircuitOpenError(strange, strange, strange),
         CircuitIsolatedError(strange, strange, strange),
         TripError(strange, strange),

@@ -99,7 +99,7 @@ def test_a_probe_that_never_ends_costs_its_timeout(store: Store, clock: Clock) -
     clock.advance(1)
     error = rejection(breaker)
     assert error is not None
-    assert pytest.approx(3, abs=1e-3) == error.retry_after
+    assert (0.1, pytest.approx(3, abs=1e-3)) == (error.retry_after, error.lease_remaining)
     clock.advance(3)
     with breaker:
         breaker._settle(lost, BoomError())

@@ -113,7 +113,7 @@ def test_the_first_call_after_the_reset_timeout_is_a_probe(breaker: CircuitBreak
         assert State.HALF_OPEN is breaker.state
         error = rejection(breaker)
         assert error is not None
-        assert (State.HALF_OPEN, pytest.approx(30, abs=1e-3)) == (error.state, error.retry_after)
+        assert (State.HALF_OPEN, 3, 30) == (error.state, error.retry_after, pytest.approx(error.lease_remaining))
 
 
 @pytest.mark.parametrize("probes", [1, 2, 8])

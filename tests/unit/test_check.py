@@ -82,7 +82,7 @@ def test_half_open_passes_while_a_probe_is_free(store: Store, clock: Clock) -> N
     second = breaker.permit()
     error = answer(breaker)
     assert error is not None
-    assert (State.HALF_OPEN, 39.0) == (error.state, pytest.approx(error.retry_after))
+    assert (State.HALF_OPEN, 3.0, 39.0) == (error.state, error.retry_after, pytest.approx(error.lease_remaining))
     clock.advance(39)
     breaker.check()
     first.ignore()

@@ -11,7 +11,7 @@ from fuseboard import State, errors
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, FuseboardError, StoreOpenError, TripError
 
 OPEN = CircuitOpenError("payments_db", State.OPEN, 2.5)
-HALF_OPEN = CircuitOpenError("payments_db", State.HALF_OPEN, 2.5)
+HALF_OPEN = CircuitOpenError("payments_db", State.HALF_OPEN, 2.5, 30.0)
 ISOLATED = CircuitIsolatedError("payments_db", State.ISOLATED, None)
 STORE = StoreOpenError("shop", "/dev/shm/x", "place", "has mode 0755")  # noqa: S108 - a path to tell of
 TRIP = TripError("maintenance", timedelta(minutes=2))
@@ -33,7 +33,10 @@ def test_the_tree_has_one_root_and_one_leaf_per_reaction() -> None:
     ("error", "text"),
     [
         (OPEN, "circuit 'payments_db' is open; retry in 2.5 s"),
-        (HALF_OPEN, "circuit 'payments_db' is half-open and its probes are under way; retry in 2.5 s at the latest"),
+        (
+            HALF_OPEN,
+            "circuit 'payments_db' is half-open and its probes are under way; retry in 2.5 s, in 30 s at the latest",
+        ),
         (CircuitOpenError("db", State.HALF_OPEN, None), "circuit 'db' is half-open and its probes are under way"),
         (ISOLATED, "circuit 'payments_db' is isolated"),
         (CircuitOpenError("db", State.OPEN, 0.0), "circuit 'db' is open; retry in 0 s"),
@@ -96,7 +99,12 @@ def test_an_error_copies(error: FuseboardError, copier: object) -> None:
 
 def test_data_are_attributes() -> None:
     """R05: ``name``, ``state`` and ``retry_after``."""
-    assert {"name": "payments_db", "state": State.OPEN, "retry_after": 2.5} == vars(OPEN)
+    assert {
+        "name": "payments_db",
+        "state": State.OPEN,
+        "retry_after": 2.5,
+        "lease_remaining": None,
+    } == vars(OPEN)
     assert {"store": "shop", "path": "/dev/shm/x", "reason": "place", "detail": "has mode 0755"} == vars(STORE)  # noqa: S108
 
 
@@ -111,6 +119,7 @@ def test_an_error_keeps_what_it_was_made_with() -> None:
     rejection = CircuitOpenError("db", State.OPEN, 2.5)
     assert ("db", "open", 2.5) == rejection.args
     assert rejection.args == (rejection.name, rejection.state.value, rejection.retry_after)
+    assert ("payments_db", "half-open", 2.5, 30.0) == HALF_OPEN.args
     error = StoreOpenError("shop", "here", "place", "has mode 0755")
     assert ("shop", "here", "place", "has mode 0755") == error.args
     assert error.args == (error.store, error.path, error.reason, error.detail)

@@ -71,8 +71,8 @@ def test_a_ramp_is_one_for_all_breakers_of_the_fuse(clock: Clock, store: Store) 
             (one, other)[turn % 2].call(int)
         except CircuitOpenError as rejection:
             rejections.append((rejection.state, rejection.retry_after, str(rejection)))
-    told = "circuit 'db' is ramping up and lets a share of the calls through; retry in 100 s at the latest"
-    assert {(State.RAMPING, 100, told)} == set(rejections)
+    told = "circuit 'db' is ramping up and lets a share of the calls through; retry in 50 s"
+    assert {(State.RAMPING, 50, told)} == set(rejections)
     assert 79 <= len(rejections) <= 81
     clock.advance(100)
     one.call(int)

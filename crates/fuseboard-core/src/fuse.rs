@@ -103,17 +103,17 @@ impl<'a> Fuse<'a> {
         let mut transition = None;
         let verdict = loop {
             let Some(seen) = self.mine() else {
-                break Err(Rejection { state: State::Vacant, retry_after_us: None });
+                break Err(Rejection::new(State::Vacant, None));
             };
             self.tell_late(seen, now_us);
             match seen.state() {
                 State::Closed | State::Disabled => break Ok(Permit::of(seen)),
                 State::Unseen | State::Vacant => _ = self.transit(seen, State::Closed, now_us, Cause::Unknown),
-                State::Isolated => break Err(Rejection { state: State::Isolated, retry_after_us: None }),
+                State::Isolated => break Err(Rejection::new(State::Isolated, None)),
                 State::Open => {
                     let left = self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation()));
                     if left > LEAD_US || transition.is_some() {
-                        break Err(Rejection { state: State::Open, retry_after_us: Some(left) });
+                        break Err(Rejection::new(State::Open, Some(left)));
                     }
                     transition = self.transit(seen, State::HalfOpen, now_us, Cause::ResetTimeout);
                 }
@@ -130,7 +130,7 @@ impl<'a> Fuse<'a> {
                 State::HalfOpen => match self.probe(seen, policy, now_us) {
                     Ok(Some(permit)) => break Ok(permit),
                     Ok(None) => {}
-                    Err(left) => break Err(Rejection { state: State::HalfOpen, retry_after_us: Some(left) }),
+                    Err(left) => break Err(Rejection::beside_probes(policy, left)),
                 },
             }
         };

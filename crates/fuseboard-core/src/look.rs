@@ -29,13 +29,13 @@ impl Fuse<'_> {
             State::HalfOpen if policy.is_overstayed(seen, now_us) => {
                 // It would open again; the jitter of that is not known before.
                 let left = Some(policy.open_us(self.streak() + 1));
-                return Err(Rejection { state: State::Open, retry_after_us: left });
+                return Err(Rejection::new(State::Open, left));
             }
             State::HalfOpen => match self.seats().all_taken(seen.generation(), policy.probes, now_us, is_gone) {
                 None => return Ok(()),
-                Some(left) => Some(left.min(policy.probe_us)),
+                Some(left) => return Err(Rejection::beside_probes(policy, left.min(policy.probe_us))),
             },
         };
-        Err(Rejection { state: seen.state(), retry_after_us: left })
+        Err(Rejection::new(seen.state(), left))
     }
 }

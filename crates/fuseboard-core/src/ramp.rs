@@ -7,7 +7,6 @@
 use crate::fuse::{Fuse, Permit, Rejection};
 use crate::lease::{next_number, number_after};
 use crate::policy::{MILLION, Policy};
-use crate::state::State;
 use crate::time::{LEAD_US, age};
 use crate::word::Word;
 
@@ -54,5 +53,5 @@ fn verdict(seen: Word, policy: &Policy, now_us: u64, number: u64) -> Result<Perm
     if left <= LEAD_US || u64::from((number as u32).wrapping_mul(GOLDEN)) < policy.share(policy.ramp_us - left) {
         return Ok(Permit::of(seen));
     }
-    Err(Rejection { state: State::Ramping, retry_after_us: Some(left) })
+    Err(Rejection::ramping(left))
 }

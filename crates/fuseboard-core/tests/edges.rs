@@ -4,7 +4,7 @@
 
 use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, clear, totals};
 use fuseboard_core::directory::{Fingerprint, Key, NAME_MAX, Name, locate};
-use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::fuse::{Cell, Fuse, Rejection};
 use fuseboard_core::judging::Call;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
@@ -84,13 +84,37 @@ fn a_look_counts_what_a_call_of_the_same_settings_would_find() {
     fuse.set(State::HalfOpen, NOW);
     let two = Policy { probes: 2, probe_us: 5_000_000, ..POLICY };
     let look =
-        |policy: &Policy, gone: u64| fuse.would_admit(policy, NOW, |hint| hint == gone).map_err(|no| no.retry_after_us);
+        |policy: &Policy, gone: u64| fuse.would_admit(policy, NOW, |hint| hint == gone).map_err(|no| no.lease_us);
     let lease = fuse.admit(&two, NOW).verdict.expect("a free seat").lease.expect("a probe");
     assert_eq!((Err(Some(1_000_000)), Ok(())), (look(&POLICY, 7), look(&two, 7)));
     fuse.admit(&two, NOW).verdict.expect("a second seat");
     assert_eq!(Err(Some(5_000_000)), look(&two, 0), "an unsigned hint is nobody's");
     fuse.sign(lease, 7);
     assert_eq!((Ok(()), Err(Some(5_000_000))), (look(&two, 7), look(&two, 8)));
+}
+
+/// R06: whoever is rejected beside a probe is told to ask again after a tenth of its own open time, however long the lease is,
+/// and no later than the lease ends; and what is left of that. A look says the same.
+#[test]
+fn a_call_beside_a_probe_is_told_a_time_at_which_to_try() {
+    let lease_us = 30 * SECOND;
+    for (reset_us, later_us, retry_us) in [
+        (5 * SECOND, 0, SECOND / 2),
+        (5 * SECOND, lease_us - SECOND / 2, SECOND / 2),
+        (5 * SECOND, lease_us - 7, 7),
+        (600 * SECOND, 1, lease_us - 1),
+        (9, 0, 1),
+    ] {
+        let (cell, log) = (Cell::new(), log());
+        let fuse = Fuse::new(&cell, &log);
+        fuse.set(State::HalfOpen, NOW);
+        let policy = Policy { reset_us, probe_us: lease_us, ..POLICY };
+        fuse.admit(&policy, NOW).verdict.expect("a free seat");
+        let told =
+            Rejection { state: State::HalfOpen, retry_after_us: Some(retry_us), lease_us: Some(lease_us - later_us) };
+        assert_eq!(Err(told), fuse.would_admit(&policy, NOW + later_us, |_| false));
+        assert_eq!(Err(told), fuse.admit(&policy, NOW + later_us).verdict);
+    }
 }
 
 /// R11: a lease that nobody signed has no owner to be gone, whatever the bits of an unsigned hint say.

@@ -53,9 +53,9 @@ impl Bench {
 
     /// How long the open fuse stays so; then it is that much later.
     fn wait(&mut self, policy: &Policy) -> u64 {
-        let Rejection { state, retry_after_us } = self.rejection(policy);
+        let Rejection { state, retry_after_us, lease_us } = self.rejection(policy);
         let left = retry_after_us.expect("a time to wait for");
-        assert_eq!(State::Open, state);
+        assert_eq!((State::Open, None), (state, lease_us));
         self.now += left;
         left
     }
@@ -260,6 +260,20 @@ fn a_ramp_admits_a_growing_share() {
     let made = bench.fuse().admit(&RAMPED, bench.now).transition.expect("the ramp is over");
     assert_eq!((State::Ramping, State::Closed, Cause::Ramped), (made.from, made.to, made.cause));
     assert_eq!(1_000, bench.passing(&RAMPED));
+}
+
+/// R26: whoever is rejected is told to come when half of what is left is over. So those who are rejected one after the other
+/// come back one after the other, and not all at the end.
+#[test]
+fn a_call_beside_a_ramp_is_told_a_time_at_which_to_try() {
+    let policy = Policy { ramp_from_ppm: 0, ..RAMPED };
+    let mut bench = Bench::ramping(&policy);
+    let began = bench.fuse().word().generation();
+    for (later, wait) in [(0, 50 * SECOND), (20 * SECOND, 40 * SECOND), (90 * SECOND - 1, 5 * SECOND + 1)] {
+        bench.now = began + later;
+        let told = (0..100).find_map(|_| bench.fuse().admit(&policy, bench.now).verdict.err());
+        assert_eq!(Some(Rejection::new(State::Ramping, Some(wait))), told);
+    }
 }
 
 /// Failures count while ramping, and open the fuse again; successes clear them.

@@ -93,7 +93,11 @@ impl Fuse {
     pub(crate) fn rejected<'py>(&self, py: Python<'py>, rejection: Rejection) -> PyResult<Bound<'py, PyAny>> {
         let state = state_member(py, rejection.state)?;
         let class = rejection_class(py, rejection.state)?;
-        call_python(&class, (&self.name, state, rejection.retry_after_us.map(seconds)))
+        let retry_after = rejection.retry_after_us.map(seconds);
+        match rejection.lease_us {
+            None => call_python(&class, (&self.name, state, retry_after)),
+            Some(lease_us) => call_python(&class, (&self.name, state, retry_after, seconds(lease_us))),
+        }
     }
 
     #[inline(always)]

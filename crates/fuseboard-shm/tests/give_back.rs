@@ -104,7 +104,7 @@ fn a_stale_handle_knows_and_does_nothing() {
     assert!(next.is_closed(next.word()) && !stale.is_closed(stale.word()) && !stale.is_mine());
     let before = (next.word(), totals(store.table().stripes(slot)));
     let verdict = stale.admit(&POLICY).verdict;
-    assert_eq!(Err(Rejection { state: State::Vacant, retry_after_us: None }), verdict);
+    assert_eq!(Err(Rejection::new(State::Vacant, None)), verdict);
     assert_eq!(Effect::Late, stale.settle(&POLICY, &under_way, Outcome::Failure));
     assert_eq!(Ok(()), stale.would_admit(&Policy { ramp_us: 1, ..POLICY }));
     assert_eq!((0, false), (stale.fuse().record_failure(SECOND, NOW), stale.fuse().record_success(NOW)));

@@ -104,7 +104,7 @@ fn a_call_may_say_what_is_to_follow() {
         panic!("a trip")
     };
     assert_eq!((State::Open, Cause::Demanded), (trip.to, trip.cause));
-    let rejected = Rejection { state: State::Open, retry_after_us: Some(120 * SECOND) };
+    let rejected = Rejection::new(State::Open, Some(120 * SECOND));
     assert_eq!(Err(rejected), handle.would_admit(&policy));
 }
 

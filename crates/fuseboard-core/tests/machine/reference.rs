@@ -76,12 +76,12 @@ impl Reference {
             // R14: a stamp in the future counts as now.
             let left = (self.since.min(now) + policy.reset_us).saturating_sub(now);
             if left > LEAD_US {
-                return (Err(Rejection { state: State::Open, retry_after_us: Some(left) }), None);
+                return (Err(Rejection::new(State::Open, Some(left))), None);
             }
             transition = Some(self.go_to(State::HalfOpen, Cause::ResetTimeout, now));
         }
         let verdict = match self.state {
-            State::Isolated => Err(Rejection { state: State::Isolated, retry_after_us: None }),
+            State::Isolated => Err(Rejection::new(State::Isolated, None)),
             State::HalfOpen => self.probe(policy, owner, now),
             _ => Ok(Ticket { generation: self.since, probe: None }),
         };
@@ -96,8 +96,9 @@ impl Reference {
         };
         let left: Vec<_> = self.seats[..policy.probes as usize].iter().map(taken).collect();
         let Some(free) = left.iter().position(Option::is_none) else {
-            let soonest = left.into_iter().flatten().min();
-            return Err(Rejection { state: State::HalfOpen, retry_after_us: soonest.min(Some(policy.probe_us)) });
+            let lease_us = left.into_iter().flatten().min().min(Some(policy.probe_us));
+            let retry_after_us = lease_us.min(Some((policy.reset_us / 10).max(1)));
+            return Err(Rejection { state: State::HalfOpen, retry_after_us, lease_us });
         };
         let held = Held { tag, deadline: now + policy.probe_us };
         self.seats[free] = Some((held, owner));

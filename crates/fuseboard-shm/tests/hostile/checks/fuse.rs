@@ -224,7 +224,9 @@ pub fn check_admission(admission: &Admission, policy: &Policy) {
 fn check_rejection(rejection: Rejection, policy: &Policy) {
     let longest = match rejection.state {
         // Vacant: the slot was given back, by damage.
-        State::Isolated | State::Vacant => return assert_eq!(None, rejection.retry_after_us),
+        State::Isolated | State::Vacant => {
+            return assert_eq!((None, None), (rejection.retry_after_us, rejection.lease_us));
+        }
         // Jitter may double it.
         State::Open => policy.reset_us.max(policy.longest_us).saturating_mul(2),
         State::HalfOpen => policy.probe_us,
@@ -233,6 +235,8 @@ fn check_rejection(rejection: Rejection, policy: &Policy) {
     };
     let wait = rejection.retry_after_us.expect("a time to wait for");
     assert!(wait <= longest, "{wait} of {longest}");
+    assert_eq!(rejection.state == State::HalfOpen, rejection.lease_us.is_some());
+    assert!(rejection.lease_us.is_none_or(|lease| (wait..=policy.probe_us).contains(&lease)), "{rejection:?}");
     assert!(*policy != policy.in_range(usize::MAX) || wait <= HORIZON_US, "{wait} is more than seven days");
 }
 

@@ -92,7 +92,7 @@ pub fn goes_through_a_cycle(fuse: Fuse<'_>, log_len: usize, now: u64) {
     let old = trips(fuse, &policy, now);
     assert_eq!(Effect::Late, bounded(WRITES, || fuse.succeeded(&policy, old, now)));
     let answer = bounded(WRITES, || fuse.admit(&policy, now)).verdict;
-    let Err(Rejection { state: State::Open, retry_after_us: Some(wait) }) = answer else { panic!("{answer:?}") };
+    let Err(Rejection { state: State::Open, retry_after_us: Some(wait), .. }) = answer else { panic!("{answer:?}") };
     assert!((policy.reset_us - SECOND..=policy.reset_us).contains(&wait), "{wait}");
     probes(fuse, &policy, now + policy.reset_us);
     let reading = fuse.read();
