@@ -12,6 +12,7 @@
 //! | [`open`] | open or create a host's table |
 //! | `create` | make one whole before it has a name |
 //! | `place` | the private folder that tables lie in |
+//! | `chain` | a list that only grows, read without a lock |
 //! | `boot` | which boot of the host it is |
 //! | `mapping` | map, unmap, and the single cast from bytes to atomics |
 //! | [`clock`] | microseconds that all processes of a host agree on, or a clock that a test moves |
@@ -26,9 +27,12 @@
 //! T10). What cannot be guarded against is a file that is made shorter while it is mapped: touching the lost pages ends
 //! the process with SIGBUS. Nothing of ours ever shortens a file.
 //!
-//! All unsafe code lives in `mapping`, `owner` and, for the one system call that has no safe wrapper on macOS, `boot`.
+//! Unsafe code lives in `mapping` (the cast from bytes to atomics), `chain` (a list that is read without a lock), `owner`
+//! (what is to be done in a forked child), `handle` (a hint to the processor) and, for the one system call that has no safe
+//! wrapper on macOS, `boot`.
 
 mod boot;
+mod chain;
 pub mod clock;
 mod create;
 pub mod error;

@@ -1,6 +1,6 @@
 //! A store: a table, process-local tables for what does not fit into it (rule T12), and slots that outlive look-ups.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use fuseboard_core::counters::Stripe;
 use fuseboard_core::directory::Tenancy;
@@ -9,6 +9,7 @@ use fuseboard_core::layout::Geometry;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
+use crate::chain::Chain;
 use crate::handle::Handle;
 use crate::table::Table;
 
@@ -22,9 +23,8 @@ const LOOK_US: u64 = 1_000_000;
 #[derive(Debug)]
 pub struct Store {
     table: Arc<Table>,
-    /// Tables of this process for fuses that found the main one full. The lock is held for look-ups here only, which
-    /// never happen while there is room; never while anybody else's code runs.
-    overflow: Mutex<Vec<Arc<Table>>>,
+    /// Tables of this process for fuses that found the main one full.
+    overflow: Chain<Arc<Table>>,
     /// When a full table was last looked through for idle fuses.
     looked_us: AtomicU64,
 }
@@ -33,7 +33,7 @@ impl Store {
     /// A store on a table.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self { table: Arc::new(table), overflow: Mutex::default(), looked_us: AtomicU64::new(0) }
+        Self { table: Arc::new(table), overflow: Chain::default(), looked_us: AtomicU64::new(0) }
     }
 
     /// The main table.
@@ -49,7 +49,7 @@ impl Store {
     }
 
     fn find_overflowed(&self, name: &str) -> Option<Slot> {
-        self.overflow().iter().find_map(|table| Slot::located(table, name, false, true))
+        self.overflow.iter().find_map(|table| Slot::located(table, name, false, true))
     }
 
     /// The fuse word of a name, and its slot; `None` if it has none, or has just given it back.
@@ -82,17 +82,34 @@ impl Store {
 
     /// The slot of a name that finds the table full.
     fn overflow_with(&self, name: &str) -> Option<Slot> {
-        let mut overflow = self.overflow();
-        let has_it = |claim| overflow.iter().find_map(|table| Slot::located(table, name, claim, true));
-        if let Some(slot) = has_it(false).or_else(|| has_it(true)) {
-            return Some(slot);
+        loop {
+            let seen = self.overflow.iter().count();
+            if let Some(slot) = self.find_overflowed(name) {
+                return Some(slot);
+            }
+            let claimed = self.overflow.iter().find_map(|table| Slot::located(table, name, true, true));
+            let Some(claimed) = claimed else {
+                self.add_overflow(seen)?;
+                continue;
+            };
+            // Two threads may have claimed it in two tables, where one has got room again just now: both let go, and look
+            // again. One that claims later sees the other's.
+            let having = |table: &&Arc<Table>| table.locate(name, false).is_some();
+            if self.overflow.iter().filter(having).nth(1).is_none() {
+                return Some(claimed);
+            }
+            _ = claimed.give_back();
         }
+    }
+
+    /// Another table for what overflows, unless another thread has added one to those `seen`. `None` if there is no memory for it.
+    fn add_overflow(&self, seen: usize) -> Option<()> {
         // No larger than need be: the store's own may be more than this process can have twice.
         let geometry = self.table.geometry();
         let geometry = Geometry::of(geometry.slots().min(OVERFLOW_SLOTS), geometry.log_len())?;
-        let table = Arc::new(Table::private(geometry, self.table.clock().clone()).ok()?);
-        overflow.push(Arc::clone(&table));
-        Slot::located(&table, name, true, true)
+        let table = Table::private(geometry, self.table.clock().clone()).ok()?;
+        _ = self.overflow.add_behind(seen, Arc::new(table));
+        Some(())
     }
 
     /// Gives the slot of a name back, if its fuse is idle (rule R28); says whether it did.
@@ -111,21 +128,17 @@ impl Store {
         }
     }
 
-    fn overflow(&self) -> MutexGuard<'_, Vec<Arc<Table>>> {
-        self.overflow.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How many fuses live in this process alone because the table was full.
     #[must_use]
     pub fn overflowed(&self) -> usize {
-        self.overflow().iter().map(|table| table.taken().count()).sum()
+        self.overflow.iter().map(|table| table.taken().count()).sum()
     }
 
     /// Every slot that is taken, of all tables.
     #[must_use]
     pub fn slots(&self) -> Vec<Slot> {
         let mut slots = Slot::all(&self.table, false);
-        for table in self.overflow().iter() {
+        for table in self.overflow.iter() {
             slots.extend(Slot::all(table, true));
         }
         slots
@@ -134,7 +147,7 @@ impl Store {
     /// The main table, then those for what overflowed.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Table>> {
-        std::iter::once(&self.table).chain(self.overflow().iter()).map(Arc::clone).collect()
+        std::iter::once(&self.table).chain(self.overflow.iter()).map(Arc::clone).collect()
     }
 
     /// Closes and forgets every fuse; their counters begin again at 0. It mends what damage left.
