@@ -47,9 +47,9 @@ class CircuitBreaker(Hold):
             ``reset_timeout``, ``multiplier``, ``max_reset_timeout``, ``jitter``, ``probes``, ``success_threshold``,
             ``probe_failures``, ``probe_timeout``, ``half_open_timeout``, ``ramp``, ``ramp_from``, ``clear_on_success``;
             see :class:`Settings`.
-        failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. Where it names
-            ``Exception``, so are time-outs that are no ``Exception``, such as ``gevent.Timeout``. An exception that no
-            list names is ignored: it counts neither way.
+        failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. An exception
+            that no list names is ignored: it counts neither way. But time-outs that are no ``Exception``, such as
+            ``gevent.Timeout``, count as ``TimeoutError`` does then.
         success_on: which exceptions are answers of a healthy service, such as "not found": successes. It comes before
             ``failure_on``.
         ignore: which exceptions say nothing about the service. It comes before both. Cancellation,

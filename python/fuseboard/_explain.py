@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fuseboard._checks import Seconds, microseconds, shown
-from fuseboard._outcome import Lists, Which, covers_time_outs, says_nothing
+from fuseboard._outcome import Lists, Which, names_time_outs, says_nothing
 from fuseboard._policies import Failures, SlowRate, percent, seconds
 from fuseboard._policies import numbers as rate_numbers
 from fuseboard._settings import Settings
@@ -79,7 +79,8 @@ def _meanings(lists: Lists) -> Iterator[str]:
     if lists.success_on != ():
         yield f"{call} that raises {_named(lists.success_on)} was answered, which is a success."
         call = "Else a call"
-    time_outs = ", and so has one that a time-out ends" if covers_time_outs(lists.failure_on) else ""
+    first = next(filter(names_time_outs, (lists.ignore, lists.success_on, lists.failure_on)), None)
+    time_outs = ", and so has one that a time-out ends" if first is lists.failure_on else ""
     yield f"{call} that raises {_named(lists.failure_on)} has failed{time_outs}."
     if lists.trip_if != ():
         yield f"A call that has failed by {_named(lists.trip_if)} opens the fuse at once."

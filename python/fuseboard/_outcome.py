@@ -64,11 +64,16 @@ class Lists(NamedTuple):
 
 
 _BY_OUTCOME = {outcome: Verdict(outcome.code) for outcome in Outcome}
+_FAILED, _ANSWERED = _BY_OUTCOME[Outcome.FAILED], _BY_OUTCOME[Outcome.ANSWERED]
+_IGNORED, _ALWAYS_IGNORED = _BY_OUTCOME[Outcome.IGNORED], Verdict(Outcome.IGNORED.code, by_class=True)
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"), ("greenlet", "GreenletExit"))
 _TIME_IS_UP = re.compile("timed?_?(out|limit)|deadline")
 _ABORTS = {("gunicorn.workers.base", "handle_abort")}
 """Functions, by module and name, that end a worker whose request took too long."""
+
+Named: TypeAlias = list[tuple[Callable[[Any], object], Verdict]]
+"""Lists in the order in which they are asked: what says whether one names an exception; what that means."""
 
 
 def judge_of_exceptions(fuse: str, lists: Lists, open_for: OpenFor | None = None) -> Callable[[BaseException], Verdict]:
@@ -82,21 +87,24 @@ def judge_of_exceptions(fuse: str, lists: Lists, open_for: OpenFor | None = None
         TypeError: an argument is of the wrong type.
         ValueError: ``failure_on`` is empty.
     """
-    outcome_of, demands = _classifier(fuse, lists), _matcher("trip_if", lists.trip_if)
-    if open_for is not None and (not callable(open_for) or is_async(open_for)):
-        raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
-    failures_go_by_class = _is_of_classes(lists.trip_if) and not open_for
+    named, demand = _in_order(lists), _demander(lists.trip_if, open_for)
+    of_abort = [named[0], (_any, _FAILED)]
 
     def judge(error: BaseException) -> Verdict:
         if isinstance(error, BaseExceptionGroup):
             return _of_group([judge(member) for member in error.exceptions])
         if isinstance(error, TripError):
-            return _demand(error)
-        outcome, by_class = outcome_of(error)
-        if outcome is not Outcome.FAILED:
-            return Verdict(outcome.code, by_class)
-        demanded, asked_us = _is_demanded(demands(error)), _asked_us(open_for(error) if open_for else None)
-        return Verdict(outcome.code, by_class and failures_go_by_class and not demanded, demanded, asked_us)
+            return _demanded(error)
+        if isinstance(error, CircuitOpenError):
+            # By this very fuse, further down the call, it says nothing new. By its class nobody knows whose it is.
+            verdict = _IGNORED if error.name == fuse else _first_to_name(error, named)._replace(by_class=False)
+        elif isinstance(error, Exception) or not says_nothing(type(error)):
+            verdict = _first_to_name(error, named)
+        elif isinstance(error, SystemExit):
+            verdict = _first_to_name(error, of_abort) if _is_abort(error) else _IGNORED
+        else:
+            return _ALWAYS_IGNORED
+        return demand(error, verdict) if demand and verdict.code == _FAILED.code else verdict
 
     return judge
 
@@ -113,10 +121,8 @@ def judge_of_results(failure_if: Callable[[Any], object]) -> Callable[[Any], Ver
     def judge(result: Any) -> Verdict:
         answer = failure_if(result)
         if isinstance(answer, TripError):
-            return _demand(answer)._replace(error=answer)
-        if not isinstance(answer, Outcome):
-            answer = Outcome.FAILED if answer else Outcome.ANSWERED
-        return _BY_OUTCOME[answer]
+            return _demanded(answer)._replace(error=answer)
+        return _meant(answer, _FAILED) if answer else _ANSWERED
 
     return judge
 
@@ -128,56 +134,42 @@ def says_nothing(cls: type[BaseException]) -> bool:
     return issubclass(cls, _NEVER) or any(issubclass(cls, each) for each in cancelled)
 
 
-def covers_time_outs(which: Which) -> bool:
-    """Whether ``failure_on`` takes time-outs that are no ``Exception`` for failures, by naming that."""
-    return Exception in (which if isinstance(which, tuple) else (which,))
+def names_time_outs(which: Which) -> bool:
+    """Whether a list names ``TimeoutError``, and so stands for time-outs that are no ``Exception``."""
+    return isinstance(which, type | tuple) and issubclass(TimeoutError, which)
 
 
-class _List(NamedTuple):
-    """One of the three lists of a breaker."""
-
-    meaning: Outcome
-    names: Callable[[Any], object]
-    by_class: bool
-
-
-def _classifier(fuse: str, lists: Lists) -> Callable[[BaseException], tuple[Outcome, bool]]:
-    """A function that says what an exception that is no group means, and whether its class alone decides that."""
+def _in_order(lists: Lists) -> Named:
+    """The lists as they are asked, checked. As long as only classes were asked, the class of an exception decides."""
     if isinstance(lists.failure_on, tuple) and not lists.failure_on:
         raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
-    meanings = (("ignore", Outcome.IGNORED), ("success_on", Outcome.ANSWERED), ("failure_on", Outcome.FAILED))
-    asked = []
-    for argument, meaning in meanings:
+    meanings = {"ignore": Outcome.IGNORED, "success_on": Outcome.ANSWERED, "failure_on": Outcome.FAILED}
+    named, by_class = [], True
+    for argument, outcome in meanings.items():
         which = getattr(lists, argument)
-        asked.append(_List(meaning, _matcher(argument, which), _is_of_classes(which)))
-    if covers_time_outs(lists.failure_on):
-        asked.append(_List(Outcome.FAILED, lambda error: _is_time_out(type(error)), by_class=True))
-
-    def outcome_of(error: BaseException) -> tuple[Outcome, bool]:
-        if isinstance(error, CircuitOpenError):
-            # By this very fuse, further down the call, it says nothing new. By its class nobody knows whose it is.
-            return (Outcome.IGNORED if error.name == fuse else _first_to_name(error, asked)[0]), False
-        if isinstance(error, Exception) or not says_nothing(type(error)):
-            return _first_to_name(error, asked)
-        if isinstance(error, SystemExit):
-            return (_first_to_name(error, asked[:1], Outcome.FAILED)[0] if _is_abort(error) else Outcome.IGNORED), False
-        return Outcome.IGNORED, True
-
-    return outcome_of
+        by_class = by_class and _is_of_classes(which)
+        named.append((_matcher(argument, which), Verdict(outcome.code, by_class)))
+    as_usual = [outcome for argument, outcome in meanings.items() if names_time_outs(getattr(lists, argument))]
+    if as_usual:
+        named.append((_is_time_out, Verdict(as_usual[0].code, by_class)))
+    return [*named, (_any, Verdict(Outcome.IGNORED.code, by_class))]
 
 
-def _first_to_name(
-    error: BaseException, asked: list[_List], otherwise: Outcome = Outcome.IGNORED
-) -> tuple[Outcome, bool]:
-    by_class = True
-    for each in asked:
-        by_class = by_class and each.by_class
-        answer = each.names(error)
-        if isinstance(answer, Outcome):
-            return answer, by_class
+def _any(_error: object) -> bool:
+    return True
+
+
+def _first_to_name(error: BaseException, named: Named) -> Verdict:
+    for names, verdict in named:
+        answer = names(error)
         if answer:
-            return each.meaning, by_class
-    return otherwise, by_class
+            return _meant(answer, verdict)
+    raise AssertionError("the last list names all exceptions")
+
+
+def _meant(answer: object, otherwise: Verdict) -> Verdict:
+    """What a predicate that said something true has meant."""
+    return _BY_OUTCOME[answer] if isinstance(answer, Outcome) else otherwise
 
 
 def _is_of_classes(which: Which) -> bool:
@@ -194,14 +186,16 @@ def _matcher(argument: str, which: Which) -> Callable[[Any], object]:
     return which
 
 
-def _is_time_out(cls: type[BaseException]) -> bool:
-    """Whether a class says by its name, or by that of one above it, that the time was up.
+def _is_time_out(error: BaseException) -> bool:
+    """Whether it is no ``Exception``, and its class says by its name, or by that of one above it, that the time was up.
 
     Libraries make such a class no ``Exception`` so that no handler in between swallows it, and its name is all that
     they have in common: ``gevent.Timeout``, ``eventlet.Timeout``, ``FunctionTimedOut``, ``TimeLimitExceeded``. One that
     is a cancellation too, because somebody else's time is up, says so.
     """
-    for name in (base.__name__.lower() for base in cls.__mro__):
+    if isinstance(error, Exception):
+        return False
+    for name in (base.__name__.lower() for base in type(error).__mro__):
         if "cancel" in name:
             return False
         if _TIME_IS_UP.search(name):
@@ -225,15 +219,25 @@ def _of_group(members: Iterable[Verdict]) -> Verdict:
     return Verdict(max(codes), demands=any(demands), asked_us=max(asked_us))
 
 
-def _demand(error: TripError) -> Verdict:
+def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseException, Verdict], Verdict] | None:
+    """What asks a failure what it demands; None where there is nobody to ask."""
+    demands, by_class = _matcher("trip_if", trip_if), _is_of_classes(trip_if) and not open_for
+    if open_for is not None and (not callable(open_for) or is_async(open_for)):
+        raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
+
+    def demand(error: BaseException, failed: Verdict) -> Verdict:
+        answer = demands(error)
+        if isinstance(answer, Outcome):
+            # It would be true whichever it is.
+            raise TypeError(f"trip_if must say True or False, got {answer}")
+        asked_us = _asked_us(open_for(error)) if open_for else 0
+        return Verdict(failed.code, by_class and failed.by_class and not answer, bool(answer), asked_us)
+
+    return demand if open_for or trip_if != () else None
+
+
+def _demanded(error: TripError) -> Verdict:
     return Verdict(Outcome.FAILED.code, demands=True, asked_us=_hinted_us(error.retry_after))
-
-
-def _is_demanded(answer: object) -> bool:
-    """What ``trip_if`` says. An outcome is no answer to that, and would be true whichever it is."""
-    if isinstance(answer, Outcome):
-        raise TypeError(f"trip_if must say True or False, got {answer}")
-    return bool(answer)
 
 
 def _asked_us(seconds: Seconds | None) -> int:

@@ -66,7 +66,15 @@ def is_down(error: OSError) -> bool:
                 "Else a call that raises what is_down picks has failed.",
             ],
         ),
-        ({"failure_on": (OSError, EOFError)}, ["A call that raises OSError or EOFError has failed."]),
+        ({"failure_on": (KeyError, EOFError)}, ["A call that raises KeyError or EOFError has failed."]),
+        (
+            {"success_on": TimeoutError},
+            [
+                "A call that raises TimeoutError was answered, which is a success.",
+                "Else a call that raises Exception has failed.",
+            ],
+        ),
+        ({"failure_on": OSError}, ["A call that raises OSError has failed, and so has one that a time-out ends."]),
         ({"failure_on": functools.partial(is_down)}, ["A call that raises what functools.partial(<function is_down"]),
     ],
 )

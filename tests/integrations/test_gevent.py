@@ -1,0 +1,88 @@
+"""gevent's own time-outs, in a process whose standard library is patched."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+PROGRAM = """
+from gevent import monkey
+monkey.patch_all()
+import json, time
+import gevent
+from fuseboard import CircuitBreaker, CircuitOpenError, Store
+
+store = Store.private()
+breaker = CircuitBreaker("slow", store=store, threshold=3)
+
+@breaker
+def hang():
+    time.sleep(60)
+
+@breaker
+def hang_in_time():
+    with gevent.Timeout(0.01):
+        time.sleep(60)
+
+def ended(call):
+    try:
+        call()
+    except (gevent.Timeout, CircuitOpenError) as error:
+        return type(error).__name__
+
+{scene}
+seen = store.snapshot()["slow"]
+print(json.dumps([told, breaker.state.value, seen.failures, seen.ignored]))
+"""
+
+
+def seen_in(scene: str) -> Any:
+    """What a program with this scene in it has seen: what it told, the state, failures, and what was ignored."""
+    program = PROGRAM.replace("{scene}", scene)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - ours
+    assert 0 == done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_time_out_inside_the_guarded_call_is_a_failure() -> None:
+    """R10: a service that hangs opens the fuse, though ``gevent.Timeout`` is no ``Exception``."""
+    expected = [["Timeout"] * 3 + ["CircuitOpenError"], "open", 3, 0]
+    assert expected == seen_in("told = [ended(hang_in_time) for _ in range(4)]")
+
+
+def test_one_around_it_is_a_failure_too() -> None:
+    """R10: gevent raises it in the same way, in the middle of the call; nobody can tell the two apart."""
+    scene = """
+def impatient():
+    with gevent.Timeout(0.01):
+        hang()
+told = [ended(impatient) for _ in range(4)]
+"""
+    assert [["Timeout"] * 3 + ["CircuitOpenError"], "open", 3, 0] == seen_in(scene)
+
+
+def test_a_silent_time_out_says_what_the_call_returns() -> None:
+    """R10: inside the call nothing is raised, so it has succeeded; around it the call was cut short and failed."""
+    scene = """
+@breaker
+def silent():
+    with gevent.Timeout(0.01, False):
+        time.sleep(60)
+silent()
+with gevent.Timeout(0.01, False):
+    hang()
+told = store.snapshot()["slow"].successes
+"""
+    assert [1, "closed", 1, 0] == seen_in(scene)
+
+
+def test_a_killed_greenlet_says_nothing() -> None:
+    """R10: ``GreenletExit`` is a cancellation, whatever ``failure_on`` says."""
+    scene = """
+breaker = CircuitBreaker("slow", store=store, threshold=1, failure_on=BaseException)
+greenlet = gevent.spawn(breaker(time.sleep), 60)
+gevent.sleep(0)
+greenlet.kill()
+told = greenlet.dead
+"""
+    assert [True, "closed", 0, 1] == seen_in(scene)
