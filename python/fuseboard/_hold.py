@@ -121,8 +121,8 @@ class Hold(_core.Breaker):
         if threshold > store.failure_capacity and self._is_first_told("capacity"):
             logger.warning(
                 "circuit %r: threshold %d counts as %d, the failures that %s can count; "
-                "choose another name for a store that counts more",
-                self.name, threshold, store.failure_capacity, store._called,
+                "choose another name for a store that counts more, made with failures=%d",
+                self.name, threshold, store.failure_capacity, store._called, threshold,
             )  # fmt: skip
         return fuse, store
 
@@ -175,5 +175,5 @@ def _check_capacity(numbers: Numbers, capacity: int) -> None:
     if threshold > capacity:
         raise ValueError(
             f"threshold must be at most the store's capacity of {capacity} failures, got {threshold}; "
-            "give a store made with more, such as store=Store.shared(name, failures=...)"
+            f"give a store made with more, such as store=Store.shared(name, failures={threshold})"
         )

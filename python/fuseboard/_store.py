@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 
 DEFAULT_FUSES = 1024
 DEFAULT_FAILURES = 256
+LEAST_FAILURES = 16
+"""Failures of a fuse that are counted where there are very many and nobody says how many: three times what the default
+settings need."""
 MAX_FUSES = 1 << 20
 _VARIABLE = "FUSEBOARD_STORE"
+
+
+def default_failures(fuses: int) -> int:
+    """Failures of a fuse that a store of so many counts if nobody says how many: all of them take 2 MiB, or more."""
+    places = 1 << (fuses - 1).bit_length()
+    return min(DEFAULT_FAILURES, max(LEAST_FAILURES, DEFAULT_FUSES * DEFAULT_FAILURES // places))
 
 
 class Store(Telling):
@@ -61,7 +70,7 @@ class Store(Telling):
         name: str,
         *,
         fuses: int = DEFAULT_FUSES,
-        failures: int = DEFAULT_FAILURES,
+        failures: int | None = None,
         strict: bool = False,
         clock: _core.Clock | None = None,
     ) -> Self:
@@ -71,12 +80,18 @@ class Store(Telling):
         or else in a private folder in shared memory. If it cannot be had, the store is a private one instead: one
         warning is logged, ``is_shared`` is False and ``fault`` says why.
 
+        The table is as large as it will ever be from the start: ``size_bytes``. By default that is 4 MB; for 10,000
+        fuses it is 27 MB, for 100,000 217 MB. The shared memory of a container is 64 MB unless somebody gave it more
+        (``docker run --shm-size``, an ``emptyDir`` of medium ``Memory``).
+
         Args:
             name: 1 to 64 letters, digits, dots, dashes and underscores; no path.
             fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two; of more than 1,024 to
                 the next but one where less than an eighth would stay free. More than that live in this process alone.
-            failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two. A
-                table that exists keeps the numbers it was made with.
+                Each place takes 1.5 KiB and 8 bytes for each of its ``failures``.
+            failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two: the
+                highest ``threshold`` that a breaker can have. None for 256 in a store of up to 1,024 fuses, half as
+                many with each doubling, and at least 16. A table that exists keeps the numbers it was made with.
             strict: raise instead of falling back.
             clock: where time comes from; None for the host's clock. Only tests give one.
 
@@ -87,13 +102,14 @@ class Store(Telling):
         """
         name = store_name("store name", name)
         whole("fuses", fuses, MAX_FUSES)
-        whole("failures", failures, MAX_THRESHOLD)
+        asked = 1 if failures is None else whole("failures", failures, MAX_THRESHOLD)
+        failures = default_failures(fuses) if failures is None else failures
         key = (name, _registry.folder())
         store = _registry.shared.get(key) if clock is None else None
         if not isinstance(store, cls) or (strict and store.fault):
             fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
             store = fresh if clock else fresh._share(key, instead_of=store)
-        return store._expect(fuses, failures)
+        return store._expect(fuses, failures, at_least=asked)
 
     def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
         """Enters the store into the registry. Of threads that open one at once all get the same."""
@@ -104,15 +120,17 @@ class Store(Telling):
 
     @classmethod
     def private(
-        cls, *, fuses: int = DEFAULT_FUSES, failures: int = DEFAULT_FAILURES, clock: _core.Clock | None = None
+        cls, *, fuses: int = DEFAULT_FUSES, failures: int | None = None, clock: _core.Clock | None = None
     ) -> Self:
-        """Makes a table of this process's own. Arguments as for :meth:`shared`.
+        """Makes a table of this process's own. Arguments as for :meth:`shared`; memory only for fuses that are used.
 
         Raises:
             MemoryError: the process may not map that much.
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
+        if failures is None:
+            failures = default_failures(whole("fuses", fuses, MAX_FUSES))
         return cls._make(None, None, fuses, failures, clock)
 
     @classmethod
@@ -142,7 +160,7 @@ class Store(Telling):
             detail = str(error).removeprefix(f"{_VARIABLE} ")
             fault = StoreOpenError(_registry.default_name(), _VARIABLE, "name", detail)
         store = _registry.offer_default(cls._fall_back(fault, DEFAULT_FUSES, DEFAULT_FAILURES, None))
-        return cast("Store", store)._expect(DEFAULT_FUSES, DEFAULT_FAILURES)
+        return cast("Store", store)._expect(DEFAULT_FUSES, DEFAULT_FAILURES, at_least=1)
 
     @classmethod
     def _make(cls, name: str | None, folder: str | None, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
@@ -183,13 +201,13 @@ class Store(Telling):
         store.name, store.fault = fault.store, fault
         return store
 
-    def _expect(self, fuses: int, failures: int) -> Self:
-        """The store; says once what it is not: the host's, or as large as somebody asked for."""
+    def _expect(self, fuses: int, failures: int, *, at_least: int) -> Self:
+        """The store; says once what it is not: the host's, or as large as somebody asked for, in so many words."""
         self._failures_asked = max(self._failures_asked, failures)
         if self.fault and not self._told_fault:
             self._told_fault = True
             logger.warning("%s This process uses a table of its own until it is restarted.", self.fault)
-        if (self.fuse_capacity < fuses or self.failure_capacity < failures) and not self._told_small:
+        if (self.fuse_capacity < fuses or self.failure_capacity < at_least) and not self._told_small:
             self._told_small = True
             logger.warning(
                 "store %r was made for %d fuses and %d failures; this process asked for %d and %d. "

@@ -52,7 +52,7 @@ def test_a_threshold_above_the_stores_capacity_is_refused(store: Store) -> None:
     """What cannot be counted cannot be reached: the message says what to do."""
     CircuitBreaker("db", threshold=32, store=store)
     message = "threshold must be at most the store's capacity of 32 failures, got 33; "
-    message += "give a store made with more, such as store=Store.shared(name, failures=...)"
+    message += "give a store made with more, such as store=Store.shared(name, failures=33)"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         CircuitBreaker("db", threshold=33, store=store)
 
@@ -71,7 +71,7 @@ def test_a_threshold_that_the_default_store_cannot_count_is_told_and_lowered(cap
     _registry.replace_default(Store.private(failures=2))
     fail(breaker, 2)
     says = "circuit 'db': threshold 5 counts as 2, the failures that a private store can count"
-    assert f"{says}; choose another name for a store that counts more" == caplog.messages[0]
+    assert f"{says}; choose another name for a store that counts more, made with failures=5" == caplog.messages[0]
     assert State.OPEN is breaker.state
 
 

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 import pytest
 
-from fuseboard import Store
+from fuseboard import CircuitBreaker, Settings, Store
+from fuseboard._store import default_failures
 from fuseboard.testing import Clock
 
 
@@ -53,3 +54,41 @@ def test_a_store_that_is_too_small_says_so_once(folder: Path, caplog: pytest.Log
             Store.shared("shop", fuses=16, failures=2)
     (record,) = caplog.records
     assert record.getMessage().endswith("A table is never resized; choose another name for a larger one.")
+
+
+@pytest.mark.parametrize(
+    ("fuses", "failures"),
+    [(1, 256), (1024, 256), (1025, 128), (2048, 128), (4096, 64), (10_000, 16), (100_000, 16), (1 << 20, 16)],
+)
+def test_failures_that_nobody_asked_for_shrink_with_many_fuses(fuses: int, failures: int) -> None:
+    """T13: half as many with each doubling; never fewer than three times what the default settings need."""
+    assert failures == default_failures(fuses)
+    store = Store.private(fuses=fuses)
+    assert failures == store.failure_capacity >= 3 * Settings().threshold
+    CircuitBreaker("db", store=store)
+
+
+def test_ten_thousand_fuses_leave_most_of_a_containers_memory() -> None:
+    """T13: 64 MB is what a container has, and the table is not all that wants to be in it."""
+    assert 64_000_000 / 2 > Store.private(fuses=10_000).size_bytes
+    assert 64_000_000 / 2 < Store.private(fuses=10_000, failures=256).size_bytes, "what is said counts"
+
+
+def test_who_does_not_say_how_many_failures_is_not_told_that_there_are_few(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """T08: of a table that was made with few, only whoever needs more hears: by what it asks for, or by a threshold."""
+    assert folder
+    with Store.shared("shop", fuses=1024, failures=8):
+        store = Store.shared("shop")
+        CircuitBreaker("db", store=store).call(int)
+        assert [] == caplog.messages
+        CircuitBreaker("db", store=store, threshold=100)
+        assert "circuit 'db': threshold 100 counts as 8, the failures that store 'shop' can count" in caplog.text
+
+
+def test_a_threshold_says_what_store_to_make() -> None:
+    """Where a store was made for very many fuses, and nobody said how many failures."""
+    many = Store.private(fuses=10_000)
+    with pytest.raises(ValueError, match=r"capacity of 16 failures, got 17; .*=Store\.shared\(name, failures=17\)$"):
+        CircuitBreaker("db", store=many, threshold=17)

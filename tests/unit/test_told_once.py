@@ -140,7 +140,7 @@ def test_a_table_that_another_process_made_smaller_stops_no_start(caplog: pytest
         breaker.for_key(key)
     (told,) = messages(caplog, "threshold")
     says = "circuit 'db': threshold 32 counts as 4, the failures that store 'shop' can count"
-    assert f"{says}; choose another name for a store that counts more" == told
+    assert f"{says}; choose another name for a store that counts more, made with failures=32" == told
     fail(breaker, 3)
     assert State.CLOSED is breaker.state
     fail(breaker)

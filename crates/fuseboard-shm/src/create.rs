@@ -28,7 +28,10 @@ pub(crate) fn create(wanted: &Wanted) -> Result<Option<Mapping>, OpenError> {
     match made {
         Ok(mapping) => Ok(Some(mapping)),
         Err(Errno::EXIST) => Ok(None),
-        Err(error) => Err(OpenError::system("cannot make the table", &wanted.path, error)),
+        Err(error) => {
+            let doing = format!("cannot make the table, of {} bytes", wanted.geometry.bytes());
+            Err(OpenError::system(&doing, &wanted.path, error))
+        }
     }
 }
 
