@@ -67,7 +67,8 @@ class CircuitBreaker(Hold):
             and ``max_reset_timeout``.
         fallback: what a rejected call gets instead of :class:`CircuitOpenError`: a value, or what this function
             returns; see :meth:`with_fallback`. None for no fallback.
-        shadow: decide, count and journal, but never reject: a call that would be rejected goes on unguarded.
+        shadow: decide, count and journal, but never reject: a call that would be rejected goes on unguarded. So does
+            each breaker that is made while the environment has ``FUSEBOARD_SHADOW=1``.
         on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state, once
             per host. What it raises is logged.
         store: the store; None for :meth:`Store.default`, which is opened at the first call.
@@ -100,7 +101,9 @@ class CircuitBreaker(Hold):
         name = exact(name)
         _check_arguments(settings, on_transition, store)
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
-        super().__init__(name, numbers, store, on_transition, is_shadow=flag("shadow", shadow))
+        self._is_shadowed = _tuning.is_shadowed()
+        is_shadow = flag("shadow", shadow) or self._is_shadowed
+        super().__init__(name, numbers, store, on_transition, is_shadow=is_shadow)
         self._lists = lists = Lists(failure_on, success_on, ignore, trip_if)
         self._judge_for = lambda fuse: judge_of_exceptions(fuse, lists, open_for)
         self._fallback = _fallback.function(fallback)
@@ -131,7 +134,14 @@ class CircuitBreaker(Hold):
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
-        return _explain.words(self.settings, self._lists, self._capacity, is_shadow=self._is_shadow)
+        return _explain.words(self.settings, self._lists, self._capacity, shadow=self._shadow)
+
+    @property
+    def _shadow(self) -> str | None:
+        """Why it rejects nothing, if so."""
+        if self._is_shadowed:
+            return f"{_tuning.SHADOW} is set"
+        return "it is a shadow" if self._is_shadow else None
 
     def tallies(self) -> dict[Policy, Tally]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""

@@ -12,14 +12,14 @@ _DEFAULTS = Settings()
 _THOUSAND = 1_000
 
 
-def words(settings: Settings, lists: Lists, capacity: int, *, is_shadow: bool) -> str:
+def words(settings: Settings, lists: Lists, capacity: int, *, shadow: str | None) -> str:
     """What the settings do on a store that counts so many failures, and what they never can do: a sentence a line."""
-    opening = _opening(settings, is_shadow=is_shadow)
+    opening = _opening(settings, shadow=shadow)
     warnings = (*_never_counts(settings, capacity), *_in_vain(lists), *_warnings(settings))
     return "\n".join([*opening, *_returning(settings), *_meanings(lists), *warnings])
 
 
-def _opening(settings: Settings, *, is_shadow: bool) -> Iterator[str]:
+def _opening(settings: Settings, *, shadow: str | None) -> Iterator[str]:
     for policy in settings.policies:
         if not isinstance(policy, Failures):
             yield f"Opens after {policy}."
@@ -38,8 +38,8 @@ def _opening(settings: Settings, *, is_shadow: bool) -> Iterator[str]:
     if settings.jitter:
         stays += f", up to {percent(settings.jitter)} shorter or longer"
     yield f"{stays}."
-    if is_shadow:
-        yield "Rejects nothing: it is a shadow."
+    if shadow is not None:
+        yield f"Rejects nothing: {shadow}."
 
 
 def _longest(longest_us: int) -> str:

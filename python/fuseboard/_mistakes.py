@@ -37,8 +37,10 @@ _ELSEWHERE = {
 """What other breakers call ours, as ``docs/how-to/migrate.md`` tells it, and what belongs to a policy."""
 _MEANT = {name: ours for ours, names in _ELSEWHERE.items() for name in names.split()}
 _OURS = "FUSEBOARD_"
-_PROCESS = ("dir", "store")
+_PROCESS = ("dir", "store", "shadow")
 """The variables that are of no fuse."""
+_SWITCHES = ("bypass", "disable", "disabled", "enabled", "off")
+"""What others call the variable that makes breakers reject nothing."""
 _ALIKE, _ALIKE_SHORT = 0.75, 0.8
 """How alike two names are of which one is the other mistyped, as ``difflib`` measures it; short ones are alike soon."""
 _KEPT = 4096
@@ -83,7 +85,9 @@ def _tell(variable: str, meant: str | None, what: str) -> None:
 def _of_the_process(variable: str, settings: tuple[str, ...]) -> str | None:
     """The variable of the whole process that this one was meant for."""
     rest = variable.removeprefix(_OURS).lower()
-    meant = None if _is_of_a_fuse(rest, settings) else _nearest(rest, _PROCESS, _ALIKE_SHORT)[1]
+    if _is_of_a_fuse(rest, settings):
+        return None
+    meant = "shadow" if rest in _SWITCHES else _nearest(rest, _PROCESS, _ALIKE_SHORT)[1]
     return meant and _OURS + meant.upper()
 
 

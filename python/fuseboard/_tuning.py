@@ -6,10 +6,15 @@ from typing import Any
 
 from fuseboard import _mistakes, _plain
 from fuseboard._checks import shown
+from fuseboard._events import logger
 from fuseboard._settings import Changes, Settings
 
 _DEFAULTS = Settings()
 _NAMES = Settings.__match_args__
+SHADOW = "FUSEBOARD_SHADOW"
+"""The variable that makes each breaker of a process a shadow."""
+_ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+_told: dict[str, object] = {}
 
 
 def changed(settings: Settings, changes: Changes) -> Settings:
@@ -54,6 +59,28 @@ def from_environment(fuse: str, settings: Settings) -> Settings:
         given = ", ".join(f"{sources[name]}={shown(text)}" for name, text in texts.items())
         variables = "variable" if len(texts) == 1 else "variables"
         raise type(error)(f"environment {variables} {given}: {error}") from None
+
+
+def is_shadowed() -> bool:
+    """Whether the environment makes the breakers of this process shadows. The first time that it does is logged.
+
+    Raises:
+        ValueError: the variable says neither yes nor no.
+    """
+    text = os.environ.get(SHADOW, "")
+    word = text.strip().lower()
+    if word in _OFF:
+        return False
+    if word not in _ON:
+        raise ValueError(
+            f"environment variable {SHADOW}={shown(text)} must be 1 or 0, true or false, yes or no, on or off"
+        )
+    me = object()
+    if _told.setdefault(SHADOW, me) is me:
+        logger.warning(
+            "%s=%s: no breaker of this process rejects a call; they decide, count and journal as ever", SHADOW, text
+        )
+    return True
 
 
 def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:
