@@ -81,7 +81,7 @@ SIGNATURES = {
     "Store.snapshot": "(self, /)",
     "Store.state": "(self, /, fuse)",
     "Store.subscribe": "(self, listener)",
-    "StoreOpenError": "(store, path, reason, detail)",
+    "StoreOpenError": "(store, path, reason, detail, is_passing=False)",
     "Subscription.close": "(self)",
     "Transition": "(fuse, before, after, at, cause, error, pid, generation)",
     "TripError": "(message='', retry_after=None)",

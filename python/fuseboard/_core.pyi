@@ -146,11 +146,16 @@ class Store:
     """A table of fuses; see ``fuseboard.Store``."""
 
     def __new__(
-        cls, name: str | None, folder: str | PathLike[str] | None, fuses: int, failures: int, clock: Clock | None = None
-    ) -> Self: ...
-    @staticmethod
-    def _locate(name: str, folder: str | PathLike[str] | None) -> tuple[str, bool]:
-        """Where a host's table of this name lies, and whether there is one; makes none."""
+        cls,
+        name: str | None,
+        folder: str | PathLike[str] | None,
+        fuses: int,
+        failures: int,
+        clock: Clock | None = None,
+        *,
+        make: bool = True,
+    ) -> Self:
+        """A private table if there is no name, else the host's. Without ``make`` nothing is made."""
     @property
     def _path(self) -> str | None:
         """Where a host's table lies; None for a private one."""

@@ -43,9 +43,9 @@ class Store(Telling):
     A fuse is named by a ``str`` of 1 to 200 bytes of UTF-8; it comes into being when it is first used. A fuse never
     seen is closed. Other names raise ``TypeError`` or ``ValueError``.
 
-    Thread-safe and process-safe; lock-free. After ``fork`` a child goes on with a shared table, and gets a copy of a
-    private one. The table lives as long as a store or breaker on it; a shared one as long as its file, which is until
-    the host restarts.
+    Thread-safe and process-safe; no operation waits for another thread or process. After ``fork`` a child goes on with
+    a shared table, and gets a copy of a private one. The table lives as long as a store or breaker on it; a shared one
+    as long as its file, which is until the host restarts.
     """
 
     __slots__ = ("__dict__",)
@@ -163,14 +163,32 @@ class Store(Telling):
         return cast("Store", store)._expect(DEFAULT_FUSES, DEFAULT_FAILURES, at_least=1)
 
     @classmethod
-    def _make(cls, name: str | None, folder: str | None, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
+    def _existing(cls, name: str) -> Self:
+        """The host's table of this name, for a command that looks: makes neither a table nor its folder.
+
+        Raises:
+            StoreOpenError: it cannot be had; with the reason ``"missing"`` if there is none.
+        """
+        return cls._make(name, _registry.folder(), DEFAULT_FUSES, DEFAULT_FAILURES, None, make=False)
+
+    @classmethod
+    def _make(  # noqa: PLR0913 - what a table is made with
+        cls,
+        name: str | None,
+        folder: str | None,
+        fuses: int,
+        failures: int,
+        clock: _core.Clock | None,
+        *,
+        make: bool = True,
+    ) -> Self:
         whole("fuses", fuses, MAX_FUSES)
         whole("failures", failures, MAX_THRESHOLD)
         if clock is not None and not isinstance(clock, _core.Clock):
             raise TypeError(
                 f"clock must be a fuseboard.testing.Clock or None, got {type(clock).__name__}: {shown(clock)}"
             )
-        store = _core.Store.__new__(cls, name, folder, fuses, failures, clock)
+        store = _core.Store.__new__(cls, name, folder, fuses, failures, clock, make=make)
         store.name = name
         store.fault = None
         store._key = None

@@ -125,28 +125,38 @@ class StoreOpenError(FuseboardError):
         store: the store's name.
         path: the file, folder or environment variable in question.
         reason: ``"name"`` (``FUSEBOARD_STORE`` is not a store's name), ``"place"`` (the folder is not private to this
-            user), ``"foreign"`` (the file is not a sound table of this user's), ``"version"`` (of another layout
-            version), ``"full"`` (no room for it), ``"system"`` (the operating system refused),
-            ``"unsupported"`` (this platform has no shared tables).
+            user), ``"owner"`` (the folder belongs to another user), ``"missing"`` (there is no table, for a command
+            that makes none), ``"foreign"`` (the file is not a sound table of this user's), ``"version"`` (of another
+            layout version), ``"full"`` (no room for it), ``"system"`` (the operating system refused), ``"unsupported"``
+            (this platform has no shared tables).
         detail: what was found there.
+        is_passing: whether the cause may pass by itself, such as a want of file descriptors, memory or room. Then a
+            store that fell back to a private table goes on trying.
     """
 
     store: str
     path: str
     reason: str
     detail: str
+    is_passing: bool
 
-    def __init__(self, store: str, path: str, reason: str, detail: str) -> None:
-        Exception.__init__(self, store, path, reason, detail)
+    def __init__(self, store: str, path: str, reason: str, detail: str, is_passing: bool = False) -> None:
+        Exception.__init__(self, store, path, reason, detail, is_passing)
         self.store = store
         self.path = path
         self.reason = reason
         self.detail = detail
+        self.is_passing = is_passing
 
     def _message(self) -> str:
         relative = self.reason == "place" and not str(self.path).startswith("/")
         way_out = _WAY_OUT.get("relative" if relative else self.reason, "")
-        return f"store {self.store!r} cannot be shared: {self.path}: {self.detail}. {way_out}".rstrip()
+        return f"store {self.store!r} cannot be shared: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
+
+
+def _printable(path: object) -> str:
+    """A path as text that every stream takes: names of files may have bytes that are no text."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def _quoted(value: object) -> str:
@@ -171,6 +181,8 @@ _FOUND = {
 _WAY_OUT = {
     "name": "Set FUSEBOARD_STORE to a store's name.",
     "place": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
+    "owner": "Set FUSEBOARD_DIR to a folder of this user's, or run this as the user that it belongs to.",
+    "missing": "Start the service that makes it, or choose another store name or FUSEBOARD_DIR.",
     "relative": "Set FUSEBOARD_DIR to an absolute path.",
     "foreign": "Remove it, or choose another store name or FUSEBOARD_DIR.",
     "version": "Let all processes use one version of fuseboard, or choose another store name.",

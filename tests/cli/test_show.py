@@ -131,7 +131,8 @@ def test_output_that_finds_no_room_is_one_line_of_complaint(folder: Path, form: 
     [
         (("FUSEBOARD_STORE", "no/such"), 2, "give another --store NAME"),
         (("FUSEBOARD_STORE", ":private:"), 2, "give --store NAME"),
-        (("FUSEBOARD_DIR", "/proc/nowhere"), 1, "Set FUSEBOARD_DIR"),
+        (("FUSEBOARD_DIR", "/proc/nowhere"), 1, "or FUSEBOARD_DIR"),
+        (("FUSEBOARD_DIR", "tables"), 1, "Set FUSEBOARD_DIR"),
     ],
 )
 def test_errors_name_the_way_out(
@@ -144,3 +145,23 @@ def test_errors_name_the_way_out(
     streams = capsys.readouterr()
     assert not streams.out
     assert way_out in streams.err
+
+
+@pytest.mark.parametrize("command", ["show", "journal"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_whoever_looks_makes_nothing(
+    command: str,
+    is_there: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """T11: neither table nor folder: root's would be of no use to the service that comes later."""
+    folder = tmp_path / "tables"
+    if is_there:
+        folder.mkdir(mode=0o700)
+    monkeypatch.setenv("FUSEBOARD_DIR", str(folder))
+    assert main([command, "--store", "shop"]) == 1
+    said = capsys.readouterr().err
+    assert f"fuseboard {command}: there is no store 'shop' of this user's, at {folder}" in said
+    assert ([folder] if is_there else []) == list(tmp_path.rglob("*"))

@@ -67,11 +67,13 @@ def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
     assert str(variable).endswith("FUSEBOARD_STORE: must be a name. Set FUSEBOARD_STORE to a store's name.")
 
 
-@pytest.mark.parametrize("reason", ["name", "place", "foreign", "version", "full", "system", "unsupported"])
+@pytest.mark.parametrize(
+    "reason", ["name", "place", "owner", "missing", "foreign", "version", "full", "system", "unsupported"]
+)
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
     text = str(StoreOpenError("shop", "/path", reason, "detail"))
-    beginning, way_out = "store 'shop' cannot be shared: /path: detail. ", r"(Set|Make|Remove|Let|Free|Use) .*\."
+    beginning, way_out = "store 'shop' cannot be shared: /path: detail. ", r"(Set|Make|Remove|Let|Free|Use|Start) .*\."
     assert re.fullmatch(re.escape(beginning) + way_out, text)
 
 
@@ -105,7 +107,14 @@ def test_data_are_attributes() -> None:
         "retry_after": 2.5,
         "lease_remaining": None,
     } == vars(OPEN)
-    assert {"store": "shop", "path": "/dev/shm/x", "reason": "place", "detail": "has mode 0755"} == vars(STORE)  # noqa: S108
+    expected = {
+        "store": "shop",
+        "path": "/dev/shm/x",  # noqa: S108 - as above
+        "reason": "place",
+        "detail": "has mode 0755",
+        "is_passing": False,
+    }
+    assert expected == vars(STORE)
 
 
 def test_the_module_documents_every_class_in_its_tree() -> None:
@@ -121,8 +130,8 @@ def test_an_error_keeps_what_it_was_made_with() -> None:
     assert rejection.args == (rejection.name, rejection.state.value, rejection.retry_after)
     assert ("payments_db", "half-open", 2.5, 30.0) == HALF_OPEN.args
     error = StoreOpenError("shop", "here", "place", "has mode 0755")
-    assert ("shop", "here", "place", "has mode 0755") == error.args
-    assert error.args == (error.store, error.path, error.reason, error.detail)
+    assert ("shop", "here", "place", "has mode 0755", False) == error.args
+    assert error.args == (error.store, error.path, error.reason, error.detail, error.is_passing)
 
 
 def test_a_long_wait_is_told_in_whole_seconds() -> None:

@@ -1,15 +1,18 @@
 """What is run in rooms: each scene is a function, and what it returns is printed as JSON. Free of pytest."""
 
 import contextlib
+import io
 import json
 import logging
 import mmap
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard.cli import main
 
 FUSE = "db"
 LONG = 3600
@@ -113,6 +116,35 @@ def look_as(name: str, user: str) -> dict[str, Any]:
     """The same as another user."""
     become(user)
     return look(name)
+
+
+def look_before_the_service(command: str, name: str, user: str) -> dict[str, Any]:
+    """Looks by a command as root, where nothing is yet; then a service of another user comes."""
+    return {**look_by_command(command, name), "service": in_a_child(lambda: look_as(name, user))}
+
+
+def look_behind_the_service(command: str, name: str, user: str) -> dict[str, Any]:
+    """The other way round."""
+    service = in_a_child(lambda: look_as(name, user))
+    return {**look_by_command(command, name), "service": service}
+
+
+def look_by_command(command: str, name: str) -> dict[str, Any]:
+    """Runs a command of ``fuseboard``: its exit code, and what it said to whoever ran it."""
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code = main([command, "--store", name])
+    return {"code": code, "said": said.getvalue().strip().removeprefix(f"fuseboard {command}: ")}
+
+
+def in_a_child(work: Callable[[], Any]) -> Any:
+    """What a forked child returns, which may become another user."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.write(write, json.dumps(work()).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as said:
+        return json.loads(said.read())
 
 
 def become(user: str) -> None:

@@ -1,6 +1,7 @@
 """Folders and files of other users: never used, whatever their mode (rule T11)."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def test_a_place_that_another_user_took_is_not_used(squat: str) -> None:
     command = room(f"{EMPTY}\n{squat}\nchown -h {MALLORY}:{MALLORY} {PLACE}")
     seen = ask(command, "look_as", "shop", ALICE, FUSEBOARD_DIR=None)
     detail = "not a folder" if "ln" in squat or "touch" in squat else f"belongs to user {MALLORY}, not to user {ALICE}"
-    assert_refused(seen, "place", detail)
+    assert_refused(seen, "owner" if "belongs" in detail else "place", detail)
     assert (PLACE, []) == (seen["folder"], seen["files"])
 
 
@@ -72,7 +73,7 @@ def test_a_chosen_folder_of_another_user_is_not_used(open_folder: Path, mode: in
     store.set_open("db")
     open_folder.chmod(mode)
     seen = ask([], "look_as", "shop", ALICE)
-    assert_refused(seen, "place", f"belongs to user 0, not to user {ALICE}")
+    assert_refused(seen, "owner", f"belongs to user 0, not to user {ALICE}")
     assert "closed" == seen["state"]
     open_folder.chmod(0o700)
     assert {"db"} == set(Store.shared("shop", strict=True).all_states())
@@ -95,3 +96,25 @@ def test_a_table_of_another_user_in_our_folder_is_not_used(folder: Path) -> None
     assert_refused(seen, "foreign", f"belongs to user {MALLORY}, not to user 0")
     assert [table.name] == seen["files"]
     assert folder == table.parent
+
+
+@pytest.mark.parametrize("command", ["show", "journal"])
+def test_root_who_looks_first_takes_nothing_from_a_service(command: str) -> None:
+    """T11: root looks where a service's table is to be; then the service comes, and shares its table."""
+    seen = ask(room(EMPTY), "look_before_the_service", command, "shop", ALICE, FUSEBOARD_DIR=PLACE)
+    assert (1, f"there is no store 'shop' of this user's, at {PLACE}") == (seen["code"], seen["said"].partition(";")[0])
+    assert (True, PLACE, 0) == (seen["service"]["shared"], seen["service"]["folder"], seen["service"]["warnings"])
+
+
+@pytest.mark.parametrize("chosen", [PLACE, None])
+def test_root_who_looks_at_a_service_is_told_as_whom_to_look(chosen: str | None) -> None:
+    """T11: never to make the service's folder root's own; the command that is named makes one that user."""
+    seen = ask(room(EMPTY), "look_behind_the_service", "show", "shop", ALICE, FUSEBOARD_DIR=chosen)
+    prefix, _, rest = seen["said"].partition(" --clear-groups ")
+    assert (1, "fuseboard show --store shop") == (seen["code"], rest)
+    found = f"{PLACE}: belongs to user {ALICE}, not to user 0" if chosen else "Other users have tables"
+    assert found in prefix
+    assert "mode 0700" not in prefix
+    become = [*prefix[prefix.index("setpriv") :].split(), "--clear-groups", "id", "-u"]
+    done = subprocess.run(become, capture_output=True, text=True, check=True)  # noqa: S603 - what we named ourselves
+    assert str(ALICE) == done.stdout.strip()

@@ -40,8 +40,10 @@ pub(crate) fn state_of_code(code: u8) -> PyResult<State> {
 pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyErr {
     match store_open_error(py) {
         Ok(class) => {
-            let path = error.path.display().to_string();
-            PyErr::from_type(class, (store.to_owned(), path, error.kind.word(), error.found.clone()))
+            // With whatever bytes it has, as Python takes names of files.
+            let path = error.path.clone().into_os_string();
+            let told = (store.to_owned(), path, error.kind.word(), error.found.clone(), error.is_passing);
+            PyErr::from_type(class, told)
         }
         Err(error) => error,
     }

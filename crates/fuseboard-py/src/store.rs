@@ -9,6 +9,7 @@ use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
+use fuseboard_shm::open::{find, open};
 use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store as Tables};
 use fuseboard_shm::table::Table;
@@ -71,7 +72,7 @@ impl Store {
 #[pymethods]
 impl Store {
     #[new]
-    #[pyo3(signature = (name, folder, fuses, failures, clock=None))]
+    #[pyo3(signature = (name, folder, fuses, failures, clock=None, *, make=true))]
     fn new(
         py: Python<'_>,
         name: Option<&str>,
@@ -79,13 +80,20 @@ impl Store {
         fuses: usize,
         failures: usize,
         clock: Option<&Bound<'_, Clock>>,
+        make: bool,
     ) -> PyResult<Self> {
         let geometry = Geometry::for_capacity(fuses, failures)
             .ok_or_else(|| PyValueError::new_err(format!("no table of {fuses} fuses and {failures} failures")))?;
         let clock = clock.map_or(TableClock::System, |clock| TableClock::Manual(clock.get().0.clone()));
         let table = match name {
             Some(name) => py
-                .detach(|| fuseboard_shm::open::open(name, folder.as_deref(), geometry, clock))
+                .detach(|| {
+                    if make {
+                        open(name, folder.as_deref(), geometry, clock)
+                    } else {
+                        find(name, folder.as_deref(), clock)
+                    }
+                })
                 .map_err(|error| open_error(py, name, &error))?,
             None => Table::private(geometry, clock).map_err(|error| PyMemoryError::new_err(error.to_string()))?,
         };
@@ -95,13 +103,6 @@ impl Store {
             listing: Listing::default(),
             recent: Recent::default(),
         })
-    }
-
-    #[staticmethod]
-    fn _locate(py: Python<'_>, name: &str, folder: Option<PathBuf>) -> PyResult<(OsString, bool)> {
-        let found = fuseboard_shm::open::locate(name, folder.as_deref());
-        let (path, is_there) = found.map_err(|error| open_error(py, name, &error))?;
-        Ok((path.into_os_string(), is_there))
     }
 
     #[getter]

@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
-use fuseboard_core::layout::Header;
+use fuseboard_core::layout::{Geometry, Header};
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, fchmod, linkat, openat, renameat_with, unlinkat,
 };
@@ -18,18 +18,18 @@ use crate::mapping::Mapping;
 use crate::open::Wanted;
 use crate::owner::random_u64;
 
-/// Makes the table; `None` if another process was faster.
-pub(crate) fn create(wanted: &Wanted) -> Result<Option<Mapping>, OpenError> {
-    let made = match wanted.nameless() {
+/// Makes the table, unless another process was faster; whether it did.
+pub(crate) fn create(wanted: &Wanted, geometry: Geometry) -> Result<bool, OpenError> {
+    let made = match wanted.nameless(geometry) {
         // A system, a folder or a sandbox without nameless files; a full disk is full either way.
-        Err(error) if !matches!(error, Errno::EXIST | Errno::NOSPC | Errno::DQUOT) => wanted.named(),
+        Err(error) if !matches!(error, Errno::EXIST | Errno::NOSPC | Errno::DQUOT) => wanted.named(geometry),
         other => other,
     };
     match made {
-        Ok(mapping) => Ok(Some(mapping)),
-        Err(Errno::EXIST) => Ok(None),
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
         Err(error) => {
-            let doing = format!("cannot make the table, of {} bytes", wanted.geometry.bytes());
+            let doing = format!("cannot make the table, of {} bytes", geometry.bytes());
             Err(OpenError::system(&doing, &wanted.path, error))
         }
     }
@@ -39,30 +39,28 @@ const ACCESS: Mode = Mode::RUSR.union(Mode::WUSR);
 
 impl Wanted<'_> {
     #[cfg(target_os = "linux")]
-    fn nameless(&self) -> Result<Mapping, Errno> {
+    fn nameless(&self, geometry: Geometry) -> Result<(), Errno> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let fd = retry_on_intr(|| openat(&self.place.folder, ".", flags, ACCESS))?;
-        let mapping = self.fill(&fd)?;
+        self.fill(&fd, geometry)?;
         let nameless = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-        linkat(CWD, nameless, &self.place.folder, &self.file, AtFlags::SYMLINK_FOLLOW)?;
-        Ok(mapping)
+        linkat(CWD, nameless, &self.place.folder, &self.file, AtFlags::SYMLINK_FOLLOW)
     }
 
     #[cfg(not(target_os = "linux"))]
     #[allow(clippy::unused_self, reason = "as on Linux")]
-    fn nameless(&self) -> Result<Mapping, Errno> {
+    fn nameless(&self, _: Geometry) -> Result<(), Errno> {
         Err(Errno::OPNOTSUPP)
     }
 
-    fn named(&self) -> Result<Mapping, Errno> {
+    fn named(&self, geometry: Geometry) -> Result<(), Errno> {
         let folder = &self.place.folder;
         let draft = format!(".{}.{:016x}", self.file, random_u64());
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = retry_on_intr(|| openat(folder, &draft, flags, ACCESS))?;
-        let made = self.fill(&fd).and_then(|mapping| {
-            renameat_with(folder, &draft, folder, &self.file, RenameFlags::NOREPLACE)?;
-            Ok(mapping)
-        });
+        let made = self
+            .fill(&fd, geometry)
+            .and_then(|()| renameat_with(folder, &draft, folder, &self.file, RenameFlags::NOREPLACE));
         if made.is_err() {
             // The draft is of no use to anybody; if it cannot be removed it is in nobody's way either.
             _ = unlinkat(folder, &draft, AtFlags::empty());
@@ -71,13 +69,13 @@ impl Wanted<'_> {
     }
 
     /// Gives a draft its full size, its mode whatever the umask, and its header.
-    fn fill(&self, fd: &OwnedFd) -> Result<Mapping, Errno> {
+    fn fill(&self, fd: &OwnedFd, geometry: Geometry) -> Result<(), Errno> {
         fchmod(fd, ACCESS)?;
-        reserve(fd, self.geometry.bytes() as u64)?;
-        let mapping = Mapping::of_file(fd.as_fd(), self.geometry.bytes())?;
+        reserve(fd, geometry.bytes() as u64)?;
+        let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes())?;
         let header: &Header = &mapping.section(0, 1)[0];
-        header.write(self.geometry, self.boot, [random_u64(), random_u64()], self.clock.now_us());
-        Ok(mapping)
+        header.write(geometry, self.boot, [random_u64(), random_u64()], self.clock.now_us());
+        Ok(())
     }
 }
 
@@ -105,14 +103,16 @@ mod tests {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     use std::path::Path;
 
-    use fuseboard_core::layout::Geometry;
-
     use super::*;
     use crate::clock::Clock;
     use crate::place;
 
+    fn smallest() -> Geometry {
+        Geometry::for_capacity(1, 1).expect("in range")
+    }
+
     /// Makes a table in this way twice; how that went, and the names and the mode of what it left.
-    fn made_twice(make: impl Fn(&Wanted<'_>) -> Result<Mapping, Errno>) -> ([Result<(), Errno>; 2], Vec<String>, u32) {
+    fn made_twice(make: impl Fn(&Wanted<'_>) -> Result<(), Errno>) -> ([Result<(), Errno>; 2], Vec<String>, u32) {
         let shm = Path::new("/dev/shm");
         let base = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
         let folder = base.join(format!("fuseboard-test-{:016x}", random_u64()));
@@ -121,11 +121,10 @@ mod tests {
             place: place::open(Some(&folder)).expect("a private folder"),
             file: "shop".to_owned(),
             path: folder.join("shop"),
-            geometry: Geometry::for_capacity(1, 1).expect("in range"),
             boot: 1,
             clock: &Clock::System,
         };
-        let made = [(); 2].map(|()| make(&wanted).map(|_| ()));
+        let made = [(); 2].map(|()| make(&wanted));
         let entries = fs::read_dir(&folder).expect("our folder").map(|entry| entry.expect("one").file_name());
         let names = entries.map(|name| name.into_string().expect("a plain name")).collect();
         let mode = fs::metadata(&wanted.path).map_or(0, |meta| meta.permissions().mode());
@@ -137,9 +136,9 @@ mod tests {
     #[test]
     fn a_draft_becomes_the_table_once() {
         let expected = ([Ok(()), Err(Errno::EXIST)], vec!["shop".to_owned()], 0o100_600);
-        assert_eq!(expected, made_twice(|wanted| wanted.named()));
+        assert_eq!(expected, made_twice(|wanted| wanted.named(smallest())));
         #[cfg(target_os = "linux")]
-        assert_eq!(expected, made_twice(|wanted| wanted.nameless()));
+        assert_eq!(expected, made_twice(|wanted| wanted.nameless(smallest())));
     }
 
     /// What systems without `fallocate` do: every byte is written, and none more.

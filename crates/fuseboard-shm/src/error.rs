@@ -4,11 +4,17 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 /// What the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The folder is not private to this user: mend or choose another.
     Place,
+    /// The folder belongs to another user: run as that user, or choose another folder.
+    Owner,
+    /// There is no table, and none was to be made: start whoever makes it.
+    Missing,
     /// The file is not a sound table of this user's: remove it.
     Foreign,
     /// The file is of another layout version: use one version of the library.
@@ -27,6 +33,8 @@ impl Kind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Place => "place",
+            Self::Owner => "owner",
+            Self::Missing => "missing",
             Self::Foreign => "foreign",
             Self::Version => "version",
             Self::Full => "full",
@@ -45,22 +53,44 @@ pub struct OpenError {
     pub path: PathBuf,
     /// What was found, and what was expected.
     pub found: String,
+    /// Whether the cause may pass by itself, such as a want of descriptors, memory or room.
+    pub is_passing: bool,
 }
 
 impl OpenError {
     pub(crate) fn new(kind: Kind, path: impl Into<PathBuf>, found: impl Into<String>) -> Self {
-        Self { kind, path: path.into(), found: found.into() }
+        Self { kind, path: path.into(), found: found.into(), is_passing: false }
+    }
+
+    /// The same error of a cause that may pass by itself.
+    pub(crate) fn passing(self, is_passing: bool) -> Self {
+        Self { is_passing, ..self }
     }
 
     /// The error for a failed system call on `path`.
-    pub(crate) fn system(doing: &str, path: impl Into<PathBuf>, error: rustix::io::Errno) -> Self {
-        use rustix::io::Errno;
+    pub(crate) fn system(doing: &str, path: impl Into<PathBuf>, error: Errno) -> Self {
         let kind = match error {
             Errno::NOSPC | Errno::DQUOT => Kind::Full,
             _ => Kind::System,
         };
-        Self::new(kind, path, format!("{doing}: {}", io::Error::from(error)))
+        Self::new(kind, path, format!("{doing}: {}", io::Error::from(error))).passing(is_passing(error))
     }
+}
+
+/// Whether what a system call failed of may be over a moment later, without anybody's doing.
+pub(crate) fn is_passing(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOMEM
+            | Errno::NOBUFS
+            | Errno::NOSPC
+            | Errno::DQUOT
+            | Errno::INTR
+            | Errno::AGAIN
+            | Errno::BUSY
+    )
 }
 
 impl fmt::Display for OpenError {
@@ -78,13 +108,25 @@ mod tests {
     /// Python's errors and whoever matches on their reason know these words: never change one.
     #[test]
     fn the_words_of_the_kinds_are_fixed() {
-        let kinds = [Kind::Place, Kind::Foreign, Kind::Version, Kind::Full, Kind::System, Kind::Unsupported];
-        assert_eq!(["place", "foreign", "version", "full", "system", "unsupported"], kinds.map(Kind::word));
+        let kinds = [Kind::Place, Kind::Owner, Kind::Missing, Kind::Foreign];
+        assert_eq!(["place", "owner", "missing", "foreign"], kinds.map(Kind::word));
+        let kinds = [Kind::Version, Kind::Full, Kind::System, Kind::Unsupported];
+        assert_eq!(["version", "full", "system", "unsupported"], kinds.map(Kind::word));
     }
 
     #[test]
     fn an_error_says_what_was_done_where_and_what_the_system_said() {
-        let error = OpenError::system("cannot map the table", "/a/shop", rustix::io::Errno::NOMEM);
+        let error = OpenError::system("cannot map the table", "/a/shop", Errno::NOMEM);
         assert_eq!("/a/shop: cannot map the table: Cannot allocate memory (os error 12)", error.to_string());
+    }
+
+    /// Want of descriptors, memory or room passes; what somebody has to mend does not.
+    #[test]
+    fn a_shortage_passes_and_a_refusal_does_not() {
+        let passes = |error| OpenError::system("cannot map the table", "/a/shop", error).is_passing;
+        let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOSPC, Errno::DQUOT, Errno::AGAIN];
+        assert_eq!([true; 6], shortages.map(passes));
+        assert_eq!([false; 4], [Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::NOENT].map(passes));
+        assert!(!OpenError::new(Kind::Foreign, "/a/shop", "is a pipe").is_passing);
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fuseboard_core::layout::{Geometry, Header, HeaderError, VERSION};
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use rustix::fs::{AtFlags, FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, openat, statat};
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, openat};
 use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::boot;
@@ -31,7 +31,6 @@ pub(crate) struct Wanted<'a> {
     /// The file's name in the place's folder, and its whole path.
     pub(crate) file: String,
     pub(crate) path: PathBuf,
-    pub(crate) geometry: Geometry,
     pub(crate) boot: u64,
     pub(crate) clock: &'a Clock,
 }
@@ -42,39 +41,39 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// An [`OpenError`] that says which file or folder, and what is wrong with it.
 pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock) -> Result<Table, OpenError> {
-    let (place, boot) = (place::open(folder)?, boot::identity()?);
-    let file = file_of(name, boot);
-    let path = place.path.join(&file);
-    let wanted = Wanted { place, file, path, geometry, boot, clock: &clock };
+    let wanted = Wanted::new(name, place::open(folder)?, &clock)?;
     for _ in 0..TRIES {
-        let found = match wanted.find()? {
-            None => create(&wanted)?.map(|mapping| (mapping, geometry)),
-            found => found,
-        };
-        if let Some((mapping, geometry)) = found {
+        if let Some((mapping, geometry)) = wanted.find()? {
             let path = wanted.path;
             return Ok(Table::new(mapping, geometry, clock, Some(path)));
         }
+        // Found by its name behind that, whoever made it: so what the system says of the mapping is the table's path.
+        create(&wanted, geometry)?;
     }
-    Err(wanted.error(Kind::System, "is made and removed again all the time"))
+    Err(wanted.error(Kind::System, "is made and removed again all the time").passing(true))
 }
 
-fn file_of(name: &str, boot: u64) -> String {
-    format!("{name}.v{VERSION}.{boot:016x}")
-}
-
-/// Where [`open`] looks for a table, and whether anything is there.
+/// Opens the table `name` where [`open`] looks for it. Makes nothing, neither the table nor its folder.
 ///
 /// # Errors
-/// An [`OpenError`] that says which folder, and what is wrong with it.
-pub fn locate(name: &str, folder: Option<&Path>) -> Result<(PathBuf, bool), OpenError> {
-    let place = place::open(folder)?;
-    let file = file_of(name, boot::identity()?);
-    let is_there = statat(&place.folder, &file, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-    Ok((place.path.join(file), is_there))
+/// An [`OpenError`] as there; of [`Kind::Missing`] where there is no table.
+pub fn find(name: &str, folder: Option<&Path>, clock: Clock) -> Result<Table, OpenError> {
+    let wanted = Wanted::new(name, place::find(folder)?, &clock)?;
+    let Some((mapping, geometry)) = wanted.find()? else {
+        return Err(wanted.error(Kind::Missing, "is not there"));
+    };
+    let path = wanted.path;
+    Ok(Table::new(mapping, geometry, clock, Some(path)))
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    fn new(name: &str, place: Place, clock: &'a Clock) -> Result<Self, OpenError> {
+        let boot = boot::identity(&place)?;
+        let file = format!("{name}.v{VERSION}.{boot:016x}");
+        let path = place.path.join(&file);
+        Ok(Self { place, file, path, boot, clock })
+    }
+
     fn error(&self, kind: Kind, found: impl Into<String>) -> OpenError {
         OpenError::new(kind, &self.path, found)
     }

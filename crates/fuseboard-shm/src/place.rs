@@ -7,7 +7,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, chmodat, fstat, mkdirat, openat, statat};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, Stat, accessat, chmodat, fstat, mkdirat, openat, statat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
@@ -22,27 +22,53 @@ pub(crate) struct Place {
 /// Opens the folder `chosen`, or the user's folder on this host; makes it if there is none.
 pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
     let path = match chosen {
-        Some(path) if !path.is_absolute() => {
-            let found = "is a relative path, which means another folder in another working directory";
-            return Err(OpenError::new(Kind::Place, path, found));
-        }
-        // Without a slash at the end, behind which a symbolic link would be followed.
-        Some(path) => made(&path.components().collect::<PathBuf>())?,
+        Some(path) => made(&absolute(path)?)?,
         None => of_user()?,
+    };
+    // Made just now, or found: who took it away since may not do so again.
+    open_private(path).map_err(|error| if error.kind == Kind::Missing { error.passing(true) } else { error })
+}
+
+/// Opens the folder that [`open`] would, and makes nothing: a folder that root has made is of no use to the service that
+/// comes after it.
+pub(crate) fn find(chosen: Option<&Path>) -> Result<Place, OpenError> {
+    let path = match chosen {
+        Some(path) => absolute(path)?,
+        None => where_of_user(),
     };
     open_private(path)
 }
 
-fn of_user() -> Result<PathBuf, OpenError> {
+fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
+    if !path.is_absolute() {
+        let found = "is a relative path, which means another folder in another working directory";
+        return Err(OpenError::new(Kind::Place, path, found));
+    }
+    // Without a slash at the end, behind which a symbolic link would be followed.
+    Ok(path.components().collect())
+}
+
+/// The user's folder in shared memory, and the one for where that cannot be had.
+fn folders_of_user() -> [PathBuf; 2] {
     let name = format!("fuseboard-{}", geteuid().as_raw());
-    let in_memory = Path::new("/dev/shm").join(&name);
+    ["/dev/shm", "/tmp"].map(|base| Path::new(base).join(&name))
+}
+
+fn of_user() -> Result<PathBuf, OpenError> {
+    let [in_memory, temporary] = folders_of_user();
     match make(&in_memory) {
         Ok(()) => Ok(in_memory),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
-            made(&Path::new("/tmp").join(&name))
-        }
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::PERM | Errno::ROFS) => made(&temporary),
         Err(error) => Err(OpenError::system("cannot make the folder", in_memory, error)),
     }
+}
+
+/// What [`of_user`] would make, or find.
+fn where_of_user() -> PathBuf {
+    let [in_memory, temporary] = folders_of_user();
+    let is_there = statat(CWD, &in_memory, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    let could_be_made = || accessat(CWD, "/dev/shm", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok();
+    if is_there || could_be_made() { in_memory } else { temporary }
 }
 
 fn made(path: &Path) -> Result<PathBuf, OpenError> {
@@ -62,6 +88,10 @@ fn make(path: &Path) -> Result<(), Errno> {
 
 fn open_private(path: PathBuf) -> Result<Place, OpenError> {
     let refused = |found: String| OpenError::new(Kind::Place, &path, found);
+    let unfit = |stat: &Stat| {
+        let kind = if stat.st_uid == geteuid().as_raw() { Kind::Place } else { Kind::Owner };
+        ownership_fault(stat, Mode::RWXU).map(|found| OpenError::new(kind, &path, found))
+    };
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = match retry_on_intr(|| openat(CWD, &path, flags, Mode::empty())) {
         Err(Errno::LOOP | Errno::NOTDIR) => {
@@ -70,14 +100,15 @@ fn open_private(path: PathBuf) -> Result<Place, OpenError> {
         // Perhaps ours, with a mode that shuts us out too.
         Err(Errno::ACCESS) => {
             let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).ok();
-            let fault = stat.and_then(|stat| ownership_fault(&stat, Mode::RWXU));
-            return Err(refused(fault.unwrap_or_else(|| "cannot be opened: permission denied".to_owned())));
+            let fault = stat.as_ref().and_then(unfit);
+            return Err(fault.unwrap_or_else(|| refused("cannot be opened: permission denied".to_owned())));
         }
+        Err(Errno::NOENT) => return Err(OpenError::new(Kind::Missing, &path, "is not there")),
         other => other.map_err(|error| OpenError::system("cannot open the folder", &path, error))?,
     };
     let stat = fstat(&folder).map_err(|error| OpenError::system("cannot examine the folder", &path, error))?;
-    if let Some(fault) = ownership_fault(&stat, Mode::RWXU) {
-        return Err(refused(fault));
+    if let Some(fault) = unfit(&stat) {
+        return Err(fault);
     }
     Ok(Place { folder, path })
 }

@@ -51,35 +51,60 @@ fn refused(folder: &Folder, words: &str) {
     assert_eq!(Vec::<String>::new(), folder.names());
 }
 
-/// T09: each boot and each time namespace has a table of its own, and finds it again. Nor does it take `/proc` to make one:
+fn where_a_disk_is(work: impl FnOnce(&Folder)) {
+    match Folder::on_a_disk() {
+        Some(folder) => where_proc_is_ours(|| work(&folder)),
+        None => cannot("the tests are built in memory, where boots are not told apart"),
+    }
+}
+
+/// T09: each boot and each time namespace has a table of its own on a disk, and finds it again. Nor does it take `/proc` to make one:
 /// where a nameless file cannot be given its name through it, one with a name is made, and no draft is left.
 #[test]
 fn each_boot_and_each_time_namespace_has_its_own_table() {
-    where_proc_is_ours(|| {
-        let folder = Folder::new();
+    where_a_disk_is(|folder| {
         for (count, (boot, time_namespace)) in (1..).zip([("a", "time:[1]"), ("b", "time:[1]"), ("a", "time:[2]")]) {
             say(boot, time_namespace);
-            assert_eq!((1, count), fail(&folder));
-            assert_eq!((2, count), fail(&folder));
+            assert_eq!((1, count), fail(folder));
+            assert_eq!((2, count), fail(folder));
         }
         say("a", "time:[1]");
-        assert_eq!((3, 3), fail(&folder));
+        assert_eq!((3, 3), fail(folder));
+    });
+}
+
+/// T09: in memory nobody needs to know the boot, so whoever may not read it meets those who may; time namespaces are told
+/// apart there too.
+#[test]
+fn in_memory_there_is_one_table_whatever_the_boot_is() {
+    where_proc_is_ours(|| {
+        let folder = Folder::new();
+        for (count, boot) in (1..).zip(["a", "b", ""]) {
+            say(boot, "time:[1]");
+            assert_eq!((count, 1), fail(&folder));
+        }
+        fs::remove_dir_all("/proc/sys").expect("our own /proc");
+        assert_eq!((4, 1), fail(&folder));
+        fs::remove_file(TIME).expect("our own /proc");
+        symlink("time:[2]", TIME).expect("our own /proc");
+        assert_eq!((1, 2), fail(&folder));
     });
 }
 
 /// T09: where it cannot be told which boot or time namespace this is, nothing is guessed.
 #[test]
 fn a_boot_that_cannot_be_told_is_an_error() {
-    where_proc_is_ours(|| {
-        let folder = Folder::new();
-        refused(&folder, "cannot tell which boot");
+    where_a_disk_is(|folder| {
+        refused(folder, "cannot tell which boot");
         say("", "time:[1]");
-        refused(&folder, "is empty");
+        refused(folder, "is empty");
         say("a", "time:[1]");
         fs::remove_file(TIME).expect("our own /proc");
         // What is no symbolic link cannot be read as one.
         fs::write(TIME, b"").expect("our own /proc");
-        refused(&folder, "cannot tell which boot");
+        refused(folder, "cannot tell which time namespace");
+        fs::remove_dir_all("/proc/self").expect("our own /proc");
+        refused(folder, "cannot tell which time namespace");
     });
 }
 

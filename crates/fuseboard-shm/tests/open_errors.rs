@@ -207,7 +207,7 @@ fn what_belongs_to_somebody_else_is_refused() {
     }
     refused(&folder, Kind::Foreign, "belongs to user 1");
     std::os::unix::fs::chown(&folder.0, Some(1), None).expect("root may");
-    refused(&folder, Kind::Place, "belongs to user 1");
+    refused(&folder, Kind::Owner, "belongs to user 1");
     assert_eq!(1, fs::metadata(&folder.0).expect("still there").uid());
 }
 

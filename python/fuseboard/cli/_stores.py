@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fuseboard import _registry
 from fuseboard._checks import store_name
 from fuseboard._store import Store
-from fuseboard.cli import _render
+from fuseboard.cli import _render, _whose
 from fuseboard.errors import StoreOpenError
 
 
@@ -21,7 +21,8 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) -> int:
     """Opens the store that the options name and calls ``work(name, store)``; the command's exit code.
 
-    It makes none: whoever looks must not choose the size of a table that a service is about to make.
+    It makes neither a table nor its folder: whoever looks must not choose the size of a table that a service is about
+    to make, and a folder that root has made is of no use to the service.
     """
     name = options.store or _registry.default_name()
     if name == _registry.PRIVATE:
@@ -29,15 +30,11 @@ def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) 
         return _complain(options, 2, hint)
     try:
         store_name("store name", name)
-        path, is_there = Store._locate(name, _registry.folder())  # noqa: SLF001 - of one package
-        if not is_there:
-            hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
-            return _complain(options, 1, f"there is no store {name!r} of this user's, at {path}; {hint}")
-        store = Store.shared(name, fuses=1, failures=1, strict=True)  # whoever looks asks for no room
+        store = Store._existing(name)  # noqa: SLF001 - of one package
     except ValueError as fault:
         return _complain(options, 2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
     except StoreOpenError as fault:
-        return _complain(options, 1, str(fault))
+        return _complain(options, 1, _whose.words(options.command, options.store, fault))
     with store:
         work(name, store)
     return 0

@@ -40,7 +40,17 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     pub fn new() -> Self {
         let shm = Path::new("/dev/shm");
-        let base = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
+        Self::within(&if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() })
+    }
+
+    /// One that outlives a boot; `None` where the system has no disk for us.
+    pub fn on_a_disk() -> Option<Self> {
+        let folder = Self::within(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        let found = rustix::fs::statfs(&folder.0).expect("our own folder").f_type;
+        (u32::try_from(found) != Ok(0x0102_1994)).then_some(folder)
+    }
+
+    fn within(base: &Path) -> Self {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let path = base.join(format!("fuseboard-test-{}-{number}", process::id()));
         DirBuilder::new().mode(0o700).create(&path).expect("a folder that nobody has");

@@ -1,0 +1,63 @@
+"""Why a store cannot be shown, and as which user to run the command instead.
+
+A table belongs to one user. Nobody else can open it, root neither, and whoever makes the folder in another one's place
+takes sharing away from the service that comes later. So the way out is to become that user, and the words say how.
+"""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+from fuseboard import _registry
+from fuseboard.errors import StoreOpenError
+
+_BASES = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where tables lie unless FUSEBOARD_DIR says otherwise
+_OF_A_USER = re.compile(r"fuseboard-(\d+)")
+_MOST_SHOWN = 3
+
+
+def words(command: str, store: str | None, fault: StoreOpenError) -> str:
+    """What to say of a store that cannot be had.
+
+    Args:
+        command: the command that wants it, such as ``show``.
+        store: the store that its options name; None for the default one.
+        fault: why it cannot be had.
+    """
+    again = shlex.join(["fuseboard", command, *(["--store", store] if store else [])])
+    if fault.reason == "owner":
+        found = f"store {fault.store!r} cannot be opened: {fault.path}: {fault.detail}. "
+        return found + _run_as(_owners([Path(fault.path)]), again)
+    if fault.reason != "missing":
+        return str(fault)
+    hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
+    found = f"there is no store {fault.store!r} of this user's, at {fault.path}; {hint}"
+    others = [] if _registry.folder() else _owners([path for base in _BASES for path in base.glob("fuseboard-*")])
+    return f"{found}. Other users have tables. {_run_as(others, again)}" if others else found
+
+
+def _owners(folders: list[Path]) -> list[tuple[int, int]]:
+    """User and group of folders that belong to others. A folder of tables, named after another user, does not count."""
+    found = []
+    for folder in sorted(folders):
+        try:
+            stat = folder.lstat()
+        except OSError:
+            continue
+        named = _OF_A_USER.fullmatch(folder.name)
+        is_its_users = named is None or int(named[1]) == stat.st_uid
+        if is_its_users and stat.st_uid != os.geteuid():
+            found.append((stat.st_uid, stat.st_gid))
+    return list(dict.fromkeys(found))
+
+
+def _run_as(owners: list[tuple[int, int]], command: str) -> str:
+    """How to run a command as one of these users. Both ways keep ``FUSEBOARD_DIR`` and ``FUSEBOARD_STORE``."""
+    if not owners:
+        return "Run the command as the user that the service runs as."
+    if os.geteuid():
+        ways = [f"sudo --preserve-env=FUSEBOARD_DIR,FUSEBOARD_STORE -u '#{user}' {command}" for user, _ in owners]
+    else:
+        ways = [f"setpriv --reuid {user} --regid {group} --clear-groups {command}" for user, group in owners]
+    return f"To look as that user: {' or '.join(ways[:_MOST_SHOWN])}"
