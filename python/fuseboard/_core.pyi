@@ -133,14 +133,19 @@ class FuseSnapshot:
     def __eq__(self, other: object, /) -> bool: ...
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that a test moves. It never goes back. One process's: a forked child gets a copy."""
 
-    def __new__(cls, now_us: int) -> Self: ...
+    def __new__(cls, now_us: int | None) -> Self:
+        """Makes one that stands at so many microseconds; or, by None, one that runs with the host's."""
     @property
     def now_us(self) -> int:
         """Microseconds it shows."""
     def advance_us(self, by_us: int) -> None:
         """Moves it forward."""
+    def _stop(self) -> None:
+        """Lets it stand, at the next whole second. Nothing if it stands."""
+    def _run(self) -> None:
+        """Lets it run, from where it stands or from the host's time if that is later. Nothing if it runs."""
 
 class Store:
     """A table of fuses; see ``fuseboard.Store``."""

@@ -6,6 +6,7 @@ opened at import; and when the default is replaced, as tests do, it looks it up 
 
 import os
 import weakref
+from collections.abc import Callable
 
 from fuseboard import _core
 
@@ -20,6 +21,10 @@ to a private table would otherwise warn again, and forget, at each look-up."""
 _followers: dict[int, weakref.ref[_core.Breaker]] = {}
 _default: dict[str, _core.Store] = {}
 _THE_ONE = "default"
+
+ChooseClock = Callable[[str | None, str | None], _core.Clock | None]
+"""Says by which clock a store goes that was given none: of its name (None for a private one) and its folder."""
+_clock: dict[str, ChooseClock] = {}
 
 
 def folder() -> str | None:
@@ -58,3 +63,17 @@ def follow_default(breaker: _core.Breaker) -> None:
     """Makes a breaker look its store up again whenever the default one is replaced, for as long as it lives."""
     key = id(breaker)
     _followers[key] = weakref.ref(breaker, lambda _: _followers.pop(key))
+
+
+def clock_of(name: str | None, where: str | None) -> _core.Clock | None:
+    """The clock of a store that was given none: the host's, which is None; or, in a test run, the run's."""
+    choose = _clock.get(_THE_ONE)
+    return choose(name, where) if choose else None
+
+
+def replace_clock(choose: ChooseClock | None) -> ChooseClock | None:
+    """Makes another choose the clocks of stores, or nobody: then it is the host's. Returns what chose before."""
+    before = _clock.pop(_THE_ONE, None)
+    if choose is not None:
+        _clock[_THE_ONE] = choose
+    return before

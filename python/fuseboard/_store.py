@@ -188,6 +188,7 @@ class Store(Telling):
             raise TypeError(
                 f"clock must be a fuseboard.testing.Clock or None, got {type(clock).__name__}: {shown(clock)}"
             )
+        clock = clock or _registry.clock_of(name, folder)
         store = _core.Store.__new__(cls, name, folder, fuses, failures, clock, make=make)
         store.name = name
         store.fault = None

@@ -1,21 +1,133 @@
 """The pytest plugin: state that outlives callers must not outlive tests.
 
 It is active wherever fuseboard is installed beside pytest. The run gets a folder of its own for tables, removed at its
-end, so that neither it nor the processes it starts touch the host's; every test has a private default store of its own;
-and the shared stores that the run has open begin every test without fuses. Turn it off with ``-p no:fuseboard``.
+end, so that neither it nor the processes it starts touch the host's, and a clock of its own, which tests may stop and
+move. Every test, and every example that Hypothesis tries in a test, has a private default store of its own, and begins
+with all fuses forgotten in the shared stores that the run has open. Turn it off with ``-p no:fuseboard``.
 """
 
+import contextlib
+import functools
+import inspect
 import shutil
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from fuseboard import _registry
+from fuseboard import _core, _registry
 from fuseboard._store import Store
 from fuseboard.testing import Clock, private_default_store
 
-_FOLDER = pytest.StashKey[str]()
+
+class Run:
+    """What a run has of its own: a folder for tables, and a clock that its stores go by."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="fuseboard-pytest-")  # which makes it with mode 0700
+        self.clock = Clock._running()  # noqa: SLF001 - the tools for tests are one mechanism in two modules
+        self._stops = 0
+
+    def clock_of(self, name: str | None, where: str | None) -> _core.Clock | None:
+        """The run's clock for stores that only this run has; the host's (None) for others, and a warning if need be."""
+        if name is None or where == self.folder:
+            return self.clock
+        if self._stops:
+            _warn_of(name, where)
+        return None
+
+    def shared(self) -> list[Store]:
+        """The shared stores that this process has open in the folder, and those that fell back there."""
+        return [store for _, where, store in _open_stores() if where == self.folder]
+
+    @contextlib.contextmanager
+    def stopped_clock(self) -> Iterator[Clock]:
+        """The clock, which stands still meanwhile unless it is moved."""
+        for name, where, _ in _open_stores():
+            if where != self.folder:
+                _warn_of(name, where)
+        self._stops += 1
+        self.clock._stop()  # noqa: SLF001 - ditto
+        try:
+            yield self.clock
+        finally:
+            self._stops -= 1
+            self.clock._run()  # noqa: SLF001 - ditto
+
+    def tick(self) -> None:
+        """Moves the clock on by a second if it stands: states that begin at one moment differ by microseconds."""
+        if self._stops:
+            self.clock.advance(1)
+
+    @contextlib.contextmanager
+    def fresh_stores(self) -> Iterator[Store]:
+        """No fuses in shared stores, and a private default store."""
+        for shared in self.shared():
+            shared.reset_all()
+        with private_default_store() as store:
+            yield store
+
+
+def _open_stores() -> list[tuple[str, str | None, Store]]:
+    """The shared stores that this process has open: the name, the folder if the environment names one, the store."""
+    shared = list(_registry.shared.items())
+    return [(name, where, store) for (name, where), store in shared if isinstance(store, Store)]
+
+
+def _warn_of(name: str, where: str | None) -> None:
+    warnings.warn(
+        f"fuseboard_clock does not move store {name!r}: it lies in {where or 'the default folder'}, where processes "
+        "outside of this test run may use it. Leave FUSEBOARD_DIR as the pytest plugin sets it, or open the store by "
+        "Store.shared(name, clock=fuseboard_clock)",
+        stacklevel=2,
+    )
+
+
+class Examples:
+    """What Hypothesis tries in a test, each with fresh stores. Leave the block to go back to the test's."""
+
+    def __init__(self, run: Run, store: Store) -> None:
+        self._run = run
+        self.store = store
+        self.is_asked_for = False
+        self._stack = contextlib.ExitStack()
+
+    def begin(self) -> None:
+        """Begins an example."""
+        self._stack.close()
+        self._run.tick()
+        if self.is_asked_for:  # somebody looks at that very store
+            self.store.reset_all()
+        elif _registry.default() is self.store:  # and no fixture of the test's has put another there
+            self._stack.enter_context(self._run.fresh_stores())
+            return
+        for shared in self._run.shared():
+            shared.reset_all()
+
+    def each(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that begins an example and calls this one: a coroutine function if this is one."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.begin()
+            return function(*args, **kwargs)
+
+        @functools.wraps(function)
+        async def acall(*args: Any, **kwargs: Any) -> Any:
+            self.begin()
+            return await function(*args, **kwargs)
+
+        return acall if inspect.iscoroutinefunction(function) else call
+
+    def end(self) -> None:
+        """Ends the last example."""
+        self._stack.close()
+
+
+_RUN = pytest.StashKey[Run]()
+_EXAMPLES = pytest.StashKey[Examples]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,47 +138,68 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The same where a conftest names the plugin, which is as early as it can be then."""
-    if _FOLDER not in config.stash:
+    if _RUN not in config.stash:
         _leave_the_host(config)
 
 
 def _leave_the_host(config: pytest.Config) -> None:
     """Points this process and those it starts to tables of the run's own; undone when pytest is through."""
-    folder = config.stash[_FOLDER] = tempfile.mkdtemp(prefix="fuseboard-pytest-")  # which makes it with mode 0700
+    run = config.stash[_RUN] = Run()
     patch = pytest.MonkeyPatch()
-    patch.setenv("FUSEBOARD_DIR", folder)
+    patch.setenv("FUSEBOARD_DIR", run.folder)
     patch.setenv("FUSEBOARD_STORE", _registry.PRIVATE)
-    before = _registry.replace_default(None)
+    default, clock = _registry.replace_default(None), _registry.replace_clock(run.clock_of)
 
     def put_back() -> None:
-        for store in _shared_in(folder):
+        for store in run.shared():
             store.close()
-        _registry.replace_default(before)
+        _registry.replace_default(default)
+        _registry.replace_clock(clock)
         patch.undo()
         # A process that a test left behind may be making a table there: no reason for a run to end in an error.
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(run.folder, ignore_errors=True)
 
     config.add_cleanup(put_back)
 
 
-def _shared_in(folder: str) -> list[Store]:
-    """The shared stores that this process has open in a folder, and those that fell back there."""
-    shared = list(_registry.shared.items())
-    return [store for (_, where), store in shared if where == folder and isinstance(store, Store)]
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Gives each example that Hypothesis tries stores of its own: of ``@given`` and of state machines.
+
+    A runner of tests in an event loop wraps the same function, around this or within it.
+    """
+    examples = item.stash.get(_EXAMPLES, None)
+    test = getattr(item, "obj", None)
+    handle = getattr(test, "hypothesis", None)
+    inner = getattr(handle, "inner_test", None)
+    machine = getattr(test, "_hypothesis_state_machine_class", None)
+    with pytest.MonkeyPatch.context() as patch:
+        if examples and inner is not None:
+            patch.setattr(handle, "inner_test", examples.each(inner))
+        if examples and machine is not None:
+            patch.setattr(machine, "__init__", examples.each(machine.__init__))
+        yield
+    if examples:
+        examples.end()
 
 
 @pytest.fixture
-def fuseboard_clock() -> Clock:
-    """A clock to move: the default store of a test that asks for it goes by it."""
-    return Clock()
+def fuseboard_clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
+    """A clock to move: in a test that asks for it, all stores of this process go by it. It begins at a whole second."""
+    with request.config.stash[_RUN].stopped_clock() as clock:
+        yield clock
 
 
 @pytest.fixture(autouse=True)
-def fuseboard_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+def _fuseboard_examples(request: pytest.FixtureRequest) -> Iterator[Examples]:
+    run = request.config.stash[_RUN]
+    with run.fresh_stores() as store:
+        request.node.stash[_EXAMPLES] = examples = Examples(run, store)
+        yield examples
+
+
+@pytest.fixture
+def fuseboard_store(_fuseboard_examples: Examples) -> Store:
     """The private default store of this test."""
-    for shared in _shared_in(request.config.stash[_FOLDER]):
-        shared.reset_all()
-    wants_clock = "fuseboard_clock" in request.fixturenames
-    clock = request.getfixturevalue("fuseboard_clock") if wants_clock else None
-    with private_default_store(clock) as store:
-        yield store
+    _fuseboard_examples.is_asked_for = True
+    return _fuseboard_examples.store

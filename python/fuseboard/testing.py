@@ -29,6 +29,11 @@ class Clock(_core.Clock):
         """Makes a clock."""
         return super().__new__(cls, _START_SECONDS * 1_000_000)
 
+    @classmethod
+    def _running(cls) -> Self:
+        """Makes one that runs with the host's clock until it is stopped, as the pytest plugin needs it."""
+        return super().__new__(cls, None)
+
     @property
     def now(self) -> float:
         """The seconds it shows, as ``store.now()`` does."""

@@ -67,10 +67,15 @@ def test_the_store_of_a_test_can_be_asked_for(pytester: pytest.Pytester) -> None
 
 
 def test_a_test_that_asks_for_the_clock_moves_time(pytester: pytest.Pytester) -> None:
-    """``fuseboard_clock`` is the default store's clock; others go by the host's."""
+    """``fuseboard_clock`` is the default store's clock, and stands still at a whole second."""
     pytester.makepyfile(f"""{BREAKER}
+    import time
+
     def test_clock(fuseboard_clock, fuseboard_store):
-        assert fuseboard_store.now() == fuseboard_clock.now == 1000
+        before = fuseboard_clock.now
+        assert fuseboard_store.now() == before == int(before)
+        time.sleep(0.001)
+        assert fuseboard_store.now() == before
         fail()
         with pytest.raises(CircuitOpenError):
             breaker.call(int)
@@ -80,13 +85,17 @@ def test_a_test_that_asks_for_the_clock_moves_time(pytester: pytest.Pytester) ->
 
     @pytest.fixture
     def moved(fuseboard_clock):
+        before = fuseboard_clock.now
         fuseboard_clock.advance(5)
+        return before + 5
 
     def test_indirectly(moved, fuseboard_store):
-        assert fuseboard_store.now() == 1005
+        assert fuseboard_store.now() == moved
 
     def test_without(fuseboard_store):
-        assert fuseboard_store.now() != 1000
+        before = fuseboard_store.now()
+        time.sleep(0.001)
+        assert fuseboard_store.now() > before
     """)
     pytester.runpytest("-q").assert_outcomes(passed=3)
 
@@ -159,4 +168,4 @@ def test_this_very_suite_has_the_plugin(fuseboard_store: Store, fuseboard_clock:
     """It is active wherever fuseboard is installed beside pytest."""
     assert ":private:" == os.environ["FUSEBOARD_STORE"]
     assert fuseboard_store is CircuitBreaker("db").store
-    assert 1000 == fuseboard_clock.now == fuseboard_store.now()
+    assert fuseboard_clock.now == fuseboard_store.now()

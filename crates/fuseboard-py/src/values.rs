@@ -145,15 +145,15 @@ impl FuseSnapshot {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that a test moves.
 #[pyclass(frozen, subclass, module = "fuseboard._core")]
 pub struct Clock(pub(crate) Arc<ManualClock>);
 
 #[pymethods]
 impl Clock {
     #[new]
-    fn new(now_us: u64) -> Self {
-        Self(Arc::new(ManualClock::new(now_us)))
+    fn new(now_us: Option<u64>) -> Self {
+        Self(Arc::new(now_us.map_or_else(ManualClock::running, ManualClock::new)))
     }
 
     #[getter]
@@ -163,5 +163,13 @@ impl Clock {
 
     fn advance_us(&self, by_us: u64) {
         self.0.advance(by_us);
+    }
+
+    fn _stop(&self) {
+        self.0.stop();
+    }
+
+    fn _run(&self) {
+        self.0.run();
     }
 }

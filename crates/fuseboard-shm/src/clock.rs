@@ -19,7 +19,7 @@ pub enum Clock {
     /// The host's clock.
     #[default]
     System,
-    /// A clock that stands still until a test moves it. Lives in one process.
+    /// A clock that a test stops and moves. Lives in one process.
     Manual(Arc<ManualClock>),
 }
 
@@ -28,35 +28,81 @@ impl Clock {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         match self {
-            Self::System => {
-                let now = clock_gettime(CLOCK);
-                now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() / 1_000
-            }
+            Self::System => host_us(),
             Self::Manual(clock) => clock.now_us(),
         }
     }
 }
 
-/// A clock that a test moves.
+fn host_us() -> u64 {
+    let now = clock_gettime(CLOCK);
+    now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() / 1_000
+}
+
+/// A clock that a test moves. It stands still, or runs with the host's clock and ahead of it by as much as it was moved.
+///
+/// It never goes back, because stamps that it wrote stand in tables, and time that is behind them has not passed.
 #[derive(Debug)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    /// Microseconds it shows while it stands; [`RUNS`] while it runs.
+    stands_us: AtomicU64,
+    /// Microseconds that it is ahead of the host's clock while it runs.
+    ahead_us: AtomicU64,
+}
+
+const RUNS: u64 = u64::MAX;
+const SECOND_US: u64 = 1_000_000;
 
 impl ManualClock {
-    /// A clock that shows `now_us`.
+    /// A clock that stands at `now_us`.
     #[must_use]
     pub fn new(now_us: u64) -> Self {
-        Self(AtomicU64::new(now_us))
+        Self { stands_us: AtomicU64::new(now_us), ahead_us: AtomicU64::new(0) }
+    }
+
+    /// A clock that runs with the host's.
+    #[must_use]
+    pub fn running() -> Self {
+        Self::new(RUNS)
     }
 
     /// Microseconds it shows.
     #[must_use]
     pub fn now_us(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        match self.stands_us.load(Ordering::Acquire) {
+            RUNS => host_us().saturating_add(self.ahead_us.load(Ordering::Relaxed)),
+            stands_us => stands_us,
+        }
     }
 
     /// Moves it forward.
     pub fn advance(&self, by_us: u64) {
-        self.0.fetch_add(by_us, Ordering::Relaxed);
+        loop {
+            let stands_us = self.stands_us.load(Ordering::Acquire);
+            if stands_us == RUNS {
+                self.ahead_us.fetch_add(by_us, Ordering::Relaxed);
+                return;
+            }
+            let moved_us = stands_us.saturating_add(by_us).min(RUNS - 1);
+            if self.stands_us.compare_exchange(stands_us, moved_us, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Lets it stand, at the next whole second: of that, whole seconds are easily added. Nothing if it stands.
+    pub fn stop(&self) {
+        let second_us = self.now_us().next_multiple_of(SECOND_US);
+        _ = self.stands_us.compare_exchange(RUNS, second_us, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Lets it run from where it stands, or from the host's time if that is later. Nothing if it runs.
+    pub fn run(&self) {
+        let stands_us = self.stands_us.load(Ordering::Acquire);
+        if stands_us != RUNS {
+            self.ahead_us.store(stands_us.saturating_sub(host_us()), Ordering::Relaxed);
+            self.stands_us.store(RUNS, Ordering::Release);
+        }
     }
 }
 
@@ -72,5 +118,54 @@ mod tests {
         let since_boot = || Duration::try_from(clock_gettime(CLOCK)).expect("after the boot").as_micros();
         let (before, now_us, after) = (since_boot(), u128::from(Clock::System.now_us()), since_boot());
         assert!((before..=after).contains(&now_us), "{before} <= {now_us} <= {after}");
+    }
+
+    /// A clock that stands shows what it showed, and moves by as much as it is told.
+    #[test]
+    fn a_clock_that_stands_is_moved_by_hand() {
+        let clock = ManualClock::new(5);
+        clock.advance(2);
+        assert_eq!(7, clock.now_us());
+        clock.advance(u64::MAX);
+        assert_eq!(RUNS - 1, clock.now_us(), "it does not begin to run");
+    }
+
+    /// One that runs goes with the host's, and ahead of it by as much as it was moved.
+    #[test]
+    fn a_clock_that_runs_is_ahead_by_as_much_as_it_was_moved() {
+        let clock = ManualClock::running();
+        for ahead_us in [0, 3_000_000] {
+            clock.advance(ahead_us);
+            let (before, now_us, after) = (host_us(), clock.now_us(), host_us());
+            assert!((before + ahead_us..=after + ahead_us).contains(&now_us), "{before} {now_us} {after}");
+        }
+    }
+
+    /// It stops at a whole second, goes on from there, and never goes back, however often it is stopped and moved.
+    #[test]
+    fn a_clock_never_goes_back() {
+        let clock = ManualClock::running();
+        for _ in 0..3 {
+            let running_us = clock.now_us();
+            clock.stop();
+            let standing_us = clock.now_us();
+            assert!(standing_us >= running_us);
+            assert!(standing_us.is_multiple_of(SECOND_US));
+            clock.advance(30 * SECOND_US);
+            clock.stop();
+            assert_eq!(standing_us + 30 * SECOND_US, clock.now_us(), "it stood already");
+            clock.run();
+            clock.run();
+            assert!(clock.now_us() >= standing_us + 30 * SECOND_US);
+        }
+    }
+
+    /// What it was moved by is forgotten as soon as the host's clock is there too.
+    #[test]
+    fn a_clock_that_was_behind_runs_with_the_hosts() {
+        let clock = ManualClock::new(0);
+        clock.run();
+        assert_eq!(0, clock.ahead_us.load(Ordering::Relaxed));
+        assert!(clock.now_us() > 0);
     }
 }
