@@ -23,7 +23,8 @@ reached the server. Takes about 25 seconds, uses only 127.0.0.1 and a temporary 
 nothing behind. Exit code: 0 if all promises held, 1 if not, 2 for wrong use, 130 if interrupted.
 """
 
-_EXTRA = ("httpx", "rich")
+_EXTRA = {"httpx": "httpx>=0.27", "rich": "rich>=13"}
+"""What the extra ``demo`` asks for, by module. Named one by one, so that it can be had from wherever we came."""
 
 
 def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -77,7 +78,8 @@ def _run(options: argparse.Namespace) -> int:
         package = (missing.name or "").partition(".")[0]
         if package not in _EXTRA:
             raise
-        print(f"fuseboard demo: needs {package}: pip install 'fuseboard[demo]'", file=sys.stderr)
+        wanted = " ".join(f"'{requirement}'" for requirement in _EXTRA.values())
+        print(f"fuseboard demo: needs {package}: {sys.executable} -m pip install {wanted}", file=sys.stderr)
         return 2
     plan = Plan(workers=options.workers, threshold=options.threshold)
     return _program.run(plan, plain=options.plain, as_json=options.json)

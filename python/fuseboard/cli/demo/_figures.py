@@ -23,8 +23,9 @@ class Figures:
         restarts: workers that replaced a killed one.
         first_calls: how the first calls of those that replaced all ended.
         first_call_after_kill: how the first call of the one that replaced the worker killed in mid-call ended.
-        calls_to_first_rejection: the most calls that a replacement needed to find its fuse open; None if none did.
-        seconds_to_first_rejection: the longest time from a replacement's first call to that.
+        calls_to_find_open: the most calls that a replacement needed to find its fuse open, by a rejection or as its
+            prober; None if none did.
+        seconds_to_find_open: the longest time from the beginning of a replacement's first call to that one's end.
         probe_gap_seconds: from the kill of a prober in mid-probe to the next probe.
         rival_probes: probes of others while that prober lived.
         closing_probes: probes that reached the server when it was well again.
@@ -43,8 +44,8 @@ class Figures:
     restarts: int
     first_call_after_kill: str
     first_calls: tuple[str, ...]
-    calls_to_first_rejection: int | None
-    seconds_to_first_rejection: float | None
+    calls_to_find_open: int | None
+    seconds_to_find_open: float | None
     probe_gap_seconds: float | None
     rival_probes: int | None
     closing_probes: int
@@ -69,8 +70,8 @@ def count(story: Story) -> Figures:
         restarts=sum(life.number > 0 for life in picture.lives),
         first_call_after_kill=_firsts(story.replaced_one)[0],
         first_calls=_firsts(story.replaced_all),
-        calls_to_first_rejection=max((calls for calls, _ in found_open), default=None),
-        seconds_to_first_rejection=max((seconds for _, seconds in found_open), default=None),
+        calls_to_find_open=max((calls for calls, _ in found_open), default=None),
+        seconds_to_find_open=max((seconds for _, seconds in found_open), default=None),
         probe_gap_seconds=None if story.probe_gap is None else round(story.probe_gap, 3),
         rival_probes=story.rival_probes,
         closing_probes=well.probes,
@@ -84,8 +85,6 @@ def _firsts(lives: list[Life]) -> tuple[str, ...]:
 
 
 def _found_open(lives: list[Life]) -> list[tuple[int, float]]:
-    """How many calls, and seconds since its first began, each worker needed until one was rejected."""
-    found = [(life.first, life.first_rejection) for life in lives]
-    return [
-        (rejected.number, round(rejected.ended - first.began, 4)) for first, rejected in found if first and rejected
-    ]
+    """How many calls, and seconds since its first began, each worker needed until one found the fuse open."""
+    found = [(life.first, life.found_open) for life in lives]
+    return [(call.number, round(call.ended - first.began, 4)) for first, call in found if first and call]

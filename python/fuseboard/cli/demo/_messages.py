@@ -26,6 +26,11 @@ class Outcome(enum.StrEnum):
     PROBE_GOOD = "probe-good"
     PROBE_FAILED = "probe-failed"
 
+    @property
+    def found_open(self) -> bool:
+        """Whether the call found the fuse open: it was rejected, or it was the probe, whose time had come."""
+        return self not in (Outcome.GOOD, Outcome.FAILED)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PrivateFuse:

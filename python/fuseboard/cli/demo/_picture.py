@@ -33,7 +33,7 @@ class Life:
     calls: int = 0
     good_in_a_row: int = 0
     first: Called | None = None
-    first_rejection: Called | None = None
+    found_open: Called | None = None
     last: Outcome | None = None
     private: PrivateFuse | None = None
 
@@ -41,8 +41,8 @@ class Life:
         """Takes in how a call ended."""
         self.calls += 1
         self.first = self.first or call
-        if call.outcome is Outcome.REJECTED:
-            self.first_rejection = self.first_rejection or call
+        if call.outcome.found_open:
+            self.found_open = self.found_open or call
         good = call.outcome in (Outcome.GOOD, Outcome.PROBE_GOOD)
         self.good_in_a_row = self.good_in_a_row + 1 if good else 0
         self.last = call.outcome

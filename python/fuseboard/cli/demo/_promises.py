@@ -6,8 +6,6 @@ from fuseboard.cli.demo._figures import Figures
 from fuseboard.cli.demo._messages import Outcome
 from fuseboard.cli.demo._plan import SLACK_SECONDS, Plan
 
-_REJECTED, _PROBE = Outcome.REJECTED.value, Outcome.PROBE_FAILED.value
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
@@ -36,17 +34,16 @@ def _of_the_trip(plan: Plan, shared: Figures) -> list[Verdict]:
 
 
 def _of_restarts(shared: Figures) -> list[Verdict]:
-    # On a busy machine a replacement may come when a probe is due, and be the host's one prober. That is right too: it
-    # has found the fuse open.
+    # On a busy machine a replacement may come when a probe is due, and be the host's prober.
     after_one, after_all = (shared.first_call_after_kill,), shared.first_calls
     return [
         Verdict(
-            "killed in mid-call: the replacement finds the fuse open at its first call",
+            "killed in mid-call: the replacement's first call finds the fuse open: rejected, or a probe",
             _firsts(after_one),
             _found_open(after_one),
         ),
         Verdict(
-            "all workers killed: each replacement finds it open at its first call",
+            "all workers killed: so does each replacement's",
             _firsts(after_all),
             _found_open(after_all),
         ),
@@ -92,7 +89,7 @@ def _compared(shared: Figures, private: Figures) -> list[Verdict]:
 
 
 def _found_open(first_calls: tuple[str, ...]) -> bool:
-    return all(outcome in (_REJECTED, _PROBE) for outcome in first_calls)
+    return all(Outcome(outcome).found_open for outcome in first_calls)
 
 
 def _firsts(first_calls: tuple[str, ...]) -> str:

@@ -30,13 +30,14 @@ class Report:
 
 
 def show(report: Report, console: Console) -> None:
-    """Prints the table of figures and the list of promises."""
+    """Prints the promises, and last, so that it is on the screen in the end, the table of figures: 24 lines or less."""
+    console.print()
+    console.print(_promises(report.verdicts))
     console.print()
     console.print(_comparison(report.shared, report.private))
-    console.print(_promises(report.verdicts))
     word = f"{report.failed} of {len(report.verdicts)} promises FAILED" if report.failed else "All promises held"
     style = "bold red" if report.failed else "bold green"
-    console.print(Text(f"\n{word}. {report.seconds:.0f} s.", style=style))
+    console.print(Text(f"{word}. {report.seconds:.0f} s.", style=style))
 
 
 def as_json(report: Report) -> str:
@@ -72,16 +73,16 @@ def _rows(shared: Figures, private: Figures) -> list[tuple[str, str, str]]:
 
     return [
         row("the server was sick for", "outage_seconds", "{:.1f} s"),
-        row("requests that reached it meanwhile", "sick_requests"),
-        row("  failures that a closed fuse let through", "let_through"),
-        row("    ... of them by restarted workers", "let_through_after_restart"),
+        row("requests that reached it", "sick_requests"),
+        row("  let through by a closed fuse", "let_through"),
+        row("    by a restarted worker's", "let_through_after_restart"),
         row("  probes", "probes"),
         row("calls rejected at once", "rejections"),
-        row("trips, failed probes included", "trips"),
+        row("trips, with failed probes", "trips"),
         row("alarms (closed to open)", "alarms"),
         row("workers killed and replaced", "restarts"),
-        row("call at which a replacement was first rejected", "calls_to_first_rejection"),
-        row("  ... since its first call began", "seconds_to_first_rejection", "{:.4f} s"),
+        row("calls until one found the fuse open", "calls_to_find_open"),
+        row("  and seconds", "seconds_to_find_open", "{:.4f} s"),
     ]
 
 

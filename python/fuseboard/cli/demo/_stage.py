@@ -1,5 +1,6 @@
 """The stage of one act: a server, workers, and a conductor that acts and waits. Every waiting has a deadline."""
 
+import collections
 import dataclasses
 import json
 import time
@@ -8,7 +9,7 @@ from typing import Protocol
 
 from fuseboard import Store
 from fuseboard.cli.demo._crew import Child, Crew, DemoError
-from fuseboard.cli.demo._messages import Changed, Order, Task
+from fuseboard.cli.demo._messages import Changed, Message, Order, Task
 from fuseboard.cli.demo._picture import Entry, Life, Picture
 from fuseboard.cli.demo._plan import FUSE, PATIENCE_SECONDS
 
@@ -32,7 +33,7 @@ class Stage:
         self.picture = picture
         self._crew, self._view, self._store, self._deadline = crew, view, store, deadline
         self._workers: dict[int, Child] = {}
-        self._told = 0
+        self._unread: collections.deque[Message] = collections.deque()
         self._server = crew.start(f"act{picture.number}-server", "server")
         self.wait_for(lambda: picture.port is not None, "the server listens")
 
@@ -73,6 +74,8 @@ class Stage:
     def wait_for(self, condition: Callable[[], bool], what: str, within: float = PATIENCE_SECONDS) -> None:
         """Watches until the condition holds.
 
+        It is asked behind each message, so that what is waited for is said before what came later.
+
         Raises:
             DemoError: it did not come to hold in time, or a child ended by itself.
         """
@@ -80,19 +83,23 @@ class Stage:
         while not condition():
             if time.monotonic() > deadline:
                 raise DemoError(f"gave up waiting until {what}; is this machine very busy? Try again")
-            self._watch()
+            if not self._unread:
+                self._watch()
+            if self._unread:
+                self._read(self._unread.popleft())
 
     def _watch(self) -> None:
-        for message in self._crew.messages(_TURN_SECONDS):
-            self.picture.absorb(message)
+        self._unread.extend(self._crew.messages(_TURN_SECONDS))
         self._crew.check()
         if self._store is not None:
             self.picture.fuse = self._store.snapshot().get(FUSE)
             self.picture.now = self._store.now()
-            for change in self.picture.changes[self._told :]:
-                self._say_change(change)
-        self._told = len(self.picture.changes)
         self._view.draw(self.picture)
+
+    def _read(self, message: Message) -> None:
+        self.picture.absorb(message)
+        if self._store is not None and isinstance(message, Changed):
+            self._say_change(message)
 
     def _say_change(self, change: Changed) -> None:
         cause = f", after {change.error}" if change.error else ""

@@ -97,9 +97,10 @@ class Story:
         self._stage.say(f"Worker {probe.seat + 1} is killed while it probes: kill -9 {pid}", "bad")
         killed_at = time.monotonic()
         self._trips_at_kill = self.picture.trips
-        self._replace([probe.seat])
+        lives = self._kill_and_start([probe.seat])
         if self._given is None:
             self._await_next_probe(probe, killed_at)
+        self._await_first_calls(lives)
 
     def _await_next_probe(self, dead: Arrived, killed_at: float) -> None:
         def following() -> list[Arrived]:
@@ -109,7 +110,7 @@ class Story:
         lease_end = dead.at + self.picture.plan.probe_timeout
         self.rival_probes = sum(probe.at < min(killed_at, lease_end) for probe in following())
         self.probe_gap = following()[0].at - killed_at
-        self._stage.say(f"The next probe goes out {self.probe_gap:.2f} s after the kill; it fails", "good")
+        self._stage.say(f"The next probe goes out {self.probe_gap:.2f} s after the kill", "good")
 
     def _recovery(self) -> None:
         self._step(_RECOVER, self._long_open, "the fuse is open again")
@@ -135,23 +136,28 @@ class Story:
         return self._given is not None and time.monotonic() - self._sick_since >= self._given[name]
 
     def _replace(self, seats: list[int]) -> list[Life]:
+        lives = self._kill_and_start(seats)
+        self._await_first_calls(lives)
+        return lives
+
+    def _kill_and_start(self, seats: list[int]) -> list[Life]:
         for seat in seats:
             self._stage.kill_worker(seat)
         self._stage.order(Order(release=True))
-        lives = [self._stage.start_worker(seat) for seat in seats]
+        return [self._stage.start_worker(seat) for seat in seats]
+
+    def _await_first_calls(self, lives: list[Life]) -> None:
         self._stage.wait_for(lambda: all(life.first for life in lives), "the replacements call")
-        return lives
 
     def _say_first(self, lives: list[Life]) -> None:
-        firsts = [life.first.outcome.value for life in lives if life.first]
-        rejected = firsts.count(Outcome.REJECTED)
+        firsts = [life.first.outcome for life in lives if life.first]
         who = "Its replacement's first call" if len(lives) == 1 else f"First calls of {len(lives)} replacements"
-        if rejected == len(lives):
-            self._stage.say(f"{who}: rejected. Nothing is forgotten", "good")
-        elif rejected == 0:
-            self._stage.say(f"{who}: {firsts[0]}. All is forgotten", "bad")
+        found_open = sum(first.found_open for first in firsts)
+        if found_open == len(firsts):
+            what, tone = "Nothing is forgotten", "good"
         else:
-            self._stage.say(f"{who}: {', '.join(firsts)}")
+            what, tone = ("All is forgotten" if found_open == 0 else "Some is forgotten"), "bad"
+        self._stage.say(f"{who}: {', '.join(dict.fromkeys(firsts))}. {what}", tone)
 
     def _pause(self, seconds: float) -> None:
         """Gives people time to see what is."""
