@@ -10,6 +10,7 @@ import pytest
 
 from fuseboard import CircuitBreaker, CircuitOpenError, Store
 from fuseboard.cli import _render, main
+from fuseboard.testing import Clock
 
 
 class Broken(Exception):  # noqa: N818 - what a service raises
@@ -41,8 +42,9 @@ def shop(folder: Path) -> Iterator[Store]:
 def test_the_table_has_a_line_for_each_fuse(shop: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """Fuses by name: state, seconds, failures in the window, totals."""
     assert main(["show", "--store", "shop"]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "TRIPS"]
+    title, head, *lines = capsys.readouterr().out.splitlines()
+    assert title == f"store 'shop', table {shop.path}"
+    assert head.split() == ["FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "OPENED"]
     rows = [line.split() for line in lines]
     assert all(float(row.pop(2)) < 60 for row in rows)
     assert rows == [
@@ -96,20 +98,66 @@ def test_a_name_that_would_move_the_cursor_is_escaped(folder: Path, capsys: pyte
     assert r"\x1b[2Jgone\n  closed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("columns", [40, 90, 120])
-def test_a_long_name_is_shortened_to_the_terminal(folder: Path, columns: int) -> None:
-    """One long name must not push every line past the edge; where nobody looks, as in a pipe, names are whole."""
+def test_every_column_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads the table at night need not guess."""
+    with pytest.raises(SystemExit):
+        main(["show", "--help"])
+    told = capsys.readouterr().out
+    assert [] == [name for name in _render._HEAD if f"\n  {name} " not in told]
+
+
+def test_failed_probes_are_no_trips(folder: Path, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """OPENED counts both, as it says: here one trip, and one probe that failed."""
     assert folder.is_dir()
-    with Store.shared("shop", fuses=8, strict=True) as store:
-        for name in ("x" * 200, "short"):
-            store.record_success(name)
-        view = _render.StoreView("shop", "path", store.now(), store.snapshot())
-        whole, lines = _render.as_table(view), _render.as_table(view, columns).splitlines()
-    assert 1 == whole.count("x" * 200)
+    with Store.shared("shop", fuses=8, strict=True, clock=clock) as store:
+        payments = CircuitBreaker("payments", threshold=1, reset_timeout=30, store=store)
+        for _ in range(2):
+            with pytest.raises(Broken):
+                payments.call(_fail)
+            clock.advance(30)
+        assert main(["show", "--store", "shop"]) == 0
+    _, head, line = capsys.readouterr().out.splitlines()
+    found = dict(zip(head.split(), line.split(), strict=True))
+    assert ("2", "1", "2") == (found["FAILED"], found["PROBES"], found["OPENED"])
+
+
+def table(store: Store, columns: int | None = None) -> list[str]:
+    """The lines of a store's table, without the one that names the store."""
+    view = _render.StoreView("shop", "path", store.now(), store.snapshot())
+    return _render.as_table(view, columns).splitlines()[1:]
+
+
+@pytest.mark.parametrize("columns", [40, 90, 120])
+def test_a_long_name_is_shortened_to_the_terminal(store: Store, columns: int) -> None:
+    """One long name must not push every line past the edge. Its beginning and its end stay: there the key is."""
+    for name in ("x" * 195 + "-eu-1", "short"):
+        store.record_success(name)
+    lines = table(store, columns)
     assert {len(lines[0])} == {len(line) for line in lines}
-    assert len(lines[0]) <= max(columns, 12 + 74)
-    assert "xxx...  closed" in lines[2]
+    assert len(lines[0]) <= max(columns, 12 + 75)
     assert "short " in lines[1]
+    assert "xxx..." in lines[2]
+    assert "eu-1  closed" in lines[2]
+
+
+def test_where_nobody_looks_names_are_whole_and_the_others_stay_in_their_columns(store: Store) -> None:
+    """As in a pipe, for ``grep``: a long name moves its own line alone."""
+    for name in ("x" * 200, "y" * 40, "short"):
+        store.record_success(name)
+    head, short, long, other = table(store)
+    assert long.startswith("x" * 200 + "  closed")
+    assert {42} == {line.index(word) for line, word in ((head, "STATE"), (short, "closed"), (other, "closed"))}
+
+
+@pytest.mark.parametrize("columns", [None, 80, 100])
+def test_wide_characters_take_two_columns(store: Store, columns: int | None) -> None:
+    """And marks on others none: what stands behind them is in its column."""
+    names = ["\u652f\u4ed8" * 9, "ra\u0308cher", "plain"]
+    for name in names:
+        store.record_success(name)
+    lines = table(store, columns)
+    places = {_render._width(line[: line.index("closed")]) for line in lines[1:]}
+    assert {lines[0].index("STATE")} == places
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

@@ -67,6 +67,7 @@ def test_an_exceptions_name_is_escaped_too() -> None:
 def test_columns_stand_below_each_other_in_any_encoding(encoding: str) -> None:
     """Names are escaped before they are measured."""
     lines = run("show", "--store", "shop", encoding=encoding).stdout.decode(encoding).splitlines()
+    assert lines[0].startswith("store 'shop', table /")
     table = lines[-3:]
     assert len({len(line) for line in table}) == 1
     assert len({line.index(word) for line, word in zip(table, ["STATE", "closed", "open"], strict=True)}) == 1

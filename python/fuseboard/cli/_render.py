@@ -3,15 +3,18 @@
 import dataclasses
 import datetime as dt
 import json
+import unicodedata
 from collections.abc import Mapping
 
 from fuseboard._core import FuseSnapshot
 from fuseboard._journal import Transition
 
-_HEAD = ("FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "TRIPS")
+_HEAD = ("FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "OPENED")
 
 _GAP = 2
+_CUT = "..."
 _SHORTEST_NAME = 12
+_LONG_NAME = 40
 
 _COUNTERS = (
     "generation",
@@ -45,19 +48,23 @@ class StoreView:
 
 
 def as_table(view: StoreView, columns: int | None = None, encoding: str = "utf-8") -> str:
-    """The fuses by name, one a line; or what to look at if there are none.
+    """Which store it is, then the fuses by name, one a line; or what to look at if there are none.
 
-    SECONDS is how long the fuse has been in its state, WINDOW the failures since its last success or change of state.
-    Long names are shortened where lines would not fit into so many columns.
+    Names are shortened in their middle where lines would not fit into so many columns. Where there is no limit, as in a
+    pipe, all are whole, and one that is very long moves its own line alone.
     """
+    path = printable(view.path, encoding)
     if not view.fuses:
-        return _EMPTY.format(store=view.store, path=printable(view.path, encoding))
+        return _EMPTY.format(store=view.store, path=path)
     rows = [_HEAD, *(_row(view.now, view.fuses[name], encoding) for name in sorted(view.fuses))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if columns is not None:
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    if columns is None:
+        widths[0] = min(widths[0], _LONG_NAME)
+    else:
         beside = sum(_GAP + width for width in widths[1:])
         widths[0] = min(widths[0], max(_SHORTEST_NAME, columns - beside))
-    return "\n".join(_line((_shortened(row[0], widths[0]), *row[1:]), widths) for row in rows)
+        rows = [(_shortened(row[0], widths[0]), *row[1:]) for row in rows]
+    return "\n".join([f"store {view.store!r}, table {path}", *(_line(row, widths) for row in rows)])
 
 
 def as_json(view: StoreView) -> str:
@@ -103,14 +110,35 @@ def _row(now: float, fuse: FuseSnapshot, encoding: str) -> tuple[str, ...]:
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    words, numbers = 2, len(widths)
-    left = [row[i].ljust(widths[i]) for i in range(words)]
-    right = [row[i].rjust(widths[i]) for i in range(words, numbers)]
+    words = 2
+    left = [cell + " " * (width - _width(cell)) for cell, width in zip(row[:words], widths[:words], strict=True)]
+    right = [cell.rjust(width) for cell, width in zip(row[words:], widths[words:], strict=True)]
     return (" " * _GAP).join(left + right)
 
 
 def _shortened(name: str, width: int) -> str:
-    return name if len(name) <= width else f"{name[: width - 3]}..."
+    """A name in so many columns: its beginning and, since keys stand there, its end."""
+    if _width(name) <= width:
+        return name
+    head, tail = (width - _width(_CUT) + 1) // 2, (width - _width(_CUT)) // 2
+    return f"{_within(name, head)}{_CUT}{_within(name[::-1], tail)[::-1]}"
+
+
+def _within(text: str, width: int) -> str:
+    """As much of a text's beginning as takes so many columns."""
+    for length in range(len(text), -1, -1):
+        if _width(text[:length]) <= width:
+            break
+    return text[:length]
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal a text takes: two for each wide character, none for a mark on another one."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
 
 
 def _facts(now: float, fuse: FuseSnapshot) -> dict[str, object]:
