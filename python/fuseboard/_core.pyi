@@ -89,10 +89,17 @@ class FuseSnapshot:
         """A number that grows with each change of state."""
     @property
     def window_failures(self) -> int:
-        """Failures of any age since the last success or change of state, at most ``failure_capacity``."""
+        """Failures in the window: those that are not older than the longest window of any breaker of the fuse.
+
+        Counted since the last success or change of state, and at most ``failure_capacity``. Where no breaker has made a
+        call, those of the last seven days.
+        """
     @property
     def last_failure(self) -> float | None:
-        """When the latest of them was, in seconds of ``store.now()``; None if there is none."""
+        """When the latest failure since the last success or change of state was, in seconds of ``store.now()``.
+
+        However long ago. None if there is none.
+        """
     @property
     def successes(self) -> int:
         """Calls that succeeded."""
@@ -190,8 +197,8 @@ class Store:
     def give_back(self, fuse: str) -> bool:
         """Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
 
-        Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, for up to
-        twice its longest window, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
+        Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, by the
+        longest window of any, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
         so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
         and times go with the fuse, and outcomes of its calls that are under way count no more. Breakers go on: at their
         next call the name has a new place. The old one is another name's to take a minute later.

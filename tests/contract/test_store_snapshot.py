@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from fuseboard import CircuitBreaker, CircuitOpenError, FuseSnapshot, State, Store
+from fuseboard import CircuitBreaker, CircuitOpenError, FailureRate, FuseSnapshot, State, Store
 from fuseboard.testing import Clock
 from helpers import BoomError, boom, fail, go_the_way_round, rejection, trip
 
@@ -78,13 +78,40 @@ def test_a_late_outcome_is_counted_as_what_it_was_too(store: Store) -> None:
 
 
 def test_the_window_and_its_last_failure_are_told(store: Store, clock: Clock) -> None:
-    """``window_failures`` counts failures of any age since the last success or change of state."""
+    """Failures since the last success or change of state; where no breaker has come, of seven days."""
     for _ in range(3):
         store.record_failure("db", 1)
         clock.advance(100)
     assert (3, 1200.0) == (snapshot(store).window_failures, snapshot(store).last_failure)
+    clock.advance(7 * 86400 - 200)
+    assert (2, 1200.0) == (snapshot(store).window_failures, snapshot(store).last_failure)
     store.record_success("db")
     assert (0, None) == (snapshot(store).window_failures, snapshot(store).last_failure)
+
+
+def test_failures_leave_the_window_with_time(store: Store, clock: Clock) -> None:
+    """``window_failures`` is what a breaker would count now: a failure that is older than its window is none."""
+    breaker = CircuitBreaker("db", threshold=9, window=2, store=store)
+    fail(breaker)
+    clock.advance(1)
+    fail(breaker, 2)
+    for later, left in ((1, 3), (1e-3, 2), (0.999, 2), (1e-3, 0), (3600, 0)):
+        clock.advance(later)
+        told = snapshot(store)
+        assert (left, pytest.approx(1001, abs=1e-3), 3) == (told.window_failures, told.last_failure, told.failures)
+
+
+def test_the_longest_window_of_a_fuses_breakers_counts(store: Store, clock: Clock) -> None:
+    """R15: each decides by its own; what one of them still counts is in the window. A rate's window is one too."""
+    fail(CircuitBreaker("db", threshold=9, window=2, store=store))
+    CircuitBreaker("db", threshold=9, window=60, store=store).permit().ignore()
+    fail(CircuitBreaker("rate", policy=FailureRate(0.9, window=70), store=store))
+    clock.advance(60)
+    assert (1, 1) == tuple(store.snapshot()[name].window_failures for name in ("db", "rate"))
+    clock.advance(1e-3)
+    assert (0, 1) == tuple(store.snapshot()[name].window_failures for name in ("db", "rate"))
+    clock.advance(20)
+    assert 0 == store.snapshot()["rate"].window_failures
 
 
 def test_other_settings_on_a_fuse_are_counted(store: Store) -> None:

@@ -246,7 +246,7 @@ class HostMachine(RuleBasedStateMachine):
             self._compare_journal(name, seen["journal"][name])
         for name, fuse in known.items():
             last = fuse.failures[-1] if fuse.failures else None
-            assert (min(CAPACITY, len(fuse.failures)), seconds(last)) == seen["windows"][name]
+            assert (fuse.window_failures(self.now), seconds(last)) == seen["windows"][name]
             self._compare_generation(name, fuse.generation, *seen["generations"][name])
 
     def _compare_journal(self, name: str, told: tuple[tuple[State, State, float], ...]) -> None:

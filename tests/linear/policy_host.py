@@ -1,10 +1,7 @@
 """A store of the fuses of :mod:`policy_reference`, which can be given back (R28)."""
 
-from collections.abc import Iterable
-
 from host_reference import Host
 from policy_reference import PolicyFuse
-from rules import SEVEN_DAYS_US, Rules
 
 
 class PolicyHost(Host):
@@ -28,17 +25,10 @@ class PolicyHost(Host):
         for name in [*self._fuses]:
             self.fuse(name).forget_at(now)
 
-    def give_back(self, name: str, breakers: Iterable[Rules], now: int) -> bool:
-        """R28: ends an idle fuse, whose name is one never seen from then on. All these breakers have come to it."""
-        is_idle = self.fuse(name).is_idle(self.reach_us(breakers), now)
+    def give_back(self, name: str, now: int) -> bool:
+        """R28: ends an idle fuse, whose name is one never seen from then on."""
+        is_idle = self.fuse(name).is_idle(now)
         if is_idle:
             self.dropped += len(self.fuse(name).told)
             del self._fuses[name]
         return is_idle
-
-    def reach_us(self, breakers: Iterable[Rules]) -> int:
-        """R28: how far back they look, rounded up to a power of two, as far as a setting may go."""
-        reach = 1
-        while reach < max(policy.reach_us for policy in breakers):
-            reach *= 2
-        return min(reach, SEVEN_DAYS_US)

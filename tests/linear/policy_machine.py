@@ -115,7 +115,7 @@ class PolicyMachine(HostMachine):
     def give_back(self, index: int, fuse: str) -> None:
         """R28: a fuse is given back, if it is idle. Where its next place left off counting calls nobody says."""
         if all(rate.calls <= EXACT_CALLS for policy in self.policies[fuse] for rate in policy.rates):
-            expected = self.reference.give_back(fuse, self.policies[fuse], self.now)
+            expected = self.reference.give_back(fuse, self.now)
             assert expected == self.ask(index, "raw", "give_back", fuse)
             if expected:
                 self.generations.pop(fuse, None)

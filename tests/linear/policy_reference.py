@@ -273,18 +273,14 @@ class PolicyFuse(HostFuse):
             bucket *= 2
         return bucket
 
-    def is_idle(self, reach_us: int, now: int) -> bool:
-        """R28: whether the fuse can be given back, whose breakers look so far back."""
+    def is_idle(self, now: int) -> bool:
+        """R28: whether the fuse can be given back."""
         is_rested = not self.known or self.age_us(now) >= self.rest_us()
-        return self.state is State.CLOSED and is_rested and not self.is_within(reach_us, now)
+        return self.state is State.CLOSED and is_rested and not self.window_failures(now)
 
     def rest_us(self) -> int:
         """R28: an hour for each failed probe in a row, seven days at most."""
         return min(self.failed_probes * HOUR_US, SEVEN_DAYS_US)
-
-    def is_within(self, reach_us: int, now: int) -> bool:
-        """R28: whether a failure means anything to a breaker."""
-        return bool(self.failures) and 1000 * (now - self.failures[-1]) <= reach_us
 
 
 def _hash(generation: int) -> int:

@@ -6,7 +6,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from policy_actor import NotFoundError, PolicyActor, PolicyLoner
 from policy_host import PolicyHost
 from policy_machine import PolicyMachine
 from policy_reference import PolicyFuse
-from rules import Rules
 from scripts import PLAIN, Case, Script, gives_back_at_once, returns_a_demand, waits_between
 from team import Team
 from test_host_machine import HUNTING
@@ -89,9 +88,9 @@ def _play(pool: Pool, folder: Path, case: Case, host: type[PolicyHost]) -> None:
 class _DropsNothing(PolicyHost):
     """R28: the journal goes on telling of a fuse that was given back, or forgets that it did."""
 
-    def give_back(self, name: str, breakers: Iterable[Rules], now: int) -> bool:
+    def give_back(self, name: str, now: int) -> bool:
         """Counts nothing."""
-        is_idle, self.dropped = super().give_back(name, breakers, now), 0
+        is_idle, self.dropped = super().give_back(name, now), 0
         return is_idle
 
 

@@ -67,29 +67,32 @@ class _RestsForWeeks(PolicyFuse):
 class _AnyFailureStays(PolicyFuse):
     """R28 as it once was: a fuse with a failure in its window is never idle."""
 
-    def is_within(self, _reach_us: int, _now: int) -> bool:
-        return bool(self.failures)
+    def window_failures(self, _now: int) -> int:
+        return len(self.failures)
 
 
 class _NoFailureStays(PolicyFuse):
     """R28: a failure does not keep a fuse."""
 
-    def is_within(self, _reach_us: int, _now: int) -> bool:
-        return False
+    def is_idle(self, now: int) -> bool:
+        self.failures = []
+        return super().is_idle(now)
 
 
 class _LooksBackForADay(PolicyFuse):
     """R28: a streak, and a rate over calls, look back for a day."""
 
-    def is_within(self, reach_us: int, now: int) -> bool:
-        return super().is_within(min(reach_us, DAY * 1000), now)
+    def window_failures(self, now: int) -> int:
+        self.reach_us = min(self.reach_us, DAY * 1000)
+        return super().window_failures(now)
 
 
-class _ReachesNoFurther(PolicyFuse):
-    """R28: a reach is not rounded up: a second is one."""
+class _RoundsTheReachUp(PolicyFuse):
+    """R28 as it once was: a breaker looks back for a power of two of microseconds."""
 
-    def is_within(self, reach_us: int, now: int) -> bool:
-        return super().is_within(min(reach_us, 1_000_000), now)
+    def window_failures(self, now: int) -> int:
+        self.reach_us = 1 << (self.reach_us - 1).bit_length()
+        return super().window_failures(now)
 
 
 def _fail_probes(script: Script, times: int) -> None:
@@ -139,7 +142,7 @@ CASES = [
     Case(_RestsForWeeks, {}, _comes_back_late),
     Case(_AnyFailureStays, _LENIENT, _fails_and_is_given_back(1049)),
     Case(_NoFailureStays, _LENIENT, _fails_and_is_given_back(1000)),
-    Case(_ReachesNoFurther, _LENIENT, _fails_and_is_given_back(1048)),
+    Case(_RoundsTheReachUp, _LENIENT, _fails_and_is_given_back(1001)),
     Case(_LooksBackForADay, {**_LENIENT, "window": FOREVER}, _fails_and_is_given_back(2 * DAY)),
     Case(_LooksBackForADay, {**_LENIENT, "rates": (Rate(1.0, 3, calls=5),)}, _fails_and_is_given_back(2 * DAY)),
 ]  # fmt: skip

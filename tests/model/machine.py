@@ -172,7 +172,7 @@ class BreakerMachine(RuleBasedStateMachine):
         for name, told in self.store.snapshot().items():
             fuse = self.reference[name]
             assert {key: fuse.counters[key] for key in COUNTERS} == {key: getattr(told, key) for key in COUNTERS}
-            assert min(CAPACITY, len(fuse.failures)) == told.window_failures
+            assert fuse.window_failures(self.now) == told.window_failures
             assert seconds(fuse.failures[-1] if fuse.failures else None) == told.last_failure
 
     @invariant()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fuseboard import State
 
 HELD = (State.ISOLATED, State.DISABLED)
+SEVEN_DAYS_US = 7 * 24 * 3600 * 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Policy:
     success_threshold: int
     probe_timeout: int
     clear_on_success: bool
+
+    @property
+    def reach_us(self) -> int:
+        """How far back the breaker looks, in microseconds."""
+        return 1000 * self.window
 
 
 @dataclasses.dataclass(eq=False)
@@ -52,6 +58,8 @@ class Fuse:
         self.generation = 0
         self.counters: collections.Counter[str] = collections.Counter()
         self.known = False
+        self.reach_us = 0
+        """How far back the breakers look that have made calls; 0 if none has. A reset forgets none of them."""
         self._begin(State.CLOSED, None)
 
     def _begin(self, state: State, since: int | None) -> None:
@@ -76,8 +84,14 @@ class Fuse:
         """Failures that are at most ``window`` old, as far as they can be counted."""
         return min(self.capacity, sum(time >= now - window for time in self.failures))
 
+    def window_failures(self, now: int) -> int:
+        """Failures of the window that mean something to a breaker, as far as they can be counted."""
+        reach_us = min(self.reach_us or SEVEN_DAYS_US, SEVEN_DAYS_US)
+        return min(self.capacity, sum(1000 * (now - time) <= reach_us for time in self.failures))
+
     def admit(self, policy: Policy, now: int) -> Call | Rejected:
         """R02, R05, R06, R12: may a call be made?"""
+        self.reach_us = max(self.reach_us, policy.reach_us)
         self.use(now)
         answer = self._answer(policy, now)
         if isinstance(answer, Rejected):

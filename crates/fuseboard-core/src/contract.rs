@@ -3,6 +3,7 @@
 use crate::counters::{COUNTERS, Stripe, totals};
 use crate::fuse::{Fuse, Transition};
 use crate::journal::Cause;
+use crate::log::Entry;
 use crate::rate::Meter;
 use crate::reach::changes_of;
 use crate::state::State;
@@ -18,9 +19,10 @@ pub const READ_TRIES: usize = 16;
 pub struct Reading {
     /// The fuse word: state and generation.
     pub word: Word,
-    /// Failures since the window was last cleared or the state last changed, of any age; at most the log's length.
+    /// Failures since the window was last cleared or the state last changed, at most the log's length. Of any age, or those
+    /// that are within the longest window of a breaker ([`Fuse::snapshot`]).
     pub failures: u32,
-    /// Stamp of the latest of them, in microseconds.
+    /// Stamp of the latest failure since then, of any age, in microseconds.
     pub last_failure_us: Option<u64>,
     /// How often a breaker came with other settings than the one before it.
     pub settings_changes: u64,
@@ -43,7 +45,7 @@ impl Fuse<'_> {
                 continue;
             }
             let mut count = 0;
-            let count_it = |entry: crate::log::Entry| {
+            let count_it = |entry: Entry| {
                 count = self.log.count(seen.head(), entry, entry.stamp().saturating_sub(window_us));
                 None
             };
@@ -149,31 +151,39 @@ impl Fuse<'_> {
     /// same instant unless the fuse changed at each of [`READ_TRIES`] looks.
     #[must_use]
     pub fn read(self) -> Reading {
-        let mut word = self.word();
-        let mut last = self.log.last(word.head());
+        self.read_counting(|_, _, failures| failures)
+    }
+
+    /// [`Self::read`], where of the failures, of which the last is given, only those stand that are still to be counted.
+    fn read_counting(self, still: impl Fn(Word, Entry, u32) -> u32) -> Reading {
+        let look = |word: Word| {
+            let last = self.log.last(word.head());
+            let failures = if word.is_dirty() { u64::from(last.run()).min(self.log.len()) as u32 } else { 0 };
+            (word, last, failures, if failures > 0 { still(word, last, failures) } else { 0 })
+        };
+        let (mut word, mut last, mut failures, mut counted) = look(self.word());
         for _ in 0..READ_TRIES {
             let now = self.word();
             if now == word {
                 break;
             }
-            word = now;
-            last = self.log.last(word.head());
+            (word, last, failures, counted) = look(now);
         }
-        let failures = if word.is_dirty() { u64::from(last.run()).min(self.log.len()) as u32 } else { 0 };
         Reading {
             word,
-            failures,
+            failures: counted,
             last_failure_us: (failures > 0).then_some(last.stamp()),
             settings_changes: changes_of(self.cell.settings_changes.load(Ordering::Relaxed)),
             streak: self.streak() as u32,
         }
     }
 
-    /// [`Self::read`], and the totals of what was counted in the fuse's lines; `None` of a fuse never seen, and of one that was
-    /// given back before all was read.
+    /// [`Self::read`] of the failures that mean something to a breaker at this time, and the totals of what was counted in the
+    /// fuse's lines; `None` of a fuse never seen, and of one that was given back before all was read.
     #[must_use]
-    pub fn snapshot(self, stripes: &[Stripe]) -> Option<(Reading, [u64; COUNTERS])> {
-        let (reading, totals) = (self.read(), totals(stripes));
+    pub fn snapshot(self, stripes: &[Stripe], now_us: u64) -> Option<(Reading, [u64; COUNTERS])> {
+        let reading = self.read_counting(|word, last, _| self.within_reach(word, last, now_us));
+        let totals = totals(stripes);
         // Asked behind all that was read: else some of it may be the next tenant's.
         (reading.word.state().is_seen() && self.mine().is_some()).then_some((reading, totals))
     }
@@ -183,7 +193,7 @@ impl Fuse<'_> {
         let before = self.cell.settings.swap(fingerprint, Ordering::Relaxed);
         let other = (before != 0 && before != fingerprint).then_some(before);
         if other.is_some() {
-            self.cell.settings_changes.fetch_add(1, Ordering::Relaxed);
+            self.note_change();
         }
         other
     }

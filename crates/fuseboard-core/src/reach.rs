@@ -1,39 +1,44 @@
 //! How far back the breakers of a fuse look: what a failure must be older than to mean nothing to any of them.
 //!
 //! Settings are not shared (rule R15), but whether a fuse can be given back must be known by whoever finds the table full. So
-//! of the longest window that a breaker came with the **reach** is kept, as a power of two of microseconds, in the upper 8 bits
-//! of the word that counts the changes of settings. It only grows while a tenancy lasts. 0, which is what raw operations leave,
-//! is a reach that nobody knows, and counts as the longest.
+//! the longest window that a breaker came with is kept as the **reach**, in microseconds, in the upper 40 bits of the word that
+//! counts the changes of settings. It only grows while a tenancy lasts. 0, which is what raw operations leave, is a reach that
+//! nobody knows, and counts as the longest.
 
 use crate::fuse::Fuse;
+use crate::log::Entry;
 use crate::policy::Policy;
 use crate::rate::Measure;
 use crate::sync::Ordering;
 use crate::time::{HORIZON_US, age};
 use crate::word::Word;
 
-const SHIFT: u32 = 56;
+const SHIFT: u32 = 24;
 const COUNT_MASK: u64 = (1 << SHIFT) - 1;
+const _: () = assert!(HORIZON_US << SHIFT >> SHIFT == HORIZON_US, "a reach has room for any setting");
 
 /// How often settings changed, of the word.
 pub(crate) const fn changes_of(word: u64) -> u64 {
     word & COUNT_MASK
 }
 
+/// The word once settings changed once more. It counts to 16,777,215, and no further.
+const fn changed(word: u64) -> u64 {
+    if changes_of(word) < COUNT_MASK { word + 1 } else { word }
+}
+
 /// The reach of the word, in microseconds. Any bits are one.
 const fn reach_us(word: u64) -> u64 {
     match word >> SHIFT {
-        0 => HORIZON_US,
-        power if power < u64::BITS as u64 && 1 << power < HORIZON_US => 1 << power,
+        reach @ 1..=HORIZON_US => reach,
         _ => HORIZON_US,
     }
 }
 
 /// The word once a breaker has come with this reach.
 const fn raised(word: u64, reach_us: u64) -> u64 {
-    let power = reach_us.next_power_of_two().trailing_zeros() as u64;
-    let (before, power) = (word >> SHIFT, if power > 0 { power } else { 1 });
-    (if power > before { power } else { before }) << SHIFT | changes_of(word)
+    let reach = if reach_us > 0 { reach_us } else { 1 };
+    if reach > word >> SHIFT { reach << SHIFT | changes_of(word) } else { word }
 }
 
 impl Policy {
@@ -55,6 +60,11 @@ impl Fuse<'_> {
         self.change_word(|seen| raised(seen, reach_us.min(HORIZON_US)));
     }
 
+    /// Notes that a breaker came with other settings than the one before it.
+    pub(crate) fn note_change(self) {
+        self.change_word(changed);
+    }
+
     /// Takes the count of changes away. The breakers stay, and look as far back as they did.
     pub(crate) fn forget_changes(self) {
         self.change_word(|seen| seen & !COUNT_MASK);
@@ -73,37 +83,80 @@ impl Fuse<'_> {
 
     /// Whether no failure of the window that `seen` holds means anything to any breaker of the fuse any more.
     pub(crate) fn is_out_of_reach(self, seen: Word, now_us: u64) -> bool {
-        let is_out_of = |reach_us| age(now_us, self.log.last(seen.head()).stamp()) > reach_us;
-        !seen.is_dirty() || is_out_of(reach_us(self.cell.settings_changes.load(Ordering::Relaxed)))
+        !seen.is_dirty() || age(now_us, self.log.last(seen.head()).stamp()) > self.reach_us()
+    }
+
+    /// How many failures of the window that `seen` holds, of which `last` is the latest, mean something to a breaker of the
+    /// fuse: at most the log's length. Cost: a binary search, whatever the count.
+    pub(crate) fn within_reach(self, seen: Word, last: Entry, now_us: u64) -> u32 {
+        let reach_us = self.reach_us();
+        if !seen.is_dirty() || age(now_us, last.stamp()) > reach_us {
+            return 0;
+        }
+        self.log.count(seen.head().wrapping_sub(1), last, now_us.saturating_sub(reach_us))
+    }
+
+    fn reach_us(self) -> u64 {
+        reach_us(self.cell.settings_changes.load(Ordering::Relaxed))
     }
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]
 mod tests {
     use super::*;
+    use crate::fuse::Cell;
     use crate::policy::Rate;
     use crate::rate::METERS;
+    use crate::sync::AtomicU64;
 
     const SECOND: u64 = 1_000_000;
 
     /// The bits live in files that processes of other builds read.
     #[test]
-    fn a_reach_is_the_next_power_of_two_and_only_grows() {
+    fn a_reach_is_kept_to_the_microsecond_and_only_grows() {
         let word = raised(5, 10 * SECOND);
-        assert_eq!((24 << 56 | 5, 1 << 24), (word, reach_us(word)));
-        assert_eq!(word, raised(word, SECOND));
-        assert_eq!(1 << 25, reach_us(raised(word, (1 << 24) + 1)));
-        assert_eq!((1 << 24, 2), (reach_us(raised(word, 1 << 24)), reach_us(raised(0, 1))));
-        assert_eq!(COUNT_MASK | 24 << 56, raised(COUNT_MASK, 10 * SECOND));
+        assert_eq!((10_000_000 << 24 | 5, 10 * SECOND), (word, reach_us(word)));
+        assert_eq!([word; 2], [SECOND, 10 * SECOND].map(|reach_us| raised(word, reach_us)));
+        assert_eq!((10 * SECOND + 1, 1), (reach_us(raised(word, 10 * SECOND + 1)), reach_us(raised(0, 0))));
+        assert_eq!(COUNT_MASK | 10_000_000 << 24, raised(COUNT_MASK, 10 * SECOND));
+    }
+
+    /// A count that is full runs into no reach.
+    #[test]
+    fn changes_are_counted_up_to_what_there_is_room_for() {
+        let word = raised(COUNT_MASK - 1, 10 * SECOND);
+        assert_eq!((COUNT_MASK, 10 * SECOND), (changes_of(changed(word)), reach_us(changed(word))));
+        assert_eq!(changed(word), changed(changed(word)));
     }
 
     #[test]
     fn any_bits_are_a_reach_of_at_most_seven_days() {
-        assert!((0..=u64::MAX >> SHIFT).all(|power| (1..=HORIZON_US).contains(&reach_us(power << SHIFT))));
-        for unknown in [0, 40, 41, 63, 64, 255] {
+        for unknown in [0, HORIZON_US + 1, u64::MAX >> SHIFT] {
             assert_eq!(HORIZON_US, reach_us(unknown << SHIFT), "{unknown}");
         }
+        assert_eq!([1, HORIZON_US], [1, HORIZON_US].map(|reach| reach_us(reach << SHIFT)));
         assert_eq!(HORIZON_US, reach_us(raised(0, HORIZON_US)));
+    }
+
+    /// Those that are exactly as old as the window count, as they do for a breaker; and none behind a success.
+    #[test]
+    fn failures_of_the_window_that_are_young_enough_are_counted() {
+        let (cell, log) = (Cell::new(), [0; 4].map(AtomicU64::new));
+        let fuse = Fuse::new(&cell, &log);
+        let within = |now_us| fuse.within_reach(fuse.word(), fuse.log.last(fuse.word().head()), now_us);
+        for at in [10, 11, 12, 13, 20, 20] {
+            fuse.record_failure(SECOND, at * SECOND);
+        }
+        assert_eq!(
+            [4, 2],
+            [20 * SECOND, 20 * SECOND + HORIZON_US].map(within),
+            "nobody has said how far back he looks"
+        );
+        fuse.note_reach(8 * SECOND);
+        let at = [20 * SECOND, 20 * SECOND + 1, 21 * SECOND, 21 * SECOND + 1, 28 * SECOND, 28 * SECOND + 1];
+        assert_eq!([4, 3, 3, 2, 2, 0], at.map(within));
+        assert!(fuse.record_success(20 * SECOND));
+        assert_eq!(0, within(20 * SECOND));
     }
 
     #[test]

@@ -66,18 +66,18 @@ fn whoever_was_used_and_is_not_given_back_is_listed() {
 fn a_snapshot_is_of_a_fuse_that_was_used_and_is_not_given_back() {
     let (slots, stripes) = (Slots::new(4), stripes(1));
     let tenancy = slots.claim(NAME, NOW);
-    assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes));
+    assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes, NOW));
     stripes[0].add(Counter::Failures);
     stripes[1].add(Counter::Failures);
     stripes[1].add(Counter::Rejections);
     assert_eq!([1, 2], [NOW, NOW + 1].map(|now_us| slots.fuse(tenancy).record_failure(WINDOW_US, now_us)));
-    let (reading, counted) = slots.fuse(tenancy).snapshot(&stripes).expect("it was used");
+    let (reading, counted) = slots.fuse(tenancy).snapshot(&stripes, NOW).expect("it was used");
     let mut expected = [0; COUNTERS];
     (expected[Counter::Failures as usize], expected[Counter::Rejections as usize]) = (2, 1);
     assert_eq!((State::Closed, 2, expected), (reading.word.state(), reading.failures, counted));
     slots.fuse(tenancy).record_success(NOW);
     assert!(slots.give_back(tenancy, NOW));
-    assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes));
+    assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes, NOW));
 }
 
 /// What it changed it tells and writes down; counters are set to 0, of every slot.

@@ -14,6 +14,6 @@ fn the_longer_of_two_reaches_stands_and_no_change_is_lost() {
         let reach = |seconds: u64| job(move |row: &Row| row.fuse().note_reach(seconds * SECOND));
         race(&row, [reach(10), reach(60), job(|row: &Row| assert_eq!(Some(7), row.fuse().note_settings(8)))]);
         let is_idle = |seconds: u64| row.fuse().is_idle_now(NOW + seconds * SECOND);
-        assert_eq!((1, false, true), (row.fuse().read().settings_changes, is_idle(60), is_idle(68)));
+        assert_eq!((1, false, true), (row.fuse().read().settings_changes, is_idle(60), is_idle(61)));
     });
 }

@@ -19,7 +19,7 @@ fn a_snapshot_is_of_one_tenancy() {
         let tenancy = slots.claim(OTHER, NOW);
         slots.fuse(tenancy).record_success(NOW);
         let jobs = [
-            job(move |slots: &Slots| slots.fuse(tenancy).snapshot(&[])),
+            job(move |slots: &Slots| slots.fuse(tenancy).snapshot(&[], NOW)),
             job(move |slots: &Slots| {
                 assert!(slots.give_back(tenancy, NOW));
                 let next = slots.claim(NAME, RESTED);
@@ -31,7 +31,7 @@ fn a_snapshot_is_of_one_tenancy() {
         if let Some((reading, _)) = seen {
             assert_eq!((State::Closed, NOW, 0), (reading.word.state(), reading.word.generation(), reading.failures));
         }
-        assert_eq!(None, slots.fuse(tenancy).snapshot(&[]));
+        assert_eq!(None, slots.fuse(tenancy).snapshot(&[], NOW));
     });
 }
 
@@ -47,7 +47,7 @@ fn a_snapshot_misses_nothing_that_came_before_what_it_tells() {
                 Vec::new()
             }),
             job(|rows: &[Arc<Row>; 2]| {
-                let read = |i: usize| rows[i].fuse().snapshot(&[]).expect("it is there").0;
+                let read = |i: usize| rows[i].fuse().snapshot(&[], NOW).expect("it is there").0;
                 [1, 0].map(read).to_vec()
             }),
         ];

@@ -186,8 +186,9 @@ impl Store {
 
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let snapshots = PyDict::new(py);
+        let now_us = self.tables.table().clock().now_us();
         for (name, slot) in self.named() {
-            if let Some((reading, totals)) = slot.fuse().snapshot(slot.stripes()) {
+            if let Some((reading, totals)) = slot.fuse().snapshot(slot.stripes(), now_us) {
                 let local = self.tables.table().path().is_none() || slot.overflowed();
                 let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local);
                 snapshots.set_item(name, snapshot)?;

@@ -250,8 +250,8 @@ impl Contract {
         let (before, last_us) = (slot.fuse().word(), slot.fuse().read().last_failure_us);
         if bounded(self.writes(), || slot.give_back()) {
             assert!(!slot.is_mine() || !self.alone);
-            // The least reach that any bytes stand for is two microseconds.
-            let is_old = last_us.is_none_or(|last_us| age(slot.now_us(), last_us) > 2);
+            // The least reach that any bytes stand for is one microsecond.
+            let is_old = last_us.is_none_or(|last_us| age(slot.now_us(), last_us) > 1);
             let is_idle = matches!(before.state(), State::Unseen | State::Closed) && is_old;
             assert!(is_idle || !self.alone, "{before:?} was given back");
         }
