@@ -4,7 +4,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _explain, _fallback, _follow, _keys, _tuning
+from fuseboard import _core, _explain, _fallback, _follow, _keys, _managers, _tuning
 from fuseboard._callables import is_async
 from fuseboard._checks import exact, flag, shown
 from fuseboard._hold import Hold
@@ -203,7 +203,7 @@ class CircuitBreaker(Hold):
         if isinstance(function, type) or not callable(function):
             hint = "decorate its methods" if isinstance(function, type) else "decorate the function inside"
             raise TypeError(f"a breaker guards functions, got {shown(function)}; {hint}")
-        guarded = _follow.function(self, function, fallback)
+        guarded = _managers.function(self._decorate, function, fallback) or _follow.function(self, function, fallback)
         if guarded is None:
             guarded = functools.update_wrapper(self._plain(function, fallback), function)
         return cast("F", guarded)

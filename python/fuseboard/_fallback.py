@@ -64,6 +64,13 @@ def for_async_generator(wrapped: Callable[..., Any], fallback: Callable[..., Any
     return fallback
 
 
+def for_manager(wrapped: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
+    """The fallback of a function that returns a context manager, checked: the block is entered in that one's place."""
+    if _is(fallback, is_coroutine_function, is_generator_function, is_async_generator_function, _is_value):
+        _refuse(wrapped, fallback, "a function that returns a context manager")
+    return fallback
+
+
 def call(
     fallback: Callable[..., Any], rejection: CircuitOpenError, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from fuseboard import _core, _fallback, _follow, _notices, _registry
+from fuseboard import _core, _fallback, _follow, _managers, _notices, _registry
 from fuseboard._checks import shown
 from fuseboard._events import announce, logger
 from fuseboard._journal import Made, Transition, transition
@@ -157,7 +157,7 @@ class Hold(_core.Breaker):
         )  # fmt: skip
 
     def _follow(self, begun: Any, permit: _core.Permit) -> Any:
-        followed = _follow.result(self, begun, permit)
+        followed = _managers.result(self, begun, permit) or _follow.result(self, begun, permit)
         if followed is not None:
             return followed
         self._ignore(permit)

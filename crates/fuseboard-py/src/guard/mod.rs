@@ -22,26 +22,34 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// Whether a result is a call that has only begun: a coroutine, a generator, an asynchronous generator, or anything else
-/// that can be awaited.
+/// Whether a result is a call that has only begun: a coroutine, a generator, an asynchronous generator, anything else that
+/// can be awaited, or a context manager that contextlib has made of a generator.
 #[inline(always)]
 pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
     let class = value.get_type_ptr();
     // SAFETY: the class of a live object; its table of asynchronous methods lives as long as it, or is null.
     let Some(methods) = (unsafe { (*class).tp_as_async.as_ref() }) else { return false };
     // All three have such a table, which most results' classes do not, though of a generator's it is only half filled.
-    class == &raw mut ffi::PyGen_Type || class == &raw mut ffi::PyAsyncGen_Type || methods.am_await.is_some()
+    class == &raw mut ffi::PyGen_Type
+        || class == &raw mut ffi::PyAsyncGen_Type
+        || methods.am_await.is_some()
+        || crate::names::types(value.py()).managers.iter().any(|manager| manager.as_ptr() == class.cast())
 }
 
 /// The types that are made by hand.
 pub(crate) struct Types {
     guard: Py<PyType>,
     block: Py<PyType>,
+    /// Of contextlib: what its decorators make.
+    managers: [Py<PyType>; 2],
 }
 
 impl Types {
     pub(crate) fn make(py: Python<'_>) -> PyResult<Self> {
-        Ok(Self { guard: class::make_guard_type(py)?, block: block::make_block_type(py)? })
+        let contextlib = py.import("contextlib")?;
+        let manager = |name| PyResult::Ok(contextlib.getattr(name)?.cast_into()?.unbind());
+        let managers = [manager("_GeneratorContextManager")?, manager("_AsyncGeneratorContextManager")?];
+        Ok(Self { guard: class::make_guard_type(py)?, block: block::make_block_type(py)?, managers })
     }
 
     fn guard(&self, py: Python<'_>) -> *mut ffi::PyTypeObject {
