@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CRASH_SECONDS ?= 120
+PYTEST_JOBS ?= 2
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python model crash-points crash tsan threads mutation check bench fuzz fuzz-control format clean
+.PHONY: help build demo test proof test-rust test-python model model-full mutants crash-points crash tsan threads mutation check bench fuzz fuzz-control format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,18 +27,32 @@ build: $(VENV)/.built  ## build everything into .venv
 demo: build  ## the main job with real processes, sockets and kills, in half a minute
 	$(BIN)/fuseboard demo
 
-test: test-rust model crash-points test-python  ## every test
+test: test-rust model crash-points test-python  ## every test in its short form; ten minutes
+
+proof: model-full mutants crash  ## what the short forms leave out: all preemptions, all mutants, death everywhere, storms; an hour
 
 test-rust: ## the tests of the core and of the table
 	cargo test --locked --quiet --package fuseboard-core --package fuseboard-shm
 
-test-python: build  ## the tests of the package, over real processes
-	$(BIN)/python -m pytest
+test-python: build  ## the tests of the package, over real processes; PYTEST_JOBS (2) at once
+	$(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS)
 
-model: $(VENV)/.tools  ## model-check the shipped core, and see that each broken variant is caught
-	RUSTFLAGS="--cfg fuseboard_loom" CARGO_TARGET_DIR=target/loom \
-		cargo test --locked --quiet --release --package fuseboard-core --test 'model_*'
-	$(BIN)/python tools/mutants.py --trust-shipped  # the models just passed on it
+# One binary of models, run as one pool. cargo-nextest runs the longest first and says how long each took; cargo alone does as well.
+MODELS := --locked --package fuseboard-core --test models
+ifneq ($(shell command -v cargo-nextest),)
+RUN_MODELS := cargo nextest run --cargo-profile loom $(MODELS)
+else
+RUN_MODELS := echo "cargo-nextest is not installed: cargo runs the models, in the order of their names" >&2; cargo test --profile loom $(MODELS)
+endif
+
+model:  ## the models of the shipped core, with one preemption in each execution
+	@export RUSTFLAGS="--cfg fuseboard_loom" CARGO_TARGET_DIR=target/loom; $(RUN_MODELS)
+
+model-full:  ## the same with two
+	@export RUSTFLAGS="--cfg fuseboard_loom" CARGO_TARGET_DIR=target/loom FUSEBOARD_MODELS=full; $(RUN_MODELS)
+
+mutants:  ## break the core in the ways that mutants/*.patch say, and see that the models catch each
+	$(PYTHON) tools/mutants.py
 
 crash-points:  ## stop every operation of the core before each of its shared writes, for good, and go on with the others
 	RUSTFLAGS="--cfg fuseboard_crash" CARGO_TARGET_DIR=target/crash \

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg fuseboard_tsan"
-TESTS = (("fuseboard-core", "model_*"), ("fuseboard-shm", "threads"))
+TESTS = (("fuseboard-core", "models"), ("fuseboard-shm", "threads"))
 CONTROL = "race::a_plain_write_beside_the_protocol_is_reported"
 REPORTED = 66  # what a program exits with of which ThreadSanitizer had something to report
 CANNOT = 3

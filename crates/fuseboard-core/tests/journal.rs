@@ -1,5 +1,5 @@
 //! The journal in one thread: what is written down, what is not, and what others write down for those who could not.
-//! Races at it are the models' (`model_journal.rs`).
+//! Races at it are the models' (`models/journal.rs`).
 #![cfg(not(fuseboard_loom))]
 #[path = "common/book.rs"]
 mod book;

@@ -1,5 +1,5 @@
 //! What a look at fuses finds, one step after the other: words of tenancies, who is listed, snapshots, what a reset takes
-//! away. The same beside others is the models' (`model_snapshot.rs`, `model_reset.rs`, `model_tenancy.rs`).
+//! away. The same beside others is the models' (`models/snapshot.rs`, `reset.rs`, `tenancy.rs`).
 #![cfg(not(fuseboard_loom))]
 
 #[path = "common/book.rs"]

@@ -1,4 +1,4 @@
-//! Rates in one thread, against a plain list of the calls. Races at them are the models' (`model_rates.rs`).
+//! Rates in one thread, against a plain list of the calls. Races at them are the models' (`models/rates.rs`).
 #![cfg(not(fuseboard_loom))]
 
 use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};

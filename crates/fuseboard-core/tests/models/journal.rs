@@ -1,12 +1,9 @@
 //! The journal: whole records or none, each transition told, those of one fuse in their order.
-#[path = "common/book.rs"]
-mod book;
-mod common;
 
 use std::sync::Arc;
 
-use book::Book;
-use common::{NOW, job, model, race};
+use crate::book::Book;
+use crate::common::{NOW, job, model, race};
 use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::{About, Cause, Record};
 use fuseboard_core::state::State;

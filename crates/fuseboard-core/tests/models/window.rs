@@ -1,7 +1,6 @@
 //! No failure is lost, none counts twice, and stamps never go back, also where the ring is lapped.
-mod common;
 
-use common::{NOW, POLICY, Row, SECOND, job, model, race};
+use crate::common::{NOW, POLICY, Row, SECOND, job, model, race};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;

@@ -1,9 +1,8 @@
 //! Rates: the last bad call trips, whoever ends beside it, and a stretch that is over is never put in a current one's place.
-mod common;
 
 use std::sync::Arc;
 
-use common::{NOW, POLICY, Row, changes, job, model, race};
+use crate::common::{NOW, POLICY, Row, changes, job, model, race};
 use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::judging::Call;
@@ -132,7 +131,7 @@ fn a_trip_names_its_rate() {
         (Measure::SlowInTime, SLOW, Cause::SlowRate),
         (Measure::SlowOfCalls, SLOW, Cause::SlowRateOfCalls),
     ] {
-        common::model(move || {
+        crate::common::model(move || {
             let (row, permit) = closed();
             assert_eq!(Effect::Counted, end(&row, &policy(measure), permit, call, NOW));
             let Effect::Changed(made) = end(&row, &policy(measure), permit, call, NOW) else { panic!("{measure:?}") };

@@ -1,17 +1,14 @@
 //! Resetting a table slot after slot beside those who use it: each fuse in one step, and nothing brought back to life.
-mod common;
-#[path = "common/slots.rs"]
-mod slots;
 
 use std::sync::Arc;
 
-use common::{POLICY, SECOND, job, model, race};
+use crate::common::{POLICY, SECOND, job, model, race};
+use crate::slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD};
 use fuseboard_core::counters::{COUNTERS, Counter, Stripe, clear, totals};
 use fuseboard_core::directory::Tenancy;
 use fuseboard_core::fuse::{Effect, Permit, Transition};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD};
 
 const LAST_STRAW: Policy = Policy { threshold: 1, ..POLICY };
 

@@ -1,8 +1,7 @@
 //! What the models share: a way to explore them, a way to race, and one fuse as a value.
 //!
-//! The same models run twice. Under `--cfg fuseboard_loom` loom goes through the interleavings and through the values
-//! that a load may see in the memory model; otherwise real threads run each of them many times.
-#![allow(dead_code, reason = "each model takes the part it needs")]
+//! Under `--cfg fuseboard_loom` loom goes through the interleavings and through the values that a load may see in the
+//! memory model; otherwise real threads run each model many times, for ThreadSanitizer to watch.
 
 use std::sync::Arc;
 
@@ -20,9 +19,17 @@ use loom::thread;
 use std::thread;
 
 /// How often loom may stop a thread in the middle of what it does, in one execution, unless `LOOM_MAX_PREEMPTIONS` says
-/// otherwise. Every race we know of needs one such stop; two keep the whole set within two minutes.
+/// otherwise: once in the short form, of which every race that we know of can be seen; twice in the full one.
 #[cfg(fuseboard_loom)]
-pub const PREEMPTIONS: usize = 2;
+pub fn preemptions() -> usize {
+    if is_full() { 2 } else { 1 }
+}
+
+/// Whether loom is to explore the full form, which `FUSEBOARD_MODELS=full` asks for.
+pub fn is_full() -> bool {
+    cfg!(fuseboard_loom) && std::env::var("FUSEBOARD_MODELS").is_ok_and(|form| form == "full")
+}
+
 /// Accesses of one execution; some models have a long past.
 #[cfg(fuseboard_loom)]
 pub const BRANCHES: usize = 10_000;
@@ -49,7 +56,7 @@ pub const POLICY: Policy = Policy {
 /// Explores `f`: every interleaving within the bound under loom, some with real threads.
 #[cfg(fuseboard_loom)]
 pub fn model(f: impl Fn() + Sync + Send + 'static) {
-    model_within(PREEMPTIONS, f);
+    model_within(preemptions(), f);
 }
 
 /// The same within a bound of its own, unless `LOOM_MAX_PREEMPTIONS` says otherwise.

@@ -1,16 +1,13 @@
 //! Slots that change hands: a name has one slot, and nothing of one tenancy reaches into another (rule R28).
-mod common;
-#[path = "common/slots.rs"]
-mod slots;
 
 use std::sync::Arc;
 
-use common::{POLICY, SECOND, job, model, race};
+use crate::common::{POLICY, SECOND, job, model, race};
+use crate::slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD, TWIN};
 use fuseboard_core::directory::{REST_US, Tenancy};
 use fuseboard_core::fuse::{Effect, Rejection};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD, TWIN};
 
 const LAST_STRAW: Policy = Policy { threshold: 1, ..POLICY };
 

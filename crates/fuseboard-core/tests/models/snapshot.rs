@@ -1,15 +1,12 @@
 //! Reading a table beside those who write: what a snapshot tells is of one tenancy, no older than what it has told, and
 //! what was counted is there.
-mod common;
-#[path = "common/slots.rs"]
-mod slots;
 
 use std::sync::Arc;
 
-use common::{NOW, Row, SECOND, job, model, race};
+use crate::common::{NOW, Row, SECOND, job, model, race};
+use crate::slots::{NAME, OTHER, RESTED, Slots};
 use fuseboard_core::counters::{Counter, Stripe, totals};
 use fuseboard_core::state::State;
-use slots::{NAME, OTHER, RESTED, Slots};
 
 /// R28: a snapshot of a fuse that is given back, whose slot is another name's then and used, has nothing of that one.
 #[test]

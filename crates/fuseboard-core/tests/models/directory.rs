@@ -1,9 +1,8 @@
 //! One name has one slot and two names have two, whoever claims them at the same time (rule T03).
-mod common;
 
 use std::sync::Arc;
 
-use common::{job, model, race};
+use crate::common::{job, model, race};
 use fuseboard_core::directory::{Fingerprint, Key, locate};
 
 const NAME: Fingerprint = Fingerprint::new(5, 1);

@@ -1,9 +1,8 @@
 //! Forgetting a fuse beside every other operation: generations do not go back, and late outcomes are dropped.
-mod common;
 
 use std::sync::Arc;
 
-use common::{NOW, POLICY, Row, SECOND, job, model, race};
+use crate::common::{NOW, POLICY, Row, SECOND, job, model, race};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;

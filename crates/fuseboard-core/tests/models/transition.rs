@@ -1,7 +1,6 @@
 //! One winner for each transition, no lost trip, generations that only grow, an operator's word that stands.
-mod common;
 
-use common::{NOW, POLICY, Row, SECOND, changes, job, model, race};
+use crate::common::{NOW, POLICY, Row, SECOND, changes, job, model, race};
 use fuseboard_core::fuse::{Effect, Transition};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;

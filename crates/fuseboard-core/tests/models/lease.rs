@@ -1,7 +1,6 @@
 //! A probe's seat has one holder, is taken over once, and outcomes of those that lost it change nothing.
-mod common;
 
-use common::{NOW, POLICY, Row, SECOND, changes, job, model, race};
+use crate::common::{NOW, POLICY, Row, SECOND, changes, job, model, race};
 use fuseboard_core::fuse::{Admission, Effect, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;

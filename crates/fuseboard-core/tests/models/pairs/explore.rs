@@ -24,7 +24,7 @@ pub fn alone<T: Send + 'static>(f: impl Fn() -> T + Send + Sync + 'static) -> T 
     let slot = Arc::clone(&answer);
     let run = move || _ = slot.lock().unwrap_or_else(PoisonError::into_inner).insert(f());
     #[cfg(fuseboard_loom)]
-    crate::common::model_within(crate::common::PREEMPTIONS, run);
+    crate::common::model(run);
     #[cfg(not(fuseboard_loom))]
     run();
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -33,8 +33,8 @@ pub fn alone<T: Send + 'static>(f: impl Fn() -> T + Send + Sync + 'static) -> T 
 
 /// How often loom may stop a thread in the middle of what it does: with a journal, whose records are many words, once.
 #[cfg(fuseboard_loom)]
-const fn preemptions(places: usize) -> usize {
-    if places > 0 { 1 } else { crate::common::PREEMPTIONS }
+fn preemptions(places: usize) -> usize {
+    if places > 0 { 1 } else { crate::common::preemptions() }
 }
 
 /// Explores `f`, which uses so many places: every interleaving within the bound under loom, a few with real threads.

@@ -1,7 +1,6 @@
 //! How far back the breakers of a fuse look, beside what shares its word (rules R15, R28).
-mod common;
 
-use common::{NOW, Row, SECOND, job, model, race};
+use crate::common::{NOW, Row, SECOND, job, model, race};
 use fuseboard_core::state::State;
 
 /// Of two reaches that are noted at once the longer stands, and a change of settings beside them is counted.
