@@ -27,9 +27,15 @@ build: $(VENV)/.built  ## build everything into .venv
 demo: build  ## the main job with real processes, sockets and kills, in half a minute
 	$(BIN)/fuseboard demo
 
-test: test-rust model crash-points test-python  ## every test in its short form; ten minutes
+test: test-rust model crash-points test-python  ## every layer in its short form; ten minutes on two quiet cores
 
-proof: model-full mutants crash  ## what the short forms leave out: all preemptions, all mutants, death everywhere, storms; an hour
+proof:  ## what the short forms leave out: all preemptions, all mutants, death at every instruction, storms; two hours
+	@echo "proof 1/3: the models of the core in their full form"
+	@$(MAKE) --no-print-directory model-full
+	@echo "proof 2/3: the mutants of the core"
+	@$(MAKE) --no-print-directory mutants MUTANTS=--trust-shipped  # the models just passed on it
+	@echo "proof 3/3: death at every instruction, then two storms of $(CRASH_SECONDS) s"
+	@$(MAKE) --no-print-directory crash
 
 test-rust: ## the tests of the core and of the table
 	cargo test --locked --quiet --package fuseboard-core --package fuseboard-shm
@@ -52,7 +58,7 @@ model-full:  ## the same with two
 	@export RUSTFLAGS="--cfg fuseboard_loom" CARGO_TARGET_DIR=target/loom FUSEBOARD_MODELS=full; $(RUN_MODELS)
 
 mutants:  ## break the core in the ways that mutants/*.patch say, and see that the models catch each
-	$(PYTHON) tools/mutants.py
+	$(PYTHON) tools/mutants.py $(MUTANTS)
 
 crash-points:  ## stop every operation of the core before each of its shared writes, for good, and go on with the others
 	RUSTFLAGS="--cfg fuseboard_crash" CARGO_TARGET_DIR=target/crash \
@@ -78,6 +84,7 @@ tsan:  ## run the tests with real threads under ThreadSanitizer; needs a nightly
 check: build  ## formats, lints, types, stubs, and whether the fuzzer's mutants apply
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --locked --package fuseboard-core --test models --quiet -- -D warnings
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
