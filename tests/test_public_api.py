@@ -83,7 +83,7 @@ SIGNATURES = {
     "Store.subscribe": "(self, listener)",
     "StoreOpenError": "(store, path, reason, detail, is_passing=False)",
     "Subscription.close": "(self)",
-    "Transition": "(fuse, before, after, at, cause, error, pid, generation)",
+    "Transition": "(fuse, before, after, at, cause, error, pid, generation, time)",
     "TripError": "(message='', retry_after=None)",
 }
 
@@ -108,7 +108,7 @@ FIELDS = {
         "success_threshold", "probe_failures", "probe_timeout", "half_open_timeout", "ramp", "ramp_from",
         "clear_on_success",
     ],
-    Transition: ["fuse", "before", "after", "at", "cause", "error", "pid", "generation"],
+    Transition: ["fuse", "before", "after", "at", "cause", "error", "pid", "generation", "time"],
 }  # fmt: skip
 
 

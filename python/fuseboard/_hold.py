@@ -6,7 +6,7 @@ from typing import Any, Self
 from fuseboard import _core, _fallback, _follow, _managers, _notices, _registry
 from fuseboard._checks import shown
 from fuseboard._events import announce, logger
-from fuseboard._journal import Made, Transition, transition
+from fuseboard._journal import Made, Transition, began, transition
 from fuseboard._outcome import Verdict
 from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
@@ -95,7 +95,7 @@ class Hold(_core.Breaker):
         while made is None:
             # It was given back just now: then it is another slot's fuse.
             made = self._fuse()._command_state(state.code)
-        announce(transition((self.name, *made)), self._listener)
+        self._announce(made)
 
     def _look(self) -> _core.Fuse:
         """Finds the fuse for whoever only looks at it or sets its state, which says nothing of settings."""
@@ -134,8 +134,12 @@ class Hold(_core.Breaker):
     # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
     _fall_back = staticmethod(_fallback.call)
 
+    def _announce(self, made: Made) -> None:
+        store = self._store or Store._default_for_a_call()
+        announce(transition((self.name, *made), began(store)), self._listener)
+
     def _transitioned(self, *made: *Made) -> None:
-        announce(transition((self.name, *made)), self._listener)
+        self._announce(made)
 
     def _report(self, fault: BaseException) -> None:
         self.faults += 1

@@ -1,10 +1,22 @@
 """Transitions, as they are told and as a store's journal keeps them (rule T14)."""
 
 import enum
-from typing import TypeAlias
+import time as clock
+from typing import TYPE_CHECKING, TypeAlias
 
 from fuseboard._state import State
 from fuseboard._value import Value
+
+if TYPE_CHECKING:
+    from datetime import UTC, datetime
+
+    from fuseboard import _core
+else:
+    # The same classes; see `_checks`.
+    try:
+        from _datetime import UTC, datetime
+    except ImportError:
+        from datetime import UTC, datetime
 
 
 class Cause(enum.Enum):
@@ -65,9 +77,12 @@ class Transition(Value):
         error: class name of the exception that made the last call fail, if a failure brought it about; cut at 95 bytes.
         pid: the process that made it, as that process knows itself; None if not known. A hint for people.
         generation: grows with each change of the fuse's state, so that fuse and generation name a transition.
+        time: when, by the time of day: an aware ``datetime`` in UTC. Tables keep ``at`` alone, so it is computed when
+            the transition is told or read. If the time of day was set since then, it is off by as much. Two readings
+            of one transition are equal, although their times may differ by microseconds.
     """
 
-    __slots__ = __match_args__ = ("fuse", "before", "after", "at", "cause", "error", "pid", "generation")
+    __slots__ = __match_args__ = ("fuse", "before", "after", "at", "cause", "error", "pid", "generation", "time")
 
     fuse: str
     before: State
@@ -77,6 +92,7 @@ class Transition(Value):
     error: str | None
     pid: int | None
     generation: int
+    time: datetime
 
     def __init__(  # noqa: PLR0913, PLR0917 - one for each attribute, in their order
         self,
@@ -88,22 +104,46 @@ class Transition(Value):
         error: str | None,
         pid: int | None,
         generation: int,
+        time: datetime,
     ) -> None:
         self._fill(
-            fuse=fuse, before=before, after=after, at=at, cause=cause, error=error, pid=pid, generation=generation
+            fuse=fuse,
+            before=before,
+            after=after,
+            at=at,
+            cause=cause,
+            error=error,
+            pid=pid,
+            generation=generation,
+            time=time,
         )
+
+    def _key(self) -> object:
+        return tuple(value for name, value in self._content().items() if name != "time")
 
     @property
     def _why(self) -> str:
         return f"{self.cause.value}, {self.error}" if self.error else self.cause.value
 
     def __str__(self) -> str:
-        """A line for people."""
-        return f"{self.at:.3f} {self.fuse}: {self.before.value} -> {self.after.value} ({self._why})"
+        """A line for people: the time of day in UTC, the fuse, both states, and why."""
+        return f"{in_utc(self.time)} {self.fuse}: {self.before.value} -> {self.after.value} ({self._why})"
 
 
-def transition(row: Row) -> Transition:
-    """A transition of what the compiled part tells."""
+def in_utc(time: datetime) -> str:
+    """A time of day for people: ``2026-02-03T04:05:06.789Z``."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def began(store: "_core.Store") -> float:
+    """The time of day at which the store's clock began, in seconds since the epoch, as it looks now."""
+    return clock.time() - store.now()
+
+
+def transition(row: Row, began: float) -> Transition:
+    """A transition of what the compiled part tells, by a clock that began then."""
     fuse, before, after, generation_us, cause, pid, error = row
     states = (State.of_code(before), State.of_code(after))
-    return Transition(fuse, *states, generation_us / 1e6, _CAUSES[cause], error or None, pid or None, generation_us)
+    at = generation_us / 1e6
+    time = datetime.fromtimestamp(began + at, UTC)
+    return Transition(fuse, *states, at, _CAUSES[cause], error or None, pid or None, generation_us, time)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Never, Self, cast
 from fuseboard import _core, _registry
 from fuseboard._checks import Seconds, exact, microseconds, shown, store_name, whole
 from fuseboard._events import announce, logger
-from fuseboard._journal import transition
+from fuseboard._journal import began, transition
 from fuseboard._policies import MAX_THRESHOLD
 from fuseboard._state import State
 from fuseboard._subscription import Hub
@@ -284,7 +284,7 @@ class Store(Telling):
     def _set(self, fuse: str, state: State) -> None:
         made = self._set_state(fuse, state.code)
         if made is not None:
-            announce(transition((exact(fuse), *made)), None)
+            announce(transition((exact(fuse), *made), began(self)), None)
 
     def reset_all(self) -> None:
         """Closes and forgets every fuse, held ones too.
@@ -293,7 +293,7 @@ class Store(Telling):
         not go back.
         """
         for row in self._reset_all():
-            announce(transition(row), None)
+            announce(transition(row, began(self)), None)
 
     def _full(self, fuse: str) -> None:
         """The compiled part's word, once a store, that a fuse found no room in the table."""

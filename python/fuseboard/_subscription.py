@@ -20,7 +20,7 @@ from fuseboard import _core
 from fuseboard._callables import is_async
 from fuseboard._checks import shown
 from fuseboard._events import logger
-from fuseboard._journal import Transition, transition
+from fuseboard._journal import Transition, began, transition
 
 PAUSE = 0.05
 """Seconds between two looks into the journal."""
@@ -90,7 +90,7 @@ class Subscription:
         place = self._reading.place
         while not self._is_closed and is_ours() and (row := place.peek()):
             try:
-                self._listener(transition(row))
+                self._listener(transition(row, began(store)))
             except BaseException:  # noqa: BLE001 - whatever a listener raises, it is to be told of the next one
                 logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
             if is_ours():

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Self
 
 from fuseboard import _core
-from fuseboard._journal import Row, Transition, transition
+from fuseboard._journal import Row, Transition, began, transition
 from fuseboard._subscription import PAUSE, Hub, Listener, Reading, Subscription
 
 
@@ -37,7 +37,7 @@ class Events:
         await sleep(0)
         while (row := self._take()) is None:
             await sleep(PAUSE)
-        return transition(row)
+        return transition(row, began(self._store))
 
     def _take(self) -> Row | None:
         self._reading.poll(self._store)
@@ -60,7 +60,8 @@ class Telling(_core.Store):
         too, without the exception. Older ones are dropped, and so are those of a fuse that is given back, whose name is
         another's then; :attr:`journal_dropped` counts them.
         """
-        return [transition(row) for row in self._journal()]
+        since = began(self)
+        return [transition(row, since) for row in self._journal()]
 
     def subscribe(self, listener: Listener) -> Subscription:
         """Tells a listener of every transition from now on, whichever process of the host makes it.

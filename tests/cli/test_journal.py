@@ -15,6 +15,8 @@ import pytest
 from fuseboard import Cause, State, Store, Transition
 from fuseboard.cli import _render, main
 
+MOMENT = dt.datetime(1970, 1, 1, 0, 0, 2, 500_000, dt.UTC)
+
 OTHERS = "others were dropped, as too old or with a fuse that was given back"
 LISTENS_TO_CTRL_C = """
 import signal
@@ -117,6 +119,6 @@ def test_what_was_dropped_is_said(shop: Store, capsys: pytest.CaptureFixture[str
 
 def test_a_line_says_what_is_known_and_moves_no_cursor() -> None:
     """Names are anybody's text; the process may be unknown."""
-    made = Transition("\x1b[2J", State.CLOSED, State.OPEN, 1.0, Cause.THRESHOLD, "Boom\n", None, 1_000_000)
+    made = Transition("\x1b[2J", State.CLOSED, State.OPEN, 1.0, Cause.THRESHOLD, "Boom\n", None, 1_000_000, MOMENT)
     line = r"1970-01-01T00:00:02.500Z  \x1b[2J: closed -> open (threshold, Boom\n)"
-    assert line == _render.transition_as_line(made, 2.5)
+    assert line == _render.transition_as_line(made)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any, assert_never, assert_type
 
@@ -40,6 +40,7 @@ def listener(transition: Transition) -> None:
     assert_type(transition.fuse, str)
     assert_type(transition.before, State)
     assert_type(transition.at, float)
+    assert_type(transition.time, datetime)
     assert_type(transition.cause, Cause)
     assert_type(transition.error, str | None)
     assert_type(transition.pid, int | None)

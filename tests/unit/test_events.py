@@ -1,9 +1,12 @@
 """Transitions: what is logged, what a listener is told, and that neither can hurt a call."""
 
+import asyncio
 import contextlib
+import datetime as dt
 import logging
 import os
 import pickle
+import queue
 import signal
 from collections.abc import Callable, Iterator
 
@@ -14,6 +17,8 @@ from fuseboard._events import announce
 from fuseboard._journal import transition
 from fuseboard.testing import Clock
 from helpers import BoomError, boom, fail, go_the_way_round, trip
+
+MOMENT = dt.datetime(2026, 2, 3, 4, 5, 6, 789_000, dt.UTC)
 
 Listener = Callable[[Transition], object]
 
@@ -175,7 +180,7 @@ def test_what_rejects_calls_is_a_warning(after: State, level: int, caplog: pytes
     """A transition is logged at a level that fits it, with its fields as attributes of the record."""
     before = State.OPEN if after is State.CLOSED else State.CLOSED
     with caplog.at_level(logging.INFO, "fuseboard"):
-        announce(Transition("db", before, after, 1.0, Cause.THRESHOLD, "OSError", 77, 1_000_000), None)
+        announce(Transition("db", before, after, 1.0, Cause.THRESHOLD, "OSError", 77, 1_000_000, MOMENT), None)
     (record,) = caplog.records
     message = f"circuit 'db': {before.value} -> {after.value} (threshold, OSError)"
     assert (level, message) == (record.levelno, record.getMessage())
@@ -210,11 +215,51 @@ def test_a_reset_of_all_is_logged(store: Store, caplog: pytest.LogCaptureFixture
 
 def test_a_transition_is_a_value() -> None:
     """Frozen, equal by content, picklable."""
-    told = transition(("db", 1, 2, 812_500_000, 1, 77, "KeyError"))
-    assert Transition("db", State.CLOSED, State.OPEN, 812.5, Cause.THRESHOLD, "KeyError", 77, 812_500_000) == told
+    told = transition(("db", 1, 2, 812_500_000, 1, 77, "KeyError"), MOMENT.timestamp() - 812.5)
+    same = Transition("db", State.CLOSED, State.OPEN, 812.5, Cause.THRESHOLD, "KeyError", 77, 812_500_000, MOMENT)
+    assert (same, MOMENT, repr(same)) == (told, told.time, repr(told))
     assert told == pickle.loads(pickle.dumps(told))  # noqa: S301 - our own bytes
     with pytest.raises(AttributeError, match="Transition is immutable: 'at' cannot be set"):
         told.at = 0.0
+
+
+def test_a_transition_has_a_line_for_people() -> None:
+    """With the time of day, in UTC, to the millisecond."""
+    told = transition(("db", 1, 2, 812_500_000, 1, 77, "KeyError"), MOMENT.timestamp() - 812.5)
+    assert "2026-02-03T04:05:06.789Z db: closed -> open (threshold, KeyError)" == str(told)
+
+
+def test_two_readings_of_a_transition_are_equal(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    """What was read is the same, although the time of day was set meanwhile: then that alone is off by as much."""
+    told: list[Transition] = []
+    monkeypatch.setattr("time.time", MOMENT.timestamp)
+    CircuitBreaker("db", store=store, on_transition=told.append).isolate()
+    monkeypatch.setattr("time.time", (MOMENT + dt.timedelta(hours=1)).timestamp)
+    told += store.journal()
+    told += store.journal()
+    assert 1 == len(set(told))
+    assert [MOMENT] + [MOMENT + dt.timedelta(hours=1)] * 2 == [each.time for each in told]
+
+
+def test_the_time_of_a_transition_is_when_it_was(clock: Clock, store: Store) -> None:
+    """Of one that was some time ago, that long ago; whoever tells of it."""
+    store.set_open("db")
+    clock.advance(3600)
+    (made,) = store.journal()
+    age = dt.datetime.now(dt.UTC) - made.time
+    assert dt.timedelta(hours=1) <= age < dt.timedelta(hours=1, minutes=1)
+    assert dt.UTC is made.time.tzinfo
+
+
+def test_listeners_are_told_the_time(store: Store) -> None:
+    """Those of a breaker, of a store, and of an event loop."""
+    told: queue.Queue[Transition] = queue.Queue()
+    events = store.events()
+    with store.subscribe(told.put):
+        CircuitBreaker("db", store=store, on_transition=told.put).isolate()
+        heard = [told.get(timeout=30), told.get(timeout=30), asyncio.run(anext(events))]
+    now = dt.datetime.now(dt.UTC)
+    assert [True] * 3 == [now - dt.timedelta(minutes=1) < each.time <= now for each in heard]
 
 
 def test_a_nested_class_is_named_in_full(store: Store) -> None:

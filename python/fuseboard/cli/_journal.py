@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fuseboard import _core
-from fuseboard._journal import Transition, transition
+from fuseboard._journal import Transition, began, transition
 from fuseboard._store import Store
 from fuseboard._subscription import PAUSE
 from fuseboard.cli import _render, _stores, _streams
@@ -56,8 +56,7 @@ def _print(name: str, store: Store, options: argparse.Namespace) -> None:
     found = False
     for made in _followed(store) if options.follow else store.journal():
         found = True
-        started = time.time() - store.now()
-        print(_line(made, started + made.at, as_json=options.json), flush=options.follow)
+        print(_line(made, as_json=options.json), flush=options.follow)
     if store.journal_dropped:
         dropped = f"{store.journal_dropped} others were dropped, as too old or with a fuse that was given back"
         print(f"fuseboard journal: {dropped}", file=sys.stderr)
@@ -66,10 +65,10 @@ def _print(name: str, store: Store, options: argparse.Namespace) -> None:
         print(f"fuseboard journal: store {name!r} remembers no transition; its table is {path}", file=sys.stderr)
 
 
-def _line(made: Transition, unix_seconds: float, *, as_json: bool) -> str:
+def _line(made: Transition, *, as_json: bool) -> str:
     if as_json:
-        return _render.transition_as_json(made, unix_seconds)
-    return _render.transition_as_line(made, unix_seconds, _streams.encoding())
+        return _render.transition_as_json(made)
+    return _render.transition_as_line(made, _streams.encoding())
 
 
 def _followed(store: Store) -> Iterator[Transition]:
@@ -82,5 +81,5 @@ def _followed(store: Store) -> Iterator[Transition]:
             told_lost = reader.lost
         while row := reader.peek():
             reader.pop()
-            yield transition(row)
+            yield transition(row, began(store))
         time.sleep(PAUSE)

@@ -1,13 +1,12 @@
 """Snapshots and transitions as text: lines for people, JSON for programs. Pure."""
 
 import dataclasses
-import datetime as dt
 import json
 import unicodedata
 from collections.abc import Mapping
 
 from fuseboard._core import FuseSnapshot
-from fuseboard._journal import Transition
+from fuseboard._journal import Transition, in_utc
 
 _HEAD = ("FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "OPENED")
 
@@ -73,19 +72,19 @@ def as_json(view: StoreView) -> str:
     return json.dumps({"store": view.store, "path": view.path, "now": view.now, "fuses": described}, indent=2)
 
 
-def transition_as_line(made: Transition, unix_seconds: float, encoding: str = "utf-8") -> str:
+def transition_as_line(made: Transition, encoding: str = "utf-8") -> str:
     """A transition for people: the time of day in UTC, the fuse, both states, why, and by which process."""
     why = made.cause.value if made.error is None else f"{made.cause.value}, {printable(made.error, encoding)}"
     who = "" if made.pid is None else f" by process {made.pid}"
     fuse = printable(made.fuse, encoding)
-    return f"{_utc(unix_seconds)}  {fuse}: {made.before.value} -> {made.after.value} ({why}){who}"
+    return f"{in_utc(made.time)}  {fuse}: {made.before.value} -> {made.after.value} ({why}){who}"
 
 
-def transition_as_json(made: Transition, unix_seconds: float) -> str:
+def transition_as_json(made: Transition) -> str:
     """A transition as one object on one line."""
     words = {"before": made.before.value, "after": made.after.value, "cause": made.cause.value}
     facts = {"at": made.at, "fuse": made.fuse, **words, "error": made.error, "pid": made.pid}
-    return json.dumps({"time": _utc(unix_seconds), **facts, "generation": made.generation})
+    return json.dumps({"time": in_utc(made.time), **facts, "generation": made.generation})
 
 
 def printable(text: str, encoding: str = "utf-8") -> str:
@@ -96,11 +95,6 @@ def printable(text: str, encoding: str = "utf-8") -> str:
     """
     shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
     return shown.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _utc(unix_seconds: float) -> str:
-    moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _row(now: float, fuse: FuseSnapshot, encoding: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ columns:
   FUSE      the name, shortened to the terminal's width; whole in a pipe and in --json
   STATE     closed, open, half-open, ramping, isolated or disabled
   SECONDS   for how long it has been in this state
-  WINDOW    failures since the last success or change of state, of any age
+  WINDOW    failures since the last success or change of state that are within the window, and still count
   GOOD      calls that succeeded, of the whole host, as all that follow
   FAILED    calls that failed
   REJECTED  calls that were rejected
