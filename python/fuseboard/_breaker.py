@@ -281,7 +281,10 @@ class CircuitBreaker(Hold):
         return Permit(self, self._permit())
 
     def __repr__(self) -> str:
-        return f"<CircuitBreaker {self.name!r}>"
+        """Name and state; without the state where looking would open the default store."""
+        fuse = self._linked()
+        state = "" if fuse is None else f" {fuse.state().state.value}"
+        return f"<CircuitBreaker {self.name!r}{state}>"
 
     def __copy__(self) -> Self:
         """The breaker itself: it is a hold on a fuse, and a second one is the same."""

@@ -216,7 +216,7 @@ class Store:
     def all_states(self) -> dict[str, FuseState]:
         """The fuses that have been used, by name, in no particular order. Safe while others write."""
     def snapshot(self) -> dict[str, FuseSnapshot]:
-        """The same with counters."""
+        """What each fuse that has been used has been through, by name. Safe while others write."""
     @property
     def journal_dropped(self) -> int:
         """How many records the journal does not tell any more.

@@ -339,4 +339,4 @@ class Store(Telling):
     def __repr__(self) -> str:
         if self.name is None:
             return "<Store private>"
-        return f"<Store {self.name!r} {'shared' if self.is_shared else 'fallen back to a private table'}>"
+        return f"<Store {self.name!r} {f'at {self.path}' if self.is_shared else 'fallen back to a private table'}>"

@@ -87,7 +87,7 @@ def test_a_breaker_by_an_equal_name_has_the_same_fuse(store: Store, name: str) -
     """Its name is a plain one, in what it says and in its keys' names."""
     breaker = CircuitBreaker(name, store=store, threshold=1)
     assert (str, "eu", "eu[a]") == (type(breaker.name), breaker.name, breaker.for_key("a").name)
-    assert "<CircuitBreaker 'eu'>" == repr(breaker)
+    assert "<CircuitBreaker 'eu' closed>" == repr(breaker)
     fail(breaker)
     assert State.OPEN is store.state("eu").state is store.state(name).state
     assert ["eu"] == list(store.all_states())

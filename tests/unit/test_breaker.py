@@ -4,6 +4,7 @@ import gc
 import logging
 import re
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,23 @@ def test_a_breaker_tells_its_name_settings_and_store(store: Store) -> None:
     breaker = CircuitBreaker("db", threshold=7, probes=2, store=store)
     assert ("db", Settings(threshold=7, probes=2)) == (breaker.name, breaker.settings)
     assert store is breaker.store
-    assert "<CircuitBreaker 'db'>" == repr(breaker)
+    assert "<CircuitBreaker 'db' closed>" == repr(breaker)
+    breaker.isolate()
+    assert "<CircuitBreaker 'db' isolated>" == repr(breaker)
+
+
+def test_the_text_of_a_breaker_opens_no_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever prints one that follows the default store does not make a table."""
+    monkeypatch.setenv("FUSEBOARD_STORE", "shop")
+    before = _registry.replace_default(None)
+    try:
+        breaker = CircuitBreaker("db")
+        assert "<CircuitBreaker 'db'>" == repr(breaker)
+        assert (None, []) == (_registry.default(), list(folder.iterdir()))
+        assert State.CLOSED is breaker.state
+        assert "<CircuitBreaker 'db' closed>" == repr(breaker)
+    finally:
+        _registry.replace_default(before)
 
 
 def test_a_breaker_that_is_told_nothing_has_the_defaults_of_the_settings(store: Store) -> None:

@@ -244,7 +244,7 @@ def test_a_guarded_function_that_has_no_name_does_not_pickle(breaker: CircuitBre
 
 def test_a_guard_says_what_it_is(breaker: CircuitBreaker) -> None:
     """The representation tells the function and the breaker."""
-    expected = f"<guarded {divide!r} by <CircuitBreaker 'db'>>"
+    expected = f"<guarded {divide!r} by <CircuitBreaker 'db' closed>>"
     assert expected == repr(breaker(divide))
 
 

@@ -42,7 +42,7 @@ def test_a_shared_store_is_a_private_file(folder: Path) -> None:
     found = path.stat()
     assert (0o600, 1, store.size_bytes) == (stat.S_IMODE(found.st_mode), found.st_nlink, found.st_size)
     assert found.st_size <= found.st_blocks * 512
-    assert "<Store 'shop' shared>" == repr(store)
+    assert f"<Store 'shop' at {store.path}>" == repr(store)
 
 
 def test_a_folder_that_is_missing_is_made(folder: Path) -> None:

@@ -17,6 +17,11 @@ use crate::ready::Ready;
 use crate::verdict::Meanings;
 
 // What a closed call needs comes first, beside the object's count of references.
+/// Admits calls and settles them.
+///
+/// A subclass provides ``_resolve``, ``_look``, ``_judge``, ``_failure_if`` where it judges results,
+/// ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
+/// told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 #[repr(C)]
 pub struct Breaker {

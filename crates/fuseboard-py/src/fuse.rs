@@ -21,6 +21,7 @@ use crate::store::Store;
 use crate::values::FuseState;
 
 // What a closed call needs comes first, beside the object's count of references.
+/// A fuse, with one breaker's numbers.
 #[pyclass(frozen, module = "fuseboard._core")]
 #[repr(C)]
 pub struct Fuse {
@@ -44,16 +45,19 @@ impl Fuse {
         Ok(Self { handle, policy, has_rates: policy.has_rates(), name, read: Link::default() })
     }
 
+    /// Whether it found no room in the store's table.
     #[getter]
     fn overflowed(&self) -> bool {
         self.handle.overflowed()
     }
 
+    /// Whether its name has to be looked up again.
     #[getter]
     pub(crate) fn is_given_back(&self) -> bool {
         !self.handle.is_mine()
     }
 
+    /// State and since when.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, FuseState>> {
         last_or_new(py, &self.read, FuseState::of_word(self.mine().unwrap_or(Word(0))))
     }
@@ -69,12 +73,14 @@ impl Fuse {
         self.handle.would_admit(&self.policy).err().map(|rejection| self.rejected(py, rejection)).transpose()
     }
 
+    /// How many calls ended within a rate's window, and how many of them were bad; None without such a rate.
     fn tally(&self, measure: usize) -> Option<(u32, u32)> {
         let measure = *Measure::ALL.get(measure)?;
         let tally = self.handle.fuse().tally(&self.policy, measure, || self.handle.now_us())?;
         Some((tally.calls, tally.bad))
     }
 
+    /// Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
     fn note_settings(&self, fingerprint: u64) -> u64 {
         self.handle.fuse().note_reach(self.policy.reach_us());
         let noted = || self.handle.fuse().note_settings(fingerprint);
@@ -82,9 +88,10 @@ impl Fuse {
     }
 }
 
-/// It stands in the table, so it is of an algorithm that is written down: SipHash-1-3, with a key of zeroes.
+/// A number from 1 to 2^64 - 1 that other settings do not share, but by chance; the same in every process.
 #[pyfunction]
 pub(crate) fn fingerprint(settings: &str) -> u64 {
+    // It stands in the table, so it is of an algorithm that is written down: SipHash-1-3, with a key of zeroes.
     SipHasher13::new().hash(settings.as_bytes()).max(1)
 }
 
@@ -215,6 +222,7 @@ impl Held {
 }
 
 // No freelist: PyO3 makes one when it is first needed, under a lock that a forked child may find taken.
+/// The right to make one call.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Permit {
     held: Option<Held>,
@@ -289,12 +297,13 @@ impl Permit {
         }
     }
 
-    /// Whether its outcome was given. Of a permit that one call has for itself.
+    /// Whether its outcome was given; False of one that many calls of a closed fuse share.
     #[getter]
     fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Relaxed)
     }
 
+    /// Whether the call is a probe.
     #[getter]
     fn is_probe(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.ticket.is_probe())

@@ -87,8 +87,7 @@ pub(crate) fn ready(py: Python<'_>) -> Bound<'_, Ready> {
     made(py).ready.bind(py).clone()
 }
 
-/// Hands in what the binding uses of the Python package: the members of `State` by their codes from 1, the classes of
-/// errors, and the function that shows a value in a message. A package that is imported anew hands in its own.
+/// Hands in what the compiled part uses of the package, at the import. States are in the order of their codes.
 #[pyfunction]
 pub(crate) fn hand_in<'py>(
     states: &Bound<'py, PyTuple>,
@@ -97,6 +96,7 @@ pub(crate) fn hand_in<'py>(
     store_error: &Bound<'py, PyType>,
     shown: &Bound<'py, PyAny>,
 ) -> PyResult<()> {
+    // Again, by a package that is imported anew: from then on its own are used.
     let py = states.py();
     for code in 1..=STATES {
         states.get_item(code - 1)?;

@@ -69,6 +69,11 @@ pub(crate) fn fuse_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     )))
 }
 
+/// Checks a fuse's name: 1 to 200 bytes of UTF-8.
+///
+/// Raises:
+///     TypeError: it is not a str.
+///     ValueError: it is empty, too long, or not valid Unicode.
 #[pyfunction]
 pub(crate) fn check_name(name: &Bound<'_, PyAny>) -> PyResult<()> {
     fuse_name(name).map(|_| ())

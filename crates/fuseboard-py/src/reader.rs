@@ -74,6 +74,7 @@ impl Place {
     }
 }
 
+/// A place in a store's journal: each transition once, those of one fuse in their order.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Reader {
     /// Held for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
@@ -96,18 +97,22 @@ impl Reader {
         Self { place: Mutex::new(Place { tables, fresh: VecDeque::new(), nameless: 0 }) }
     }
 
+    /// Reads what is new, unless something is waiting to be taken off.
     fn poll(&self, store: &Bound<'_, Store>) {
         self.place().poll(store.get());
     }
 
+    /// The oldest that was read, if any.
     fn peek(&self) -> Option<Row> {
         self.place().fresh.front().cloned()
     }
 
+    /// Takes it off.
     fn pop(&self) {
         self.place().fresh.pop_front();
     }
 
+    /// How many records the journal had dropped, or their fuse had been given back, before they were read.
     #[getter]
     fn lost(&self) -> u64 {
         let place = self.place();

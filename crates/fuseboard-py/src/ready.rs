@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyBaseException, PyStopIteration};
 use pyo3::prelude::*;
 
-/// A coroutine that is ready at once, with None: entering and leaving a breaker never waits.
+/// A coroutine that is ready at once, with None.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Ready;
 

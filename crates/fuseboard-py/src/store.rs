@@ -24,6 +24,7 @@ use crate::python::{fuse_name, open_error, seconds, state_of_code};
 use crate::reader::{Made, Row, made_here, row, written_down};
 use crate::values::{Clock, FuseSnapshot, FuseState};
 
+/// A table of fuses; see ``fuseboard.Store``.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Store {
     pub(crate) tables: Tables,
@@ -110,35 +111,42 @@ impl Store {
         self.tables.table().path().map(|path| path.as_os_str().to_owned())
     }
 
+    /// Whether the file of a host's table was removed: processes that open it from now on share nothing with it.
     #[getter]
     fn is_removed(&self) -> bool {
         self.tables.table().is_removed()
     }
 
+    /// Fuses there is room for, a power of two.
     #[getter]
     fn fuse_capacity(&self) -> usize {
         self.tables.table().geometry().slots()
     }
 
+    /// Failures of a fuse that are counted exactly, a power of two.
     #[getter]
     fn failure_capacity(&self) -> usize {
         self.tables.table().geometry().log_len()
     }
 
+    /// Size of the table, allocated up front.
     #[getter]
     fn size_bytes(&self) -> usize {
         self.tables.table().geometry().bytes()
     }
 
+    /// Fuses that found no room in the table and live in this process alone (rule T12).
     #[getter]
     fn overflowed(&self) -> usize {
         self.tables.overflowed()
     }
 
+    /// Seconds on the store's clock: the host's, which runs through suspend and is not the time of day.
     fn now(&self) -> f64 {
         seconds(self.tables.table().clock().now_us())
     }
 
+    /// The state of a fuse and since when, in one atomic reading. Creates nothing.
     fn state<'py>(&self, fuse: &Bound<'py, PyAny>) -> PyResult<Bound<'py, FuseState>> {
         let (slot, word) = self.tables.word(fuse_name(fuse)?).unwrap_or((0, Word(0)));
         self.recent.state(fuse.py(), slot, FuseState::of_word(word))
@@ -150,10 +158,24 @@ impl Store {
         })
     }
 
+    /// Records a success: clears the window of failures. Changes no state; an open fuse stays open.
     fn record_success(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<()> {
         Self::act(slf, fuse, |slot| slot.fuse().record_success(slot.now_us()).then_some(()))
     }
 
+    /// Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
+    ///
+    /// Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, by the
+    /// longest window of any, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
+    /// so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
+    /// and times go with the fuse, and outcomes of its calls that are under way count no more. Breakers go on: at their
+    /// next call the name has a new place. The old one is another name's to take a minute later.
+    ///
+    /// For names that will not come again, such as a tenant that left. A full table takes idle places back by itself.
+    /// Safe from any thread and process, also beside calls.
+    ///
+    /// Raises:
+    ///     TypeError, ValueError: it is no name of a fuse.
     fn give_back(&self, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.tables.give_back(fuse_name(fuse)?))
     }
@@ -175,6 +197,7 @@ impl Store {
         })
     }
 
+    /// The fuses that have been used, by name, in no particular order. Safe while others write.
     fn all_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let states = self.listing.list(self.tables.table(), py)?;
         for table in self.tables.all().iter().skip(1) {
@@ -184,6 +207,7 @@ impl Store {
         Ok(states)
     }
 
+    /// What each fuse that has been used has been through, by name. Safe while others write.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let snapshots = PyDict::new(py);
         let now_us = self.tables.table().clock().now_us();
@@ -204,6 +228,9 @@ impl Store {
         rows
     }
 
+    /// How many records the journal does not tell any more.
+    ///
+    /// It has dropped them to make room for later ones, or their fuse was given back and has no name any more.
     #[getter]
     fn journal_dropped(&self) -> u64 {
         let nameless = self.records().iter().filter(|row| row.is_none()).count() as u64;

@@ -14,7 +14,7 @@ use pyo3::types::PyTuple;
 use crate::names::state_member;
 use crate::python::{seconds, state_of_member};
 
-/// A fuse's state and since when (seconds of `store.now()`, None if never seen), of one instant.
+/// A fuse's state and since when, of one instant. Immutable, hashable; pickles, and ``match`` takes it apart.
 #[pyclass(frozen, eq, hash, module = "fuseboard._core")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FuseState {
@@ -50,11 +50,13 @@ impl FuseState {
         ("state", "since")
     }
 
+    /// The state.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         state_member(py, State::from_code(self.state))
     }
 
+    /// When it began, in seconds of ``store.now()``; None for a fuse never seen.
     #[getter]
     fn since(&self) -> Option<f64> {
         self.since_us.map(seconds)
@@ -86,26 +88,54 @@ impl<'py> IntoPyObject<'py> for StateCode {
     }
 }
 
-/// What a fuse has been through: its state, and the whole host's counters.
+/// What a fuse has been through, for people and dashboards. Immutable; equal if all of it is.
+///
+/// State and generation are of one instant. Counters are the whole host's and only ever go up, until ``reset_all``; a
+/// total is never less than what was counted before the reading began.
 #[pyclass(frozen, eq, get_all, module = "fuseboard._core")]
 #[derive(PartialEq)]
 pub struct FuseSnapshot {
+    /// The fuse.
     name: String,
+    /// The state.
     state: StateCode,
+    /// When it began, in seconds of ``store.now()``.
     since: Option<f64>,
+    /// A number that grows with each change of state.
     generation: u64,
+    /// Failures in the window: those that are not older than the longest window of any breaker of the fuse.
+    ///
+    /// Counted since the last success or change of state, and at most ``failure_capacity``. Where no breaker has made a
+    /// call, those of the last seven days.
     window_failures: u32,
+    /// When the latest failure since the last success or change of state was, in seconds of ``store.now()``.
+    ///
+    /// However long ago. None if there is none.
     last_failure: Option<f64>,
+    /// Calls that succeeded.
     successes: u64,
+    /// Calls that failed.
     failures: u64,
+    /// Calls whose outcome counted neither way (rule R10).
     ignored: u64,
+    /// Calls that were rejected.
     rejections: u64,
+    /// Outcomes of calls admitted in an older generation (rule R09), counted as what they were too.
     late: u64,
+    /// Calls admitted as probes.
     probes: u64,
+    /// Times that a failure opened the fuse.
     trips: u64,
+    /// Times that a probe closed the fuse.
     closes: u64,
+    /// Times that a breaker came with other settings than the one before it (rule R15).
     settings_changes: u64,
+    /// Failed probes in a row, as it was when the fuse last opened; see ``multiplier``.
+    ///
+    /// Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
+    /// before.
     streak: u32,
+    /// Whether the fuse lives in this process alone.
     local: bool,
 }
 
@@ -145,7 +175,7 @@ impl FuseSnapshot {
     }
 }
 
-/// A clock that a test moves.
+/// A clock that a test moves. It never goes back. One process's: a forked child gets a copy.
 #[pyclass(frozen, subclass, module = "fuseboard._core")]
 pub struct Clock(pub(crate) Arc<ManualClock>);
 
@@ -156,11 +186,13 @@ impl Clock {
         Self(Arc::new(now_us.map_or_else(ManualClock::running, ManualClock::new)))
     }
 
+    /// Microseconds it shows.
     #[getter]
     fn now_us(&self) -> u64 {
         self.0.now_us()
     }
 
+    /// Moves it forward.
     fn advance_us(&self, by_us: u64) {
         self.0.advance(by_us);
     }
