@@ -8,12 +8,14 @@ thread at any time.
 from collections.abc import Callable, Coroutine, Generator
 from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, final
+from typing import Any, ClassVar, Literal, Self, TypeVar, final
 
 from fuseboard._journal import Made, Row
 from fuseboard._settings import Numbers
 from fuseboard._state import State
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
+
+_Class = TypeVar("_Class", bound=type[Any])
 
 __all__ = [
     "Breaker",
@@ -27,6 +29,7 @@ __all__ = [
     "Store",
     "check_name",
     "fingerprint",
+    "first",
     "hand_in",
 ]
 
@@ -38,6 +41,12 @@ def hand_in(
     shown: Callable[[object], str],
 ) -> None:
     """Hands in what the compiled part uses of the package, at the import. States are in the order of their codes."""
+
+def first(cls: _Class) -> _Class:
+    """A class decorator: the first class of this name that came here in this process.
+
+    So a module that is reloaded, or imported anew, goes on with the classes that people have imported.
+    """
 
 def fingerprint(settings: str) -> int:
     """A number from 1 to 2^64 - 1 that other settings do not share, but by chance; the same in every process."""

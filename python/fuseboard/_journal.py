@@ -4,13 +4,12 @@ import enum
 import time as clock
 from typing import TYPE_CHECKING, TypeAlias
 
+from fuseboard import _core
 from fuseboard._state import State
 from fuseboard._value import Value
 
 if TYPE_CHECKING:
     from datetime import UTC, datetime
-
-    from fuseboard import _core
 else:
     # The same classes; see `_checks`.
     try:
@@ -19,6 +18,7 @@ else:
         from datetime import UTC, datetime
 
 
+@_core.first
 class Cause(enum.Enum):
     """What brought a transition about."""
 
@@ -135,7 +135,7 @@ def in_utc(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def began(store: "_core.Store") -> float:
+def began(store: _core.Store) -> float:
     """The time of day at which the store's clock began, in seconds since the epoch, as it looks now."""
     return clock.time() - store.now()
 

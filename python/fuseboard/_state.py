@@ -2,7 +2,10 @@
 
 import enum
 
+from fuseboard import _core
 
+
+@_core.first
 class State(enum.Enum):
     """What a fuse does with calls. Compare with ``is``; ``value`` is the word for logs and dashboards."""
 

@@ -13,17 +13,20 @@ Settings and names out of range raise ``ValueError`` or ``TypeError`` where they
 
 Each is made of plain words and numbers, which are its ``args``, so that it travels: it pickles, copies, and comes back
 from a queue that keeps ``args`` as JSON. Its ``str()`` never raises, whatever it was made with. A class may have a
-second base, such as an error of an HTTP library, whose ``__init__`` is not called.
+second base, such as an error of an HTTP library, whose ``__init__`` is not called. A process has each class once: if
+this module is reloaded, or imported anew, it goes on with the classes that were there first, so that ``except`` does.
 """
 
 from typing import Any, cast
 
+from fuseboard import _core
 from fuseboard._checks import Seconds, in_seconds, shown
 from fuseboard._state import State, state_told
 
 __all__ = ["CircuitIsolatedError", "CircuitOpenError", "FuseboardError", "StoreOpenError", "TripError"]
 
 
+@_core.first
 class FuseboardError(Exception):
     """Anything that this library raises of its own."""
 
@@ -42,6 +45,7 @@ class FuseboardError(Exception):
         return Exception.__reduce__(self)
 
 
+@_core.first
 class CircuitOpenError(FuseboardError):
     """A call was rejected because the fuse is open, or half-open with all its probes under way (rules R05, R06).
 
@@ -91,10 +95,12 @@ class CircuitOpenError(FuseboardError):
         return f"{circuit}; retry in {_rounded(self.retry_after)} s{latest}"
 
 
+@_core.first
 class CircuitIsolatedError(CircuitOpenError):
     """A call was rejected because an operator isolated the fuse (rule R12). ``retry_after`` is None."""
 
 
+@_core.first
 class TripError(FuseboardError):
     """Raise it, or a subclass, in a guarded call to open the fuse at once, whatever the counts.
 
@@ -118,6 +124,7 @@ class TripError(FuseboardError):
         return str(self.args[0]) if self.args else ""
 
 
+@_core.first
 class StoreOpenError(FuseboardError):
     """A host's table could not be opened or made.
 

@@ -5,7 +5,6 @@ logged it lost the line. Now ``args`` are plain words, and ``str()`` never raise
 """
 
 import enum
-import importlib.util
 import json
 import traceback
 from datetime import timedelta
@@ -13,15 +12,7 @@ from typing import Any
 
 import pytest
 
-from fuseboard import (
-    CircuitIsolatedError,
-    CircuitOpenError,
-    FuseboardError,
-    State,
-    StoreOpenError,
-    TripError,
-    _state,
-)
+from fuseboard import CircuitIsolatedError, CircuitOpenError, FuseboardError, State, StoreOpenError, TripError
 
 ALL = [
     *(CircuitOpenError("shop", state, 12.5) for state in State),
@@ -64,13 +55,10 @@ def test_a_rejection_knows_its_state_by_any_of_its_names(state: State) -> None:
     assert {("db", state.value, None)} == {CircuitOpenError("db", name, None).args for name in names}
 
 
-def test_a_member_of_another_import_of_our_enum_is_the_state() -> None:
-    """A reloaded module has an enum of its own, whose members are others."""
-    spec = importlib.util.find_spec("fuseboard._state")
-    again = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(again)
-    assert again.State.OPEN is not _state.State.OPEN
-    assert State.OPEN is CircuitOpenError("db", again.State.OPEN, None).state
+def test_a_member_of_an_enum_like_ours_is_the_state() -> None:
+    """What it stands for is what counts: another version's, say."""
+    another = enum.Enum("State", {state.name: state.value for state in State})
+    assert [*State] == [CircuitOpenError("db", state, None).state for state in another]
 
 
 @pytest.mark.parametrize("state", ["melted", "", None, 2, ["open"], {}, enum.Enum("Other", "OPEN").OPEN])

@@ -21,7 +21,7 @@ def test_a_copied_breaker_is_the_breaker(store: Store) -> None:
 
 def test_a_breaker_does_not_pickle_and_says_what_to_do(store: Store) -> None:
     """Better than one that comes out broken."""
-    with pytest.raises(TypeError, match=r"^<CircuitBreaker 'db' closed> does not pickle; make a breaker of this name in "):
+    with pytest.raises(TypeError, match=r"^<CircuitBreaker 'db' closed> does not pickle; make a breaker of this name"):
         pickle.dumps(CircuitBreaker("db", store=store))
 
 

@@ -10,7 +10,7 @@
 use fuseboard_core::state::State;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::guard::Link;
 use crate::ready::Ready;
@@ -22,12 +22,13 @@ struct Made {
     types: crate::guard::Types,
     ready: Py<Ready>,
     handed: Link<PyTuple>,
+    first: Py<PyDict>,
 }
 
 /// Makes all that the binding makes once. Called by the module's init.
 pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
     let types = crate::guard::Types::make(py)?;
-    let made = Made { names: Names::make(py), types, ready: Py::new(py, Ready)?, handed: Link::default() };
+    let made = Made { names: Names::make(py), types, ready: Py::new(py, Ready)?, handed: Link::default(), first: PyDict::new(py).unbind() };
     // An interpreter that imports the module again, after it was dropped from `sys.modules`, goes on with the first.
     _ = MADE.set(py, made);
     Ok(())
@@ -105,6 +106,19 @@ pub(crate) fn hand_in<'py>(
     let items = states.iter().take(STATES).chain(classes.into_iter().cloned()).collect::<Vec<_>>();
     made(py).handed.set(py, Some(PyTuple::new(py, items)?));
     Ok(())
+}
+
+/// A class decorator: the first class of this name that came here in this process.
+///
+/// So a module that is reloaded, or imported anew, goes on with the classes that people have imported.
+#[pyfunction]
+pub(crate) fn first<'py>(cls: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    let (classes, name) = (made(cls.py()).first.bind(cls.py()), cls.fully_qualified_name()?);
+    if let Some(first) = classes.get_item(&name)? {
+        return Ok(first);
+    }
+    classes.set_item(name, cls)?;
+    Ok(cls.clone().into_any())
 }
 
 /// How many states Python knows.
