@@ -129,7 +129,7 @@ class FuseSnapshot:
         """Calls admitted as probes."""
     @property
     def trips(self) -> int:
-        """Times that a failure opened the fuse."""
+        """Times that a failure opened the fuse: a trip, or a probe that failed. Transitions tell them apart."""
     @property
     def closes(self) -> int:
         """Times that a probe closed the fuse."""

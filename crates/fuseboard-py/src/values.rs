@@ -124,7 +124,7 @@ pub struct FuseSnapshot {
     late: u64,
     /// Calls admitted as probes.
     probes: u64,
-    /// Times that a failure opened the fuse.
+    /// Times that a failure opened the fuse: a trip, or a probe that failed. Transitions tell them apart.
     trips: u64,
     /// Times that a probe closed the fuse.
     closes: u64,
