@@ -1,10 +1,9 @@
 """The breaker: a policy bound to a fuse."""
 
-import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _explain, _fallback, _follow, _keys, _managers, _tuning
+from fuseboard import _core, _exact, _explain, _fallback, _follow, _keys, _managers, _tuning
 from fuseboard._callables import is_async
 from fuseboard._checks import exact, flag, shown
 from fuseboard._hold import Hold
@@ -107,6 +106,7 @@ class CircuitBreaker(Hold):
         self._lists = lists = Lists(failure_on, success_on, ignore, trip_if)
         self._judge_for = lambda fuse: judge_of_exceptions(fuse, lists, open_for)
         self._fallback = _fallback.function(fallback)
+        self._asked = failure_if, open_for
         if failure_if is not None:
             self._failure_if = judge_of_results(failure_if)
             self._judge_results()
@@ -205,7 +205,7 @@ class CircuitBreaker(Hold):
             raise TypeError(f"a breaker guards functions, got {shown(function)}; {hint}")
         guarded = _managers.function(self._decorate, function, fallback) or _follow.function(self, function, fallback)
         if guarded is None:
-            guarded = functools.update_wrapper(self._plain(function, fallback), function)
+            guarded = _exact.function(function, self._plain(function, fallback), has_fallback=fallback is not None)
         return cast("F", guarded)
 
     def _plain(self, function: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
@@ -242,7 +242,7 @@ class CircuitBreaker(Hold):
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            self._settle(permit, error)
+            _follow.raised(self, function, permit, error)
             raise
         self._returned(permit, result)
         return result
@@ -294,11 +294,38 @@ class CircuitBreaker(Hold):
         """The breaker itself, as for :meth:`__copy__`."""
         return self
 
-    def __reduce__(self) -> NoReturn:
-        """Refuses: what a breaker decides by may be code. Make one in each process; by its name it is the same fuse."""
-        raise TypeError(
-            f"{self!r} does not pickle; make a breaker of this name in the other process, it shares the fuse"
-        )
+    def __reduce__(self) -> tuple[Callable[..., "CircuitBreaker"], tuple[Any, ...]]:
+        """A breaker pickles as what it was made with: its name, its settings, its lists and its shared store's name.
+
+        A breaker that follows the default store follows that of the process where it arrives.
+
+        Raises:
+            TypeError: it is on a private store, which is this process's own.
+        """
+        if self._store is not None and self._store.name is None:
+            raise TypeError(
+                f"breaker {self.name!r} does not pickle: its private store is this process's own; "
+                "use store=Store.shared(name), or make a breaker in the other process"
+            )
+        failure_if, open_for = self._asked
+        given = {
+            **self._lists._asdict(),
+            "settings": self.settings,
+            "failure_if": failure_if,
+            "open_for": open_for,
+            "fallback": self._fallback,
+            "shadow": self._is_shadow,
+            "on_transition": self._listener,
+            "store": self._store,
+        }
+        return _unpickled, (type(self), self.name, given)
+
+
+def _unpickled(cls: type[CircuitBreaker], name: str, given: dict[str, Any]) -> CircuitBreaker:
+    # A subclass may be made with other arguments; what it adds is its own to pickle.
+    breaker = cls.__new__(cls)
+    CircuitBreaker.__init__(breaker, name, **given)
+    return breaker
 
 
 def _check_arguments(settings: object, on_transition: object, store: object) -> None:

@@ -5,8 +5,14 @@ than the rest of the package's import.
 """
 
 from collections.abc import Awaitable
-from types import CodeType, FunctionType
+from functools import partial
+from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeGuard
+
+WRITTEN_OUT = "<fuseboard guard>"
+"""The file name of code that is written out; see ``_exact``."""
+_WRAPPERS = ("fuseboard._follow", "fuseboard._breaker")
+"""Where the other functions are that stand around a guarded one."""
 
 COROUTINE = 0x80
 GENERATOR = 0x20
@@ -41,6 +47,40 @@ def is_async_generator_function(function: object) -> bool:
 def is_defined_async(function: object) -> TypeGuard[FunctionType]:
     """Whether it is a function that ``async def`` made: to call it begins nothing, and gives a coroutine."""
     return isinstance(function, FunctionType) and bool(function.__code__.co_flags & COROUTINE)
+
+
+def is_python(function: object) -> bool:
+    """Whether to call it runs Python code in a frame of its own, in which all that it raises has been.
+
+    True of functions, of their methods and partials, and of objects whose ``__call__`` is one.
+    """
+    while not isinstance(function, FunctionType):
+        if isinstance(function, MethodType):
+            function = function.__func__
+        elif isinstance(function, partial):
+            function = function.func
+        elif isinstance(function, type):
+            return False
+        else:
+            function = type(function).__call__
+            if not isinstance(function, FunctionType):
+                return False
+    return True
+
+
+def has_begun(function: object, traceback: TracebackType | None) -> bool:
+    """Whether a ``TypeError`` with this traceback came out of a call that had begun.
+
+    Where the arguments are wrong, the interpreter raises it before the function has a frame: then the traceback shows
+    none but ours. Of what is not Python code nobody can tell: there it counts as begun.
+    """
+    while traceback is not None and _is_ours(traceback.tb_frame):
+        traceback = traceback.tb_next
+    return traceback is not None or not is_python(function)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename == WRITTEN_OUT or frame.f_globals.get("__name__") in _WRAPPERS
 
 
 def is_awaitable(value: object) -> bool:

@@ -65,11 +65,10 @@ def _coroutine_function(
 ) -> Callable[..., Any]:
     # Looked up once: these are the calls that a guarded one costs.
     native_admit, returned = breaker._calls()
-    admit, settle = admit or native_admit, breaker._settle
-    if fallback is None and _exact.can_be(wrapped):
-        return _exact.coroutine_function(wrapped, admit, settle, returned)
+    is_decorated, admit = admit is None, admit or native_admit
+    if fallback is None and is_decorated and _exact.can_be(wrapped):
+        return _exact.coroutine_function(wrapped, admit, breaker._settle, returned)
 
-    @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             permit = admit()
@@ -80,12 +79,12 @@ def _coroutine_function(
         try:
             value = await wrapped(*args, **kwargs)
         except BaseException as error:
-            settle(permit, error)
+            raised(breaker, wrapped, permit, error)
             raise
         returned(permit, value)
         return value
 
-    return guarded
+    return _exact.named_like(guarded, wrapped)
 
 
 def _generator_function(
@@ -97,7 +96,6 @@ def _generator_function(
     # Looked up once: these are the calls that a guarded one costs.
     admit, settle = admit or breaker._admit, breaker._settle
 
-    @functools.wraps(wrapped)
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         try:
             permit = admit()
@@ -108,12 +106,12 @@ def _generator_function(
         try:
             value = yield from wrapped(*args, **kwargs)
         except BaseException as error:
-            settle(permit, error)
+            raised(breaker, wrapped, permit, error)
             raise
         settle(permit)
         return value
 
-    return guarded
+    return _exact.named_like(guarded, wrapped)
 
 
 def _async_generator_function(
@@ -125,7 +123,6 @@ def _async_generator_function(
     # Looked up once: these are the calls that a guarded one costs.
     admit, settle = admit or breaker._admit, breaker._settle
 
-    @functools.wraps(wrapped)
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         (permit, start), closed_early = _ask(admit, wrapped, fallback), False
         try:
@@ -147,10 +144,18 @@ def _async_generator_function(
                 settle(permit)
         except BaseException as error:
             if permit is not None:
-                settle(permit, GeneratorExit() if closed_early else error)
+                raised(breaker, wrapped, permit, GeneratorExit() if closed_early else error)
             raise
 
-    return guarded
+    return _exact.named_like(guarded, wrapped)
+
+
+def raised(breaker: "Breaker", wrapped: Callable[..., Any], permit: "Permit", error: BaseException) -> None:
+    """Says that a call has raised; wrong arguments say nothing, as no call has begun (rule R10)."""
+    if isinstance(error, TypeError) and not _callables.has_begun(wrapped, error.__traceback__):
+        breaker._ignore(permit)
+    else:
+        breaker._settle(permit, error)
 
 
 def _ask(

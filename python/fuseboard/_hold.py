@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from fuseboard import _core, _fallback, _follow, _managers, _notices, _registry
+from fuseboard import _callables, _core, _fallback, _follow, _managers, _notices, _registry
 from fuseboard._checks import shown
 from fuseboard._events import announce, logger
 from fuseboard._journal import Made, Transition, began, transition
@@ -133,6 +133,8 @@ class Hold(_core.Breaker):
 
     # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
     _fall_back = staticmethod(_fallback.call)
+
+    _has_begun = staticmethod(_callables.has_begun)
 
     def _announce(self, made: Made) -> None:
         store = self._store or Store._default_for_a_call()

@@ -19,10 +19,39 @@ def test_a_copied_breaker_is_the_breaker(store: Store) -> None:
     assert store is copy.deepcopy([store])[0]
 
 
-def test_a_breaker_does_not_pickle_and_says_what_to_do(store: Store) -> None:
-    """Better than one that comes out broken."""
-    with pytest.raises(TypeError, match=r"^<CircuitBreaker 'db' closed> does not pickle; make a breaker of this name"):
-        pickle.dumps(CircuitBreaker("db", store=store))
+def test_a_breaker_on_a_private_store_does_not_pickle_and_says_what_to_do() -> None:
+    """Better than one that comes out with a fuse of its own."""
+    with pytest.raises(TypeError, match=r"^breaker 'db' does not pickle: its private store is this process's own; use"):
+        pickle.dumps(CircuitBreaker("db", store=Store.private()))
+
+
+class Tenant(CircuitBreaker):
+    """A breaker that is made in a way of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"tenant-{number}")
+
+
+def is_bad(result: object) -> bool:
+    """A predicate that has a name."""
+    return result == "bad"
+
+
+def test_a_breaker_pickles_as_what_it_was_made_with() -> None:
+    """Name, settings, lists, predicates, fallback and store; a subclass and a breaker of a key as well."""
+    with Store.shared("copies") as shared:
+        breaker = CircuitBreaker(
+            "db", threshold=7, failure_on=OSError, success_on=KeyError, ignore=(ValueError,), failure_if=is_bad,
+            fallback="none", shadow=True, store=shared,
+        )  # fmt: skip
+        other = pickle.loads(pickle.dumps(breaker.for_key("eu")))  # noqa: S301 - our own bytes
+        assert ("db[eu]", shared) == (other.name, other.store)
+        assert breaker.settings == other.settings
+        assert breaker.explain() == other.explain()
+        assert "bad" == other.call(lambda: "bad")
+        assert 1 == shared.snapshot()["db[eu]"].failures
+    tenant = pickle.loads(pickle.dumps(Tenant(3)))  # noqa: S301 - our own bytes
+    assert (Tenant, "tenant-3") == (type(tenant), tenant.name)
 
 
 def test_a_shared_store_pickles_as_its_name_and_a_private_one_does_not(

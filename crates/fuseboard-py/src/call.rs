@@ -7,7 +7,7 @@ use fuseboard_core::fuse::{Rejection, Transition};
 use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::Outcome;
-use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PySystemExit};
+use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 
 use crate::breaker::Breaker;
@@ -145,6 +145,7 @@ fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
 /// a coroutine or a generator is guarded anew, while it runs; other awaitables cannot be (rule R17).
 pub(crate) fn finish<'py>(
     slf: &Bound<'py, Breaker>,
+    function: &Bound<'py, PyAny>,
     held: Held,
     result: PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
@@ -158,11 +159,29 @@ pub(crate) fn finish<'py>(
             Ok(value)
         }
         Err(error) => {
-            show_traceback(py, &error);
-            settle(slf, &held, Some(error.value(py)));
+            if has_begun(slf, function, &error) {
+                show_traceback(py, &error);
+                settle(slf, &held, Some(error.value(py)));
+            } else {
+                conclude(slf, &held, Outcome::Ignored, None);
+            }
             Err(error)
         }
     }
+}
+
+/// Whether the exception is the function's. One that says that the arguments are wrong is not: no call has begun, so it says
+/// nothing of the service.
+fn has_begun(slf: &Bound<'_, Breaker>, function: &Bound<'_, PyAny>, error: &PyErr) -> bool {
+    let py = slf.py();
+    if !error.is_instance_of::<PyTypeError>(py) {
+        return true;
+    }
+    let told = ask_python(slf, names::has_begun(py), (function, error.traceback(py)));
+    told.and_then(|told| told.is_truthy()).unwrap_or_else(|fault| {
+        report(slf, fault);
+        true
+    })
 }
 
 /// Gives an exit its traceback, in which stands why the process ends. Before CPython 3.12 an exception that nobody has caught

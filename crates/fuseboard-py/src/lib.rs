@@ -55,6 +55,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<values::FuseState>()?;
     module.add_function(wrap_pyfunction!(fuse::fingerprint, module)?)?;
     module.add_function(wrap_pyfunction!(names::first, module)?)?;
+    module.add_function(wrap_pyfunction!(guard::enter_directly, module)?)?;
     module.add_function(wrap_pyfunction!(names::hand_in, module)?)?;
     module.add_function(wrap_pyfunction!(python::check_name, module)?)?;
     guard::add_methods(module.py())

@@ -60,6 +60,7 @@ names! {
     resolve = "_resolve",
     look = "_look",
     failure_if = "_failure_if",
+    has_begun = "_has_begun",
     judge = "_judge",
     transitioned = "_transitioned",
     voided = "_voided",

@@ -1,4 +1,4 @@
-//! Calls of a guard.
+//! Calls of a guard: by the code of the Python function in front of it, or straight from the interpreter (`entry`).
 
 use std::ptr;
 
@@ -29,7 +29,7 @@ pub(crate) fn new_guard(
         if instance.is_null() {
             return Err(PyErr::fetch(py));
         }
-        (*instance).vectorcall = if breaker.get().judges() { vectorcall::<true> } else { vectorcall::<false> };
+        (*instance).vectorcall = if breaker.get().judges() { call::<true> } else { call::<false> };
         (*instance).breaker = breaker.clone().into_ptr();
         (*instance).function = function.clone().into_ptr();
         (*instance).fallback = fallback.map_or(ptr::null_mut(), |fallback| fallback.clone().into_ptr());
@@ -37,21 +37,35 @@ pub(crate) fn new_guard(
     }
 }
 
-/// The call. Hot: everything up to the first `return` of a result is the closed path. `JUDGED` where the breaker asks about
-/// results too, so that other breakers need not look whether it does.
-///
-/// The function is called from here and from nowhere deeper: when the interpreter ends, it ends a daemon thread in the
-/// middle of the function by unwinding its stack, which must not meet a frame of ours that catches or cleans up.
-unsafe extern "C" fn vectorcall<const JUDGED: bool>(
+unsafe extern "C" fn call<const JUDGED: bool>(
     this: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
     nargsf: usize,
     kwnames: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls this with the lock held and with a guard, whose fields stay as they were made for as
-    // long as it lives, which the caller sees to; the arguments are handed on as they came.
+    // SAFETY: the interpreter calls this with the lock held and with a guard, which its caller keeps alive; the arguments
+    // are those of a vectorcall.
+    unsafe { guarded_call::<JUDGED>(&*this.cast(), args, nargsf, kwnames) }
+}
+
+/// The call. Hot: everything up to the first `return` of a result is the closed path. `JUDGED` where the breaker asks about
+/// results too, so that other breakers need not look whether it does.
+///
+/// The function is called from here and from nowhere deeper: when the interpreter ends, it ends a daemon thread in the
+/// middle of the function by unwinding its stack, which must not meet a frame of ours that catches or cleans up.
+///
+/// # Safety
+/// The interpreter lock is held; the guard lives to the end of this; the arguments are those of a vectorcall.
+#[inline(always)]
+pub(super) unsafe fn guarded_call<const JUDGED: bool>(
+    guard: &Guard,
+    args: *const *mut ffi::PyObject,
+    nargsf: usize,
+    kwnames: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as the caller says; a guard's fields stay as they were made for as long as it lives; the arguments are handed
+    // on as they came.
     unsafe {
-        let guard = &*this.cast::<Guard>();
         let function = guard.function;
         let call = match ffi::PyVectorcall_Function(function) {
             // Straight to the function, without the checks of a result that the interpreter will make of ours.
@@ -64,11 +78,11 @@ unsafe extern "C" fn vectorcall<const JUDGED: bool>(
                 if !JUDGED && !result.is_null() && plain(fuse, word, began_us, result) {
                     return result;
                 }
-                end_closed(guard.breaker, fuse, (word, began_us), result)
+                end_closed(guard, fuse, (word, began_us), result)
             }
             Beginning::Held(held) => {
                 let result = call(function, args, nargsf, kwnames);
-                end_held(guard.breaker, held, result)
+                end_held(guard, held, result)
             }
             Beginning::Unguarded => call(function, args, nargsf, kwnames),
             Beginning::Rejected if guard.fallback.is_null() => ptr::null_mut(),
@@ -159,7 +173,7 @@ unsafe fn ask(breaker: *mut ffi::PyObject) -> Beginning {
 #[cold]
 #[inline(never)]
 unsafe fn end_closed(
-    breaker: *mut ffi::PyObject,
+    guard: &Guard,
     fuse: *mut ffi::PyObject,
     (word, began_us): (Word, u64),
     result: *mut ffi::PyObject,
@@ -168,7 +182,7 @@ unsafe fn end_closed(
         // SAFETY: an owned reference to a fuse, says the caller.
         let fuse = unsafe { Bound::from_owned_ptr(py, fuse).cast_into_unchecked::<Fuse>() };
         // SAFETY: as the caller says.
-        unsafe { end(py, breaker, Held::closed(&fuse, word, began_us), result) }
+        unsafe { end(py, guard, Held::closed(&fuse, word, began_us), result) }
     });
     ended.unwrap_or(result)
 }
@@ -237,30 +251,25 @@ unsafe fn pack<'py>(
 /// As for [`end_closed`]; `held` is from `Box::into_raw` and not used again.
 #[cold]
 #[inline(never)]
-unsafe fn end_held(breaker: *mut ffi::PyObject, held: *mut Held, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe fn end_held(guard: &Guard, held: *mut Held, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let ended = Python::try_attach(|py| {
         // SAFETY: the box is given up by the caller.
         let held = unsafe { Box::from_raw(held) };
         // SAFETY: as the caller says.
-        unsafe { end(py, breaker, *held, result) }
+        unsafe { end(py, guard, *held, result) }
     });
     ended.unwrap_or(result)
 }
 
 /// # Safety
-/// `breaker` is a live breaker, `result` an owned reference or null with an exception set.
-unsafe fn end(
-    py: Python<'_>,
-    breaker: *mut ffi::PyObject,
-    held: Held,
-    result: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: as the caller says.
-    let (breaker, result) = unsafe {
-        let breaker = Bound::from_borrowed_ptr(py, breaker).cast_into_unchecked::<Breaker>();
-        (breaker, Bound::from_owned_ptr_or_err(py, result))
+/// `result` is an owned reference, or null with an exception set.
+unsafe fn end(py: Python<'_>, guard: &Guard, held: Held, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: a guard's fields are live; the result as the caller says.
+    let (breaker, function, result) = unsafe {
+        let breaker = Bound::from_borrowed_ptr(py, guard.breaker).cast_into_unchecked::<Breaker>();
+        (breaker, Bound::from_borrowed_ptr(py, guard.function), Bound::from_owned_ptr_or_err(py, result))
     };
-    match finish(&breaker, held, result) {
+    match finish(&breaker, &function, held, result) {
         Ok(value) => value.into_ptr(),
         Err(error) => {
             error.restore(py);

@@ -19,14 +19,15 @@ struct Method(ffi::PyMethodDef);
 // SAFETY: never written; what its pointers point to is static.
 unsafe impl Sync for Method {}
 
+// By these names a breaker has methods that do the same, which a pickled function finds.
 static ADMIT: Method = Method(ffi::PyMethodDef {
-    ml_name: c"admit".as_ptr(),
+    ml_name: c"_admit".as_ptr(),
     ml_meth: ffi::PyMethodDefPointer { PyCFunction: call_admit },
     ml_flags: ffi::METH_NOARGS,
     ml_doc: c"Asks for a permit.".as_ptr(),
 });
 static RETURNED: Method = Method(ffi::PyMethodDef {
-    ml_name: c"returned".as_ptr(),
+    ml_name: c"_returned".as_ptr(),
     ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: call_returned },
     ml_flags: ffi::METH_FASTCALL,
     ml_doc: c"Ends the call of a permit, which returned this value.".as_ptr(),

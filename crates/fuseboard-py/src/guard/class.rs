@@ -8,7 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// An instance, laid out for the interpreter. `breaker` and `function` are set before anybody sees it.
+/// An instance, laid out for the interpreter. All but `code` is set before anybody sees it.
 #[repr(C)]
 pub(super) struct Guard {
     base: ffi::PyObject,
@@ -17,51 +17,39 @@ pub(super) struct Guard {
     pub(super) function: *mut ffi::PyObject,
     /// What a rejected call gets, or null for the rejection.
     pub(super) fallback: *mut ffi::PyObject,
-    dict: *mut ffi::PyObject,
-    weakrefs: *mut ffi::PyObject,
-}
-
-#[allow(clashing_extern_declarations)]
-unsafe extern "C" {
-    // Part of CPython's API since 3.0, not declared by pyo3-ffi.
-    fn PyMethod_New(function: *mut ffi::PyObject, instance: *mut ffi::PyObject) -> *mut ffi::PyObject;
-}
-
-/// As a method: bound to the instance it is looked up on; on the class, the guard itself.
-unsafe extern "C" fn descr_get(
-    this: *mut ffi::PyObject,
-    instance: *mut ffi::PyObject,
-    _class: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: both are live objects, or `instance` is null or None.
-    unsafe {
-        if instance.is_null() || instance == ffi::Py_None() {
-            return ffi::Py_NewRef(this);
-        }
-        PyMethod_New(this, instance)
-    }
+    /// The code of the Python function in front of it whose calls come straight here, or null.
+    pub(super) code: *mut ffi::PyObject,
+    /// Whether that function has the parameters of the guarded one, and so its defaults.
+    pub(super) is_exact: bool,
 }
 
 unsafe extern "C" fn repr(this: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called with a guard; both fields are live objects and `%R` takes any.
     unsafe {
         let guard = &*this.cast::<Guard>();
-        ffi::PyUnicode_FromFormat(c"<guarded %R by %R>".as_ptr(), guard.function, guard.breaker)
+        ffi::PyUnicode_FromFormat(c"<guard of %R by %R>".as_ptr(), guard.function, guard.breaker)
     }
 }
 
-/// Pickled by name, as functions are, so that a guarded function can be sent to a pool of processes.
+/// Pickled by value, beside a function that is: as the breaker, the function and the fallback that it is made of.
 unsafe extern "C" fn reduce(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: called with a live object.
-    unsafe { ffi::PyObject_GetAttrString(this, c"__qualname__".as_ptr()) }
+    // SAFETY: called with a guard; its fields are live objects, or null for no fallback. `N` gives a reference away.
+    unsafe {
+        let guard = &*this.cast::<Guard>();
+        let make = ffi::PyObject_GetAttrString(guard.breaker, c"_guard".as_ptr());
+        if make.is_null() {
+            return ptr::null_mut();
+        }
+        let fallback = if guard.fallback.is_null() { ffi::Py_None() } else { guard.fallback };
+        ffi::Py_BuildValue(c"N(OO)".as_ptr(), make, guard.function, fallback)
+    }
 }
 
 unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: called by the collector with a guard; its fields are null or live.
     unsafe {
         let guard = &*this.cast::<Guard>();
-        let class = ffi::Py_TYPE(this).cast();
-        for object in [class, guard.breaker, guard.function, guard.fallback, guard.dict] {
+        for object in [ffi::Py_TYPE(this).cast(), guard.breaker, guard.function, guard.fallback, guard.code] {
             if !object.is_null() {
                 let stop = visit(object, arg);
                 if stop != 0 {
@@ -73,13 +61,9 @@ unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, a
     }
 }
 
-unsafe extern "C" fn clear(this: *mut ffi::PyObject) -> c_int {
-    // SAFETY: called by the collector with a guard that only garbage refers to. The attributes alone can close a cycle,
-    // so the breaker and the function stay, and a guard that is called once more by other garbage still works.
-    unsafe {
-        let guard = &mut *this.cast::<Guard>();
-        ffi::Py_XDECREF(std::mem::replace(&mut guard.dict, ptr::null_mut()));
-    }
+unsafe extern "C" fn clear(_: *mut ffi::PyObject) -> c_int {
+    // Nothing: a guard that is called once more by other garbage still works. A cycle through it goes through the function
+    // in front of it, the guarded one or the breaker, and these let go of what they refer to.
     0
 }
 
@@ -89,10 +73,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
         ffi::PyObject_GC_UnTrack(this.cast());
         let class = ffi::Py_TYPE(this);
         let guard = &mut *this.cast::<Guard>();
-        if !guard.weakrefs.is_null() {
-            ffi::PyObject_ClearWeakRefs(this);
-        }
-        for object in [guard.breaker, guard.function, guard.fallback, guard.dict] {
+        for object in [guard.breaker, guard.function, guard.fallback, guard.code] {
             ffi::Py_XDECREF(object);
         }
         ffi::PyObject_GC_Del(this.cast());
@@ -102,7 +83,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
 }
 
 pub(super) fn make_guard_type(py: Python<'_>) -> PyResult<Py<PyType>> {
-    let flags = ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_HAVE_VECTORCALL | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR;
+    let flags = ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_HAVE_VECTORCALL;
     make_type(py, c"fuseboard._core.Guard", size_of::<Guard>(), flags, &mut slots())
 }
 
@@ -129,18 +110,16 @@ pub(super) fn make_type(
     Ok(class.cast_into::<PyType>()?.unbind())
 }
 
-fn slots() -> [ffi::PyType_Slot; 10] {
+fn slots() -> [ffi::PyType_Slot; 8] {
     // The interpreter keeps pointers into these lists for as long as the type lives: for ever.
     [
         slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
-        slot(ffi::Py_tp_descr_get, descr_get as *mut c_void),
         slot(ffi::Py_tp_repr, repr as *mut c_void),
         slot(ffi::Py_tp_traverse, traverse as *mut c_void),
         slot(ffi::Py_tp_clear, clear as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
         slot(ffi::Py_tp_members, Box::leak(Box::new(members())).as_mut_ptr().cast()),
         slot(ffi::Py_tp_methods, Box::leak(Box::new(methods())).as_mut_ptr().cast()),
-        slot(ffi::Py_tp_getset, Box::leak(Box::new(attributes())).as_mut_ptr().cast()),
         slot(0, ptr::null_mut()),
     ]
 }
@@ -149,13 +128,8 @@ pub(super) const fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
     ffi::PyType_Slot { slot, pfunc }
 }
 
-fn members() -> [ffi::PyMemberDef; 4] {
-    [
-        offset_member(c"__vectorcalloffset__", offset_of!(Guard, vectorcall)),
-        offset_member(c"__dictoffset__", offset_of!(Guard, dict)),
-        offset_member(c"__weaklistoffset__", offset_of!(Guard, weakrefs)),
-        ffi::PyMemberDef::default(),
-    ]
+fn members() -> [ffi::PyMemberDef; 2] {
+    [offset_member(c"__vectorcalloffset__", offset_of!(Guard, vectorcall)), ffi::PyMemberDef::default()]
 }
 
 fn methods() -> [ffi::PyMethodDef; 2] {
@@ -166,16 +140,6 @@ fn methods() -> [ffi::PyMethodDef; 2] {
         ml_doc: ptr::null(),
     };
     [reduce, ffi::PyMethodDef::zeroed()]
-}
-
-fn attributes() -> [ffi::PyGetSetDef; 2] {
-    let dict = ffi::PyGetSetDef {
-        name: c"__dict__".as_ptr(),
-        get: Some(ffi::PyObject_GenericGetDict),
-        set: Some(ffi::PyObject_GenericSetDict),
-        ..ffi::PyGetSetDef::default()
-    };
-    [dict, ffi::PyGetSetDef::default()]
 }
 
 pub(super) fn offset_member(name: &'static std::ffi::CStr, offset: usize) -> ffi::PyMemberDef {

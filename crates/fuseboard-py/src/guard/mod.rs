@@ -1,4 +1,4 @@
-//! The guard: a native callable in front of a function. The binding's only unsafe code is in this module.
+//! The guard: a native callable in front of a function, and behind the Python function that callers see. The binding's only unsafe code is in this module.
 //!
 //! A guarded call costs, while the fuse is closed, one load before and one load and one counter after; arguments are
 //! handed on as they came (vectorcall, PEP 590), so nothing is packed. The type is made by hand because PyO3's
@@ -8,12 +8,14 @@ mod block;
 mod callable;
 mod calls;
 mod class;
+mod entry;
 mod link;
 mod python_code;
 
 pub(crate) use block::add_methods;
 pub(crate) use callable::new_guard;
 pub(crate) use calls::bound_calls;
+pub(crate) use entry::enter_directly;
 pub(crate) use link::{Left, Link};
 pub(crate) use python_code::{ask_python, call_python};
 

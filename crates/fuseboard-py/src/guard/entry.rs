@@ -1,0 +1,122 @@
+//! The way from a Python function to the guard in its closure.
+//!
+//! What `@breaker` returns for a plain function is a real function, whose code calls the guard and does nothing else. From
+//! CPython 3.12 on the interpreter lets a function have an entry of its own, as long as that does what the code does: so
+//! calls come straight here, with their arguments as they came, and no frame is made. Some calls run the code all the same
+//! (3.13 that of a guarded `__init__`), and 3.11 all of them.
+//!
+//! Whoever changes the function's code or defaults, or those of the guarded one, makes the code do something else than the
+//! entry; then the code is run.
+
+use pyo3::prelude::*;
+use pyo3::types::PyFunction;
+
+/// Sends calls of a function straight to the guard, which is what its closure's only cell holds. `is_exact` says that it
+/// has the guarded function's own parameters. Before CPython 3.12 it does nothing.
+#[pyfunction]
+#[allow(unused_variables, reason = "before CPython 3.12 there is no entry to set")]
+pub(crate) fn enter_directly(front: &Bound<'_, PyFunction>, guard: &Bound<'_, PyAny>, is_exact: bool) -> PyResult<()> {
+    #[cfg(Py_3_12)]
+    entry::set(front, guard, is_exact)?;
+    Ok(())
+}
+
+#[cfg(Py_3_12)]
+mod entry {
+    use std::mem::transmute;
+    use std::ptr;
+    use std::sync::atomic::{AtomicPtr, Ordering};
+
+    use pyo3::exceptions::PyTypeError;
+    use pyo3::ffi;
+    use pyo3::prelude::*;
+    use pyo3::types::PyFunction;
+
+    use super::super::callable::guarded_call;
+    use super::super::class::Guard;
+    use crate::breaker::Breaker;
+    use crate::names;
+
+    unsafe extern "C" {
+        // Part of CPython's API since 3.12, not declared by pyo3-ffi.
+        fn PyFunction_SetVectorcall(function: *mut ffi::PyFunctionObject, vectorcall: ffi::vectorcallfunc);
+    }
+
+    /// The entry that functions have by themselves, which runs their code: the same for all of them.
+    static BY_CODE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+    /// The type of guards, for a look that costs nothing.
+    static GUARD: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
+
+    pub(super) fn set(front: &Bound<'_, PyFunction>, guard: &Bound<'_, PyAny>, is_exact: bool) -> PyResult<()> {
+        let class = names::types(front.py()).guard(front.py());
+        // SAFETY: both are live objects; the one is a function (PyO3 has looked), the other, once looked at, a guard whose
+        // code nobody has set yet, and its breaker is one.
+        unsafe {
+            let function = front.as_ptr().cast::<ffi::PyFunctionObject>();
+            let instance = guard.as_ptr().cast::<Guard>();
+            if guard.get_type_ptr() != class || !(*instance).code.is_null() {
+                return Err(PyTypeError::new_err("guard must be a fresh guard"));
+            }
+            let Some(by_code) = (*function).vectorcall else { return Ok(()) };
+            GUARD.store(class, Ordering::Relaxed);
+            BY_CODE.store(by_code as *mut (), Ordering::Relaxed);
+            (*instance).code = ffi::Py_NewRef((*function).func_code);
+            (*instance).is_exact = is_exact;
+            let breaker = Bound::from_borrowed_ptr(front.py(), (*instance).breaker).cast_into_unchecked::<Breaker>();
+            PyFunction_SetVectorcall(function, if breaker.get().judges() { enter::<true> } else { enter::<false> });
+        }
+        Ok(())
+    }
+
+    unsafe extern "C" fn enter<const JUDGED: bool>(
+        this: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwnames: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: the interpreter calls this with the lock held and with a function that `set` was given, which its caller
+        // keeps alive. The guard is kept alive here: somebody may put another one into the cell meanwhile.
+        unsafe {
+            let Some(guard) = guard_of(this.cast()) else {
+                let by_code: ffi::vectorcallfunc = transmute(BY_CODE.load(Ordering::Relaxed));
+                return by_code(this, args, nargsf, kwnames);
+            };
+            ffi::Py_INCREF(guard.cast());
+            let result = guarded_call::<JUDGED>(&*guard, args, nargsf, kwnames);
+            ffi::Py_DECREF(guard.cast());
+            result
+        }
+    }
+
+    /// The guard that the function's code would call, if that is all that it would do.
+    ///
+    /// # Safety
+    /// A live function that `set` was given, with the lock held.
+    #[inline(always)]
+    unsafe fn guard_of(front: *mut ffi::PyFunctionObject) -> Option<*mut Guard> {
+        // SAFETY: a function's closure is null or a tuple of cells, as many as its code has free variables, whose number
+        // cannot change: so there is one. Its code and defaults are null or live objects, which are only compared.
+        unsafe {
+            let front = &*front;
+            if front.func_closure.is_null() {
+                return None;
+            }
+            let cell = ffi::PyTuple_GET_ITEM(front.func_closure, 0).cast::<ffi::PyCellObject>();
+            let guard = (*cell).ob_ref;
+            if guard.is_null() || ffi::Py_TYPE(guard) != GUARD.load(Ordering::Relaxed) {
+                return None;
+            }
+            let guard = guard.cast::<Guard>();
+            let (defaults, kwdefaults) = if (*guard).is_exact {
+                let function = &*(*guard).function.cast::<ffi::PyFunctionObject>();
+                (function.func_defaults, function.func_kwdefaults)
+            } else {
+                (ptr::null_mut(), ptr::null_mut())
+            };
+            let is_as_made = front.func_code == (*guard).code
+                && front.func_defaults == defaults
+                && front.func_kwdefaults == kwdefaults;
+            is_as_made.then_some(guard)
+        }
+    }
+}
