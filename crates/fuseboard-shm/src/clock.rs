@@ -41,7 +41,7 @@ fn host_us() -> u64 {
 
 /// A clock that a test moves. It stands still, or runs with the host's clock and ahead of it by as much as it was moved.
 ///
-/// It never goes back, because stamps that it wrote stand in tables, and time that is behind them has not passed.
+/// By itself it never goes back, because stamps that it wrote stand in tables, and time that is behind them has not passed.
 #[derive(Debug)]
 pub struct ManualClock {
     /// Microseconds it shows while it stands; [`RUNS`] while it runs.
@@ -90,6 +90,11 @@ impl ManualClock {
         }
     }
 
+    /// Lets it stand at `now_us`. At an earlier time only for who puts the table back to what it was then, too.
+    pub fn set(&self, now_us: u64) {
+        self.stands_us.store(now_us, Ordering::Release);
+    }
+
     /// Lets it stand, at the next whole second: of that, whole seconds are easily added. Nothing if it stands.
     pub fn stop(&self) {
         let second_us = self.now_us().next_multiple_of(SECOND_US);
@@ -128,6 +133,8 @@ mod tests {
         assert_eq!(7, clock.now_us());
         clock.advance(u64::MAX);
         assert_eq!(RUNS - 1, clock.now_us(), "it does not begin to run");
+        clock.set(5);
+        assert_eq!(5, clock.now_us());
     }
 
     /// One that runs goes with the host's, and ahead of it by as much as it was moved.
