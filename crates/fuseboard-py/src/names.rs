@@ -28,7 +28,13 @@ struct Made {
 /// Makes all that the binding makes once. Called by the module's init.
 pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
     let types = crate::guard::Types::make(py)?;
-    let made = Made { names: Names::make(py), types, ready: Py::new(py, Ready)?, handed: Link::default(), first: PyDict::new(py).unbind() };
+    let made = Made {
+        names: Names::make(py),
+        types,
+        ready: Py::new(py, Ready)?,
+        handed: Link::default(),
+        first: PyDict::new(py).unbind(),
+    };
     // An interpreter that imports the module again, after it was dropped from `sys.modules`, goes on with the first.
     _ = MADE.set(py, made);
     Ok(())
