@@ -6,15 +6,16 @@
 mod chronicle;
 mod common;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ptr;
 use std::time::{Duration, Instant};
 
 use chronicle::Chronicle;
-use common::{Dice, Folder, POLICY, SECOND, small};
+use common::{Dice, Folder, POLICY, SECOND};
 use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::{About, Record};
+use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -48,7 +49,11 @@ const NERVOUS: Policy = Policy {
     ],
     ..POLICY
 };
+/// Names that processes claim while others die at it. They fit into the table beside the fuses.
+const NAMES: u64 = 4_000;
 const SEED: u64 = 0x4a11;
+/// How often a long hail says how far it is.
+const WORD_EVERY: Duration = Duration::from_secs(10);
 /// By how much a stamp may lead the clock.
 const LEADS_US: u64 = 10_000;
 
@@ -86,7 +91,8 @@ struct Site {
 
 impl Site {
     fn open(folder: &Folder) -> Self {
-        let store = Store::new(open::open("shop", Some(&folder.0), small(), Clock::System).expect("a table"));
+        let geometry = Geometry::for_capacity(4_096, 4).expect("numbers in range");
+        let store = Store::new(open::open("shop", Some(&folder.0), geometry, Clock::System).expect("a table"));
         let pin = |name| store.resolve(name).expect("there is room").pin();
         Self { steady: pin("steady"), nervous: pin("nervous"), wild: pin("wild"), store }
     }
@@ -148,6 +154,7 @@ impl Site {
             4 => _ = fuse.forget(now),
             5 => _ = fuse.read(),
             6 => _ = self.store.resolve(["steady", "nervous", "wild", "other"][dice.below(4) as usize]),
+            7 => _ = self.store.resolve(&name(dice.below(NAMES))),
             _ => {
                 if let Ok(permit) = self.nervous.admit(&NERVOUS).verdict
                     && let Effect::Changed(made) = self.nervous.settle(&NERVOUS, &Ticket::new(permit), outcome)
@@ -193,7 +200,12 @@ fn bury(child: libc::pid_t) -> i32 {
 /// that, unless [`DYING`] are about to.
 fn rage(site: &Site, ledger: &Ledger, crew: &mut [libc::pid_t], end: Instant) -> u64 {
     let (mut dice, mut kills, mut dying) = (Dice::new(SEED), 0, VecDeque::new());
+    let mut next_word = Instant::now() + WORD_EVERY;
     while Instant::now() < end || !dying.is_empty() {
+        if Instant::now() > next_word {
+            next_word += WORD_EVERY;
+            eprintln!("hail: {kills} kills, {} s to go", end.saturating_duration_since(Instant::now()).as_secs());
+        }
         if Instant::now() < end {
             let victim = &mut crew[dice.below(CREW as u64) as usize];
             std::thread::sleep(Duration::from_micros(dice.below(1_000)));
@@ -241,6 +253,26 @@ fn check_journal(site: &Site) -> Vec<Option<Record>> {
     eprintln!("journal: {} of {} records hang together in the end", chronicle.links, chronicle.told.len());
     assert!(2 * chronicle.links > chronicle.told.len() as u64, "{chronicle:?}");
     table.journal().span().map(|ticket| table.journal().read(ticket)).collect()
+}
+
+/// A name that is claimed in the hail.
+fn name(number: u64) -> String {
+    format!("name {number}")
+}
+
+/// T03: a name that a process died claiming is completed by whoever asks for it next, and each name has one slot.
+fn check_names(site: &Site) {
+    for name in (0..NAMES).map(name) {
+        let slot = site.store.resolve(&name).expect("there is room");
+        assert_eq!((false, Some(name)), (slot.overflowed(), slot.name()));
+    }
+    let names: Vec<_> = site.store.slots().iter().map(|slot| slot.name().expect("a slot in use has a name")).collect();
+    assert!(is_one_slot_each(&names), "a name has two slots");
+    assert!(!is_one_slot_each(&[names.as_slice(), &names[..1]].concat()), "control: a name that has two");
+}
+
+fn is_one_slot_each(names: &[String]) -> bool {
+    names.len() == names.iter().collect::<BTreeSet<_>>().len()
 }
 
 /// Whether the journal's check finds fault with what is told.
@@ -293,6 +325,7 @@ fn a_hail_of_kills_damages_nothing() {
     assert!(fits(counted, ledger, kills), "{counted} calls counted");
     assert!(!fits(ledger.racy.load(Ordering::Relaxed), ledger, kills), "control: look-and-store loses calls");
     assert!(kills as f64 >= 20.0 * seconds, "{kills} kills are no hail");
+    check_names(&site);
     check_fuse(&site.nervous);
     check_fuse(&site.wild);
 }
