@@ -106,6 +106,10 @@ class Actor:
             assert raised is error  # noqa: PT017 - no pytest here
             error.__traceback__ = None
 
+    def drop(self, call: int) -> None:
+        """Lets go of a permit."""
+        self.calls.pop(call).close()
+
     def raw(self, operation: str, *arguments: Any) -> Any:
         """Does an operation of the store's contract, by name."""
         return getattr(self.store, operation)(*arguments)

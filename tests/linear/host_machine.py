@@ -4,26 +4,55 @@ One operation at a time, by a process that chance picks; after each, every livin
 """
 
 import itertools
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from actor import COUNTERS, OUTCOMES, WAYS, Actor, obey
 from host_reference import Host
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from machine import BEGIN_MS, CAPACITY, COMMANDS, FUSES, LEAD_SECONDS, fuses, numbers, policies, seconds, settings_of
 from reference import Call, Policy, Rejected
 from team import Team, Worker, WorkerFailedError
 
 from fuseboard import Cause, State
 
+FUSES = ("db", "mail")
+CAPACITY = 4
+BEGIN_MS = 1_000_000
+LEAD_SECONDS = 1e-3
+"""How far apart times may be: each change of state within a microsecond pushes a stamp ahead by one."""
+
 MOST = 4
 """Processes at a time."""
 indexes = st.integers(0, 1000)
+fuses = st.sampled_from(FUSES)
+numbers = st.integers(0, 1)
+policies = st.builds(
+    Policy,
+    threshold=st.integers(1, CAPACITY),
+    window=st.sampled_from([500, 1000, 2000]),
+    reset_timeout=st.sampled_from([500, 1000, 2000]),
+    probes=st.integers(1, 3),
+    success_threshold=st.integers(1, 3),
+    probe_timeout=st.sampled_from([500, 1000, 3000]),
+    clear_on_success=st.booleans(),
+)
 setters = {State.OPEN: "set_open", State.HALF_OPEN: "set_half_open", State.CLOSED: "set_closed"}
 commands = {State.ISOLATED: "isolate", State.DISABLED: "disable", State.CLOSED: "reset"}
-assert commands.keys() == COMMANDS.keys()
 _runs = itertools.count(1)
+
+
+def settings_of(policy: Policy) -> dict[str, Any]:
+    """A breaker's arguments for a policy."""
+    times = ("window", "reset_timeout", "probe_timeout")
+    return vars(policy) | {name: timedelta(milliseconds=getattr(policy, name)) for name in times}
+
+
+def seconds(milliseconds: float | None) -> object:
+    """What the store says for a time of the reference's."""
+    return None if milliseconds is None else pytest.approx(milliseconds / 1000, abs=LEAD_SECONDS)
 
 
 class Pool:
@@ -61,6 +90,7 @@ class HostMachine(RuleBasedStateMachine):
     pool: Pool
     folder: Path
     host_class: type[Host] = Host
+    most = MOST
     arguments_of = staticmethod(settings_of)
 
     def __init__(self) -> None:
@@ -71,6 +101,8 @@ class HostMachine(RuleBasedStateMachine):
         self.living: dict[int, Worker] = {}
         self.unburied: dict[int, Worker] = {}
         self.under_way: list[tuple[int, str, int, int, Call]] = []
+        self.permits: set[int] = set()
+        """Calls that hold their permit themselves."""
         self.ids = itertools.count()
         self.generations: dict[str, tuple[int, int]] = {}
 
@@ -78,7 +110,7 @@ class HostMachine(RuleBasedStateMachine):
     def begin_run(self, chosen: tuple[tuple[Policy, Policy], ...], size: int) -> None:
         """R15: two breakers share each fuse, each with its own settings."""
         self.policies = dict(zip(FUSES, chosen, strict=True))
-        for _ in range(size):
+        for _ in range(min(size, self.most)):
             self.start()
 
     def teardown(self) -> None:
@@ -90,7 +122,7 @@ class HostMachine(RuleBasedStateMachine):
         for path in self.folder.glob(f"{self.name}.*"):
             path.unlink()
 
-    @precondition(lambda self: len(self.living) < MOST)
+    @precondition(lambda self: len(self.living) < self.most)
     @rule()
     def start(self) -> None:
         """A process comes in, now or while others are at it."""
@@ -162,6 +194,8 @@ class HostMachine(RuleBasedStateMachine):
         else:
             assert rejection is None, f"rejected: {rejection}"
             self.under_way.append((call, fuse, number, owner, expected))
+            if way == "permit":
+                self.permits.add(call)
 
     @rule(index=indexes, fuse=fuses, number=numbers, way=st.sampled_from([*WAYS]))
     def begin_probe(self, index: int, fuse: str, number: int, way: str) -> None:
@@ -195,6 +229,17 @@ class HostMachine(RuleBasedStateMachine):
         call, fuse, number, owner, expected = self.under_way.pop(index % len(self.under_way))
         self.reference[fuse].settle(expected, self.policies[fuse][number], outcome, self.now)
         self.living[owner].ask("end", call, outcome)
+
+    @precondition(lambda self: any(call in self.permits for call, *_ in self.under_way))
+    @rule(index=indexes)
+    def drop(self, index: int) -> None:
+        """R11: a permit that nobody will settle gives its lease back."""
+        held = [each for each in self.under_way if each[0] in self.permits]
+        dropped = held[index % len(held)]
+        self.under_way.remove(dropped)
+        call, fuse, _, owner, expected = dropped
+        self.reference[fuse].drop(expected)
+        self.living[owner].ask("drop", call)
 
     @rule(index=indexes, fuse=fuses, window=st.sampled_from([1, 499, 500, 1000, 2000]))
     def record_failure(self, index: int, fuse: str, window: int) -> None:

@@ -3,10 +3,9 @@
 import copy
 from typing import Any
 
-from host_machine import HostMachine, indexes
+from host_machine import FUSES, HostMachine, fuses, indexes, numbers, seconds
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from machine import FUSES, fuses, numbers, seconds
 from policy_actor import PolicyActor
 from policy_host import PolicyHost
 from reference import Call, Rejected

@@ -8,8 +8,8 @@ import dataclasses
 from datetime import timedelta
 from typing import Any
 
+from host_machine import CAPACITY
 from hypothesis import strategies as st
-from machine import CAPACITY
 from reference import Policy
 
 from fuseboard import Cause, FailureRate, Failures, SlowRate
