@@ -9,6 +9,7 @@ with all fuses forgotten in the shared stores that the run has open. Turn it off
 import contextlib
 import functools
 import inspect
+import os
 import shutil
 import tempfile
 import warnings
@@ -21,12 +22,18 @@ from fuseboard import _core, _registry
 from fuseboard._store import Store
 from fuseboard.testing import Clock, private_default_store
 
+_PREFIX = "fuseboard-pytest-"
+
 
 class Run:
     """What a run has of its own: a folder for tables, and a clock that its stores go by."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="fuseboard-pytest-")  # which makes it with mode 0700
+        # A run that another one started, such as a worker of pytest-xdist, has its folder in that one's and goes with
+        # it: pytest-xdist kills a worker that is slow to end.
+        outer = os.environ.get("FUSEBOARD_DIR", "")
+        is_inside = os.path.basename(outer).startswith(_PREFIX) and os.path.isdir(outer)  # noqa: PTH112, PTH119 - text
+        self.folder = tempfile.mkdtemp(prefix=_PREFIX, dir=outer if is_inside else None)  # which gives it mode 0700
         self.clock = Clock._running()  # noqa: SLF001 - the tools for tests are one mechanism in two modules
         self._stops = 0
 

@@ -26,6 +26,8 @@ SEATS = REFEREES + VICTIMS
 KILLS_A_SECOND = 5
 OPERATIONS_A_SECOND = 500
 """So many at least make a storm."""
+TELLS_EVERY = 10
+"""Seconds after which a long storm says how far it is."""
 AT_ONCE = 10
 """Seconds that an operation may take on a busy machine; one that waits for a dead process takes for ever."""
 
@@ -55,7 +57,8 @@ class Storm:
 
         None of the others may have anything to say of it.
         """
-        until = time.monotonic() + seconds
+        begun = told = time.monotonic()
+        until = begun + seconds
         while time.monotonic() < until or not self._was_one(seconds):
             seats = self.random.sample(range(VICTIMS), self.random.randint(1, VICTIMS - 1))
             for seat in seats:
@@ -64,6 +67,9 @@ class Storm:
                 self.team.bury(self.victims[seat])
                 self.victims[seat] = self._start(REFEREES + seat)
             self.kills += len(seats)
+            if time.monotonic() - told > TELLS_EVERY:
+                told = time.monotonic()
+                print(f"storm: {self.kills} kills, {told - begun:.0f} of {seconds:g} s")  # noqa: T201 - for pytest -s
             for pipe in connection.wait([worker.pipe for worker in self.living], self.random.random() * 0.02):
                 fault = next(worker for worker in self.living if worker.pipe is pipe).hear()
                 raise AssertionError(f"a process ended by itself: {fault}")

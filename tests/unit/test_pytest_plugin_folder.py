@@ -113,6 +113,22 @@ def test_tables_of_a_run_lie_in_a_private_folder_that_goes_with_it(pytester: pyt
     assert not host.exists()
 
 
+def test_workers_of_pytest_xdist_have_a_folder_each(pytester: pytest.Pytester, host: Path) -> None:
+    """Tests that run at once, in several processes of one run, share no table; the folders go with the run."""
+    pytester.makepyfile(f"""{SHOP}
+    @pytest.mark.parametrize("turn", range(2))
+    def test_trip(turn, worker_id):
+        assert {{}} == shop.all_states()
+        fail()
+        Path({str(pytester.path)!r}, worker_id).write_text(str(Path(shop.path).parent))
+    """)
+    pytester.runpytest_subprocess("-q", "--numprocesses=2", "--dist=each").assert_outcomes(passed=4)
+    folders = {(pytester.path / worker).read_text() for worker in ("gw0", "gw1")}
+    assert 2 == len(folders)
+    assert not any(Path(folder).exists() for folder in folders)
+    assert not host.exists()
+
+
 def test_a_folder_and_a_store_that_a_test_sets_are_its_own(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """What lies in another folder is nobody's to reset."""
     (tmp_path / "mine").mkdir(mode=0o700)
