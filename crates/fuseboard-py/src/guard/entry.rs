@@ -11,8 +11,14 @@
 use pyo3::prelude::*;
 use pyo3::types::PyFunction;
 
-/// Sends calls of a function straight to the guard, which is what its closure's only cell holds. `is_exact` says that it
-/// has the guarded function's own parameters. Before CPython 3.12 it does nothing.
+/// Sends calls of a function straight to a guard, from CPython 3.12 on; before, it does nothing.
+///
+/// The function's code calls the guard, which its closure's only cell holds, and does nothing else. ``is_exact`` says
+/// that it has the guarded function's own parameters, else it takes anything. Where somebody has changed its code or
+/// its defaults, its code is run.
+///
+/// Raises:
+///     TypeError: it is no function, or no guard that was just made.
 #[pyfunction]
 #[allow(unused_variables, reason = "before CPython 3.12 there is no entry to set")]
 pub(crate) fn enter_directly(front: &Bound<'_, PyFunction>, guard: &Bound<'_, PyAny>, is_exact: bool) -> PyResult<()> {
