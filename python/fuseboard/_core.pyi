@@ -187,8 +187,27 @@ class Store:
         clock: Clock | None = None,
         *,
         make: bool = True,
+        stopgap: bool | None = None,
     ) -> Self:
-        """A private table if there is no name, else the host's. Without ``make`` nothing is made."""
+        """A private table if there is no name, else the host's. Without ``make`` nothing is made.
+
+        With ``stopgap`` it is a private table in the place of the host's: which is to be looked for again, or
+        only where somebody insists.
+        """
+    def _is_to_look(self, at_once: bool) -> bool:
+        """Whether the caller is to look for the host's table: this is a stopgap, or the host's was removed.
+
+        A stopgap's turn comes at most once a second, less often the longer it lasts, and is one thread's. A removed
+        table is noticed once a second, or ``at_once``.
+        """
+    def _go_over(self, to: Self) -> list[Row] | None:
+        """Goes on with the table of another store, which nobody else uses; the transitions that it makes there.
+
+        Those are manual overrides that were said here. None if this store is on the host's table already.
+        """
+    @property
+    def _former_users(self) -> list[int]:
+        """Processes that used a removed table of this name when this one was made, by the store's opening."""
     @property
     def _path(self) -> str | None:
         """Where a host's table lies; None for a private one."""

@@ -91,6 +91,10 @@ class Hold(_core.Breaker):
         return self._linked() or self._look()
 
     def _command(self, state: State) -> None:
+        # A word that others are to hear must not be said to a table that nobody comes to any more.
+        store = self._store or _registry.default()
+        if isinstance(store, Store):
+            store._look_around(at_once=True)
         made = self._fuse()._command_state(state.code)
         while made is None:
             # It was given back just now: then it is another slot's fuse.
@@ -112,6 +116,7 @@ class Hold(_core.Breaker):
         """The fuse and its store, linked to."""
         while True:
             store = self._store or Store._default_for_a_call()
+            store._look_around(at_once=True)
             fuse = _core.Fuse(store, self.name, self._numbers)
             link(fuse)
             # A default store that was replaced just before the link would otherwise stay ours.

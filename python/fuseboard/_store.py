@@ -1,5 +1,6 @@
 """Stores: the table of fuses, the host's or a process's own."""
 
+import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Never, Self, cast
@@ -24,6 +25,9 @@ LEAST_FAILURES = 16
 settings need."""
 MAX_FUSES = 1 << 20
 _VARIABLE = "FUSEBOARD_STORE"
+_TRIES_AGAIN = "This process uses a table of its own meanwhile, and tries again by itself."
+_UNTIL_RESTARTED = "This process uses a table of its own until it is restarted."
+_SHOWN_USERS = 5
 
 
 def default_failures(fuses: int) -> int:
@@ -55,7 +59,9 @@ class Store(Telling):
     fault: StoreOpenError | None
     """Why a store that should be shared is this process's own; None if it is what it should be."""
     _key: tuple[str, str | None] | None
+    _wanted: tuple[int, int, _core.Clock | None]
     _told_fault: bool
+    _told_removed: bool
     _told_small: bool
     _failures_asked: int
     _told_pairs: dict[object, object]
@@ -78,7 +84,9 @@ class Store(Telling):
 
         All processes of one user that give the same name share it, whatever starts them. It lies in ``FUSEBOARD_DIR``,
         or else in a private folder in shared memory. If it cannot be had, the store is a private one instead: one
-        warning is logged, ``is_shared`` is False and ``fault`` says why.
+        warning is logged, ``is_shared`` is False and ``fault`` says why. Where that may pass by itself
+        (``fault.is_passing``: no file descriptors, no memory, no room) the store tries again by itself and then goes on
+        with the host's table.
 
         The table is as large as it will ever be from the start: ``size_bytes``. By default that is 4 MB; for 10,000
         fuses it is 27 MB, for 100,000 217 MB. The shared memory of a container is 64 MB unless somebody gave it more
@@ -106,9 +114,11 @@ class Store(Telling):
         failures = default_failures(fuses) if failures is None else failures
         key = (name, _registry.folder())
         store = _registry.shared.get(key) if clock is None else None
-        if not isinstance(store, cls) or (strict and store.fault):
+        if not isinstance(store, cls):
             fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
             store = fresh if clock else fresh._share(key, instead_of=store)
+        if strict and store.fault:
+            store._go_on_with(store._find())
         return store._expect(fuses, failures, at_least=asked)
 
     def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
@@ -181,6 +191,7 @@ class Store(Telling):
         clock: _core.Clock | None,
         *,
         make: bool = True,
+        stopgap: bool | None = None,
     ) -> Self:
         whole("fuses", fuses, MAX_FUSES)
         whole("failures", failures, MAX_THRESHOLD)
@@ -189,11 +200,12 @@ class Store(Telling):
                 f"clock must be a fuseboard.testing.Clock or None, got {type(clock).__name__}: {shown(clock)}"
             )
         clock = clock or _registry.clock_of(name, folder)
-        store = _core.Store.__new__(cls, name, folder, fuses, failures, clock, make=make)
+        store = _core.Store.__new__(cls, name, folder, fuses, failures, clock, make=make, stopgap=stopgap)
         store.name = name
         store.fault = None
         store._key = None
-        store._told_fault = store._told_small = False
+        store._wanted = (fuses, failures, clock)
+        store._told_fault = store._told_small = store._told_removed = False
         store._told_pairs = {}
         store._failures_asked = 0
         store._hub = Hub(store)
@@ -208,24 +220,91 @@ class Store(Telling):
                 raise
             store = cls._fall_back(fault.with_traceback(None), fuses, failures, clock)
         store._key = (name, _registry.folder())
+        store._tell_former_users()
         return store
 
     @classmethod
     def _fall_back(cls, fault: StoreOpenError, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
         """A private store in the place of a shared one."""
         try:
-            store = cls._make(None, None, fuses, failures, clock)
+            store = cls._make(None, None, fuses, failures, clock, stopgap=fault.is_passing)
         except MemoryError:
-            store = cls._make(None, None, DEFAULT_FUSES, failures, clock)
+            store = cls._make(None, None, DEFAULT_FUSES, failures, clock, stopgap=fault.is_passing)
+            store._wanted = (fuses, failures, clock)
         store.name, store.fault = fault.store, fault
         return store
+
+    def _look_around(self, *, at_once: bool = False) -> None:
+        """Looks whether the store is still on the host's table, if it is time for that, and else goes over to it."""
+        if self._is_to_look(at_once):
+            self._search()
+
+    def _search(self) -> None:
+        """Looks for the host's table. Where it cannot be had the store stays where it is."""
+        if self._key is None:  # closed
+            return
+        try:
+            found = self._find()
+        except StoreOpenError as fault:
+            self._stay(fault.with_traceback(None))
+        else:
+            self._go_on_with(found)
+
+    def _find(self) -> Self:
+        name, folder = cast("tuple[str, str | None]", self._key)
+        return self._make(name, folder, *self._wanted)
+
+    def _stay(self, fault: StoreOpenError) -> None:
+        if self.fault is not None:
+            is_news = (self.fault.reason, self.fault.detail) != (fault.reason, fault.detail)
+            self.fault = fault
+            if is_news:
+                logger.warning("%s %s", fault, _TRIES_AGAIN)
+        elif not self._told_removed:
+            self._told_removed = True
+            logger.warning(
+                "the table %s was removed, and another one cannot be had: %s Processes that have it open go on with "
+                "it, this one too, until there is another one.",
+                self._path, fault,
+            )  # fmt: skip
+
+    def _go_on_with(self, found: Self) -> None:
+        """Goes on with the host's table. Of threads that have found it at once the first one does."""
+        made = self._go_over(found)
+        if made is None:
+            return
+        if self.fault is not None:
+            what = "is shared again: this process goes on with the host's table %s"
+            level = logging.INFO
+        else:
+            what = "has lost its table, whose file was removed: this process goes on with the one that is at %s now"
+            level = logging.WARNING
+        self.fault = None
+        self._told_fault = self._told_removed = False
+        logger.log(level, f"store %r {what}. What was counted so far stays behind.", self.name, self._path)
+        self._tell_former_users()
+        self._expect(*self._wanted[:2], at_least=1)
+        for row in made:
+            announce(transition(row, began(self)), None)
+
+    def _tell_former_users(self) -> None:
+        users = self._former_users
+        if not users:
+            return
+        shown_ones = ", ".join(map(str, users[:_SHOWN_USERS])) + (", ..." if len(users) > _SHOWN_USERS else "")
+        logger.warning(
+            "store %r: the table was removed while other processes of this user used it (%s), so %s was made anew. "
+            "They go on with the old one until they notice: at their next failed or rejected call at the latest. Until "
+            "then nothing that is said here reaches them; restart them if that is urgent.",
+            self.name, shown_ones, self._path,
+        )  # fmt: skip
 
     def _expect(self, fuses: int, failures: int, *, at_least: int) -> Self:
         """The store; says once what it is not: the host's, or as large as somebody asked for, in so many words."""
         self._failures_asked = max(self._failures_asked, failures)
         if self.fault and not self._told_fault:
             self._told_fault = True
-            logger.warning("%s This process uses a table of its own until it is restarted.", self.fault)
+            logger.warning("%s %s", self.fault, _TRIES_AGAIN if self.fault.is_passing else _UNTIL_RESTARTED)
         if (self.fuse_capacity < fuses or self.failure_capacity < at_least) and not self._told_small:
             self._told_small = True
             logger.warning(
@@ -247,7 +326,11 @@ class Store(Telling):
 
     @property
     def is_shared(self) -> bool:
-        """Whether the table is the host's: False for a private store, and for a shared one that could not be had."""
+        """Whether the table is the host's: False for a private store, and for a shared one that could not be had.
+
+        Who asks also makes a store try again to share, at most once a second.
+        """
+        self._look_around()
         return self._path is not None
 
     @property
@@ -309,6 +392,7 @@ class Store(Telling):
             _registry.shared.pop(self._key, None)
         if _registry.default() is self:
             _registry.replace_default(None)
+        self._key = None
 
     def __enter__(self) -> Self:
         return self

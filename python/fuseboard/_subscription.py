@@ -24,8 +24,6 @@ from fuseboard._journal import Transition, began, transition
 
 PAUSE = 0.05
 """Seconds between two looks into the journal."""
-ROUNDS_PER_CHECK = 20
-"""How many looks there are to one at the table's file."""
 
 Listener: TypeAlias = Callable[[Transition], object]
 
@@ -109,8 +107,6 @@ class Hub:
         self._turns: dict[str, object] = {}
         self._telling: Subscription | None = None
         self._thread: int | None = None
-        self._rounds = 0
-        self._told_removed = False
         _hubs.add(self)
 
     def subscribe(self, store: _core.Store, listener: Listener) -> Subscription:
@@ -146,9 +142,6 @@ class Hub:
             if not self._is(turn):
                 return False
         self._telling = None
-        self._rounds += 1
-        if self._rounds % ROUNDS_PER_CHECK == 0:
-            self._look_for_the_file(store)
         return self._goes_on(turn)
 
     def go_on_in_a_child(self) -> None:
@@ -191,15 +184,6 @@ class Hub:
         # Who subscribes at this moment may have counted on this thread: it looks again after it has given up.
         self._turns.pop(_TURN, None)
         return bool(self._open()) and self._turns.setdefault(_TURN, turn) is turn
-
-    def _look_for_the_file(self, store: _core.Store) -> None:
-        if not self._told_removed and store.is_removed:
-            self._told_removed = True
-            logger.warning(
-                "the table %s was removed. Processes that have it open go on with it; those that start now make "
-                "another one and share nothing with them. Restart the older processes, this one among them.",
-                store._path,
-            )
 
 
 THREAD_NAME = "fuseboard-events"

@@ -157,7 +157,8 @@ class StoreOpenError(FuseboardError):
 
     def _message(self) -> str:
         relative = self.reason == "place" and not str(self.path).startswith("/")
-        way_out = _WAY_OUT.get("relative" if relative else self.reason, "")
+        short = self.reason == "system" and self.is_passing
+        way_out = _WAY_OUT.get("relative" if relative else "shortage" if short else self.reason, "")
         return f"store {self.store!r} cannot be shared: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
 
 
@@ -195,5 +196,6 @@ _WAY_OUT = {
     "version": "Let all processes use one version of fuseboard, or choose another store name.",
     "full": "Free some space there, ask for fewer fuses or failures, or set FUSEBOARD_DIR to another folder.",
     "system": "Set FUSEBOARD_DIR to a folder that this user may write to.",
+    "shortage": "Give the process more file descriptors or memory.",
     "unsupported": "Use Store.private() on this platform.",
 }

@@ -203,3 +203,10 @@ def test_a_demand_without_a_word_is_an_empty_message() -> None:
             Exception.__init__(self)
 
     assert ("", "") == (str(TripError()), str(QuotaError()))
+
+
+def test_a_shortage_is_not_mended_by_another_folder() -> None:
+    """T12: what is wanting there is the process's; where the folder has no room, that is another reason."""
+    error = StoreOpenError("shop", "/path", "system", "Too many open files", is_passing=True)
+    assert str(error).endswith("Too many open files. Give the process more file descriptors or memory.")
+    assert "Free some space there" in str(StoreOpenError("shop", "/path", "full", "no room", is_passing=True))

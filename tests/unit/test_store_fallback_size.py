@@ -14,10 +14,10 @@ class Cramped(Store):
     """A store of a process that may not map much."""
 
     @classmethod
-    def _make(cls, name: str | None, folder: str | None, fuses: int, *rest: Any) -> Self:
+    def _make(cls, name: str | None, folder: str | None, fuses: int, *rest: Any, **how: Any) -> Self:
         if name is None and fuses > 1024:
             raise MemoryError
-        return super()._make(name, folder, fuses, *rest)
+        return super()._make(name, folder, fuses, *rest, **how)
 
 
 @pytest.fixture

@@ -98,24 +98,6 @@ def test_without_a_thread_to_be_had_who_subscribes_is_told_so(store: Store, monk
     assert [] == told
 
 
-def test_a_removed_table_is_a_warning_once(
-    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Known limit: two truths until the older processes end; somebody has to say so."""
-    monkeypatch.setattr(_subscription, "PAUSE", 0.001)
-    with Store.shared("shop", fuses=8, strict=True) as store, store.subscribe(print):
-        assert not store.is_removed
-        next(folder.glob("shop.*")).unlink()
-        assert store.is_removed
-        wait_until(lambda: caplog.messages)
-        assert Store.shared("shop", fuses=8, strict=True) is store
-        rounds = store._hub._rounds
-        wait_until(lambda: store._hub._rounds > rounds + 3 * _subscription.ROUNDS_PER_CHECK)
-    (message,) = caplog.messages
-    assert message.startswith(f"the table {store.path} was removed.")
-    assert "Restart the older processes" in message
-
-
 def test_a_table_that_was_replaced_is_removed(folder: Path) -> None:
     """Another file under the same name is another table."""
     with Store.shared("shop", fuses=8, strict=True) as older:

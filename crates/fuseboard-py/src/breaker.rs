@@ -86,7 +86,9 @@ impl Breaker {
                 Some(fuse) => fuse,
                 None => ask_python(slf, names::look(slf.py()), ())?.cast_into::<Fuse>()?,
             };
-            if let Some(word) = fuse.get().mine() {
+            if let Some(word) = fuse.get().mine()
+                && !(fuse.get().has_moved() && fuse.get().is_to_be_looked_up())
+            {
                 return state_member(slf.py(), word.state());
             }
             slf.get().unlink(&fuse);

@@ -28,13 +28,14 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
                 return Ok(None);
             }
         };
-        if fuse.get().is_to_be_looked_up() {
-            slf.get().unlink(&fuse);
-            continue;
-        }
         let word = fuse.get().word();
         if fuse.get().is_closed(word) {
             return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
+        }
+        // Not on the closed path: it asks for the time.
+        if fuse.get().is_to_be_looked_up() {
+            slf.get().unlink(&fuse);
+            continue;
         }
         let admission = fuse.get().admit();
         if !matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. })) {

@@ -129,7 +129,12 @@ impl Fuse {
         self.handle.is_closed(word)
     }
 
-    /// Whether the fuse overflowed, and its name is to be looked up again now.
+    /// Whether the store has another table, or is to look for one.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.handle.has_moved()
+    }
+
+    /// Whether its name is to be looked up again now.
     pub(crate) fn is_to_be_looked_up(&self) -> bool {
         self.handle.is_to_be_looked_up()
     }
@@ -240,7 +245,7 @@ impl Permit {
     pub(crate) fn serves_many(&self) -> bool {
         self.held.as_ref().is_some_and(|held| {
             let fuse = held.fuse.get();
-            held.closed && !fuse.has_rates && !fuse.handle.overflowed()
+            held.closed && !fuse.has_rates && !fuse.handle.may_move()
         })
     }
 

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `store` | `Store`: the contract by name |
+//! | `opened` | what a store has open, one after another |
 //! | `fuse` | `Fuse`: a name's slot with one breaker's numbers; `Permit` |
 //! | `breaker` | `Breaker`: what is kept for a breaker, and its methods |
 //! | `call` | what calls ask and say: admits and settles them |
@@ -26,6 +27,7 @@ mod guard;
 mod listing;
 mod names;
 mod numbers;
+mod opened;
 mod python;
 mod reader;
 mod ready;
@@ -50,6 +52,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<reader::Reader>()?;
     module.add_class::<ready::Ready>()?;
     module.add_class::<store::Store>()?;
+    // Made like the others, but nobody's to see.
+    module.py().get_type::<opened::Opened>();
     module.add_class::<values::Clock>()?;
     module.add_class::<values::FuseSnapshot>()?;
     module.add_class::<values::FuseState>()?;

@@ -73,6 +73,7 @@ names! {
     report = "_report",
     follow = "_follow",
     full = "_full",
+    search = "_search",
     enter = "_enter",
     exit = "_exit",
     aenter = "_aenter",

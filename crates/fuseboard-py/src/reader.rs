@@ -10,6 +10,7 @@ use fuseboard_shm::reader::Reader as TableReader;
 use fuseboard_shm::table::Table;
 use pyo3::prelude::*;
 
+use crate::opened::Opened;
 use crate::store::Store;
 
 /// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, and the name
@@ -44,7 +45,11 @@ fn text(about: About) -> String {
 
 /// What a reader has read up to now, of each table of the store.
 struct Place {
+    /// What of the store's it reads: it goes on to what the store has open after that only when it has read this to its end.
+    opened: Py<Opened>,
     tables: Vec<TableReader>,
+    /// What the journals that it has left had dropped.
+    lost_before: u64,
     /// What was read and is not taken yet.
     fresh: VecDeque<Row>,
     /// Records whose fuse has no readable name: it was given back since, or damaged.
@@ -52,25 +57,46 @@ struct Place {
 }
 
 impl Place {
-    fn poll(&mut self, store: &Store) {
+    /// Reads what is new, unless something is waiting to be taken off.
+    fn poll(&mut self, py: Python<'_>) {
         if !self.fresh.is_empty() {
             return;
         }
+        let mut rows = self.read(py, TableReader::poll);
+        while let Some(next) = self.opened.get().next(py) {
+            // Nobody is waited for who is writing there: nobody looks there again.
+            rows.extend(self.read(py, TableReader::read_all));
+            self.lost_before = self.lost();
+            self.tables = next.get().readers_go_on();
+            self.opened = next.unbind();
+            rows.extend(self.read(py, TableReader::poll));
+        }
+        rows.sort_by_key(|row| row.3);
+        self.fresh.extend(rows);
+    }
+
+    /// What is new in the tables that it is at.
+    fn read(&mut self, py: Python<'_>, read: fn(&mut TableReader, &Table) -> Vec<Record>) -> Vec<Row> {
+        let opened = self.opened.bind(py).clone();
         let mut rows = Vec::new();
-        for (index, table) in store.tables.all().iter().enumerate() {
+        for (index, table) in opened.get().tables.all().iter().enumerate() {
             // A table for what overflows that was made meanwhile: all that stands there is new.
             if index == self.tables.len() {
                 self.tables.push(TableReader::from_oldest(table));
             }
-            for record in self.tables[index].poll(table) {
+            for record in read(&mut self.tables[index], table) {
                 match row(table, &record) {
                     Some(row) => rows.push(row),
                     None => self.nameless += 1,
                 }
             }
         }
-        rows.sort_by_key(|row| row.3);
-        self.fresh.extend(rows);
+        rows
+    }
+
+    /// Records that were gone before they were read, of journals that it has left too.
+    fn lost(&self) -> u64 {
+        self.tables.iter().fold(self.lost_before, |lost, table| lost.saturating_add(table.lost()))
     }
 }
 
@@ -93,13 +119,17 @@ impl Reader {
     #[pyo3(signature = (store, *, from_oldest=false))]
     fn new(store: &Bound<'_, Store>, from_oldest: bool) -> Self {
         let begin = if from_oldest { TableReader::from_oldest } else { TableReader::from_now };
-        let tables = store.get().tables.all().iter().map(|table| begin(table)).collect();
-        Self { place: Mutex::new(Place { tables, fresh: VecDeque::new(), nameless: 0 }) }
+        let opened = store.get().opened(store.py());
+        let tables = opened.get().tables.all().iter().map(|table| begin(table)).collect();
+        let place = Place { opened: opened.unbind(), tables, lost_before: 0, fresh: VecDeque::new(), nameless: 0 };
+        Self { place: Mutex::new(place) }
     }
 
     /// Reads what is new, unless something is waiting to be taken off.
-    fn poll(&self, store: &Bound<'_, Store>) {
-        self.place().poll(store.get());
+    fn poll(&self, store: &Bound<'_, Store>) -> PyResult<()> {
+        Store::up_to_date(store)?;
+        self.place().poll(store.py());
+        Ok(())
     }
 
     /// The oldest that was read, if any.
@@ -116,6 +146,6 @@ impl Reader {
     #[getter]
     fn lost(&self) -> u64 {
         let place = self.place();
-        place.tables.iter().fold(place.nameless, |lost, table| lost.saturating_add(table.lost()))
+        place.nameless.saturating_add(place.lost())
     }
 }

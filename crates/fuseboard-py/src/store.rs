@@ -3,43 +3,57 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
+use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::open::{find, open};
-use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::{Slot, Store as Tables};
 use fuseboard_shm::table::Table;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::guard::ask_python;
-use crate::listing::{Listing, Recent};
+use crate::guard::{Link, ask_python};
+use crate::listing::Listing;
 use crate::names;
+use crate::opened::Opened;
 use crate::python::{fuse_name, open_error, seconds, state_of_code};
-use crate::reader::{Made, Row, made_here, row, written_down};
+use crate::reader::{Made, Row, made_here, written_down};
 use crate::values::{Clock, FuseSnapshot, FuseState};
 
 /// A table of fuses; see ``fuseboard.Store``.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Store {
-    pub(crate) tables: Tables,
-    told_full: AtomicBool,
-    listing: Listing,
-    recent: Recent,
+    /// Another one once the store has gone on to another table.
+    opened: Link<Opened>,
 }
 
 impl Store {
+    /// What it has open now.
+    pub(crate) fn opened<'py>(&self, py: Python<'py>) -> Bound<'py, Opened> {
+        self.opened.get(py).expect("it has always something open")
+    }
+
+    /// The same, once it has looked whether it is to go on to another table: at most once a second.
+    pub(crate) fn up_to_date<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Opened>> {
+        let opened = slf.get().opened(slf.py());
+        if !opened.get().tables.is_to_look(false) {
+            return Ok(opened);
+        }
+        ask_python(slf, names::search(slf.py()), ())?;
+        Ok(slf.get().opened(slf.py()))
+    }
+
     /// The slot of a name, which is checked; takes one if it has none. The first that finds the table full is told of.
     pub(crate) fn slot(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Slot> {
-        let this = slf.get();
-        let found = this.tables.resolve(fuse_name(name)?);
+        let opened = slf.get().opened(slf.py());
+        let found = opened.get().tables.resolve(fuse_name(name)?);
         let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
-        if slot.overflowed() && !this.told_full.swap(true, Ordering::Relaxed) {
+        if slot.overflowed() && !opened.get().told_full.swap(true, Ordering::Relaxed) {
             ask_python(slf, names::full(slf.py()), (name,))?;
         }
         Ok(slot)
@@ -48,32 +62,26 @@ impl Store {
     /// What `act` does with the fuse of a name. Where it says by `None` that the fuse was given back just now, the name is
     /// looked up again.
     fn act<T>(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, act: impl Fn(&Slot) -> Option<T>) -> PyResult<T> {
+        Self::up_to_date(slf)?;
         loop {
             if let Some(done) = act(&Self::slot(slf, name)?) {
                 return Ok(done);
             }
         }
     }
+}
 
-    /// The records that the journals hold; None for one whose fuse has no readable name any more.
-    fn records(&self) -> Vec<Option<Row>> {
-        let of_table = |table: Arc<Table>| {
-            let records = Reader::from_oldest(&table).read_all(&table);
-            records.iter().map(|record| row(&table, record)).collect::<Vec<_>>()
-        };
-        self.tables.all().into_iter().flat_map(of_table).collect()
-    }
-
-    /// Slots with their names; a slot that somebody is just taking has none yet.
-    fn named(&self) -> impl Iterator<Item = (String, Slot)> {
-        self.tables.slots().into_iter().filter_map(|slot| Some((slot.name()?, slot)))
-    }
+/// A transition of a named fuse that was made here, and said nothing of.
+fn row_of(name: String, transition: Transition) -> Row {
+    let (from, to, generation, cause, pid, about) = made_here(transition, About::NOTHING);
+    (name, from, to, generation, cause, pid, about)
 }
 
 #[pymethods]
 impl Store {
     #[new]
-    #[pyo3(signature = (name, folder, fuses, failures, clock=None, *, make=true))]
+    #[allow(clippy::too_many_arguments, reason = "all that a table is made with")]
+    #[pyo3(signature = (name, folder, fuses, failures, clock=None, *, make=true, stopgap=None))]
     fn new(
         py: Python<'_>,
         name: Option<&str>,
@@ -82,6 +90,7 @@ impl Store {
         failures: usize,
         clock: Option<&Bound<'_, Clock>>,
         make: bool,
+        stopgap: Option<bool>,
     ) -> PyResult<Self> {
         let geometry = Geometry::for_capacity(fuses, failures)
             .ok_or_else(|| PyValueError::new_err(format!("no table of {fuses} fuses and {failures} failures")))?;
@@ -96,60 +105,96 @@ impl Store {
                     }
                 })
                 .map_err(|error| open_error(py, name, &error))?,
-            None => Table::private(geometry, clock).map_err(|error| PyMemoryError::new_err(error.to_string()))?,
+            None => {
+                let made = match stopgap {
+                    Some(looks) => Table::stopgap(geometry, clock, looks),
+                    None => Table::private(geometry, clock),
+                };
+                made.map_err(|error| PyMemoryError::new_err(error.to_string()))?
+            }
         };
-        Ok(Self {
-            tables: Tables::new(table),
-            told_full: AtomicBool::new(false),
-            listing: Listing::default(),
-            recent: Recent::default(),
-        })
+        let this = Self { opened: Link::default() };
+        this.opened.set(py, Some(Bound::new(py, Opened::new(Tables::new(table)))?));
+        Ok(this)
+    }
+
+    fn _is_to_look(&self, py: Python<'_>, at_once: bool) -> bool {
+        self.opened(py).get().tables.is_to_look(at_once)
+    }
+
+    fn _go_over(&self, to: &Bound<'_, Self>) -> PyResult<Option<Vec<Row>>> {
+        let py = to.py();
+        let (old, found) = (self.opened(py), to.get().opened(py));
+        // Another thread may have been faster.
+        let is_lost = old.get().table().path().is_none() || old.get().table().is_removed();
+        if !is_lost {
+            return Ok(None);
+        }
+        let new = Bound::new(py, found.get().joined())?;
+        old.get().lead_to(&new);
+        self.opened.set(py, Some(new.clone()));
+        let carried = old.get().tables.leave_for(&new.get().tables);
+        let row = |(slot, made): (Slot, Transition)| {
+            slot.fuse().write_down(made, About::NOTHING);
+            Some(row_of(slot.name()?, made))
+        };
+        Ok(Some(carried.into_iter().filter_map(row).collect()))
     }
 
     #[getter]
-    fn _path(&self) -> Option<OsString> {
-        self.tables.table().path().map(|path| path.as_os_str().to_owned())
+    fn _former_users(&self, py: Python<'_>) -> Vec<u32> {
+        self.opened(py).get().table().former_users().to_vec()
+    }
+
+    #[getter]
+    fn _path(&self, py: Python<'_>) -> Option<OsString> {
+        self.opened(py).get().table().path().map(|path| path.as_os_str().to_owned())
     }
 
     /// Whether the file of a host's table was removed: processes that open it from now on share nothing with it.
     #[getter]
-    fn is_removed(&self) -> bool {
-        self.tables.table().is_removed()
+    fn is_removed(&self, py: Python<'_>) -> bool {
+        self.opened(py).get().table().is_removed()
     }
 
     /// Fuses there is room for, a power of two.
     #[getter]
-    fn fuse_capacity(&self) -> usize {
-        self.tables.table().geometry().slots()
+    fn fuse_capacity(&self, py: Python<'_>) -> usize {
+        self.opened(py).get().table().geometry().slots()
     }
 
     /// Failures of a fuse that are counted exactly, a power of two.
     #[getter]
-    fn failure_capacity(&self) -> usize {
-        self.tables.table().geometry().log_len()
+    fn failure_capacity(&self, py: Python<'_>) -> usize {
+        self.opened(py).get().table().geometry().log_len()
     }
 
     /// Size of the table, allocated up front.
     #[getter]
-    fn size_bytes(&self) -> usize {
-        self.tables.table().geometry().bytes()
+    fn size_bytes(&self, py: Python<'_>) -> usize {
+        self.opened(py).get().table().geometry().bytes()
     }
 
     /// Fuses that found no room in the table and live in this process alone (rule T12).
     #[getter]
-    fn overflowed(&self) -> usize {
-        self.tables.overflowed()
+    fn overflowed(&self, py: Python<'_>) -> usize {
+        self.opened(py).get().tables.overflowed()
     }
 
     /// Seconds on the store's clock: the host's, which runs through suspend and is not the time of day.
-    fn now(&self) -> f64 {
-        seconds(self.tables.table().clock().now_us())
+    fn now(&self, py: Python<'_>) -> f64 {
+        seconds(self.opened(py).get().table().clock().now_us())
     }
 
     /// The state of a fuse and since when, in one atomic reading. Creates nothing.
-    fn state<'py>(&self, fuse: &Bound<'py, PyAny>) -> PyResult<Bound<'py, FuseState>> {
-        let (slot, word) = self.tables.word(fuse_name(fuse)?).unwrap_or((0, Word(0)));
-        self.recent.state(fuse.py(), slot, FuseState::of_word(word))
+    fn state<'py>(slf: &Bound<'py, Self>, fuse: &Bound<'py, PyAny>) -> PyResult<Bound<'py, FuseState>> {
+        let mut opened = slf.get().opened(slf.py());
+        // One load, where the host's table is open: no clock.
+        if opened.get().tables.is_stopgap() {
+            opened = Self::up_to_date(slf)?;
+        }
+        let (slot, word) = opened.get().tables.word(fuse_name(fuse)?).unwrap_or((0, Word(0)));
+        opened.get().recent.state(fuse.py(), slot, FuseState::of_word(word))
     }
 
     fn _record_failure_us(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, window_us: u64) -> PyResult<u32> {
@@ -176,8 +221,9 @@ impl Store {
     ///
     /// Raises:
     ///     TypeError, ValueError: it is no name of a fuse.
-    fn give_back(&self, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.tables.give_back(fuse_name(fuse)?))
+    fn give_back(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let name = fuse_name(fuse)?;
+        Ok(Self::up_to_date(slf)?.get().tables.give_back(name))
     }
 
     fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
@@ -198,9 +244,10 @@ impl Store {
     }
 
     /// The fuses that have been used, by name, in no particular order. Safe while others write.
-    fn all_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let states = self.listing.list(self.tables.table(), py)?;
-        for table in self.tables.all().iter().skip(1) {
+    fn all_states<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let (py, opened) = (slf.py(), Self::up_to_date(slf)?);
+        let states = opened.get().listing.list(opened.get().table(), py)?;
+        for table in opened.get().tables.all().iter().skip(1) {
             // Few, and of this process alone.
             states.update(Listing::default().list(table, py)?.as_mapping())?;
         }
@@ -208,12 +255,13 @@ impl Store {
     }
 
     /// What each fuse that has been used has been through, by name. Safe while others write.
-    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let snapshots = PyDict::new(py);
-        let now_us = self.tables.table().clock().now_us();
-        for (name, slot) in self.named() {
+    fn snapshot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let opened = Self::up_to_date(slf)?;
+        let snapshots = PyDict::new(slf.py());
+        let now_us = opened.get().table().clock().now_us();
+        for (name, slot) in opened.get().named() {
             if let Some((reading, totals)) = slot.fuse().snapshot(slot.stripes(), now_us) {
-                let local = self.tables.table().path().is_none() || slot.overflowed();
+                let local = opened.get().table().path().is_none() || slot.overflowed();
                 let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local);
                 snapshots.set_item(name, snapshot)?;
             }
@@ -221,29 +269,30 @@ impl Store {
         Ok(snapshots)
     }
 
-    fn _journal(&self) -> Vec<Row> {
-        self.tables.all().iter().for_each(|table| table.catch_up());
-        let mut rows: Vec<_> = self.records().into_iter().flatten().collect();
+    fn _journal(slf: &Bound<'_, Self>) -> PyResult<Vec<Row>> {
+        let opened = Self::up_to_date(slf)?;
+        opened.get().tables.all().iter().for_each(|table| table.catch_up());
+        let mut rows: Vec<_> = opened.get().records().into_iter().flatten().collect();
         rows.sort_by_key(|row| row.3);
-        rows
+        Ok(rows)
     }
 
     /// How many records the journal does not tell any more.
     ///
     /// It has dropped them to make room for later ones, or their fuse was given back and has no name any more.
     #[getter]
-    fn journal_dropped(&self) -> u64 {
-        let nameless = self.records().iter().filter(|row| row.is_none()).count() as u64;
-        self.tables.all().iter().fold(nameless, |dropped, table| dropped.saturating_add(table.journal().oldest()))
+    fn journal_dropped(&self, py: Python<'_>) -> u64 {
+        let opened = self.opened(py);
+        let nameless = opened.get().records().iter().filter(|row| row.is_none()).count() as u64;
+        let oldest = |dropped: u64, table: &Arc<Table>| dropped.saturating_add(table.journal().oldest());
+        opened.get().tables.all().iter().fold(nameless, oldest)
     }
 
-    fn _reset_all(&self) -> Vec<Row> {
+    fn _reset_all(slf: &Bound<'_, Self>) -> PyResult<Vec<Row>> {
         let mut rows = Vec::new();
-        self.tables.forget_all_telling(|table, slot, transition| {
-            let Some(name) = table.name(slot) else { return };
-            let (from, to, generation, cause, pid, about) = made_here(transition, About::NOTHING);
-            rows.push((name, from, to, generation, cause, pid, about));
+        Self::up_to_date(slf)?.get().tables.forget_all_telling(|table, slot, transition| {
+            rows.extend(table.name(slot).map(|name| row_of(name, transition)));
         });
-        rows
+        Ok(rows)
     }
 }

@@ -1,6 +1,7 @@
 //! A slot with its shared words at hand: what a breaker holds. Admits calls, settles them, and counts both.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use fuseboard_core::counters::{Counter, STRIPES};
 use fuseboard_core::directory::Tenancy;
@@ -15,6 +16,7 @@ use fuseboard_core::word::Word;
 use crate::owner;
 use crate::table::{Table, Words};
 pub use crate::ticket::{Outcome, Ticket};
+use crate::watch::Reach;
 
 /// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes
 /// first, in one cache line: where calls go to many fuses in turn, each line is waited for.
@@ -29,7 +31,12 @@ pub struct Handle {
     overflowed: bool,
     /// When the name of an overflowed fuse was last looked up, in microseconds.
     looked_up_us: AtomicU64,
+    /// Whether a call has found out that the name is to be looked up again.
+    is_stale: AtomicBool,
 }
+
+/// What no closed fuse's state and generation are.
+const NOT_KNOWN: u64 = u64::MAX;
 
 /// How often the name of an overflowed fuse is looked up again, in microseconds.
 const LOOK_UP_US: u64 = 1_000_000;
@@ -37,7 +44,8 @@ const LOOK_UP_US: u64 = 1_000_000;
 impl Handle {
     pub(crate) fn new(table: Arc<Table>, tenancy: Tenancy, overflowed: bool) -> Self {
         let looked_up_us = AtomicU64::new(if overflowed { table.clock().now_us() } else { 0 });
-        Self { words: table.pin(tenancy), table, overflowed, closed: AtomicU64::new(u64::MAX), looked_up_us }
+        let (closed, is_stale) = (AtomicU64::new(NOT_KNOWN), AtomicBool::new(false));
+        Self { words: table.pin(tenancy), table, overflowed, closed, looked_up_us, is_stale }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -57,24 +65,54 @@ impl Handle {
     #[cold]
     fn recognizes(&self, word: Word) -> bool {
         // The key is looked at behind the word: if it stands, the word is of this tenancy.
-        let is_closed = word.is_closed() && self.is_mine();
+        let passes = word.is_closed() && self.is_mine() && !self.has_moved();
         if self.overflowed {
-            return is_closed && !self.is_due(self.looked_up_us.load(Ordering::Relaxed), self.now_us());
+            return passes && !self.is_due(self.looked_up_us.load(Ordering::Relaxed), self.now_us());
         }
-        if is_closed {
+        if passes && !self.may_move() {
             self.closed.store(word.era(), Ordering::Relaxed);
         }
-        is_closed
+        passes
+    }
+
+    /// Whether the fuse lives in this process alone for a while, so that its calls ask each time whether it still does: it
+    /// found the table full, or the host's table cannot be had for the moment.
+    #[must_use]
+    pub fn may_move(&self) -> bool {
+        self.overflowed || self.table.watch().reach() == Reach::Stopgap
+    }
+
+    /// Whether the name is to be looked up again, because the store has another table, or is to look for one. Makes no system
+    /// call.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        let watch = self.table.watch();
+        let is_due = || watch.reach() == Reach::Stopgap && watch.looks() && watch.is_due(self.now_us());
+        self.is_stale.load(Ordering::Relaxed) || watch.is_left() || is_due()
+    }
+
+    /// A call has ended other than well, which takes its time anyway: so it looks whether the store has another table, or is to
+    /// look for one. Then the next call looks the name up again.
+    fn look_around(&self) {
+        if self.table.watch().reach() != Reach::Own && self.table.is_to_be_left(self.now_us()) {
+            self.is_stale.store(true, Ordering::Relaxed);
+            self.closed.store(NOT_KNOWN, Ordering::Relaxed);
+        }
     }
 
     fn is_due(&self, last_us: u64, now_us: u64) -> bool {
         now_us.abs_diff(last_us) >= LOOK_UP_US && self.fuse().is_idle_now(now_us)
     }
 
-    /// Whether the fuse overflowed, and its name is to be looked up again, for the table may have room by now. Once a second,
-    /// and only while the fuse is idle, so that nothing is lost if it moves; of threads that ask at once one is told so.
+    /// Whether the name is to be looked up again: the store has another table, or is to look for one; or the fuse overflowed,
+    /// and the table may have room by now. The last once a second, and only while the fuse is idle, so that nothing is lost if
+    /// it moves; of threads that ask at once one is told so.
     #[must_use]
     pub fn is_to_be_looked_up(&self) -> bool {
+        let is_private = !self.overflowed && self.table.watch().reach() == Reach::Own;
+        if self.is_stale.swap(false, Ordering::Relaxed) || !is_private && self.table.is_to_be_left(self.now_us()) {
+            return true;
+        }
         if !self.overflowed {
             return false;
         }
@@ -271,6 +309,9 @@ impl Handle {
             (Some(permit), Outcome::Ignored) => self.fuse().released(permit),
             (Some(permit), _) => self.fuse().ended(policy, permit, call, || self.now_us()),
         };
+        if failed || self.table.watch().is_left() {
+            self.look_around();
+        }
         if effect == Effect::Late && !self.is_mine() {
             // What is counted here is the next tenant's.
             return effect;

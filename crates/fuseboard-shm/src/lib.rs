@@ -12,6 +12,7 @@
 //! | [`open`] | open or create a host's table |
 //! | `create` | make one whole before it has a name |
 //! | `place` | the private folder that tables lie in |
+//! | `watch` | when a store looks whether it is still on the host's table |
 //! | `chain` | a list that only grows, read without a lock |
 //! | `boot` | which boot of the host it is |
 //! | `mapping` | map, unmap, and the single cast from bytes to atomics |
@@ -47,3 +48,4 @@ pub mod reader;
 pub mod store;
 pub mod table;
 mod ticket;
+mod watch;

@@ -42,13 +42,15 @@ pub(crate) struct Wanted<'a> {
 /// An [`OpenError`] that says which file or folder, and what is wrong with it.
 pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock) -> Result<Table, OpenError> {
     let wanted = Wanted::new(name, place::open(folder)?, &clock)?;
+    let mut is_ours = false;
     for _ in 0..TRIES {
         if let Some((mapping, geometry)) = wanted.find()? {
             let path = wanted.path;
-            return Ok(Table::new(mapping, geometry, clock, Some(path)));
+            let table = Table::new(mapping, geometry, clock, Some(path));
+            return Ok(if is_ours { table.made_new() } else { table });
         }
         // Found by its name behind that, whoever made it: so what the system says of the mapping is the table's path.
-        create(&wanted, geometry)?;
+        is_ours = create(&wanted, geometry)?;
     }
     Err(wanted.error(Kind::System, "is made and removed again all the time").passing(true))
 }

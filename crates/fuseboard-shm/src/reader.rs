@@ -14,7 +14,7 @@ const HOLE_US: u64 = 100_000;
 const CATCH_UP_US: u64 = 1_000_000;
 
 /// A place in a table's journal, and what was read up to there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader {
     next: u64,
     /// The latest generation of each slot that was read: what is not later was read before.

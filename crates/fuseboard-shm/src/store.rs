@@ -5,13 +5,17 @@ use std::sync::Arc;
 use fuseboard_core::counters::Stripe;
 use fuseboard_core::directory::Tenancy;
 use fuseboard_core::fuse::{Fuse, Transition};
+use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
 use crate::chain::Chain;
 use crate::handle::Handle;
+use crate::reader::Reader;
 use crate::table::Table;
+use crate::watch::Reach;
 
 /// Most slots of a table for what overflows; there are as many such tables as it takes.
 const OVERFLOW_SLOTS: usize = 1024;
@@ -19,27 +23,59 @@ const OVERFLOW_SLOTS: usize = 1024;
 /// How long a full table is not looked through again for idle fuses, in microseconds.
 const LOOK_US: u64 = 1_000_000;
 
-/// A table and what overflows from it.
-#[derive(Debug)]
+/// A table and what overflows from it. A clone is the same store.
+#[derive(Clone, Debug)]
 pub struct Store {
     table: Arc<Table>,
     /// Tables of this process for fuses that found the main one full.
-    overflow: Chain<Arc<Table>>,
+    overflow: Arc<Chain<Arc<Table>>>,
     /// When a full table was last looked through for idle fuses.
-    looked_us: AtomicU64,
+    looked_us: Arc<AtomicU64>,
 }
 
 impl Store {
     /// A store on a table.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self { table: Arc::new(table), overflow: Chain::default(), looked_us: AtomicU64::new(0) }
+        Self { table: Arc::new(table), overflow: Arc::default(), looked_us: Arc::new(AtomicU64::new(0)) }
     }
 
     /// The main table.
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// Whether the table is this process's own in the place of the host's.
+    #[must_use]
+    pub fn is_stopgap(&self) -> bool {
+        self.table.watch().reach() == Reach::Stopgap
+    }
+
+    /// Whether the caller is to look for the host's table, because this is not it, or not any more. At most once a second, and of
+    /// threads that ask at once one; but whether a table was removed is looked at as often as somebody asks for it `at_once`.
+    #[must_use]
+    pub fn is_to_look(&self, at_once: bool) -> bool {
+        let (watch, now_us) = (self.table.watch(), || self.table.clock().now_us());
+        match watch.reach() {
+            Reach::Own => false,
+            Reach::Stopgap => watch.take_turn(now_us()),
+            Reach::Host => (at_once || watch.take_turn(now_us())) && self.table.is_removed(),
+        }
+    }
+
+    /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along: each for which the
+    /// fuse there has none, and nobody has said anything of it since; the slots and the transitions are returned. Breakers of this process go over
+    /// at their next call, or where this is a host's table and their fuse is closed without a doubt, when the fuse says that it
+    /// is given back; so do those of other processes then, of which nobody else would tell them.
+    #[must_use]
+    pub fn leave_for(&self, next: &Self) -> Vec<(Slot, Transition)> {
+        self.table.watch().leave();
+        let overrides = self.slots().into_iter().filter_map(|slot| slot.carry_over(next)).collect();
+        if self.table.path().is_some() {
+            self.slots().iter().for_each(|slot| _ = slot.give_back());
+        }
+        overrides
     }
 
     /// The slot of a name, if it has one.
@@ -107,7 +143,7 @@ impl Store {
         // No larger than need be: the store's own may be more than this process can have twice.
         let geometry = self.table.geometry();
         let geometry = Geometry::of(geometry.slots().min(OVERFLOW_SLOTS), geometry.log_len())?;
-        let table = Table::private(geometry, self.table.clock().clone()).ok()?;
+        let table = Table::private(geometry, self.table.clock().clone()).ok()?.watched_by(self.table.watch());
         _ = self.overflow.add_behind(seen, Arc::new(table));
         Some(())
     }
@@ -163,6 +199,10 @@ impl Store {
     }
 }
 
+const fn is_override(state: State) -> bool {
+    matches!(state, State::Isolated | State::Disabled)
+}
+
 /// A name's slot of a table, which it keeps mapped.
 #[derive(Clone, Debug)]
 pub struct Slot {
@@ -203,6 +243,29 @@ impl Slot {
     #[must_use]
     pub fn is_mine(&self) -> bool {
         self.fuse().mine().is_some()
+    }
+
+    /// Says a manual override of this fuse in another store, where nobody has said otherwise.
+    fn carry_over(&self, to: &Store) -> Option<(Self, Transition)> {
+        let word = self.fuse().mine().filter(|word| is_override(word.state()))?;
+        let name = self.name()?;
+        loop {
+            let slot = to.resolve(&name)?;
+            if is_override(slot.fuse().word().state()) || slot.was_commanded_since(word.generation()) {
+                return None;
+            }
+            // `None` if it was given back just now.
+            if let Some(made) = slot.fuse().command(word.state(), || slot.now_us()) {
+                return Some((slot, made));
+            }
+        }
+    }
+
+    /// Whether the journal tells of a manual override, or its end, of this fuse behind a moment.
+    fn was_commanded_since(&self, us: u64) -> bool {
+        let is_command = |cause| matches!(cause, Cause::Operator | Cause::Forgotten);
+        let records = Reader::from_oldest(&self.table).read_all(&self.table);
+        records.iter().any(|it| it.slot as usize == self.tenancy.slot && it.generation > us && is_command(it.cause))
     }
 
     fn is_idle(&self) -> bool {

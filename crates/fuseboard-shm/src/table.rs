@@ -19,6 +19,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::clock::Clock;
 use crate::mapping::{Mapping, Pinned};
 use crate::owner::{self, random_u64};
+use crate::process;
+use crate::watch::{Reach, Watch};
 
 /// A slot's shared words, kept mapped. What a closed call needs comes first, in one cache line.
 #[repr(C)]
@@ -59,6 +61,8 @@ pub struct Table {
     hash_key: [u64; 2],
     clock: Clock,
     path: Option<PathBuf>,
+    watch: Arc<Watch>,
+    former_users: Vec<u32>,
 }
 
 impl Table {
@@ -66,7 +70,21 @@ impl Table {
         owner::register();
         let header: &Header = &mapping.section(0, 1)[0];
         let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
-        Self { offsets: geometry.offsets(), mapping: Arc::new(mapping), geometry, hash_key, clock, path }
+        let reach = if path.is_some() { Reach::Host } else { Reach::Own };
+        let watch = Arc::new(Watch::new(reach, clock.now_us()));
+        let (offsets, mapping, former_users) = (geometry.offsets(), Arc::new(mapping), Vec::new());
+        Self { offsets, mapping, geometry, hash_key, clock, path, watch, former_users }
+    }
+
+    /// The same of a host's table that this process has just made.
+    pub(crate) fn made_new(self) -> Self {
+        let former_users = self.path().map(process::users_of_a_removed).unwrap_or_default();
+        Self { former_users, ..self }
+    }
+
+    /// The same with the watch of the store that it is another table of.
+    pub(crate) fn watched_by(self, watch: &Arc<Watch>) -> Self {
+        Self { watch: Arc::clone(watch), ..self }
     }
 
     /// A table of this process's own. Costs address space; memory only for the fuses that are used.
@@ -78,6 +96,40 @@ impl Table {
         let header: &Header = &mapping.section(0, 1)[0];
         header.write(geometry, 0, [random_u64(), random_u64()], clock.now_us());
         Ok(Self::new(mapping, geometry, clock, None))
+    }
+
+    /// A table of this process's own in the place of the host's, which cannot be had: whoever comes by looks for that again,
+    /// or `looks` is not set and nobody does.
+    ///
+    /// # Errors
+    /// If the process may not map that much.
+    pub fn stopgap(geometry: Geometry, clock: Clock, looks: bool) -> Result<Self, Errno> {
+        let table = Self::private(geometry, clock)?;
+        let watch = if looks { Watch::new(Reach::Stopgap, table.clock.now_us()) } else { Watch::never() };
+        let watch = Arc::new(watch);
+        Ok(table.watched_by(&watch))
+    }
+
+    /// The other processes of this user, as far as they can be seen, that used a removed table of this name when this process
+    /// made the table anew: they do not share it until they notice. Empty unless it was made by this opening.
+    #[must_use]
+    pub fn former_users(&self) -> &[u32] {
+        &self.former_users
+    }
+
+    pub(crate) const fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// Whether the store is to look for the host's table, or has left this one. The look at a host's file is a system call, so there
+    /// is at most one a second.
+    pub(crate) fn is_to_be_left(&self, now_us: u64) -> bool {
+        let look = || match self.watch.reach() {
+            Reach::Own => false,
+            Reach::Stopgap => self.watch.is_due(now_us),
+            Reach::Host => self.watch.take_turn(now_us) && self.is_removed(),
+        };
+        self.watch.is_left() || look()
     }
 
     /// Where a host's table lies; `None` for a private one.

@@ -1,0 +1,143 @@
+//! When a store looks whether it is still on the host's table.
+//!
+//! A store's table may not be the one that others of its name have: one of this process's own, because the host's could not be
+//! had for a moment; or a host's whose file was removed since. Either way there may be another one by now, and the
+//! store is to go on with that. Nobody waits for it with a clock or a thread: who comes by looks, at most once a second.
+//!
+//! All tables of a store have one watch. It is this process's own, no part of the protocol.
+
+use std::sync::atomic::AtomicBool;
+
+use fuseboard_core::sync::{AtomicU64, Ordering};
+
+/// How long after a look the next one may be, in microseconds.
+const LOOK_US: u64 = 1_000_000;
+/// After so many looks in vain they are no farther apart: 16 s.
+const DOUBLINGS: u64 = 4;
+
+/// Later than any clock shows.
+const NEVER: u64 = u64::MAX;
+
+/// What a table is, as far as there may be another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// This process's own, as it was meant to be.
+    Own,
+    /// This process's own, in the place of the host's.
+    Stopgap,
+    /// The host's, which lasts as long as its file.
+    Host,
+}
+
+/// When to look.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    reach: Reach,
+    /// When the next look may be.
+    next_us: AtomicU64,
+    /// How often a look for the host's table was in vain.
+    vain: AtomicU64,
+    /// Whether the store has gone on to another table.
+    is_left: AtomicBool,
+}
+
+impl Watch {
+    pub(crate) fn new(reach: Reach, now_us: u64) -> Self {
+        let next_us = AtomicU64::new(now_us + LOOK_US);
+        Self { reach, next_us, vain: AtomicU64::new(0), is_left: AtomicBool::new(false) }
+    }
+
+    /// Of a stopgap that nobody is to look from, for what keeps it from being shared does not pass.
+    pub(crate) fn never() -> Self {
+        let watch = Self::new(Reach::Stopgap, 0);
+        watch.next_us.store(NEVER, Ordering::Relaxed);
+        watch
+    }
+
+    /// Whether anybody ever looks. Whether the time has come is the clock's to say, which is not asked where nobody does.
+    pub(crate) fn looks(&self) -> bool {
+        self.reach != Reach::Own && self.next_us.load(Ordering::Relaxed) != NEVER
+    }
+
+    pub(crate) const fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Whether the store has gone on to another table.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Relaxed)
+    }
+
+    /// The store has gone on to another table: so do all that have fuses here.
+    pub(crate) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is time for a look.
+    pub(crate) fn is_due(&self, now_us: u64) -> bool {
+        self.reach != Reach::Own && now_us >= self.next_us.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is the caller who looks now: of threads that ask at once one is told so.
+    pub(crate) fn take_turn(&self, now_us: u64) -> bool {
+        let last_us = self.next_us.load(Ordering::Relaxed);
+        let next_us = now_us + (LOOK_US << self.vain.load(Ordering::Relaxed).min(DOUBLINGS));
+        let is_mine = || self.next_us.compare_exchange(last_us, next_us, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let has_turn = self.reach != Reach::Own && now_us >= last_us && is_mine();
+        if has_turn && self.reach == Reach::Stopgap {
+            self.vain.fetch_add(1, Ordering::Relaxed);
+        }
+        has_turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When looks are, of one who asks every 100 ms for a minute.
+    fn looks(reach: Reach) -> Vec<u64> {
+        let watch = Watch::new(reach, 5 * LOOK_US);
+        (50..=650).filter(|tenth| watch.take_turn(tenth * LOOK_US / 10)).map(|tenth| tenth / 10).collect()
+    }
+
+    /// At most one a second, and farther and farther apart, up to 16 s.
+    #[test]
+    fn looks_for_the_hosts_table_are_farther_and_farther_apart() {
+        assert_eq!(vec![6, 7, 9, 13, 21, 37, 53], looks(Reach::Stopgap));
+    }
+
+    #[test]
+    fn looks_at_a_hosts_table_are_a_second_apart() {
+        assert_eq!((6..=65).collect::<Vec<_>>(), looks(Reach::Host));
+    }
+
+    #[test]
+    fn nobody_looks_for_another_table_than_a_private_one() {
+        assert_eq!(Vec::<u64>::new(), looks(Reach::Own));
+        assert!(!Watch::new(Reach::Own, 0).is_due(1 << 60));
+    }
+
+    #[test]
+    fn nobody_looks_from_a_stopgap_of_a_lasting_cause() {
+        let watch = Watch::never();
+        assert!(!watch.looks() && !watch.is_due(1 << 60) && !watch.take_turn(1 << 60));
+        assert_eq!([false, true, true], [Reach::Own, Reach::Stopgap, Reach::Host].map(|it| Watch::new(it, 0).looks()));
+    }
+
+    #[test]
+    fn a_turn_is_one_caller_s() {
+        let watch = Watch::new(Reach::Stopgap, 0);
+        assert!(!watch.is_due(LOOK_US - 1) && !watch.take_turn(LOOK_US - 1));
+        assert!(watch.is_due(LOOK_US));
+        assert_eq!([true, false], [watch.take_turn(LOOK_US), watch.take_turn(LOOK_US)]);
+    }
+
+    #[test]
+    fn a_table_is_left_once() {
+        let watch = Watch::new(Reach::Host, 0);
+        assert!(!watch.is_left());
+        watch.leave();
+        assert!(watch.is_left());
+    }
+}

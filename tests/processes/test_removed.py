@@ -1,0 +1,87 @@
+"""A table that is removed, or cannot be had for a moment, under processes that use it (rule T12)."""
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+import removed_scenes
+from team import Team
+from workers import open_store
+
+from fuseboard import CircuitBreaker
+
+
+def unlink_tables(folder: Path) -> None:
+    """What cleaners of temporary files do, and logind at a logout."""
+    for table in folder.iterdir():
+        table.unlink()
+
+
+def test_an_operator_is_told_that_workers_use_a_removed_table(
+    spawned: Team, host: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever makes the table anew is told of each process that does not share it yet, and of none that has gone."""
+    workers = spawned.start(2, removed_scenes.call_until_told, host)
+    pids = [worker.hear() for worker in workers]
+    assert caplog.messages == []
+    unlink_tables(folder)
+    CircuitBreaker("db", store=open_store(host)).isolate()
+    (message,) = [text for text in caplog.messages if "was removed while" in text]
+    assert f"({', '.join(map(str, sorted(pids)))})" in message
+    for worker in workers:
+        worker.tell("end")
+    assert [("closed", True)] * 2 == [(seen["state"], seen["removed"]) for seen in spawned.results(workers)]
+    unlink_tables(folder)
+    caplog.clear()
+    assert open_store(f"{host}-2").is_shared
+    assert [] == caplog.messages
+
+
+@pytest.mark.parametrize("way", ["fails", "listens", "looks"])
+def test_one_worker_that_notices_takes_all_along(spawned: Team, host: str, folder: Path, way: str) -> None:
+    """Goal 3: workers that only succeed cannot notice; the first that looks gives their idle fuses back."""
+    worker = spawned.start(1, removed_scenes.call_until_told, host)[0]
+    noticing = spawned.start(1, removed_scenes.notice, host, way)[0]
+    assert worker.hear()
+    assert "ready" == noticing.hear()
+    unlink_tables(folder)
+    CircuitBreaker("db", store=open_store(host)).isolate()
+    noticing.tell("go")
+    assert "noticed" == noticing.hear()
+    worker.tell("end")
+    (seen,) = spawned.results([worker])
+    assert ("isolated", False) == (seen["state"], seen["removed"])
+
+
+def test_all_that_notice_at_once_end_on_one_table(spawned: Team, host: str, folder: Path) -> None:
+    """T08: whoever is first makes it; failures of all count together there, and nothing else is left in the folder."""
+    before = open_store(host)
+    answers = spawned.run(4, removed_scenes.lose_and_fail, host, str(folder), 5)
+    assert before.is_shared
+    assert {f"{host}.v1"} == {".".join(path.name.split(".")[:-1]) for path in folder.iterdir()}
+    # The last removal was in the last round; who has failed since then has failed in one table.
+    assert [1, 2, 3, 4] == sorted(answers)
+
+
+def test_a_worker_comes_back_after_a_shortage_and_obeys(spawned: Team, host: str) -> None:
+    """Goal 1: a process that had no descriptors for a moment shares a second later, and hears an operator."""
+    CircuitBreaker("db", store=open_store(host)).isolate()
+    assert {"first": False, "then": "isolated", "shared": True} == spawned.one(removed_scenes.run_short, host)
+
+
+def test_a_forked_child_comes_back_as_its_parent_does(spawned: Team, host: str) -> None:
+    """Each looks for itself, and both go on in the host's table."""
+    CircuitBreaker("db", store=open_store(host)).isolate()
+    assert {"parent": "isolated", "child": "isolated"} == spawned.one(removed_scenes.fork_while_short, host)
+
+
+def test_a_shortage_can_be_had_here() -> None:
+    """Control: a process without descriptors cannot open anything."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            os.open("/", os.O_RDONLY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
