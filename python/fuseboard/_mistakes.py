@@ -1,7 +1,7 @@
 """What was meant by a name that is none of ours: of an argument, of an environment variable."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fuseboard._events import logger
 
@@ -116,9 +116,14 @@ def _is_of_a_fuse(rest: str, settings: tuple[str, ...]) -> bool:
     return any(rest.endswith(f"_{setting}") for setting in settings)
 
 
-def _nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> tuple[float, str | None]:
+def _nearest(name: str, known: Collection[str], alike: float = _ALIKE) -> tuple[float, str | None]:
     """The name that is most like this one, and how much; none if none is."""
-    import difflib  # noqa: PLC0415 - for mistakes alone
+    if name in known:
+        return 1.0, name
+    try:
+        import difflib  # noqa: PLC0415 - for mistakes alone
+    except ImportError:  # a process that gave up its rights may not read the library any more
+        return 0.0, None
 
     matcher = difflib.SequenceMatcher()
     matcher.set_seq2(name)

@@ -1,13 +1,15 @@
 """Names that are none of ours: which one was meant."""
 
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fuseboard import CircuitBreaker, Settings, _mistakes
+from fuseboard import CircuitBreaker, Settings, Store, _mistakes
 
 SETTINGS = Settings.__match_args__
 MIGRATE = Path(__file__).parents[2] / "docs" / "how-to" / "migrate.md"
@@ -164,3 +166,26 @@ def test_what_was_looked_through_has_an_end(monkeypatch: pytest.MonkeyPatch, cap
     for fuse in "abc":
         CircuitBreaker(fuse)
     assert ([], 2) == (caplog.records, len(_mistakes._looked))
+
+
+@pytest.mark.parametrize("variable", ["FUSEBOARD_DIR", "FUSEBOARD_DRI", "FUSEBOARD_DB_TRESHOLD"])
+def test_a_hint_costs_no_breaker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str
+) -> None:
+    """A process that gave up its rights may not read the standard library any more: then nothing is said."""
+    monkeypatch.setitem(sys.modules, "difflib", None)
+    monkeypatch.setenv(variable, "7")
+    assert 0 == CircuitBreaker("db", store=Store.private()).call(int)
+    assert [] == caplog.records
+
+
+def test_a_variable_that_is_right_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that were set up well do not load the comparison."""
+    monkeypatch.delitem(sys.modules, "difflib", raising=False)
+    monkeypatch.setenv("FUSEBOARD_DIR", "/anywhere")
+    monkeypatch.setenv("FUSEBOARD_DB_THRESHOLD", "7")
+    for variable in [name for name in os.environ if name.startswith("FUSEBOARD_")]:
+        if variable not in ("FUSEBOARD_DIR", "FUSEBOARD_STORE", "FUSEBOARD_DB_THRESHOLD"):
+            monkeypatch.delenv(variable)
+    CircuitBreaker("db", store=Store.private())
+    assert "difflib" not in sys.modules
