@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _exact, _explain, _fallback, _follow, _keys, _managers, _tuning
+from fuseboard import _core, _exact, _explain, _fallback, _follow, _keys, _managers, _module, _tuning
 from fuseboard._callables import is_async
 from fuseboard._checks import exact, flag, shown
 from fuseboard._hold import Hold
@@ -100,6 +100,7 @@ class CircuitBreaker(Hold):
         name = exact(name)
         _check_arguments(settings, on_transition, store)
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
+        self._module = _module.of_the_caller()
         self._is_shadowed = _tuning.is_shadowed()
         is_shadow = flag("shadow", shadow) or self._is_shadowed
         super().__init__(name, numbers, store, on_transition, is_shadow=is_shadow)

@@ -158,6 +158,13 @@ class FuseSnapshot:
     @property
     def local(self) -> bool:
         """Whether the fuse lives in this process alone."""
+    @property
+    def module(self) -> str | None:
+        """The module whose breaker was the first to make calls on it, such as ``shop.payments``.
+
+        Of a name longer than 55 bytes the beginning and a hash. None where no breaker has, or that one was made where
+        no module is: in an interactive shell, by ``python -c``, in a notebook.
+        """
     def __eq__(self, other: object, /) -> bool: ...
 
 class Clock:
@@ -307,6 +314,8 @@ class Fuse:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def would_reject(self) -> CircuitOpenError | None:
         """What a call would be rejected with at this moment."""
+    def note_maker(self, module: str) -> str | None:
+        """Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one."""
     def note_settings(self, fingerprint: int) -> int:
         """Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0."""
 

@@ -26,6 +26,8 @@ class Hold(_core.Breaker):
 
     _judge_for: Callable[[str], Callable[[BaseException], Verdict]]
     """Makes, for a fuse's name, what says what an exception means."""
+    _module: str | None
+    """The module that made the breaker."""
     faults: int
     """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
     logged."""
@@ -110,6 +112,8 @@ class Hold(_core.Breaker):
         """Finds the fuse for calls, for the compiled part: from now on they go by it, and by these settings."""
         fuse, store = self._found(self._link)
         _notices.come(store, self._family, fuse, self._settings, self._fingerprint)
+        if self._module is not None:
+            _notices.come_from(store, self._family, fuse, self._module, is_given=self._store is not None)
         return fuse
 
     def _found(self, link: Callable[[_core.Fuse], None]) -> tuple[_core.Fuse, Store]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fuseboard import _core
+from fuseboard import _core, _registry
 from fuseboard._checks import in_seconds, shown
 from fuseboard._events import logger
 from fuseboard._settings import Settings
@@ -23,6 +23,23 @@ def come(store: Store, family: str, fuse: _core.Fuse, settings: Settings, finger
     before = fuse.note_settings(fingerprint)
     if before and _is_first_told(store, (family, frozenset((before, fingerprint)))):
         _tell_settings(family, _known.get(before), settings)
+
+
+def come_from(store: Store, family: str, fuse: _core.Fuse, module: str, *, is_given: bool) -> None:
+    """A breaker that this module made is about to make its first call on a fuse.
+
+    Who shares the table of those who name none has not chosen to; who names one has.
+    """
+    maker = fuse.note_maker(module)
+    if maker is None or is_given or not store.is_shared or _registry.is_named():
+        return
+    if _is_first_told(store, (family, maker, module)):
+        logger.warning(
+            "circuit %r: module %r made this fuse in the store 'default', which all programs of this user share, and "
+            "module %r makes calls on it too. If these are two services, set FUSEBOARD_STORE to the name of each, or "
+            "give the fuse another name. If they are one, set it to its name, and this is not said again",
+            family, maker, module,
+        )  # fmt: skip
 
 
 def _is_first_told(store: Store, what: object) -> bool:

@@ -37,6 +37,11 @@ def default_name() -> str:
     return os.environ.get("FUSEBOARD_STORE") or "default"
 
 
+def is_named() -> bool:
+    """Whether the environment names the default store."""
+    return bool(os.environ.get("FUSEBOARD_STORE"))
+
+
 def default() -> _core.Store | None:
     """The default store, if it is open."""
     return _default.get(_THE_ONE)

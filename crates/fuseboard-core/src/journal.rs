@@ -288,7 +288,7 @@ impl<'a> Journal<'a> {
 
 /// A hash that a spoiled record fits by accident once in 2^64 times; nobody is kept from forging one, who could as well
 /// write a record. Multiply and fold, as in wyhash (Wang Yi, 2019). Never 0, which an empty place holds.
-fn check_of(ticket: u64, words: &[u64; BODY]) -> u64 {
+pub(crate) fn check_of(ticket: u64, words: &[u64]) -> u64 {
     let fold = |hash: u64, word: u64| {
         let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xbf58_476d_1ce4_e5b9;
         (product as u64) ^ (product >> 64) as u64

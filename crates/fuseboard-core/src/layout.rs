@@ -8,12 +8,13 @@ use crate::counters::{STRIPES, Stripe};
 use crate::directory::{Key, Name, PROBES};
 use crate::fuse::Cell;
 use crate::journal::{Head, Place, RECORDS};
+use crate::maker::Maker;
 use crate::rate::{METERS, Meter};
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::LOG_MAX;
 
 /// The version of this layout: part of the file's name and of its header.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 /// First word of a file: "FUSEBRD1" read on a machine of the same byte order.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"FUSEBRD1");
 /// Most fuses that a table can be asked to have room for.
@@ -46,12 +47,22 @@ pub struct Header {
     reserved: [AtomicU64; 503],
 }
 
+/// What stands in a slot for people: no call reads it.
+#[repr(C)]
+#[derive(Default)]
+pub struct Texts {
+    /// The fuse's name.
+    pub name: Name,
+    /// The module that made the fuse.
+    pub maker: Maker,
+}
+
 /// A number that changes with any size or constant that the layout depends on.
 pub const FINGERPRINT: u64 = {
     let parts = [
         size_of::<Cell>(),
         size_of::<Key>(),
-        size_of::<Name>(),
+        size_of::<Texts>(),
         size_of::<Stripe>(),
         STRIPES,
         LOG_MAX,
@@ -73,6 +84,8 @@ const _: () = {
     assert!(size_of::<Cell>() == 192);
     assert!(size_of::<Key>() == 32);
     assert!(size_of::<Name>() == 208);
+    assert!(size_of::<Maker>() == 64);
+    assert!(size_of::<Texts>() == 272);
     assert!(size_of::<Stripe>() == 64);
     assert!(size_of::<Meter>() == 128);
 };
@@ -128,14 +141,14 @@ impl Geometry {
         self.log_len
     }
 
-    /// Byte offsets of the sections: keys, cells, names, logs, counters, meters, journal; then the file's length.
+    /// Byte offsets of the sections: keys, cells, texts, logs, counters, meters, journal; then the file's length.
     #[must_use]
     pub const fn offsets(self) -> [usize; 8] {
         let sizes = [
             PAGE,
             self.slots * size_of::<Key>(),
             self.slots * size_of::<Cell>(),
-            self.slots * size_of::<Name>(),
+            self.slots * size_of::<Texts>(),
             self.slots * self.log_len * size_of::<u64>(),
             self.slots * STRIPES * size_of::<Stripe>(),
             self.slots * METERS * size_of::<Meter>(),
@@ -241,7 +254,7 @@ mod tests {
         let faults: [(Field, u64, HeaderError); 9] = [
             (|it| &it.magic, MAGIC.swap_bytes(), HeaderError::Magic),
             (|it| &it.version, 0, HeaderError::Version(0)),
-            (|it| &it.version, 2, HeaderError::Version(2)),
+            (|it| &it.version, 1, HeaderError::Version(1)),
             (|it| &it.fingerprint, FINGERPRINT + 1, HeaderError::Version(VERSION)),
             (|it| &it.slots, 7, HeaderError::Geometry),
             (|it| &it.slots, 16, HeaderError::Geometry),
@@ -262,15 +275,15 @@ mod tests {
     #[test]
     fn the_places_of_sections_are_fixed() {
         let offsets = Geometry::for_capacity(1024, 256).expect("in range").offsets();
-        assert_eq!([4_096, 36_864, 233_472, 446_464, 2_543_616, 3_067_904, 3_592_192, 3_858_432], offsets);
-        assert_eq!((0x4655_5345_4252_4431, 1, 0x42c9_446c_3e29_5bfd), (MAGIC, VERSION, FINGERPRINT));
+        assert_eq!([4_096, 36_864, 233_472, 512_000, 2_609_152, 3_133_440, 3_657_728, 3_923_968], offsets);
+        assert_eq!((0x4655_5345_4252_4431, 2, 0xe0c2560d2c761dbd), (MAGIC, VERSION, FINGERPRINT));
     }
 
     #[test]
     fn a_default_table_is_a_few_mebibytes() {
         let geometry = Geometry::for_capacity(1024, 256).expect("in range");
         assert_eq!((1024, 256), (geometry.slots(), geometry.log_len()));
-        assert_eq!(3_858_432, geometry.bytes());
+        assert_eq!(3_923_968, geometry.bytes());
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //! | [`directory`] | from a name to a slot |
 //! | [`key`] | whose a slot is |
 //! | `name` | names, for people |
+//! | [`maker`] | the module that made a fuse |
 //! | [`idle`] | which fuses a full table can take back |
 //! | `reach` | how far back the breakers of a fuse look |
 //! | [`tenancy`] | giving an idle fuse back, and knowing that one was |
@@ -57,6 +58,7 @@ pub mod layout;
 pub mod lease;
 mod log;
 mod look;
+pub mod maker;
 mod name;
 mod pause;
 pub mod policy;

@@ -17,6 +17,7 @@ use fuseboard_core::counters::{Counter, Stripe, totals};
 use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
 use fuseboard_core::fuse::{Effect, Fuse, Permit};
 use fuseboard_core::journal::About;
+use fuseboard_core::maker::{Maker, Module};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::crash::abandon_after;
@@ -256,6 +257,27 @@ fn a_dead_claim_is_completed() {
         assert_eq!(b"payments", name.read().as_bytes());
         if !died {
             return;
+        }
+    }
+}
+
+/// A module whose breaker dies in the middle of it has made the fuse or not; whoever comes next completes it, or is the maker
+/// itself. Never is half of a name one, nor a mixture of two.
+#[test]
+fn a_dead_makers_name_is_completed_or_replaced() {
+    let key = Key::new();
+    let (owner, modules) = (key.owner(), ["shop.payments", "billing.the_api_of_it"].map(Module::new));
+    let read = |maker: &Maker| maker.read(owner);
+    for (first, second) in (0..10).flat_map(|first| (0..10).map(move |second| (first, second))) {
+        for next in &modules {
+            let maker = Maker::new();
+            let died = abandon_after(first, || _ = maker.note(owner, &modules[0]));
+            abandon_after(second, || _ = maker.note(owner, &modules[1]));
+            assert!(read(&maker).is_none_or(|read| modules.contains(&read)), "{first}, {second}");
+            assert!(died || read(&maker) == Some(modules[0]), "{first}: the first stays");
+            let told = maker.note(owner, next);
+            let made = read(&maker).expect("whole by now");
+            assert_eq!((made != *next).then_some(made), told, "{first}, {second}");
         }
     }
 }

@@ -80,6 +80,11 @@ impl Fuse {
         Some((tally.calls, tally.bad))
     }
 
+    /// Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one.
+    fn note_maker(&self, module: &str) -> Option<String> {
+        self.handle.note_maker(module)
+    }
+
     /// Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
     fn note_settings(&self, fingerprint: u64) -> u64 {
         self.handle.fuse().note_reach(self.policy.reach_us());

@@ -262,7 +262,7 @@ impl Store {
         for (name, slot) in opened.get().named() {
             if let Some((reading, totals)) = slot.fuse().snapshot(slot.stripes(), now_us) {
                 let local = opened.get().table().path().is_none() || slot.overflowed();
-                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local);
+                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local, slot.maker());
                 snapshots.set_item(name, snapshot)?;
             }
         }

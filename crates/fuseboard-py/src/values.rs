@@ -137,10 +137,11 @@ pub struct FuseSnapshot {
     streak: u32,
     /// Whether the fuse lives in this process alone.
     local: bool,
+    module: Option<String>,
 }
 
 impl FuseSnapshot {
-    pub(crate) fn new(name: String, reading: &Reading, totals: &[u64; COUNTERS], local: bool) -> Self {
+    pub(crate) fn new(name: String, reading: &Reading, totals: &[u64; COUNTERS], local: bool, module: Option<String>) -> Self {
         let total = |counter: Counter| totals[counter as usize];
         Self {
             name,
@@ -160,6 +161,7 @@ impl FuseSnapshot {
             settings_changes: reading.settings_changes,
             streak: reading.streak,
             local,
+            module,
         }
     }
 }

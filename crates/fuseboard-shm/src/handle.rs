@@ -149,6 +149,12 @@ impl Handle {
         self.words.cell.load()
     }
 
+    /// Notes that a breaker of a module comes to the fuse; the module that made it, if that was another one.
+    #[must_use]
+    pub fn note_maker(&self, module: &str) -> Option<String> {
+        self.table.note_maker(self.words.tenancy(), module)
+    }
+
     /// Entries in the failure log.
     #[must_use]
     pub fn log_len(&self) -> usize {

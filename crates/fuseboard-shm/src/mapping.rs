@@ -8,10 +8,10 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use fuseboard_core::counters::{STRIPES, Stripe};
-use fuseboard_core::directory::{Key, Name};
+use fuseboard_core::directory::Key;
 use fuseboard_core::fuse::Cell;
 use fuseboard_core::journal::{Head, Place};
-use fuseboard_core::layout::Header;
+use fuseboard_core::layout::{Header, Texts};
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::AtomicU64;
 use rustix::fs::{Stat, fstat, lstat};
@@ -32,8 +32,8 @@ unsafe impl Shared for Header {}
 unsafe impl Shared for Key {}
 // SAFETY: `repr(C)`, twenty-four atomics that fill its 192 bytes.
 unsafe impl Shared for Cell {}
-// SAFETY: `repr(C)`, an array of atomics.
-unsafe impl Shared for Name {}
+// SAFETY: `repr(C)`, a name and a maker that fill its 272 bytes, each `repr(C)` and atomics alone.
+unsafe impl Shared for Texts {}
 // SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
 unsafe impl Shared for Stripe {}
 // SAFETY: an array of the same.

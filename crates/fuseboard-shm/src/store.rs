@@ -290,6 +290,12 @@ impl Slot {
         self.table.name_of(self.tenancy)
     }
 
+    /// The module that made the fuse, if it is known.
+    #[must_use]
+    pub fn maker(&self) -> Option<String> {
+        self.table.maker(self.tenancy)
+    }
+
     /// Microseconds on the table's clock.
     #[must_use]
     pub fn now_us(&self) -> u64 {

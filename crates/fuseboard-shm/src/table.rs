@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fuseboard_core::counters::{STRIPES, Stripe};
-use fuseboard_core::directory::{Directory, Fingerprint, Key, Name, Tenancy};
+use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
 use fuseboard_core::fuse::{Cell, Fuse, Transition};
 use fuseboard_core::journal::{Head, Journal, Place, RECORDS};
-use fuseboard_core::layout::{Geometry, Header};
+use fuseboard_core::layout::{Geometry, Header, Texts};
+use fuseboard_core::maker::Module;
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::telling::Scribe;
@@ -37,6 +38,11 @@ pub(crate) struct Words {
 }
 
 impl Words {
+    /// Whose they are.
+    pub(crate) const fn tenancy(&self) -> Tenancy {
+        self.tenancy
+    }
+
     /// The tenant's fuse, whose transitions are written down in the table's journal.
     pub(crate) fn fuse(&self) -> Fuse<'_> {
         let scribe = scribe(Journal::new(&self.head, &self.places), self.tenancy.slot);
@@ -167,7 +173,7 @@ impl Table {
     pub fn tenancy(&self, name: &str, claim: bool) -> Option<Tenancy> {
         let (directory, print) = (self.directory(), self.fingerprint(name.as_bytes()));
         let tenancy = if claim { directory.claim(print, || self.clock.now_us()) } else { directory.find(print) }?;
-        let place = &self.names()[tenancy.slot];
+        let place = &self.texts()[tenancy.slot].name;
         // Not only where nothing stands: what stands there may be damaged, or half of what a killed process wrote.
         if claim && place.read().as_bytes() != name.as_bytes() {
             place.write(name.as_bytes());
@@ -204,6 +210,21 @@ impl Table {
         self.name(tenancy.slot).filter(|_| self.keys()[tenancy.slot].owner() == tenancy.owner)
     }
 
+    /// Notes that a breaker of a module comes to a tenancy's fuse; the module that made the fuse, if that was another one.
+    #[must_use]
+    pub fn note_maker(&self, tenancy: Tenancy, module: &str) -> Option<String> {
+        let maker = &self.texts().get(tenancy.slot)?.maker;
+        // Not for a tenant that is there no more: it would be in the way of the next one's.
+        self.word(tenancy)?;
+        maker.note(tenancy.owner, &Module::new(module))?.name().map(str::to_owned)
+    }
+
+    /// The module that made a tenancy's fuse, if it is known.
+    #[must_use]
+    pub fn maker(&self, tenancy: Tenancy) -> Option<String> {
+        self.texts().get(tenancy.slot)?.maker.read(tenancy.owner)?.name().map(str::to_owned)
+    }
+
     /// The fuse word of a tenancy, if that is not over.
     #[must_use]
     pub fn word(&self, tenancy: Tenancy) -> Option<Word> {
@@ -229,7 +250,7 @@ impl Table {
     #[must_use]
     pub fn name(&self, slot: usize) -> Option<String> {
         let print = self.keys().get(slot)?.fingerprint()?;
-        let name = self.names()[slot].read();
+        let name = self.texts()[slot].name.read();
         let name = std::str::from_utf8(name.as_bytes()).ok().filter(|name| !name.is_empty())?;
         let is_its_name = self.fingerprint(name.as_bytes()) == print;
         let leads_here = || self.directory().find(print).is_some_and(|tenancy| tenancy.slot == slot);
@@ -253,6 +274,7 @@ impl Table {
     pub(crate) fn forget_all(&self, made: &mut impl FnMut(&Self, usize, Transition)) {
         self.journal().mend();
         for slot in 0..self.geometry.slots() {
+            self.texts()[slot].maker.forget();
             if let Some(transition) = self.directory().reset(slot, self.fuse(slot), || self.clock.now_us()) {
                 made(self, slot, transition);
             }
@@ -339,7 +361,7 @@ impl Table {
         self.mapping.section(self.offsets[1], self.geometry.slots())
     }
 
-    fn names(&self) -> &[Name] {
+    fn texts(&self) -> &[Texts] {
         self.mapping.section(self.offsets[2], self.geometry.slots())
     }
 

@@ -10,7 +10,7 @@
 //! | `window`, `transition`, `lease` | failures and what they open, seats and their leases |
 //! | `rates`, `recovery` | policies: rates; the ramp and the longest stay |
 //! | `directory`, `tenancy`, `reset`, `forget` | names and slots, and how they are given back |
-//! | `reach`, `snapshot`, `journal` | what readers see |
+//! | `reach`, `snapshot`, `journal`, `maker` | what readers see |
 //! | `pairs` | every operation beside every other, by a machine |
 //! | `common` | how a model is explored, how to race, one fuse as a value |
 //!
@@ -22,6 +22,7 @@ mod directory;
 mod forget;
 mod journal;
 mod lease;
+mod maker;
 mod pairs;
 mod rates;
 mod reach;

@@ -123,6 +123,17 @@ pub const SLOTS: &[Planned] = &[
     ),
     (plain("find", |bench, _| _ = black_box(bench.store.find(NAME)), &[]), &[UNKNOWN, DIRTY]),
     (plain("forget all", |bench, _| bench.store.forget_all(), &[UNCOUNTED]), &[DIRTY]),
+    (plain("note a module", |bench, _| _ = black_box(bench.handle.note_maker("shop.payments")), &[]), &[CLOSED]),
+    (
+        Operation {
+            prepare: |bench| {
+                bench.handle.note_maker("shop.payments");
+                None
+            },
+            ..plain("note another module", |bench, _| _ = black_box(bench.handle.note_maker("billing.api")), &[])
+        },
+        &[CLOSED],
+    ),
     (plain("note settings", |bench, _| _ = black_box(bench.fuse().note_settings(7)), &[]), &[CLOSED]),
     (
         Operation {

@@ -36,6 +36,8 @@ pub struct Seen {
     totals: [u64; COUNTERS],
     /// The names of the taken slots.
     names: Vec<Option<String>>,
+    /// The modules that made their fuses.
+    makers: Vec<Option<String>>,
 }
 
 impl Seen {
@@ -55,6 +57,7 @@ impl Seen {
             bad_to_trip: tried(bench, || bad_to_trip(bench)),
             totals: bench.store.find(NAME).map(|slot| totals(slot.stripes())).unwrap_or_default(),
             names: slots.iter().map(fuseboard_shm::store::Slot::name).collect(),
+            makers: slots.iter().map(fuseboard_shm::store::Slot::maker).collect(),
             next_count: tried(bench, || bench.slot().fuse().record_failure(POLICY.window_us, bench.now())),
             differs: tried(bench, || bench.slot().fuse().note_settings(7).is_some()),
             free: tried(bench, || admitted(bench, || bench.fuse().admit(&POLICY, bench.now()).verdict.is_ok())),

@@ -23,6 +23,8 @@ pub const FRESH: usize = 4;
 const HANDLES: usize = 4;
 const TICKETS: usize = 8;
 const FOLLOWERS: usize = 3;
+/// Shared writes of a note of a module, at most: its check and its text.
+const MAKER_WRITES: u32 = 8;
 /// What each number of an operation does, for a message about the one that hangs.
 pub const OPERATIONS: [&str; 15] = [
     "resolve",
@@ -99,11 +101,24 @@ impl Contract {
             7 => self.admit(input),
             8 => self.settle(input),
             9 => self.plain_success(input),
-            10 => _ = self.resolve(input).fuse().note_settings(input.word().max(1)),
+            10 => self.note(input),
             11 => self.append(input),
             12 => self.follow(input),
             13 => self.give_back(input),
             _ => self.reset_all(input),
+        }
+    }
+
+    /// What a breaker says of itself with its first call: its settings, and the module that made it.
+    fn note(&self, input: &mut Input<'_>) {
+        let (slot, settings) = (self.resolve(input), input.word().max(1));
+        slot.fuse().note_settings(settings);
+        let (handle, module) = (slot.pin(), if settings % 2 == 0 { "shop.payments" } else { "billing.api" });
+        let told = bounded(MAKER_WRITES, || handle.note_maker(module));
+        assert!(!self.alone || told.as_deref() != Some(module), "told of itself");
+        if self.alone && slot.is_mine() {
+            let told = told.unwrap_or_else(|| module.to_owned());
+            assert_eq!(Some(told), slot.maker(), "whoever comes has made the fuse, or is told who has");
         }
     }
 
