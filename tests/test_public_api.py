@@ -90,8 +90,8 @@ SIGNATURES = {
 ATTRIBUTES = {
     CircuitBreaker: ["name", "settings", "state", "store"],
     FuseSnapshot: [
-        "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "name", "probes", "rejections",
-        "settings_changes", "since", "state", "streak", "successes", "trips", "window_failures",
+        "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "module", "name", "probes",
+        "rejections", "settings_changes", "since", "state", "streak", "successes", "trips", "window_failures",
     ],
     FuseState: ["since", "state"],
     Events: ["lost"],

@@ -32,7 +32,7 @@ def _main(frame: FrameType) -> str | None:
     if isinstance(name, str) and name not in _MAIN:
         return name.removesuffix(".__main__")
     file = frame.f_globals.get("__file__")
-    if not isinstance(file, str):
+    if not isinstance(file, str) or file.startswith("<"):  # such as <stdin>
         return None
     path = PurePath(file)
     # A folder or an archive that is run as a program is called as it is.

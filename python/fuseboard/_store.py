@@ -89,7 +89,7 @@ class Store(Telling):
         with the host's table.
 
         The table is as large as it will ever be from the start: ``size_bytes``. By default that is 4 MB; for 10,000
-        fuses it is 27 MB, for 100,000 217 MB. The shared memory of a container is 64 MB unless somebody gave it more
+        fuses it is 27 MB, for 100,000 216 MB. The shared memory of a container is 64 MB unless somebody gave it more
         (``docker run --shm-size``, an ``emptyDir`` of medium ``Memory``).
 
         Args:

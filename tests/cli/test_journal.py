@@ -101,7 +101,7 @@ def test_a_store_that_does_not_exist_is_not_made(
     """Else whoever looked first would choose its size. It says where it looked and what to do."""
     assert main([command, "--store", "shop"]) == 1
     streams = capsys.readouterr()
-    begins = f"fuseboard {command}: there is no store 'shop' of this user's, at {folder}/shop.v1."
+    begins = f"fuseboard {command}: there is no store 'shop' of this user's, at {folder}/shop.v2."
     assert ("", True) == (streams.out, streams.err.startswith(begins))
     assert "start the service first, or give another --store NAME" in streams.err
     assert [] == list(folder.iterdir())

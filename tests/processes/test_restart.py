@@ -57,7 +57,7 @@ def test_state_survives_when_no_process_has_the_table_open(forked: Team, host: s
     (newcomer,) = callers(forked, host)
     assert before == newcomer.ask("state")
     assert counters == newcomer.ask("counters")
-    assert [f"{host}.v1"] == [".".join(file.name.split(".")[:2]) for file in folder.iterdir()]
+    assert [f"{host}.v2"] == [".".join(file.name.split(".")[:2]) for file in folder.iterdir()]
 
 
 def test_a_table_of_another_name_is_another(forked: Team, host: str) -> None:

@@ -21,6 +21,7 @@ CRATES = ("crates/fuseboard-core", "crates/fuseboard-shm")
 LAYOUT = Path("crates/fuseboard-core/src/layout.rs")
 TARGET = ROOT / "target"
 BUILDS = TARGET / "versions"
+VERSION = int(re.findall(r"pub const VERSION: u64 = (\d+);", (ROOT / LAYOUT).read_text())[0])
 BUILD_PATIENCE = 280
 
 pytestmark = pytest.mark.timeout(BUILD_PATIENCE + 20)  # for the first to build, which compiles what the crates need
@@ -48,7 +49,7 @@ def build(version: int) -> Path:
         shutil.copy(ROOT / name, folder / name)
     change(folder / "Cargo.toml", r"(?m)^members = .*$", "members = " + json.dumps(CRATES))
     change(folder / "Cargo.toml", r'(?m)^version = ".*"$', f'version = "0.0.{version}"')
-    change(folder / LAYOUT, r"pub const VERSION: u64 = 1;", f"pub const VERSION: u64 = {version};")
+    change(folder / LAYOUT, rf"pub const VERSION: u64 = {VERSION};", f"pub const VERSION: u64 = {version};")
     change(folder / LAYOUT, r"(const JOURNAL_BYTES: usize = )", r"\g<1>2 * ")
     (folder / CRATES[1] / "examples").mkdir()
     shutil.copy(Path(__file__).with_name("tenant.rs"), folder / CRATES[1] / "examples")
@@ -67,13 +68,13 @@ def build(version: int) -> Path:
 @pytest.fixture(scope="module")
 def newer() -> Path:
     """The next version, with a number of its own."""
-    return build(2)
+    return build(VERSION + 1)
 
 
 @pytest.fixture(scope="module")
 def unnumbered() -> Path:
     """A version with another layout under the same number, as a mistake would make it."""
-    return build(1)
+    return build(VERSION)
 
 
 class Tenant:
@@ -107,7 +108,7 @@ def test_two_versions_at_once_have_a_table_each(folder: Path, newer: Path) -> No
     """T08: they work side by side, count for themselves, and neither changes, converts or removes the other's."""
     store = Store.shared("shop", fuses=16, strict=True)
     with Tenant(newer, folder) as first, Tenant(newer, folder) as second:
-        assert first.opened == second.opened == str(store.path).replace(".v1.", ".v2.")
+        assert first.opened == second.opened == str(store.path).replace(f".v{VERSION}.", f".v{VERSION + 1}.")
         counts = [(store.record_failure("db", 3600), first.record(), second.record()) for _ in range(3)]
     assert [(1, 1, 2), (2, 3, 4), (3, 5, 6)] == counts
     assert {Path(first.opened).name, Path(str(store.path)).name} == {file.name for file in folder.iterdir()}

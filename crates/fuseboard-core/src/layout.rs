@@ -276,7 +276,7 @@ mod tests {
     fn the_places_of_sections_are_fixed() {
         let offsets = Geometry::for_capacity(1024, 256).expect("in range").offsets();
         assert_eq!([4_096, 36_864, 233_472, 512_000, 2_609_152, 3_133_440, 3_657_728, 3_923_968], offsets);
-        assert_eq!((0x4655_5345_4252_4431, 2, 0xe0c2560d2c761dbd), (MAGIC, VERSION, FINGERPRINT));
+        assert_eq!((0x4655_5345_4252_4431, 2, 0xe0c2_560d_2c76_1dbd), (MAGIC, VERSION, FINGERPRINT));
     }
 
     #[test]

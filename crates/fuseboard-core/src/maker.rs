@@ -167,7 +167,10 @@ mod tests {
         let of = |name: &str| Module::new(name).name().map(str::to_owned).expect("a name");
         assert!(of(&one).starts_with(&format!("{}~", "p".repeat(BEGINNING))) && of(&one) != of(&other));
         assert_eq!(MAKER_MAX, of(&one).len());
-        assert!(of(&format!("p{}", "é".repeat(40))).starts_with(&"é".repeat(22).as_str().replacen('é', "pé", 1)), "whole characters");
+        assert!(
+            of(&format!("p{}", "é".repeat(40))).starts_with(&"é".repeat(22).as_str().replacen('é', "pé", 1)),
+            "whole characters"
+        );
     }
 
     /// T10: any bytes are a maker, or none; a place that was damaged is the next one's.

@@ -141,7 +141,13 @@ pub struct FuseSnapshot {
 }
 
 impl FuseSnapshot {
-    pub(crate) fn new(name: String, reading: &Reading, totals: &[u64; COUNTERS], local: bool, module: Option<String>) -> Self {
+    pub(crate) fn new(
+        name: String,
+        reading: &Reading,
+        totals: &[u64; COUNTERS],
+        local: bool,
+        module: Option<String>,
+    ) -> Self {
         let total = |counter: Counter| totals[counter as usize];
         Self {
             name,

@@ -140,4 +140,9 @@ def _facts(now: float, fuse: FuseSnapshot) -> dict[str, object]:
         return None if moment is None else round(max(0.0, now - moment), 6)
 
     times = {"for_seconds": age(fuse.since), "last_failure_seconds_ago": age(fuse.last_failure)}
-    return {"state": fuse.state.value, **times, **{counter: getattr(fuse, counter) for counter in _COUNTERS}}
+    return {
+        "state": fuse.state.value,
+        "module": fuse.module,
+        **times,
+        **{counter: getattr(fuse, counter) for counter in _COUNTERS},
+    }

@@ -127,7 +127,7 @@ pub const SLOTS: &[Planned] = &[
     (
         Operation {
             prepare: |bench| {
-                bench.handle.note_maker("shop.payments");
+                _ = bench.handle.note_maker("shop.payments");
                 None
             },
             ..plain("note another module", |bench, _| _ = black_box(bench.handle.note_maker("billing.api")), &[])

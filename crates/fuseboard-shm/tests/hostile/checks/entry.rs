@@ -175,7 +175,7 @@ fn damage_table(raw: &Raw, input: &mut Input<'_>, now: u64) {
             let near = key[word].load(Ordering::Relaxed) ^ input.short() & 0x3f;
             store(key, word, if input.choice(2) == 0 { near } else { input.word() });
         }
-        5 => store(raw.name(slot), input.choice(26), input.word()),
+        5 => store(raw.texts(slot), input.choice(34), input.word()),
         6 => store(raw.lines(slot), input.choice(64), input.word()),
         _ => {
             let name = if input.choice(8) == 0 { String::new() } else { name(input.choice(NAMES)) };
@@ -259,7 +259,7 @@ fn expected(contents: &[u8], length: u64, boot: u64) -> Result<(usize, usize), K
     let log_len = number(4, LOG_MAX).filter(|log_len| *log_len > 1);
     let (slots, log_len) = number(3, SLOTS_MAX).zip(log_len).ok_or(Kind::Foreign)?;
     let sections =
-        [32 * slots, 192 * slots, 208 * slots, 8 * log_len * slots, 512 * slots, 512 * slots, 128 + 2048 * 128];
+        [32 * slots, 192 * slots, 272 * slots, 8 * log_len * slots, 512 * slots, 512 * slots, 128 + 2048 * 128];
     let bytes = 4096 + sections.map(|bytes| bytes.next_multiple_of(4096) as u64).iter().sum::<u64>();
     if bytes == length && header(5) == boot { Ok((slots, log_len)) } else { Err(Kind::Foreign) }
 }

@@ -22,6 +22,7 @@ pub const HASH_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 /// Words of the key of a slot.
 pub const KEY_WORDS: usize = 4;
 const NAME_WORDS: usize = 26;
+const TEXT_WORDS: usize = NAME_WORDS + 8;
 const LINE_WORDS: usize = 64;
 /// Words of the meters of a slot.
 pub const METER_WORDS: usize = 64;
@@ -132,7 +133,12 @@ impl Raw {
 
     /// The words of a slot's name.
     pub fn name(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(2, slot, NAME_WORDS)
+        &self.texts(slot)[..NAME_WORDS]
+    }
+
+    /// The words of a slot's name, and of the module that made its fuse.
+    pub fn texts(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(2, slot, TEXT_WORDS)
     }
 
     /// A slot's failure log.
@@ -163,7 +169,7 @@ impl Raw {
     /// The words of every section but the header and the journal, in the order of the file.
     pub fn used(&self) -> impl Iterator<Item = &AtomicU64> {
         let slots = self.geometry.slots();
-        let sections = [KEY_WORDS, CELL_WORDS, NAME_WORDS, self.geometry.log_len(), LINE_WORDS, METER_WORDS];
+        let sections = [KEY_WORDS, CELL_WORDS, TEXT_WORDS, self.geometry.log_len(), LINE_WORDS, METER_WORDS];
         let starts = self.geometry.offsets();
         let ranges = (0..6).map(move |i| Range { start: starts[i] / 8, end: starts[i] / 8 + sections[i] * slots });
         ranges.flat_map(|range| &self.words()[range])
