@@ -102,7 +102,8 @@ class CircuitBreaker(Hold):
         numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
         self._module = _module.of_the_caller()
         self._is_shadowed = _tuning.is_shadowed()
-        is_shadow = flag("shadow", shadow) or self._is_shadowed
+        self._is_shadow_by_code = flag("shadow", shadow)
+        is_shadow = self._is_shadow_by_code or self._is_shadowed
         super().__init__(name, numbers, store, on_transition, is_shadow=is_shadow)
         self._lists = lists = Lists(failure_on, success_on, ignore, trip_if)
         self._judge_for = lambda fuse: judge_of_exceptions(fuse, lists, open_for)
@@ -315,17 +316,18 @@ class CircuitBreaker(Hold):
             "failure_if": failure_if,
             "open_for": open_for,
             "fallback": self._fallback,
-            "shadow": self._is_shadow,
+            "shadow": self._is_shadow_by_code,
             "on_transition": self._listener,
             "store": self._store,
         }
-        return _unpickled, (type(self), self.name, given)
+        return _unpickled, (type(self), self.name, given, self._module)
 
 
-def _unpickled(cls: type[CircuitBreaker], name: str, given: dict[str, Any]) -> CircuitBreaker:
+def _unpickled(cls: type[CircuitBreaker], name: str, given: dict[str, Any], module: str | None) -> CircuitBreaker:
     # A subclass may be made with other arguments; what it adds is its own to pickle.
     breaker = cls.__new__(cls)
     CircuitBreaker.__init__(breaker, name, **given)
+    breaker._module = module  # noqa: SLF001 - made here
     return breaker
 
 

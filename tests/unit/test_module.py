@@ -1,5 +1,6 @@
 """Whose a fuse is: the module that made it, whichever program it ran in."""
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -187,6 +188,14 @@ def test_any_name_of_a_module_has_a_place(store: Store, module: str, seen: str |
     found = store.snapshot()["db"].module
     assert seen == (found and found[: len(seen or "")])
     assert len((found or "").encode()) <= 55
+
+
+def test_a_breaker_that_was_pickled_is_of_the_module_that_made_it(folder: Path) -> None:
+    """Not of the one whose code unpickles it, such as that of a pool of processes."""
+    assert folder
+    store = Store.shared("shop", fuses=8)
+    pickle.loads(pickle.dumps(in_module("shop", store=store))).call(int)  # noqa: S301 - ours
+    assert "shop" == store.snapshot()["db"].module
 
 
 def test_code_without_a_module_is_nobodys(store: Store) -> None:

@@ -1,6 +1,7 @@
 """``FUSEBOARD_SHADOW``: one switch for all breakers of a process."""
 
 import asyncio
+import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -146,3 +147,14 @@ def test_nothing_is_said_at_import_and_other_processes_reject(folder: Path) -> N
     imported, switch, *_ = done.stderr.splitlines()
     assert ("imported", True) == (imported, switch.startswith("FUSEBOARD_SHADOW=1: no breaker"))
     assert State.OPEN is CircuitBreaker("db", store=Store.shared("shop", fuses=8)).state
+
+
+def test_the_switch_does_not_travel(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """One that is pickled goes by the environment in which it arrives; it stays a shadow where the code says so."""
+    assert folder
+    monkeypatch.setenv("FUSEBOARD_SHADOW", "1")
+    store = Store.shared("shop", fuses=8)
+    written = [pickle.dumps(CircuitBreaker("db", store=store, shadow=shadow)) for shadow in (False, True)]
+    monkeypatch.delenv("FUSEBOARD_SHADOW")
+    real, shadow = (pickle.loads(text) for text in written)  # noqa: S301 - ours
+    assert ("Rejects nothing" in real.explain(), "it is a shadow" in shadow.explain()) == (False, True)

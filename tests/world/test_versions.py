@@ -49,6 +49,7 @@ def build(version: int) -> Path:
         shutil.copy(ROOT / name, folder / name)
     change(folder / "Cargo.toml", r"(?m)^members = .*$", "members = " + json.dumps(CRATES))
     change(folder / "Cargo.toml", r'(?m)^version = ".*"$', f'version = "0.0.{version}"')
+    change(folder / CRATES[0] / "Cargo.toml", r"(?s)\[\[test\]\].*?(?=\n\[)", "")
     change(folder / LAYOUT, rf"pub const VERSION: u64 = {VERSION};", f"pub const VERSION: u64 = {version};")
     change(folder / LAYOUT, r"(const JOURNAL_BYTES: usize = )", r"\g<1>2 * ")
     (folder / CRATES[1] / "examples").mkdir()

@@ -137,6 +137,10 @@ pub struct FuseSnapshot {
     streak: u32,
     /// Whether the fuse lives in this process alone.
     local: bool,
+    /// The module whose breaker was the first to make calls on it, such as ``shop.payments``.
+    ///
+    /// Of a name longer than 55 bytes the beginning and a hash. None where no breaker has, or that one was made where
+    /// no module is: in an interactive shell, by ``python -c``, in a notebook.
     module: Option<String>,
 }
 
