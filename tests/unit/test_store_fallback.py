@@ -53,7 +53,7 @@ FILE_FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "foreign bytes": (lambda path: write(path, 0, b"SQLite 3"), "foreign", "is not a table of Fuseboard's"),
     "nonsense for a size": (lambda path: write(path, SLOTS_OFFSET, b"\xff" * 8), "foreign", "which does not fit"),
     "another boot": (lambda path: write(path, BOOT_OFFSET, b"\1" * 8), "foreign", "belongs to another boot"),
-    "a later version": (lambda path: write(path, VERSION_OFFSET, b"\2"), "version", "has layout 2"),
+    "a later version": (lambda path: write(path, VERSION_OFFSET, b"\3"), "version", "has layout 3"),
     "not yet a version": (lambda path: write(path, VERSION_OFFSET, b"\0"), "version", "has layout 0"),
     "another layout": (lambda path: write(path, FINGERPRINT_OFFSET, b"\0" * 8), "version", "this library reads layout"),
     "open to others": (lambda path: path.chmod(0o644), "foreign", "has mode 0644"),
