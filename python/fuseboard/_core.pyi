@@ -32,6 +32,7 @@ __all__ = [
     "fingerprint",
     "first",
     "hand_in",
+    "take_note_of_a_fork",
 ]
 
 def hand_in(
@@ -62,6 +63,9 @@ def enter_directly(front: FunctionType, guard: Callable[..., Any], is_exact: boo
 
 def fingerprint(settings: str) -> int:
     """A number from 1 to 2^64 - 1 that other settings do not share, but by chance; the same in every process."""
+
+def take_note_of_a_fork() -> bool:
+    """Whether this process was forked, and the interpreter has not been told, since this was last asked."""
 
 def check_name(name: str) -> None:
     """Checks a fuse's name: 1 to 200 bytes of UTF-8.

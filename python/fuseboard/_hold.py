@@ -11,6 +11,7 @@ from fuseboard._outcome import Verdict
 from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, Store
+from fuseboard._subscription import see_to_forks
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
 
 # Before anybody can fork in the middle of it.
@@ -146,6 +147,7 @@ class Hold(_core.Breaker):
     _has_begun = staticmethod(_callables.has_begun)
 
     def _announce(self, made: Made) -> None:
+        see_to_forks()
         store = self._store or Store._default_for_a_call()
         announce(transition((self.name, *made), began(store)), self._listener)
 

@@ -11,7 +11,7 @@ from fuseboard._events import announce, logger
 from fuseboard._journal import began, transition
 from fuseboard._policies import MAX_THRESHOLD
 from fuseboard._state import State
-from fuseboard._subscription import Hub
+from fuseboard._subscription import Hub, see_to_forks
 from fuseboard._telling import Telling
 from fuseboard.errors import StoreOpenError
 
@@ -235,7 +235,11 @@ class Store(Telling):
         return store
 
     def _look_around(self, *, at_once: bool = False) -> None:
-        """Looks whether the store is still on the host's table, if it is time for that, and else goes over to it."""
+        """Looks whether the store is still on the host's table, if it is time for that, and else goes over to it.
+
+        In a child that was forked behind the interpreter's back it sees to the listeners, too.
+        """
+        see_to_forks()
         if self._is_to_look(at_once):
             self._search()
 

@@ -5,7 +5,8 @@ transition, in the middle of a user's call; and a wake-up across processes is a 
 at a journal without news is a few loads, and paid by those who want to know.
 
 Each reader has its own place in the journal. What it has read is taken off only when the listener has returned, so a
-forked child finds everything as it stood, and goes on there.
+forked child finds everything as it stood, and goes on there. A child of which the interpreter was not told, as uWSGI's
+are by default, has no thread at first: whoever makes another than a good call there, or asks a store, sees to it.
 """
 
 import os
@@ -121,6 +122,7 @@ class Hub:
             raise TypeError(
                 f"listener must be a plain callable, got {type(listener).__name__}: {shown(listener)}{hint}"
             )
+        see_to_forks()
         subscription = Subscription(store, listener)
         self._subscriptions[subscription] = None
         try:
@@ -201,7 +203,14 @@ def _work(hub_reference: weakref.ref[Hub], turn: object) -> None:
         time.sleep(PAUSE)
 
 
+def see_to_forks() -> None:
+    """Goes on as a child does, in a process that was forked by code that does not tell the interpreter."""
+    if _core.take_note_of_a_fork():
+        _go_on_in_a_child()
+
+
 def _go_on_in_a_child() -> None:
+    _core.take_note_of_a_fork()
     for hub in list(_hubs):
         hub.go_on_in_a_child()
 

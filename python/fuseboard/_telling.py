@@ -72,7 +72,10 @@ class Telling(_core.Store):
         slow that the journal drops transitions before it gets to them misses those; :attr:`Subscription.lost` counts
         them.
 
-        A forked child's subscriptions go on in the child, from where they stood. A listener at work at that moment is
+        A store that goes over to another table of the host goes on with that one's journal from then on.
+
+        A forked child's subscriptions go on in the child, from where they stood; where Python is not told of the fork,
+        as under uWSGI, from the first call there that is not a good one. A listener at work at that moment is
         called again there, unless it is the one that forked.
 
         Args:

@@ -1,14 +1,16 @@
 """What processes do that listen to a store, and how it is judged what they heard. Free of pytest."""
 
+import ctypes
 import itertools
 import os
 import select
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from fork_scenes import in_child
-from workers import FUSE, PATIENCE, Post, open_store
+from workers import FUSE, PATIENCE, Post, attempt, fail, open_store
 
 from fuseboard import CircuitBreaker, Store, Transition
 
@@ -196,3 +198,40 @@ def return_from_a_listener_in_a_child(_post: Post, name: str) -> list[str]:
     with os.fdopen(reader, "rb", buffering=0) as pipe:
         ready, _, _ = select.select([pipe], [], [], PATIENCE)
         return pipe.read(200).decode().split() if ready else ["nothing"]
+
+
+def unseen_fork() -> int:
+    """Forks as uWSGI does: no code of the interpreter's runs, and so none of ``os.register_at_fork``."""
+    return int(ctypes.PyDLL(None).fork())
+
+
+NOTICES: dict[str, Callable[[Store, CircuitBreaker], object]] = {
+    "a call that fails": lambda _store, breaker: (attempt(lambda: breaker.call(fail)), breaker.call(int)),
+    "another breaker": lambda store, _breaker: CircuitBreaker("other", store=store).call(int),
+    "a manual override": lambda _store, breaker: breaker.disable(),
+    "a snapshot": lambda store, _breaker: store.snapshot(),
+    "a raw operation": lambda store, _breaker: store.record_success("raw"),
+    "another listener": lambda store, _breaker: store.subscribe(print),
+}
+"""What makes a child that was forked behind the interpreter's back see to its listeners."""
+
+
+def listen_across_an_unseen_fork(_post: Post, name: str, act: str) -> dict[str, Any]:
+    """Listens, forks unseen, and in the child does something; which listeners' calls the child then has."""
+    store = open_store(name)
+    breaker = CircuitBreaker(FUSE, store=store)
+    breaker.call(int)
+    heard: list[tuple[int, str]] = []
+    store.subscribe(lambda made: heard.append((os.getpid(), made.fuse)))
+
+    def child() -> dict[str, Any]:
+        breaker.call(int)
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        NOTICES[act](store, breaker)
+        store.set_open(END)
+        wait_for(lambda: (os.getpid(), END) in heard)
+        return {"threads": threads, "ends": heard.count((os.getpid(), END))}
+
+    seen: dict[str, Any] = in_child(child, unseen_fork)
+    wait_for(lambda: (os.getpid(), END) in heard)
+    return {**seen, "parent": heard.count((os.getpid(), END))}

@@ -37,10 +37,10 @@ def call_it(_post: Post, function: Callable[[int], int], amount: int) -> str:
     return attempt(lambda: function(amount))
 
 
-def in_child(function: Callable[[], Any]) -> Any:
+def in_child(function: Callable[[], Any], fork: Callable[[], int] = os.fork) -> Any:
     """Forks, calls ``function`` in the child and returns what it returned, or ``"hangs"``."""
     reader, writer = os.pipe()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         try:
             answer = function()

@@ -67,6 +67,13 @@ def test_a_forked_childs_subscriptions_go_on_in_the_child(spawned: Team, host: s
         assert ["before parent", f"in the child {side}", f"{END} {side}"] == seen[side]
 
 
+@pytest.mark.parametrize("act", event_scenes.NOTICES)
+def test_a_child_that_python_was_not_told_of_listens_from_its_first_look(spawned: Team, host: str, act: str) -> None:
+    """As uWSGI forks, in C: the child has no thread for its listeners until it makes another than a good call."""
+    seen = spawned.one(event_scenes.listen_across_an_unseen_fork, host, act)
+    assert {"threads": 1, "ends": 1, "parent": 1} == seen
+
+
 def test_a_listener_at_work_at_a_fork_is_called_again_in_the_child(spawned: Team, host: str) -> None:
     """The thread it ran in is the parent's alone: what it had not finished is done in the child too."""
     assert ["first", "second"] == spawned.one(event_scenes.fork_while_listening, host)

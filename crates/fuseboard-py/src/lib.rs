@@ -62,5 +62,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(guard::enter_directly, module)?)?;
     module.add_function(wrap_pyfunction!(names::hand_in, module)?)?;
     module.add_function(wrap_pyfunction!(python::check_name, module)?)?;
+    module.add_function(wrap_pyfunction!(python::take_note_of_a_fork, module)?)?;
     guard::add_methods(module.py())
 }

@@ -74,6 +74,7 @@ names! {
     follow = "_follow",
     full = "_full",
     search = "_search",
+    look_around = "_look_around",
     enter = "_enter",
     exit = "_exit",
     aenter = "_aenter",

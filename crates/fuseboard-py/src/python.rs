@@ -79,6 +79,12 @@ pub(crate) fn check_name(name: &Bound<'_, PyAny>) -> PyResult<()> {
     fuse_name(name).map(|_| ())
 }
 
+/// Whether this process was forked, and the interpreter has not been told, since this was last asked.
+#[pyfunction]
+pub(crate) fn take_note_of_a_fork() -> bool {
+    fuseboard_shm::owner::take_note_of_a_fork()
+}
+
 /// Seconds of a stamp.
 #[allow(clippy::cast_precision_loss, reason = "48 bits fit a double")]
 pub(crate) fn seconds(us: u64) -> f64 {

@@ -11,6 +11,7 @@ use fuseboard_core::layout::Geometry;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::open::{find, open};
+use fuseboard_shm::owner::is_new_child;
 use fuseboard_shm::store::{Slot, Store as Tables};
 use fuseboard_shm::table::Table;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
@@ -41,6 +42,9 @@ impl Store {
     /// The same, once it has looked whether it is to go on to another table: at most once a second.
     pub(crate) fn up_to_date<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Opened>> {
         let opened = slf.get().opened(slf.py());
+        if is_new_child() {
+            ask_python(slf, names::look_around(slf.py()), ())?;
+        }
         if !opened.get().tables.is_to_look(false) {
             return Ok(opened);
         }

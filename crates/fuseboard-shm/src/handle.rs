@@ -94,7 +94,8 @@ impl Handle {
     /// A call has ended other than well, which takes its time anyway: so it looks whether the store has another table, or is to
     /// look for one. Then the next call looks the name up again.
     fn look_around(&self) {
-        if self.table.watch().reach() != Reach::Own && self.table.is_to_be_left(self.now_us()) {
+        let is_to_be_left = || self.table.watch().reach() != Reach::Own && self.table.is_to_be_left(self.now_us());
+        if owner::is_new_child() || is_to_be_left() {
             self.is_stale.store(true, Ordering::Relaxed);
             self.closed.store(NOT_KNOWN, Ordering::Relaxed);
         }
@@ -104,13 +105,14 @@ impl Handle {
         now_us.abs_diff(last_us) >= LOOK_UP_US && self.fuse().is_idle_now(now_us)
     }
 
-    /// Whether the name is to be looked up again: the store has another table, or is to look for one; or the fuse overflowed,
-    /// and the table may have room by now. The last once a second, and only while the fuse is idle, so that nothing is lost if
+    /// Whether the name is to be looked up again: the store has another table, or is to look for one; this process was forked,
+    /// and who looks up takes note of that; or the fuse overflowed, and the table may have room by now. The last once a second, and only while the fuse is idle, so that nothing is lost if
     /// it moves; of threads that ask at once one is told so.
     #[must_use]
     pub fn is_to_be_looked_up(&self) -> bool {
         let is_private = !self.overflowed && self.table.watch().reach() == Reach::Own;
-        if self.is_stale.swap(false, Ordering::Relaxed) || !is_private && self.table.is_to_be_left(self.now_us()) {
+        let is_to_be_left = || !is_private && self.table.is_to_be_left(self.now_us());
+        if self.is_stale.swap(false, Ordering::Relaxed) || owner::is_new_child() || is_to_be_left() {
             return true;
         }
         if !self.overflowed {

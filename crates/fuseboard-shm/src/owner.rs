@@ -8,7 +8,7 @@
 //! the process started: whoever has its pid now and started at another time is another process. What cannot be found
 //! out counts as alive.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fuseboard_core::counters::STRIPES;
 use fuseboard_core::lease::HINT_BITS;
@@ -27,6 +27,8 @@ type Own = std::sync::atomic::AtomicU64;
 /// What [`hint`] found out, and that it was asked: a process stays in the pid namespace it was made in. 0 until it is asked,
 /// and after fork.
 static HINT: Own = Own::new(0);
+/// Whether this process was forked and nobody has taken note of it.
+static IS_NEW_CHILD: AtomicBool = AtomicBool::new(false);
 /// Others whose starts were looked at, and when; a place for each pid modulo their number.
 static SEEN: [Own; 8] = [const { Own::new(0) }; 8];
 #[allow(clippy::disallowed_types, reason = "the binding fills it at its import, by `register`")]
@@ -41,7 +43,7 @@ pub fn random_u64() -> u64 {
     getrandom::u64().expect("the operating system gives random bytes")
 }
 
-extern "C" fn renew() {
+fn renew() {
     // Runs in a forked child between fork and whatever comes next, perhaps forked from a process with many threads: so
     // no lock and no allocation, and no panic either. Without randomness the address of a local and the parent's token
     // still make another token.
@@ -51,14 +53,31 @@ extern "C" fn renew() {
     HINT.store(0, Ordering::Relaxed);
 }
 
+extern "C" fn begin_as_a_child() {
+    renew();
+    IS_NEW_CHILD.store(true, Ordering::Relaxed);
+}
+
+/// Whether this process was forked and nobody has taken note of it: an interpreter does not see each fork, but this does.
+#[must_use]
+pub fn is_new_child() -> bool {
+    IS_NEW_CHILD.load(Ordering::Relaxed)
+}
+
+/// The same; the caller takes note of it.
+#[must_use]
+pub fn take_note_of_a_fork() -> bool {
+    is_new_child() && IS_NEW_CHILD.swap(false, Ordering::Relaxed)
+}
+
 /// Makes this process's token and sees to it that children make their own. Called when a table is opened; a program with
 /// threads that fork calls it before it has them, because a child forked in the middle of it would wait for ever.
 pub fn register() {
     REGISTER.call_once(|| {
         renew();
-        // SAFETY: `renew` is an `extern "C" fn()` that lives as long as the process (Python never unloads an extension
-        // module) and does nothing that is forbidden in a child forked from a process with threads.
-        let refused = unsafe { libc::pthread_atfork(None, None, Some(renew)) };
+        // SAFETY: `begin_as_a_child` is an `extern "C" fn()` that lives as long as the process (Python never unloads an
+        // extension module) and does nothing that is forbidden in a child forked from a process with threads.
+        let refused = unsafe { libc::pthread_atfork(None, None, Some(begin_as_a_child)) };
         // Refused only for want of memory; then children keep their parent's token, which costs speed and the guard
         // against a child that finishes its parent's probe.
         debug_assert_eq!(0, refused);
