@@ -5,7 +5,7 @@ alone. Times are whole microseconds where a name ends in ``_us``, else seconds. 
 thread at any time.
 """
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from os import PathLike
 from types import FunctionType, TracebackType
 from typing import Any, ClassVar, Literal, Self, TypeVar, final
@@ -394,7 +394,8 @@ class Breaker:
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> Literal[False]: ...
-    def __aenter__(self) -> Coroutine[Any, Any, None]: ...
-    def __aexit__(
+    # Awaited, it is as if it were one; type checkers compare it with `AbstractAsyncContextManager`, where it is one.
+    async def __aenter__(self) -> None: ...
+    async def __aexit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
-    ) -> Coroutine[Any, Any, None]: ...
+    ) -> None: ...
