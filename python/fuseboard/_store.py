@@ -104,6 +104,7 @@ class Store(Telling):
             clock: where time comes from; None for the host's clock. Only tests give one.
 
         Raises:
+            MemoryError: the process may not even map a private table.
             StoreOpenError: with ``strict``, if the table cannot be had.
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
@@ -117,7 +118,7 @@ class Store(Telling):
         if not isinstance(store, cls):
             fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
             store = fresh if clock else fresh._share(key, instead_of=store)
-        if strict and store.fault:
+        if strict and (store.fault or store.is_removed):
             store._go_on_with(store._find())
         return store._expect(fuses, failures, at_least=asked)
 

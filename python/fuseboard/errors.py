@@ -5,7 +5,7 @@
     Exception
     └── FuseboardError
         ├── CircuitOpenError          a call was rejected: wait, or do without it
-        │   └── CircuitIsolatedError  ... by an operator's word: waiting will not help
+        │   └── CircuitIsolatedError  ... by a manual override: waiting will not help
         ├── TripError                 raise it in a guarded call to open the fuse at once
         └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
 
@@ -157,8 +157,11 @@ class StoreOpenError(FuseboardError):
 
     def _message(self) -> str:
         relative = self.reason == "place" and not str(self.path).startswith("/")
-        short = self.reason == "system" and self.is_passing
-        way_out = _WAY_OUT.get("relative" if relative else "shortage" if short else self.reason, "")
+        kind = "relative" if relative else self.reason
+        if kind == "system":
+            hidden = str(self.path).startswith("/proc/")
+            kind = "shortage" if self.is_passing else "hidden" if hidden else kind
+        way_out = _WAY_OUT.get(kind, "")
         return f"store {self.store!r} cannot be shared: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
 
 
@@ -196,6 +199,7 @@ _WAY_OUT = {
     "version": "Let all processes use one version of fuseboard, or choose another store name.",
     "full": "Free some space there, ask for fewer fuses or failures, or set FUSEBOARD_DIR to another folder.",
     "system": "Set FUSEBOARD_DIR to a folder that this user may write to.",
+    "hidden": "Let the process read it, or where /proc is mounted set FUSEBOARD_DIR to a folder in memory (tmpfs).",
     "shortage": "Give the process more file descriptors or memory.",
     "unsupported": "Use Store.private() on this platform.",
 }

@@ -38,6 +38,22 @@ def test_an_operator_is_told_that_workers_use_a_removed_table(
     assert [] == caplog.messages
 
 
+def test_an_operator_is_told_so_where_a_link_leads_to_the_folder(
+    spawned: Team, host: str, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system calls a table by its path without symbolic links, such as /run for /var/run."""
+    link = folder.with_name("link")
+    link.symlink_to(folder.parent)
+    monkeypatch.setenv("FUSEBOARD_DIR", str(link / folder.name))
+    worker = spawned.start(1, removed_scenes.call_until_told, host)[0]
+    pid = worker.hear()
+    unlink_tables(folder)
+    CircuitBreaker("db", store=open_store(host)).isolate()
+    worker.tell("end")
+    assert 1 == len(spawned.results([worker]))
+    assert 1 == len([text for text in caplog.messages if f"used it ({pid})" in text])
+
+
 @pytest.mark.parametrize("way", ["fails", "listens", "looks"])
 def test_one_worker_that_notices_takes_all_along(spawned: Team, host: str, folder: Path, way: str) -> None:
     """Goal 3: workers that only succeed cannot notice; the first that looks gives their idle fuses back."""

@@ -210,3 +210,10 @@ def test_a_shortage_is_not_mended_by_another_folder() -> None:
     error = StoreOpenError("shop", "/path", "system", "Too many open files", is_passing=True)
     assert str(error).endswith("Too many open files. Give the process more file descriptors or memory.")
     assert "Free some space there" in str(StoreOpenError("shop", "/path", "full", "no room", is_passing=True))
+
+
+def test_a_hidden_proc_is_not_mended_by_a_folder_on_a_disk() -> None:
+    """T09: what cannot be read there is whose table it is; a folder in memory needs less of it."""
+    error = StoreOpenError("shop", "/proc/sys/kernel/random/boot_id", "system", "no such file")
+    way_out = "Let the process read it, or where /proc is mounted set FUSEBOARD_DIR to a folder in memory (tmpfs)."
+    assert str(error).endswith(f"no such file. {way_out}")

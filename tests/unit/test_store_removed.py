@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import CircuitBreaker, State, Store, _core
+from fuseboard import CircuitBreaker, State, Store, StoreOpenError, _core
 from fuseboard.testing import Clock
 from helpers import fail, rejection, trip, wait_until
 
@@ -153,6 +153,18 @@ def test_where_no_other_table_can_be_had_the_old_one_goes_on(
     folder.chmod(0o700)
     clock.advance(1)
     assert (True, False) == (store.is_shared, store.is_removed)
+
+
+def test_strict_is_not_content_with_a_removed_table(folder: Path) -> None:
+    """Whoever insists on the host's table gets the one that others find, or the reason why it cannot be had."""
+    store = Store.shared("inn", strict=True)
+    Path(str(store._path)).unlink()
+    folder.chmod(0o755)
+    with pytest.raises(StoreOpenError, match="has mode 0755"):
+        Store.shared("inn", strict=True)
+    folder.chmod(0o700)
+    assert store is Store.shared("inn", strict=True)
+    assert (True, False) == (Path(str(store._path)).exists(), store.is_removed)
 
 
 @pytest.mark.parametrize("command", ["isolate", "disable"])

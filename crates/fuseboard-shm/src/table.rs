@@ -84,7 +84,9 @@ impl Table {
 
     /// The same of a host's table that this process has just made.
     pub(crate) fn made_new(self) -> Self {
-        let former_users = self.path().map(process::users_of_a_removed).unwrap_or_default();
+        // As the system calls it, which knows nothing of the symbolic links that may have led here.
+        let path = self.path().and_then(|path| path.canonicalize().ok());
+        let former_users = path.as_deref().map(process::users_of_a_removed).unwrap_or_default();
         Self { former_users, ..self }
     }
 
