@@ -9,6 +9,7 @@ forked child finds everything as it stood, and goes on there. A child of which t
 are by default, has no thread at first: whoever makes another than a good call there, or asks a store, sees to it.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -91,7 +92,8 @@ class Subscription:
             try:
                 self._listener(transition(row, began(store)))
             except BaseException:  # noqa: BLE001 - whatever a listener raises, it is to be told of the next one
-                logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
+                with contextlib.suppress(Exception):  # what handlers and filters of the log raise counts no more
+                    logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
             if is_ours():
                 place.pop()
 
@@ -108,6 +110,7 @@ class Hub:
         self._turns: dict[str, object] = {}
         self._telling: Subscription | None = None
         self._thread: int | None = None
+        self._told_fault = False
         _hubs.add(self)
 
     def subscribe(self, store: _core.Store, listener: Listener) -> Subscription:
@@ -140,11 +143,21 @@ class Hub:
             return False
         for subscription in self._open():
             self._telling = subscription
-            subscription._tell(store, lambda: self._is(turn))
+            try:
+                subscription._tell(store, lambda: self._is(turn))
+            except Exception as fault:  # noqa: BLE001 - the thread must go on, or nobody here hears of anything again
+                self._report(fault)
             if not self._is(turn):
                 return False
         self._telling = None
         return self._goes_on(turn)
+
+    def _report(self, fault: Exception) -> None:
+        """Logs, once, a fault of the thread's, such as what a filter of the log raised at an edge."""
+        if not self._told_fault:
+            self._told_fault = True
+            with contextlib.suppress(Exception):
+                logger.error("the listeners' thread goes on after an error", exc_info=fault)
 
     def go_on_in_a_child(self) -> None:
         """What a forked child does: it has the subscriptions, but not the thread."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import CircuitBreaker, State, Store, StoreOpenError, _core
+from fuseboard import CircuitBreaker, State, Store, StoreOpenError, Transition, _core
 from fuseboard.testing import Clock
 from helpers import boom, fail, rejection, trip, wait_until
 
@@ -244,6 +244,29 @@ def test_strict_comes_back_at_once(stopgap: Store, folder: Path) -> None:
     assert (True, True, None) == (store.is_shared, registered.is_shared, store.fault)
     assert {"bank", "inn"} == {path.name.partition(".")[0] for path in folder.iterdir()}
     assert not stopgap.is_shared
+
+
+def test_listeners_go_on_though_the_log_raises(
+    stopgap: Store, host: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter of the log that raises must not silence the listeners for ever, at an edge or behind one of them."""
+    told: list[str] = []
+
+    def listen(made: Transition) -> None:
+        told.append(made.fuse)
+        raise RuntimeError(made.fuse)
+
+    def refuse(_record: logging.LogRecord) -> bool:
+        raise RuntimeError("a filter")
+
+    with stopgap.subscribe(listen):
+        monkeypatch.setattr(logging.getLogger("fuseboard"), "filters", [refuse])
+        clock.advance(1)
+        wait_until(lambda: stopgap._path)
+        for fuse in ("first", "second"):
+            host._set_state(fuse, State.OPEN.code)
+        wait_until(lambda: len(told) > 1)
+    assert ["first", "second"] == told
 
 
 def test_what_somebody_has_to_mend_is_not_tried_again(
