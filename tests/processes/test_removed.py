@@ -38,11 +38,16 @@ def test_an_operator_is_told_that_workers_use_a_removed_table(
     assert [] == caplog.messages
 
 
-def test_an_operator_is_told_so_where_a_link_leads_to_the_folder(
-    spawned: Team, host: str, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_an_operator_is_told_so_where_a_link_leads_to_the_folder(  # noqa: PLR0913, PLR0917 - fixtures
+    spawned: Team,
+    host: str,
+    folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The system calls a table by its path without symbolic links, such as /run for /var/run."""
-    link = folder.with_name("link")
+    link = tmp_path / "link"
     link.symlink_to(folder.parent)
     monkeypatch.setenv("FUSEBOARD_DIR", str(link / folder.name))
     worker = spawned.start(1, removed_scenes.call_until_told, host)[0]
