@@ -8,9 +8,10 @@ import gc
 import itertools
 import os
 from collections.abc import Callable
+from types import FunctionType
 
 from bench import by_hand
-from bench.yardsticks import plain
+from bench.yardsticks import empty_decorator, plain
 from fuseboard import CircuitBreaker, FailureRate, Store
 
 CALLS = 1_000
@@ -18,6 +19,7 @@ CALLS = 1_000
 SUBJECTS = (
     "bare call",
     "functools.partial",
+    "empty decorator",
     "guard, private store",
     "guard, shared store",
     "guard, shared store, failure rate",
@@ -32,6 +34,7 @@ def subjects() -> dict[str, Callable[[int], object]]:
     calls: list[Callable[[int], object]] = [
         plain,
         functools.partial(plain),
+        empty_decorator(plain),
         CircuitBreaker("closed", store=private)(plain),
         CircuitBreaker("closed", store=shared)(plain),
         CircuitBreaker("rate", store=shared, policy=FailureRate(0.5))(plain),
@@ -42,7 +45,7 @@ def subjects() -> dict[str, Callable[[int], object]]:
 
 
 def repeat(call: Callable[[int], object], count: int) -> None:
-    """The loop that is counted."""
+    """The loop that is counted. Each subject has a copy of its own: the interpreter tunes it to what it meets there."""
     for _ in itertools.repeat(None, count):
         call(1)
 
@@ -52,10 +55,11 @@ def main() -> None:
     found = subjects()
     gc.disable()
     for call in found.values():
-        repeat(call, 10)
+        loop = FunctionType(repeat.__code__.replace(), globals())
+        loop(call, 100)
         for count in (CALLS, 2 * CALLS):
             os.getppid()
-            repeat(call, count)
+            loop(call, count)
         os.getppid()
 
 

@@ -4,6 +4,7 @@ import functools
 import os
 import platform
 import shutil
+import sys
 
 import pytest
 from bench.counted import SUBJECTS
@@ -42,10 +43,19 @@ def test_a_closed_call_keeps_to_its_budget_of_instructions(name: str) -> None:
     assert counted()[name].ours <= BUDGET[name]
 
 
+def added(name: str) -> int:
+    """Instructions over a bare call, all of them counted, the interpreter's too."""
+    return counted()[name].total - counted()["bare call"].total
+
+
 @pytest.mark.parametrize("name", ["guard, private store", "guard, shared store"])
-def test_a_guard_adds_fewer_instructions_than_functools_partial(name: str) -> None:
-    """All of them counted, the interpreter's too."""
-    assert counted()[name].total <= counted()["functools.partial"].total
+def test_a_guard_adds_fewer_instructions_than_its_yardstick(name: str) -> None:
+    """From CPython 3.12 on than ``functools.partial``; before, where its code is run, 0.6 of an empty decorator's.
+
+    In time that is less than half: it allocates less.
+    """
+    most = added("functools.partial") if sys.version_info >= (3, 12) else 0.6 * added("empty decorator")
+    assert added(name) <= most
 
 
 def test_instructions_are_told_apart() -> None:
