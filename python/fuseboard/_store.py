@@ -241,7 +241,8 @@ class Store(Telling):
         In a child that was forked behind the interpreter's back it sees to the listeners, too.
         """
         see_to_forks()
-        if self._is_to_look(at_once):
+        # Where there was no other table to be had a moment ago, each try would make one of its full size in vain.
+        if self._is_to_look(at_once and not self._told_removed):
             self._search()
 
     def _search(self) -> None:

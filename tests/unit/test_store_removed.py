@@ -155,6 +155,30 @@ def test_where_no_other_table_can_be_had_the_old_one_goes_on(
     assert (True, False) == (store.is_shared, store.is_removed)
 
 
+def test_breakers_made_for_each_request_do_not_try_for_each(
+    store: Store, remove: Callable[[], None], folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal 1: each try makes a table, as far as there is room; so after one in vain there is at most one a second."""
+    tries: list[Store] = []
+    find = Store._find
+    monkeypatch.setattr(Store, "_find", lambda lost: tries.append(lost) or find(lost))
+    remove()
+    folder.chmod(0o755)
+    for _ in range(5):
+        CircuitBreaker("db", store=store).call(int)
+    assert [store] == tries
+    clock.advance(1)
+    for _ in range(5):
+        CircuitBreaker("db", store=store).call(int)
+    assert [store] * 2 == tries
+    folder.chmod(0o700)
+    CircuitBreaker("db", store=store).isolate()
+    assert store.is_removed
+    clock.advance(1)
+    assert (True, False) == (store.is_shared, store.is_removed)
+    assert State.ISOLATED is store.state("db").state
+
+
 def test_strict_is_not_content_with_a_removed_table(folder: Path) -> None:
     """Whoever insists on the host's table gets the one that others find, or the reason why it cannot be had."""
     store = Store.shared("inn", strict=True)
