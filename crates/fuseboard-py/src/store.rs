@@ -147,7 +147,8 @@ impl Store {
 
     #[getter]
     fn _former_users(&self, py: Python<'_>) -> Vec<u32> {
-        self.opened(py).get().table().former_users().to_vec()
+        let opened = self.opened(py).unbind();
+        py.detach(|| opened.get().table().former_users())
     }
 
     #[getter]
@@ -286,7 +287,7 @@ impl Store {
     /// It has dropped them to make room for later ones, or their fuse was given back and has no name any more.
     #[getter]
     fn journal_dropped(&self, py: Python<'_>) -> u64 {
-        let opened = self.opened(py);
+        let opened = self.opened(py).unbind();
         let nameless = opened.get().records().iter().filter(|row| row.is_none()).count() as u64;
         let oldest = |dropped: u64, table: &Arc<Table>| dropped.saturating_add(table.journal().oldest());
         opened.get().tables.all().iter().fold(nameless, oldest)

@@ -68,7 +68,7 @@ pub struct Table {
     clock: Clock,
     path: Option<PathBuf>,
     watch: Arc<Watch>,
-    former_users: Vec<u32>,
+    is_new: bool,
 }
 
 impl Table {
@@ -78,16 +78,13 @@ impl Table {
         let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
         let reach = if path.is_some() { Reach::Host } else { Reach::Own };
         let watch = Arc::new(Watch::new(reach, clock.now_us()));
-        let (offsets, mapping, former_users) = (geometry.offsets(), Arc::new(mapping), Vec::new());
-        Self { offsets, mapping, geometry, hash_key, clock, path, watch, former_users }
+        let (offsets, mapping, is_new) = (geometry.offsets(), Arc::new(mapping), false);
+        Self { offsets, mapping, geometry, hash_key, clock, path, watch, is_new }
     }
 
     /// The same of a host's table that this process has just made.
     pub(crate) fn made_new(self) -> Self {
-        // As the system calls it, which knows nothing of the symbolic links that may have led here.
-        let path = self.path().and_then(|path| path.canonicalize().ok());
-        let former_users = path.as_deref().map(process::users_of_a_removed).unwrap_or_default();
-        Self { former_users, ..self }
+        Self { is_new: true, ..self }
     }
 
     /// The same with the watch of the store that it is another table of.
@@ -119,10 +116,13 @@ impl Table {
     }
 
     /// The other processes of this user, as far as they can be seen, that used a removed table of this name when this process
-    /// made the table anew: they do not share it until they notice. Empty unless it was made by this opening.
+    /// made the table anew: they do not share it until they notice. Empty unless it was made by this opening. Asks the
+    /// system each time, which takes about as long as `lsof`.
     #[must_use]
-    pub fn former_users(&self) -> &[u32] {
-        &self.former_users
+    pub fn former_users(&self) -> Vec<u32> {
+        // As the system calls it, which knows nothing of the symbolic links that may have led here.
+        let path = self.path().filter(|_| self.is_new).and_then(|path| path.canonicalize().ok());
+        path.as_deref().map(process::users_of_a_removed).unwrap_or_default()
     }
 
     pub(crate) const fn watch(&self) -> &Arc<Watch> {
