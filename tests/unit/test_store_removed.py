@@ -9,7 +9,7 @@ import pytest
 
 from fuseboard import CircuitBreaker, State, Store, StoreOpenError, _core
 from fuseboard.testing import Clock
-from helpers import fail, rejection, trip, wait_until
+from helpers import fail, listening_threads, rejection, trip, wait_until
 
 
 @pytest.fixture
@@ -248,6 +248,7 @@ def test_who_listens_notices(folder: Path, caplog: pytest.LogCaptureFixture) -> 
         _core.Store("shop", str(folder), 1, 1)._set_state("db", State.OPEN.code)
         wait_until(lambda: told)
     assert ["db"] == told
+    wait_until(lambda: not listening_threads())
     assert 1 == len([message for message in caplog.messages if "has lost its table" in message])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from fuseboard import CircuitBreaker, State, Store, StoreOpenError, Transition, _core
 from fuseboard.testing import Clock
-from helpers import boom, fail, rejection, trip, wait_until
+from helpers import boom, fail, listening_threads, rejection, trip, wait_until
 
 
 @contextlib.contextmanager
@@ -230,6 +230,7 @@ def test_listeners_go_on_in_the_hosts_journal(stopgap: Store, host: Store, clock
         host.set_open("new")
         wait_until(lambda: len(told) > 1)
     assert ["ours", "new"] == told
+    wait_until(lambda: not listening_threads())
 
 
 def test_strict_comes_back_at_once(stopgap: Store, folder: Path) -> None:
