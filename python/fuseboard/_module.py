@@ -1,7 +1,6 @@
 """The module that makes a breaker: whose it is, whichever program it runs in."""
 
 import sys
-from pathlib import PurePath
 from types import FrameType
 
 _MAIN = ("__main__", "__mp_main__")
@@ -34,6 +33,8 @@ def _main(frame: FrameType) -> str | None:
     file = frame.f_globals.get("__file__")
     if not isinstance(file, str) or file.startswith("<"):  # such as <stdin>
         return None
-    path = PurePath(file)
+    from pathlib import Path  # noqa: PLC0415 - slow, and for a program's own file alone
+
+    path = Path(file).absolute()
     # A folder or an archive that is run as a program is called as it is.
     return (path.parent.stem if path.stem == "__main__" else path.stem) or None

@@ -86,6 +86,14 @@ def test_the_module_is_the_one_whose_code_makes_the_breaker(runs: Runs, program:
     assert module == runs("-c", SEEN).strip()
 
 
+def test_a_folder_that_is_run_where_one_is_is_called_as_it_is(runs: Runs, home: Path) -> None:
+    """``python .`` is ``python shop`` from within."""
+    program = "import os, runpy; os.chdir('shop'); runpy.run_path('.', run_name='__main__')"
+    runs("-c", program)
+    assert (home / "shop").is_dir()
+    assert "shop" == runs("-c", SEEN).strip()
+
+
 def test_a_shell_has_none(runs: Runs) -> None:
     """Nor has what comes by a pipe: it is whoever's who types it."""
     runs("-i", stdin=CALL)
