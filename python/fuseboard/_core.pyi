@@ -51,7 +51,7 @@ def first(cls: _Class) -> _Class:
     """
 
 def enter_directly(front: FunctionType, guard: Callable[..., Any], is_exact: bool) -> None:
-    """Sends calls of a function straight to a guard, from CPython 3.12 on; before, it does nothing.
+    """Sends calls of a function straight to a guard while its fuse is closed, from CPython 3.12 on.
 
     The function's code calls the guard, which its closure's only cell holds, and does nothing else. ``is_exact`` says
     that it has the guarded function's own parameters, else it takes anything. Where somebody has changed its code or

@@ -30,12 +30,12 @@ def make(_fuseboard_guard):
         return _fuseboard_guard({arguments})
 """
 _COROUTINE_FUNCTION = """
-def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_returned, _fuseboard_wrapped):
+def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_returned, _fuseboard_wrapped, _fuseboard_any):
     async def guarded({parameters}):
         _fuseboard_permit = _fuseboard_admit()
         try:
             _fuseboard_value = await _fuseboard_wrapped({arguments})
-        except BaseException as _fuseboard_error:
+        except _fuseboard_any as _fuseboard_error:
             _fuseboard_settle(_fuseboard_permit, _fuseboard_error)
             raise
         _fuseboard_returned(_fuseboard_permit, _fuseboard_value)
@@ -75,6 +75,8 @@ def coroutine_function(
         "_fuseboard_settle": settle,
         "_fuseboard_returned": returned,
         "_fuseboard_wrapped": wrapped,
+        # In the function's own globals, or among its parameters, the name may stand for something else.
+        "_fuseboard_any": BaseException,
     }
     return _written_out(_COROUTINE_FUNCTION, wrapped, is_exact=True, values=values)
 
@@ -90,7 +92,7 @@ def _written_out(
 ) -> FunctionType:
     parameters = _parameters(wrapped.__code__) if is_exact else (_ANYTHING, _ANYTHING)
     code = _renamed(_compiled(template, *parameters), wrapped)
-    # Its own globals, where frameworks look for what annotations name. The code uses none but `BaseException`.
+    # Its own globals, where frameworks look for what annotations name. The code uses none.
     known = getattr(wrapped, "__globals__", None)
     names = known if isinstance(known, dict) else {"__name__": __name__, "__builtins__": builtins}
     cells = tuple(CellType(values[name]) for name in code.co_freevars)

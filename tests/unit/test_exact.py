@@ -124,6 +124,17 @@ def test_a_function_whose_parameters_cannot_be_written_out_is_guarded_all_the_sa
     assert asyncio.run(guard(odd)(3, 4)) == (3, 4)
 
 
+def test_builtins_that_the_function_has_renamed_are_not_needed() -> None:
+    """Its globals are the wrapper's too, and its parameters: ``BaseException`` may be anything there."""
+    names: dict[str, Any] = {"BaseException": None, "__builtins__": {}}
+    exec("async def one(BaseException=1): 1 / 0\nasync def other(): 1 / 0", names)  # noqa: S102 - our own text
+    for function in (names["one"], names["other"]):
+        breaker = CircuitBreaker("db", store=Store.private())
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(breaker(function)())
+        assert 1 == breaker.store.snapshot()["db"].failures
+
+
 def test_a_traceback_says_whose_frame_it_is() -> None:
     """One frame of ours between caller and function, which says what it is."""
 

@@ -1,6 +1,7 @@
 """A guarded function is a function, to whoever asks; and what its code says is what it does."""
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import traceback
@@ -11,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard import CircuitBreaker, CircuitOpenError, State, Store
 from fuseboard._callables import has_begun, is_python
 from helpers import trip
 
@@ -329,6 +330,51 @@ def test_wrong_arguments_of_every_kind_of_function_say_nothing(breaker: CircuitB
                 attempt()
     seen = breaker.store.snapshot()["db"]
     assert (0, 0) == (seen.successes, seen.failures)
+
+
+def counted(breaker: CircuitBreaker) -> object:
+    """State, successes, failures, rejections; None for a fuse that was never called."""
+    seen = breaker.store.snapshot().get("db")
+    return seen and (seen.state, seen.successes, seen.failures, seen.rejections)
+
+
+STATES: dict[str, Callable[[CircuitBreaker], object]] = {
+    "never called": lambda _breaker: None,
+    "closed": lambda breaker: breaker.call(int),
+    "open": trip,
+    "isolated": CircuitBreaker.isolate,
+    "disabled": CircuitBreaker.disable,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("function", [plain, coroutine])
+def test_wrong_arguments_raise_in_every_state(
+    breaker: CircuitBreaker, function: Callable[..., Any], state: str
+) -> None:
+    """The function's parameters refuse them before the fuse is asked, by entry and by code: no call, no rejection."""
+    STATES[state](breaker)
+    before = counted(breaker)
+    guarded = breaker(function)
+    for _ in range(20):
+        with pytest.raises(TypeError, match="missing 1 required positional argument"):
+            guarded()
+    assert before == counted(breaker)
+
+
+def test_a_manager_that_is_called_with_wrong_arguments_is_no_call(breaker: CircuitBreaker) -> None:
+    """R10: contextlib's frames stand between, and are not the function's."""
+
+    @contextlib.contextmanager
+    def entered(number: int) -> Iterator[int]:
+        yield number
+
+    for _ in range(5):
+        with pytest.raises(TypeError, match="wrong"):
+            breaker.call(entered, wrong=1)  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="wrong"), breaker(entered)(wrong=1):  # type: ignore[call-arg]
+            pass
+    assert (State.CLOSED, 0, 0, 0) == counted(breaker)
 
 
 def test_a_type_error_of_what_is_not_python_code_counts() -> None:

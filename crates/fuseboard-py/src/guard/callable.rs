@@ -22,8 +22,8 @@ pub(crate) fn new_guard(
 ) -> PyResult<Py<PyAny>> {
     let py = breaker.py();
     let class = names::types(py).guard(py);
-    // SAFETY: `class` is a heap type made below with `Guard`'s size and the collector's flag; its allocator returns a
-    // zeroed instance that the collector does not track before it is filled in.
+    // SAFETY: `class` is a heap type made with `Guard`'s size and the collector's flag; its allocator returns a zeroed
+    // instance, which the collector does not look at before it is filled in, as nothing runs between.
     unsafe {
         let instance = ffi::PyType_GenericAlloc(class, 0).cast::<Guard>();
         if instance.is_null() {
@@ -44,57 +44,38 @@ unsafe extern "C" fn call<const JUDGED: bool>(
     kwnames: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls this with the lock held and with a guard, which its caller keeps alive; the arguments
-    // are those of a vectorcall.
-    unsafe { guarded_call::<JUDGED>(&*this.cast(), args, nargsf, kwnames) }
-}
-
-/// The call. Hot: everything up to the first `return` of a result is the closed path. `JUDGED` where the breaker asks about
-/// results too, so that other breakers need not look whether it does.
-///
-/// The function is called from here and from nowhere deeper: when the interpreter ends, it ends a daemon thread in the
-/// middle of the function by unwinding its stack, which must not meet a frame of ours that catches or cleans up.
-///
-/// # Safety
-/// The interpreter lock is held; the guard lives to the end of this; the arguments are those of a vectorcall.
-#[inline(always)]
-pub(super) unsafe fn guarded_call<const JUDGED: bool>(
-    guard: &Guard,
-    args: *const *mut ffi::PyObject,
-    nargsf: usize,
-    kwnames: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: as the caller says; a guard's fields stay as they were made for as long as it lives; the arguments are handed
-    // on as they came.
+    // are those of a vectorcall, and are handed on as they came. A guard's fields stay as they were made for as long as it
+    // lives.
     unsafe {
+        let guard = &*this.cast::<Guard>();
+        if let Some(closed) = begin(guard.breaker) {
+            return closed_call::<JUDGED>(guard, closed, args, nargsf, kwnames);
+        }
         let function = guard.function;
-        let call = match ffi::PyVectorcall_Function(function) {
-            // Straight to the function, without the checks of a result that the interpreter will make of ours.
-            Some(call) => call,
-            None => ffi::PyObject_Vectorcall,
-        };
-        match begin(guard.breaker) {
-            Beginning::Closed(fuse, word, began_us) => {
-                let result = call(function, args, nargsf, kwnames);
-                if !JUDGED && !result.is_null() && plain(fuse, word, began_us, result) {
-                    return result;
-                }
-                end_closed(guard, fuse, (word, began_us), result)
-            }
-            Beginning::Held(held) => {
-                let result = call(function, args, nargsf, kwnames);
+        match ask(guard.breaker) {
+            Asked::Held(held) => {
+                let result = ffi::PyObject_Vectorcall(function, args, nargsf, kwnames);
                 end_held(guard, held, result)
             }
-            Beginning::Unguarded => call(function, args, nargsf, kwnames),
-            Beginning::Rejected if guard.fallback.is_null() => ptr::null_mut(),
-            Beginning::Rejected => fall_back(guard, args, nargsf, kwnames),
+            Asked::Unguarded => ffi::PyObject_Vectorcall(function, args, nargsf, kwnames),
+            Asked::Rejected if guard.fallback.is_null() => ptr::null_mut(),
+            Asked::Rejected => fall_back(guard, args, nargsf, kwnames),
         }
     }
 }
 
-/// How a call begins. Plain values and owned pointers: nothing that is cleaned up if the thread ends in the call.
-enum Beginning {
-    /// The fuse is closed: an owned reference to it, its word, and when the call began if that matters.
-    Closed(*mut ffi::PyObject, Word, u64),
+/// A call that began while the fuse was closed. Plain values and an owned pointer: nothing that is cleaned up if the thread
+/// ends in the call.
+pub(super) struct Closed {
+    /// An owned reference.
+    fuse: *mut ffi::PyObject,
+    word: Word,
+    /// When the call began, if that matters.
+    began_us: u64,
+}
+
+/// How a call begins where the fuse is not known to be closed. Nothing that is cleaned up, as above.
+enum Asked {
     /// A permit, from `Box::into_raw`.
     Held(*mut Held),
     /// Our own fault, or the interpreter is going away: the call goes on as if there were no breaker.
@@ -103,40 +84,72 @@ enum Beginning {
     Rejected,
 }
 
+/// Begins a call, if the fuse is known to be closed.
+///
 /// # Safety
 /// The interpreter lock is held and `breaker` is a live breaker.
 #[inline(always)]
-unsafe fn begin(breaker: *mut ffi::PyObject) -> Beginning {
+pub(super) unsafe fn begin(breaker: *mut ffi::PyObject) -> Option<Closed> {
     // SAFETY: as the caller says.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: as the caller says.
+    let link = unsafe { &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().link };
+    let fuse = link.get(py)?;
+    fuse.get().expect_success();
+    let word = fuse.get().word();
+    if !fuse.get().is_closed(word) {
+        return None;
+    }
+    let began_us = fuse.get().began_us();
+    Some(Closed { fuse: fuse.into_ptr(), word, began_us })
+}
+
+/// The call while the fuse is closed. Hot: everything up to the first `return` is the closed path. `JUDGED` where the
+/// breaker asks about results too, so that other breakers need not look whether it does.
+///
+/// The function is called from here and from nowhere deeper: when the interpreter ends, it ends a daemon thread in the
+/// middle of the function by unwinding its stack, which must not meet a frame of ours that catches or cleans up.
+///
+/// # Safety
+/// The interpreter lock is held; the guard lives to the end of this; the arguments are those of a vectorcall.
+#[inline(always)]
+pub(super) unsafe fn closed_call<const JUDGED: bool>(
+    guard: &Guard,
+    closed: Closed,
+    args: *const *mut ffi::PyObject,
+    nargsf: usize,
+    kwnames: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as the caller says; a guard's function lives as long as it; the arguments are handed on as they came.
     unsafe {
-        let py = Python::assume_attached();
-        let link = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().link;
-        if let Some(fuse) = link.get(py) {
-            fuse.get().expect_success();
-            let word = fuse.get().word();
-            if fuse.get().is_closed(word) {
-                let began_us = fuse.get().began_us();
-                return Beginning::Closed(fuse.into_ptr(), word, began_us);
-            }
+        let function = guard.function;
+        let call = match ffi::PyVectorcall_Function(function) {
+            // Straight to the function, without the checks of a result that the interpreter will make of ours.
+            Some(call) => call,
+            None => ffi::PyObject_Vectorcall,
+        };
+        let result = call(function, args, nargsf, kwnames);
+        if !JUDGED && !result.is_null() && plain(&closed, result) {
+            return result;
         }
-        ask(breaker)
+        end_closed(guard, closed, result)
     }
 }
 
 /// Whether a result ends a closed call that changes nothing; then it is counted and the fuse's reference given back.
 ///
 /// # Safety
-/// The interpreter lock is held; `fuse` is an owned reference to a fuse; `result` is a live object.
+/// The interpreter lock is held; `result` is a live object; where this is true, `closed` is not used again.
 #[inline(always)]
-unsafe fn plain(fuse: *mut ffi::PyObject, word: Word, began_us: u64, result: *mut ffi::PyObject) -> bool {
-    // SAFETY: as the caller says.
+unsafe fn plain(closed: &Closed, result: *mut ffi::PyObject) -> bool {
+    // SAFETY: as the caller says; `closed` owns a reference to a fuse.
     unsafe {
         let py = Python::assume_attached();
-        let link = Bound::ref_from_ptr(py, &fuse).cast_unchecked::<Fuse>();
-        let plain =
-            !super::has_only_begun(Bound::ref_from_ptr(py, &result)) && link.get().plain_success(word, began_us);
+        let fuse = Bound::ref_from_ptr(py, &closed.fuse).cast_unchecked::<Fuse>();
+        let plain = !super::has_only_begun(Bound::ref_from_ptr(py, &result))
+            && fuse.get().plain_success(closed.word, closed.began_us);
         if plain {
-            ffi::Py_DECREF(fuse);
+            ffi::Py_DECREF(closed.fuse);
         }
         plain
     }
@@ -148,41 +161,36 @@ unsafe fn plain(fuse: *mut ffi::PyObject, word: Word, began_us: u64, result: *mu
 /// As for [`begin`].
 #[cold]
 #[inline(never)]
-unsafe fn ask(breaker: *mut ffi::PyObject) -> Beginning {
+unsafe fn ask(breaker: *mut ffi::PyObject) -> Asked {
     // Attached already; this tells PyO3 so, which else would put off every release of a reference. It refuses when the
     // interpreter is going away.
-    let beginning = Python::try_attach(|py| {
+    let asked = Python::try_attach(|py| {
         // SAFETY: a live breaker, says the caller.
         let breaker = unsafe { Bound::from_borrowed_ptr(py, breaker).cast_into_unchecked::<Breaker>() };
         match admit(&breaker) {
-            Ok(Some(held)) => Beginning::Held(Box::into_raw(Box::new(held))),
-            Ok(None) => Beginning::Unguarded,
+            Ok(Some(held)) => Asked::Held(Box::into_raw(Box::new(held))),
+            Ok(None) => Asked::Unguarded,
             Err(error) => {
                 error.restore(py);
-                Beginning::Rejected
+                Asked::Rejected
             }
         }
     });
-    beginning.unwrap_or(Beginning::Unguarded)
+    asked.unwrap_or(Asked::Unguarded)
 }
 
 /// Settles a closed call that is not plain.
 ///
 /// # Safety
-/// As for [`begin`]; `fuse` is an owned reference to a fuse, `result` an owned reference or null with an exception set.
+/// As for [`begin`]; `result` is an owned reference, or null with an exception set.
 #[cold]
 #[inline(never)]
-unsafe fn end_closed(
-    guard: &Guard,
-    fuse: *mut ffi::PyObject,
-    (word, began_us): (Word, u64),
-    result: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
+unsafe fn end_closed(guard: &Guard, closed: Closed, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let ended = Python::try_attach(|py| {
-        // SAFETY: an owned reference to a fuse, says the caller.
-        let fuse = unsafe { Bound::from_owned_ptr(py, fuse).cast_into_unchecked::<Fuse>() };
+        // SAFETY: an owned reference to a fuse, given up here.
+        let fuse = unsafe { Bound::from_owned_ptr(py, closed.fuse).cast_into_unchecked::<Fuse>() };
         // SAFETY: as the caller says.
-        unsafe { end(py, guard, Held::closed(&fuse, word, began_us), result) }
+        unsafe { end(py, guard, Held::closed(&fuse, closed.word, closed.began_us), result) }
     });
     ended.unwrap_or(result)
 }

@@ -5,13 +5,16 @@
 //! calls come straight here, with their arguments as they came, and no frame is made. Some calls run the code all the same
 //! (3.13 that of a guarded `__init__`), and 3.11 all of them.
 //!
+//! The entry serves the closed path alone. Wherever the fuse is not known to be closed the code is run: its parameters
+//! refuse wrong arguments before the fuse is asked, where the guard would reject the call or give it a probe's permit.
+//!
 //! Whoever changes the function's code or defaults, or those of the guarded one, makes the code do something else than the
 //! entry; then the code is run.
 
 use pyo3::prelude::*;
 use pyo3::types::PyFunction;
 
-/// Sends calls of a function straight to a guard, from CPython 3.12 on; before, it does nothing.
+/// Sends calls of a function straight to a guard while its fuse is closed, from CPython 3.12 on.
 ///
 /// The function's code calls the guard, which its closure's only cell holds, and does nothing else. ``is_exact`` says
 /// that it has the guarded function's own parameters, else it takes anything. Where somebody has changed its code or
@@ -38,7 +41,7 @@ mod entry {
     use pyo3::prelude::*;
     use pyo3::types::PyFunction;
 
-    use super::super::callable::guarded_call;
+    use super::super::callable::{begin, closed_call};
     use super::super::class::Guard;
     use crate::breaker::Breaker;
     use crate::names;
@@ -83,14 +86,16 @@ mod entry {
         // SAFETY: the interpreter calls this with the lock held and with a function that `set` was given, which its caller
         // keeps alive. The guard is kept alive here: somebody may put another one into the cell meanwhile.
         unsafe {
-            let Some(guard) = guard_of(this.cast()) else {
-                let by_code: ffi::vectorcallfunc = transmute(BY_CODE.load(Ordering::Relaxed));
-                return by_code(this, args, nargsf, kwnames);
-            };
-            ffi::Py_INCREF(guard.cast());
-            let result = guarded_call::<JUDGED>(&*guard, args, nargsf, kwnames);
-            ffi::Py_DECREF(guard.cast());
-            result
+            if let Some(guard) = guard_of(this.cast())
+                && let Some(closed) = begin((*guard).breaker)
+            {
+                ffi::Py_INCREF(guard.cast());
+                let result = closed_call::<JUDGED>(&*guard, closed, args, nargsf, kwnames);
+                ffi::Py_DECREF(guard.cast());
+                return result;
+            }
+            let by_code: ffi::vectorcallfunc = transmute(BY_CODE.load(Ordering::Relaxed));
+            by_code(this, args, nargsf, kwnames)
         }
     }
 
