@@ -299,7 +299,8 @@ class CircuitBreaker(Hold):
     def __reduce__(self) -> tuple[Callable[..., "CircuitBreaker"], tuple[Any, ...]]:
         """A breaker pickles as what it was made with: its name, its settings, its lists and its shared store's name.
 
-        A breaker that follows the default store follows that of the process where it arrives.
+        A breaker that follows the default store follows that of the process where it arrives. The attributes that a
+        subclass adds do not travel: it extends this method for them.
 
         Raises:
             TypeError: it is on a private store, which is this process's own.

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 WRITTEN_OUT = "<fuseboard guard>"
 """The file name of code that is written out; see ``_exact``."""
 _WRAPPERS = ("fuseboard._follow", "fuseboard._breaker", "contextlib")
-"""Where the other functions are that stand around a guarded one. contextlib's decorators hand on what they are given."""
+"""Where the other functions are that stand around a guarded one; contextlib's hand on what they are given."""
 
 COROUTINE = 0x80
 GENERATOR = 0x20

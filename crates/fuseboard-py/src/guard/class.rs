@@ -8,7 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// An instance, laid out for the interpreter. All but `code` is set before anybody sees it.
+/// An instance, laid out for the interpreter. All but the last two is set before anybody sees it, these once by `entry`.
 #[repr(C)]
 pub(super) struct Guard {
     base: ffi::PyObject,

@@ -66,6 +66,9 @@ mod entry {
             if guard.get_type_ptr() != class || !(*instance).code.is_null() {
                 return Err(PyTypeError::new_err("guard must be a fresh guard"));
             }
+            if is_exact && ffi::PyFunction_Check((*instance).function) == 0 {
+                return Err(PyTypeError::new_err("an exact function stands in front of a function"));
+            }
             let Some(by_code) = (*function).vectorcall else { return Ok(()) };
             GUARD.store(class, Ordering::Relaxed);
             BY_CODE.store(by_code as *mut (), Ordering::Relaxed);
@@ -106,7 +109,8 @@ mod entry {
     #[inline(always)]
     unsafe fn guard_of(front: *mut ffi::PyFunctionObject) -> Option<*mut Guard> {
         // SAFETY: a function's closure is null or a tuple of cells, as many as its code has free variables, whose number
-        // cannot change: so there is one. Its code and defaults are null or live objects, which are only compared.
+        // cannot change: so there is one. An exact one guards a function (`set` has looked). Code and defaults are null or
+        // live objects, which are only compared.
         unsafe {
             let front = &*front;
             if front.func_closure.is_null() {
