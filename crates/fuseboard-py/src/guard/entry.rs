@@ -26,12 +26,12 @@ use pyo3::types::PyFunction;
 #[allow(unused_variables, reason = "before CPython 3.12 there is no entry to set")]
 pub(crate) fn enter_directly(front: &Bound<'_, PyFunction>, guard: &Bound<'_, PyAny>, is_exact: bool) -> PyResult<()> {
     #[cfg(Py_3_12)]
-    entry::set(front, guard, is_exact)?;
+    direct::set(front, guard, is_exact)?;
     Ok(())
 }
 
 #[cfg(Py_3_12)]
-mod entry {
+mod direct {
     use std::mem::transmute;
     use std::ptr;
     use std::sync::atomic::{AtomicPtr, Ordering};
