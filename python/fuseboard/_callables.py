@@ -1,13 +1,13 @@
 """What kind of function a callable is, as ``inspect`` has it.
 
 Of plain functions the code's flags say all; only for the rest is ``inspect`` asked, and imported, which takes longer
-than the rest of the package's import.
+than the rest of the package's import, and cannot be done in a process that is out of file descriptors.
 """
 
 from collections.abc import Awaitable
 from functools import partial
-from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
-from typing import Any, TypeGuard
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, TracebackType
+from typing import Any, TypeGuard, cast
 
 WRITTEN_OUT = "<fuseboard guard>"
 """The file name of code that is written out; see ``_exact``."""
@@ -94,6 +94,10 @@ def is_awaited(code: object) -> bool:
 
 
 def _has(function: object, flag: int, question: str) -> bool:
+    while type(function) in {MethodType, partial}:
+        function = function.__func__ if isinstance(function, MethodType) else cast("partial[object]", function).func
+    if isinstance(function, BuiltinFunctionType):
+        return False
     # An attribute may mark a function as a coroutine function: inspect.markcoroutinefunction, from Python 3.12.
     if type(function) is FunctionType and not function.__dict__:
         return bool(function.__code__.co_flags & flag)
