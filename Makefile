@@ -41,7 +41,7 @@ test-rust: ## the tests of the core and of the table
 	cargo test --locked --quiet --package fuseboard-core --package fuseboard-shm
 
 test-python: build  ## the tests of the package, over real processes; PYTEST_JOBS (2) at once
-	$(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS) --dist loadfile
 
 # One binary of models, run as one pool. cargo-nextest runs the longest first and says how long each took; cargo alone does as well.
 MODELS := --locked --package fuseboard-core --test models

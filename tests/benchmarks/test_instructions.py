@@ -17,7 +17,7 @@ BUDGET = {
 }
 """Instructions of ours in a closed call, at most. Whoever needs more says in the commit what for; whoever needs less
 lowers it."""
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("instructions")]  # counted once, not in each worker
+pytestmark = pytest.mark.timeout(400)
 
 
 def cannot(reason: str) -> None:

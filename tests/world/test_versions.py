@@ -24,10 +24,7 @@ BUILDS = TARGET / "versions"
 VERSION = int(re.findall(r"pub const VERSION: u64 = (\d+);", (ROOT / LAYOUT).read_text())[0])
 BUILD_PATIENCE = 280
 
-pytestmark = [
-    pytest.mark.timeout(BUILD_PATIENCE + 20),  # for the first to build, which compiles what the crates need
-    pytest.mark.xdist_group("versions"),  # which are built in one place
-]
+pytestmark = pytest.mark.timeout(BUILD_PATIENCE + 20)  # for the first to build, which compiles what the crates need
 
 
 def change(path: Path, pattern: str, replacement: str) -> None:
