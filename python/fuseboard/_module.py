@@ -1,5 +1,6 @@
 """The module that makes a breaker: whose it is, whichever program it runs in."""
 
+import os
 import sys
 from types import FrameType
 
@@ -33,8 +34,16 @@ def _main(frame: FrameType) -> str | None:
     file = frame.f_globals.get("__file__")
     if not isinstance(file, str) or file.startswith("<"):  # such as <stdin>
         return None
-    from pathlib import Path  # noqa: PLC0415 - slow, and for a program's own file alone
+    # No `pathlib`: it is slow to import, and in a process that is out of file descriptors it cannot be.
+    stem = _stem(file)
+    if stem == "__main__":
+        # A folder or an archive that is run as a program is called as it is.
+        try:
+            stem = _stem(os.path.dirname(os.path.abspath(file)))  # noqa: PTH100, PTH120 - see above
+        except OSError:  # the working directory was removed
+            return None
+    return stem or None
 
-    path = Path(file).absolute()
-    # A folder or an archive that is run as a program is called as it is.
-    return (path.parent.stem if path.stem == "__main__" else path.stem) or None
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122 - see above

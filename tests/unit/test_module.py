@@ -211,3 +211,11 @@ def test_code_without_a_module_is_nobodys(store: Store) -> None:
     names: dict[str, Any] = {"CircuitBreaker": CircuitBreaker, "store": store, "__name__": None}
     exec("CircuitBreaker('db', store=store).call(int)", names)  # noqa: S102 - our own program
     assert None is store.snapshot()["db"].module
+
+
+def test_a_programs_own_breaker_is_made_without_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal 1: in a process that is out of file descriptors an import fails, and a breaker is made all the same."""
+    monkeypatch.setitem(sys.modules, "pathlib", None)
+    program = {"__name__": "__main__", "__file__": "jobs/nightly.py", "CircuitBreaker": CircuitBreaker}
+    exec("made = CircuitBreaker('db')", program)  # noqa: S102 - ours
+    assert "nightly" == program["made"]._module  # type: ignore[attr-defined]
