@@ -87,7 +87,7 @@ class FuseState:
         """The state."""
     @property
     def since(self) -> float | None:
-        """When it began, in seconds of ``store.now()``; None for a fuse never seen."""
+        """When the state began, in seconds of ``store.now()``; None for a fuse never seen."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
     def __reduce__(self) -> tuple[type[Self], tuple[State, float | None]]: ...
@@ -108,7 +108,7 @@ class FuseSnapshot:
         """The state."""
     @property
     def since(self) -> float | None:
-        """When it began, in seconds of ``store.now()``."""
+        """When the state began, in seconds of ``store.now()``."""
     @property
     def generation(self) -> int:
         """A number that grows with each change of state."""
@@ -267,7 +267,7 @@ class Store:
     def all_states(self) -> dict[str, FuseState]:
         """The fuses that have been used, by name, in no particular order. Safe while others write."""
     def snapshot(self) -> dict[str, FuseSnapshot]:
-        """What each fuse that has been used has been through, by name. Safe while others write."""
+        """What each fuse that was used has been through: a dict by name. Safe while others write."""
     @property
     def journal_dropped(self) -> int:
         """How many records the journal does not tell any more.

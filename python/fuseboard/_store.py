@@ -93,7 +93,7 @@ class Store(Telling):
         (``docker run --shm-size``, an ``emptyDir`` of medium ``Memory``).
 
         Args:
-            name: 1 to 64 letters, digits, dots, dashes and underscores; no path.
+            name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit; no path.
             fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two; of more than 1,024 to
                 the next but one where less than an eighth would stay free. More than that live in this process alone.
                 Each place takes 1.5 KiB and 8 bytes for each of its ``failures``.

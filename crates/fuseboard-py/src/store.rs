@@ -259,7 +259,7 @@ impl Store {
         Ok(states)
     }
 
-    /// What each fuse that has been used has been through, by name. Safe while others write.
+    /// What each fuse that was used has been through: a dict by name. Safe while others write.
     fn snapshot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let opened = Self::up_to_date(slf)?;
         let snapshots = PyDict::new(slf.py());

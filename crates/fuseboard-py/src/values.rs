@@ -56,7 +56,7 @@ impl FuseState {
         state_member(py, State::from_code(self.state))
     }
 
-    /// When it began, in seconds of ``store.now()``; None for a fuse never seen.
+    /// When the state began, in seconds of ``store.now()``; None for a fuse never seen.
     #[getter]
     fn since(&self) -> Option<f64> {
         self.since_us.map(seconds)
@@ -99,7 +99,7 @@ pub struct FuseSnapshot {
     name: String,
     /// The state.
     state: StateCode,
-    /// When it began, in seconds of ``store.now()``.
+    /// When the state began, in seconds of ``store.now()``.
     since: Option<f64>,
     /// A number that grows with each change of state.
     generation: u64,
