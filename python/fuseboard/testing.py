@@ -48,6 +48,9 @@ class Clock(_core.Clock):
         """
         self.advance_us(microseconds("seconds", seconds, least=1e-6))
 
+    def __repr__(self) -> str:
+        return f"<Clock at {self.now} s>"
+
 
 @contextlib.contextmanager
 def private_default_store(clock: _core.Clock | None = None) -> Iterator[Store]:

@@ -16,7 +16,7 @@ def test_a_clock_stands_still_until_it_is_moved() -> None:
     clock.advance(0.25)
     clock.advance(timedelta(milliseconds=750))
     clock.advance(1)
-    assert 1002.0 == clock.now
+    assert (1002.0, "<Clock at 1002.0 s>") == (clock.now, repr(clock))
 
 
 @pytest.mark.parametrize("seconds", [1e-6, 604_800, timedelta(days=7)])

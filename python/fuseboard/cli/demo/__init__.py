@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Runs a server that fails and workers that call it under one circuit breaker; kills workers, all of
 them, and a prober in mid-probe; then does the same with a breaker per process, and compares what
-reached the server. Takes about 25 seconds, uses only 127.0.0.1 and a temporary folder, and leaves
+reached the server. Takes half a minute, uses only 127.0.0.1 and a temporary folder, and leaves
 nothing behind. Exit code: 0 if all promises held, 1 if not, 2 for wrong use, 130 if interrupted.
 """
 
