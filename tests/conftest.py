@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import Store, _registry
+from fuseboard import Store
 from fuseboard.testing import Clock
-from helpers import MakeStore
+from helpers import MakeStore, stores_let_go
 
 pytest_plugins = ["pytester"]
 
@@ -31,10 +31,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "fuseboard"
     path.mkdir(mode=0o700)
     monkeypatch.setenv("FUSEBOARD_DIR", str(path))
-    before = dict(_registry.shared)
-    yield path
-    _registry.shared.clear()
-    _registry.shared.update(before)
+    with stores_let_go():
+        yield path
 
 
 @pytest.fixture

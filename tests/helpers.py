@@ -3,10 +3,10 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard import CircuitBreaker, CircuitOpenError, Store, _registry
 from fuseboard._subscription import THREAD_NAME
 from fuseboard.testing import Clock
 
@@ -78,3 +78,12 @@ def wait_until(fact: Callable[[], object], patience: float = PATIENCE) -> None:
 def listening_threads() -> list[threading.Thread]:
     """The threads of this process that tell listeners."""
     return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+
+
+@contextlib.contextmanager
+def stores_let_go() -> Iterator[None]:
+    """Lets go of the shared stores that are opened in the block: the process has open what it had before."""
+    before = dict(_registry.shared)
+    yield
+    _registry.shared.clear()
+    _registry.shared.update(before)

@@ -78,7 +78,7 @@ def differences(before: Settings, after: Settings) -> Iterator[tuple[str, str, s
 
 
 def _policy(settings: Settings) -> str:
-    return " | ".join(map(repr, settings.policies))
+    return repr(" | ".join(map(str, settings.policies)))
 
 
 def _text(value: object) -> str:

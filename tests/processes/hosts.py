@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 from team import Team
 
+from helpers import stores_let_go
+
 SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of ours is made in it
 """Where tables lie unless the environment says otherwise."""
 
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where this test's tables lie, for all the processes it starts."""
+    """Where this test's tables lie, for all the processes it starts. Stores in it are let go of afterwards."""
     with tempfile.TemporaryDirectory(prefix="fuseboard-test-", dir=SHARED_MEMORY) as path:
         monkeypatch.setenv("FUSEBOARD_DIR", path)
-        yield Path(path)
+        with stores_let_go():
+            yield Path(path)
 
 
 @pytest.fixture
