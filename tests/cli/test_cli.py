@@ -78,7 +78,12 @@ def test_ctrl_c_needs_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("fuseboard.cli._stores.with_store", interrupted)
-    assert 130 == main(["show", "--store", "shop"])
+    # Whoever was started in the background of a shell ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert 130 == main(["show", "--store", "shop"])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ("", "") == capsys.readouterr()
 
 
