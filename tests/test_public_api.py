@@ -88,7 +88,7 @@ SIGNATURES = {
 }
 
 ATTRIBUTES = {
-    CircuitBreaker: ["name", "settings", "state", "store"],
+    CircuitBreaker: ["faults", "name", "settings", "state", "store"],
     FuseSnapshot: [
         "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "module", "name", "probes",
         "rejections", "settings_changes", "since", "state", "streak", "successes", "trips", "window_failures",

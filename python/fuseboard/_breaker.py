@@ -6,7 +6,8 @@ from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
 from fuseboard import _core, _exact, _explain, _fallback, _follow, _keys, _managers, _module, _tuning
 from fuseboard._callables import is_async
 from fuseboard._checks import exact, flag, shown
-from fuseboard._hold import Hold
+from fuseboard._family import Family
+from fuseboard._hold import Hold, check_capacity
 from fuseboard._journal import Transition
 from fuseboard._outcome import Lists, OpenFor, Which, judge_of_exceptions, judge_of_results
 from fuseboard._permit import Permit
@@ -99,20 +100,28 @@ class CircuitBreaker(Hold):
         _core.check_name(name)
         name = exact(name)
         _check_arguments(settings, on_transition, store)
-        numbers = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
-        self._module = _module.of_the_caller()
-        self._is_shadowed = _tuning.is_shadowed()
-        self._is_shadow_by_code = flag("shadow", shadow)
-        is_shadow = self._is_shadow_by_code or self._is_shadowed
-        super().__init__(name, numbers, store, on_transition, is_shadow=is_shadow)
-        self._lists = lists = Lists(failure_on, success_on, ignore, trip_if)
-        self._judge_for = lambda fuse: judge_of_exceptions(fuse, lists, open_for)
-        self._fallback = _fallback.function(fallback)
-        self._asked = failure_if, open_for
-        if failure_if is not None:
-            self._failure_if = judge_of_results(failure_if)
-            self._judge_results()
-        self._take_hold()
+        tuned = _tuning.from_environment(name, _tuning.changed(settings or Settings(), changes))
+        lists = Lists(failure_on, success_on, ignore, trip_if)
+        family = Family(
+            name=name,
+            settings=tuned,
+            numbers=tuned.numbers(),
+            fingerprint=tuned.fingerprint(),
+            store=store,
+            listener=on_transition,
+            lists=lists,
+            failure_if=failure_if,
+            open_for=open_for,
+            fallback=_fallback.function(fallback),
+            judge=judge_of_exceptions(lists, open_for),
+            judge_result=None if failure_if is None else judge_of_results(failure_if),
+            is_shadow_by_code=flag("shadow", shadow),
+            is_shadow_by_environment=_tuning.is_shadowed(),
+            module=_module.of_the_caller(),
+            told={},
+        )
+        check_capacity(family.numbers, store)
+        self._begin(name, family)
 
     def for_key(self, key: str | int) -> Self:
         """The breaker of one of many alike, such as a tenant, a host or a shard: this one in all but its fuse.
@@ -120,9 +129,9 @@ class CircuitBreaker(Hold):
         Its fuse is ``name[key]``, such as ``payments[tenant-42]``; of long keys the name has the beginning and a hash.
         Each has its own state: isolating this breaker, or resetting it, does nothing to those of its keys. The same key
         gives the same breaker, and always the same fuse; so do equal keys, such as ``"eu"`` and the member of a ``str``
-        enum whose value that is. Of breakers the 131,072 that were made last are kept; one that was dropped is made
-        again when its key is asked for, which costs as much as the first time. Give the store room for them all:
-        ``Store.shared(name, fuses=100_000)``.
+        enum whose value that is. The latest breakers are kept, as many as the store has places for fuses. One that was
+        dropped is made again when its key is asked for, which costs as much as the first time, and says nothing again.
+        Give the store room for them all: ``Store.shared(name, fuses=100_000)``.
 
         Raises:
             TypeError: the key is neither a str nor an int.
@@ -131,19 +140,23 @@ class CircuitBreaker(Hold):
         key = _keys.checked(key)
         found = self._keyed.get(key)
         if found is None:
-            found = _keys.keep(self._keyed, key, self._another(_keys.name_of(self.name, key)))
+            found = self._keyed.setdefault(key, self._another(_keys.name_of(self.name, key)))
+            if len(self._keyed) > self._most_keys:
+                # Before any is dropped: what is made from now on may have been there before, and says nothing again.
+                self._family.is_first_told("dropped")
+                _keys.drop_oldest(self._keyed, self._most_keys)
         return found
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
-        return _explain.words(self.settings, self._lists, self._capacity, shadow=self._shadow)
+        return _explain.words(self.settings, self._family.lists, self._capacity, shadow=self._shadow)
 
     @property
     def _shadow(self) -> str | None:
         """Why it rejects nothing, if so."""
-        if self._is_shadowed:
+        if self._family.is_shadow_by_environment:
             return f"{_tuning.SHADOW} is set"
-        return "it is a shadow" if self._is_shadow else None
+        return "it is a shadow" if self._family.is_shadow else None
 
     def tallies(self) -> dict[Policy, Tally]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""
@@ -154,7 +167,7 @@ class CircuitBreaker(Hold):
     @property
     def store(self) -> Store:
         """The store its fuse is in; opens the default store if it follows that and it is not open yet."""
-        return self._store or Store.default()
+        return self._family.store or Store.default()
 
     def isolate(self) -> None:
         """Rejects every call on the host until :meth:`reset` or :meth:`disable`, whatever happens meanwhile (R12)."""
@@ -174,7 +187,7 @@ class CircuitBreaker(Hold):
         Raises:
             TypeError: for what is not a function, such as a class or a property.
         """
-        return self._decorate(function, self._fallback)
+        return self._decorate(function, self._family.fallback)
 
     def with_fallback(self, fallback: object) -> Callable[[F], F]:
         """A decorator that guards a function and gives its rejected calls something else than the breaker's fallback.
@@ -223,7 +236,7 @@ class CircuitBreaker(Hold):
         Raises:
             CircuitOpenError: the fuse rejects the call, and there is no fallback; the function is not called.
         """
-        fallback = self._fallback
+        fallback = self._family.fallback
         if fallback is None:
             return cast("R", self._guard(function)(*args, **kwargs))
         guarded = _follow.function(self, function, fallback) or self._plain(function, fallback)
@@ -238,9 +251,9 @@ class CircuitBreaker(Hold):
         try:
             permit = self._admit()
         except CircuitOpenError as rejection:
-            if self._fallback is None:
+            if self._family.fallback is None:
                 raise
-            return cast("R", await _fallback.acall(self._fallback, rejection, args, kwargs))
+            return cast("R", await _fallback.acall(self._family.fallback, rejection, args, kwargs))
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
@@ -260,7 +273,7 @@ class CircuitBreaker(Hold):
             CircuitOpenError: a call would be rejected.
         """
         try:
-            rejection = None if self._is_shadow else self._fuse().would_reject()
+            rejection = None if self._family.is_shadow else self._fuse().would_reject()
         except Exception as fault:  # noqa: BLE001 - ours; it must not stop a call that would go on unguarded
             self._report(fault)
             return
@@ -305,30 +318,30 @@ class CircuitBreaker(Hold):
         Raises:
             TypeError: it is on a private store, which is this process's own.
         """
-        if self._store is not None and self._store.name is None:
+        family = self._family
+        if family.store is not None and family.store.name is None:
             raise TypeError(
                 f"breaker {self.name!r} does not pickle: its private store is this process's own; "
                 "use store=Store.shared(name), or make a breaker in the other process"
             )
-        failure_if, open_for = self._asked
         given = {
-            **self._lists._asdict(),
-            "settings": self.settings,
-            "failure_if": failure_if,
-            "open_for": open_for,
-            "fallback": self._fallback,
-            "shadow": self._is_shadow_by_code,
-            "on_transition": self._listener,
-            "store": self._store,
+            **family.lists._asdict(),
+            "settings": family.settings,
+            "failure_if": family.failure_if,
+            "open_for": family.open_for,
+            "fallback": family.fallback,
+            "shadow": family.is_shadow_by_code,
+            "on_transition": family.listener,
+            "store": family.store,
         }
-        return _unpickled, (type(self), self.name, given, self._module)
+        return _unpickled, (type(self), self.name, given, family.module)
 
 
 def _unpickled(cls: type[CircuitBreaker], name: str, given: dict[str, Any], module: str | None) -> CircuitBreaker:
     # A subclass may be made with other arguments; what it adds is its own to pickle.
     breaker = cls.__new__(cls)
     CircuitBreaker.__init__(breaker, name, **given)
-    breaker._module = module  # noqa: SLF001 - made here
+    breaker._family = breaker._family._replace(module=module)  # noqa: SLF001 - made here
     return breaker
 
 

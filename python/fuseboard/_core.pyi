@@ -320,8 +320,11 @@ class Fuse:
         """What a call would be rejected with at this moment."""
     def note_maker(self, module: str) -> str | None:
         """Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one."""
-    def note_settings(self, fingerprint: int) -> int:
-        """Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0."""
+    def note_settings(self, fingerprint: int, again: bool) -> int:
+        """Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
+
+        One that may have come before (``again``) notes them only where no breaker has noted any.
+        """
 
 @final
 class Permit:

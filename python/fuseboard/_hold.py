@@ -1,16 +1,17 @@
 """A breaker's hold on its fuse: where it is, and what the compiled part asks and tells the breaker meanwhile."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from fuseboard import _callables, _core, _fallback, _follow, _managers, _notices, _registry
 from fuseboard._checks import shown
 from fuseboard._events import announce, logger
-from fuseboard._journal import Made, Transition, began, transition
+from fuseboard._family import Family
+from fuseboard._journal import Made, began, transition
 from fuseboard._outcome import Verdict
 from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
-from fuseboard._store import DEFAULT_FAILURES, Store
+from fuseboard._store import DEFAULT_FAILURES, DEFAULT_FUSES, Store
 from fuseboard._subscription import see_to_forks
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
 
@@ -23,33 +24,35 @@ _core.hand_in(
 class Hold(_core.Breaker):
     """A fuse of a store, found when it is first needed, with the numbers to decide by."""
 
-    __slots__ = ("__dict__",)
+    __slots__ = ("__dict__", "_family", "_faults", "_keyed", "_name")
 
-    _judge_for: Callable[[str], Callable[[BaseException], Verdict]]
-    """Makes, for a fuse's name, what says what an exception means."""
-    _module: str | None
-    """The module that made the breaker."""
-    faults: int
-    """Faults that no call was told of: of ours, or of a predicate, after which the call counts as failed. The first is
-    logged."""
+    _family: Family
+    """What it has in common with those of its keys."""
+    _keyed: dict[str | int, Self]
+    """The breakers of its keys, the oldest first."""
+    _name: str
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        store: Store | None,
-        listener: Callable[[Transition], object] | None,
-        *,
-        is_shadow: bool,
-    ) -> None:
-        self._name = self._family = name
-        self._settings = settings
-        self._numbers = settings.numbers()
-        self._fingerprint = settings.fingerprint()
-        self._store = store
-        self._listener = listener
-        self._is_shadow = is_shadow
-        self._told: dict[str, object] = {}
+    def _begin(self, name: str, family: Family) -> None:
+        self._name = name
+        self._family = family
+        self._keyed = {}
+        self._faults = 0
+        if family.is_shadow:
+            self._reject_nobody()
+        if family.judge_result is not None:
+            self._judge_results()
+        if family.store is None:
+            _registry.follow_default(self)
+        else:
+            self._look()
+
+    def _another(self, name: str) -> Self:
+        """The same breaker for another fuse, with the attributes that a program has given this one."""
+        other = type(self).__new__(type(self))
+        if self.__dict__:
+            other.__dict__.update(self.__dict__)
+        other._begin(name, self._family)
+        return other
 
     @property
     def name(self) -> str:
@@ -59,44 +62,47 @@ class Hold(_core.Breaker):
     @property
     def settings(self) -> Settings:
         """The numbers it decides by."""
-        return self._settings
+        return self._family.settings
 
-    def _another(self, name: str) -> Self:
-        """The same breaker for another fuse."""
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        other._name = name
-        if hasattr(self, "_failure_if"):
-            other._judge_results()
-        other._take_hold()
-        return other
+    @property
+    def faults(self) -> int:
+        """How many faults no call was told of; the first of a breaker and its keys is logged.
 
-    def _take_hold(self) -> None:
-        self._judge = self._judge_for(self._name)
-        if self._is_shadow:
-            self._reject_nobody()
-        self._keyed: dict[str | int, Self] = {}
-        self.faults = 0
-        # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
-        _check_capacity(self._numbers, DEFAULT_FAILURES if self._store is None else self._store._failures_to_be_had)
-        if self._store is None:
-            _registry.follow_default(self)
-        else:
-            self._look()
+        They are ours, or a predicate's, after which the call counts as failed.
+        """
+        return self._faults
+
+    def _judge(self, error: BaseException) -> Verdict:
+        return self._family.judge(self._name, error)
+
+    def _failure_if(self, result: object) -> Verdict:
+        judge = cast("Callable[[Any], Verdict]", self._family.judge_result)
+        return judge(result)
+
+    @property
+    def _store_now(self) -> Store | None:
+        """The store that it was given, or else the default one; None if that is not open yet."""
+        return self._family.store or cast("Store | None", _registry.default())
 
     @property
     def _capacity(self) -> int:
         """Failures of a fuse that its store counts; of a default store that is not open yet, what it is made with."""
-        store = self._store or _registry.default()
+        store = self._store_now
         return DEFAULT_FAILURES if store is None else store.failure_capacity
+
+    @property
+    def _most_keys(self) -> int:
+        """Breakers of keys that are kept: as many as the store has places for fuses."""
+        store = self._store_now
+        return DEFAULT_FUSES if store is None else store.fuse_capacity
 
     def _fuse(self) -> _core.Fuse:
         return self._linked() or self._look()
 
     def _command(self, state: State) -> None:
         # A word that others are to hear must not be said to a table that nobody comes to any more.
-        store = self._store or _registry.default()
-        if isinstance(store, Store):
+        store = self._store_now
+        if store is not None:
             store._look_around(at_once=True)
         made = self._fuse()._command_state(state.code)
         while made is None:
@@ -112,34 +118,27 @@ class Hold(_core.Breaker):
     def _resolve(self) -> _core.Fuse:
         """Finds the fuse for calls, for the compiled part: from now on they go by it, and by these settings."""
         fuse, store = self._found(self._link)
-        _notices.come(store, self._family, fuse, self._settings, self._fingerprint)
-        if self._module is not None:
-            _notices.come_from(store, self._family, fuse, self._module, is_given=self._store is not None)
+        _notices.come(store, self._family, fuse)
         return fuse
 
     def _found(self, link: Callable[[_core.Fuse], None]) -> tuple[_core.Fuse, Store]:
         """The fuse and its store, linked to."""
         while True:
-            store = self._store or Store._default_for_a_call()
+            store = self._family.store or Store._default_for_a_call()
             store._look_around(at_once=True)
-            fuse = _core.Fuse(store, self.name, self._numbers)
+            fuse = _core.Fuse(store, self.name, self._family.numbers)
             link(fuse)
             # A default store that was replaced just before the link would otherwise stay ours.
-            if self._store is not None or _registry.default() is store:
+            if self._family.store is not None or _registry.default() is store:
                 break
-        threshold = self._numbers["threshold"]
-        if threshold > store.failure_capacity and self._is_first_told("capacity"):
+        threshold = self._family.numbers["threshold"]
+        if threshold > store.failure_capacity and self._family.is_first_told("capacity"):
             logger.warning(
                 "circuit %r: threshold %d counts as %d, the failures that %s can count; "
                 "choose another name for a store that counts more, made with failures=%d",
                 self.name, threshold, store.failure_capacity, store._called, threshold,
             )  # fmt: skip
         return fuse, store
-
-    def _is_first_told(self, what: str) -> bool:
-        """Whether nobody was told before, of this breaker or of those of its keys. Of threads at once one is first."""
-        me = object()
-        return self._told.setdefault(what, me) is me
 
     # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
     _fall_back = staticmethod(_fallback.call)
@@ -148,15 +147,15 @@ class Hold(_core.Breaker):
 
     def _announce(self, made: Made) -> None:
         see_to_forks()
-        store = self._store or Store._default_for_a_call()
-        announce(transition((self.name, *made), began(store)), self._listener)
+        store = self._family.store or Store._default_for_a_call()
+        announce(transition((self.name, *made), began(store)), self._family.listener)
 
     def _transitioned(self, *made: *Made) -> None:
         self._announce(made)
 
     def _report(self, fault: BaseException) -> None:
-        self.faults += 1
-        if self._is_first_told("fault"):
+        self._faults += 1
+        if self._family.is_first_told("fault"):
             logger.error(
                 "circuit %r: %s: %s, which no call is told of; later faults of this breaker and its keys are only "
                 "counted",
@@ -164,7 +163,7 @@ class Hold(_core.Breaker):
             )  # fmt: skip
 
     def _voided(self) -> None:
-        if not self._is_first_told("voided"):
+        if not self._family.is_first_told("voided"):
             return
         logger.warning(
             "circuit %r: blocks that an ExitStack or a helper has entered were under way when the fuse changed, and "
@@ -178,7 +177,7 @@ class Hold(_core.Breaker):
         if followed is not None:
             return followed
         self._ignore(permit)
-        if self._is_first_told("awaitable"):
+        if self._family.is_first_told("awaitable"):
             logger.warning(
                 "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
                 "count as ignored. Guard a coroutine function that awaits it, or use acall.",
@@ -187,7 +186,14 @@ class Hold(_core.Breaker):
         return begun
 
 
-def _check_capacity(numbers: Numbers, capacity: int) -> None:
+def check_capacity(numbers: Numbers, store: Store | None) -> None:
+    """Checks that a store can count as many failures as a breaker's threshold.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    # Of the default store what it is made with, so that the answer does not hang on whether it is open yet.
+    capacity = DEFAULT_FAILURES if store is None else store._failures_to_be_had
     threshold = numbers["threshold"]
     if threshold > capacity:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Fuses by key: many alike, such as one for each tenant, host or shard, under one breaker's policy."""
 
-import contextlib
+import itertools
 from typing import TypeVar
 
 from fuseboard._checks import exact, shown
@@ -9,8 +9,8 @@ T = TypeVar("T")
 
 NAME_MAX = 200
 """Bytes of UTF-8 in a fuse's name."""
-KEPT = 131_072
-"""How many breakers of one are kept for the next time they are asked for: more than most tables have fuses."""
+_FEW_OF = 1024
+"""Of so many breakers that are kept one more is dropped than must be."""
 _DIGEST_BYTES = 8
 MOST = NAME_MAX - len("[~]") - 2 * _DIGEST_BYTES
 """Bytes in a breaker's name that leave room for any key."""
@@ -55,13 +55,17 @@ def name_of(name: str, key: str | int) -> str:
     return f"{name}[{written.decode()}]"
 
 
-def keep(kept: dict[str | int, T], key: str | int, made: T) -> T:
-    """Keeps what was made for a key, unless another thread came first; what is kept for it then.
+def drop_oldest(kept: dict[str | int, T], most: int) -> None:
+    """Drops those that were made first, until no more than ``most`` are left.
 
-    Of all that was made the latest :data:`KEPT` are kept, so that keys without end need no memory without end.
+    So keys without end need no memory without end. Where there are many a few go at once: a dict that has lost its
+    first entries passes over all of them to find the one that is the first now.
     """
-    made = kept.setdefault(key, made)
-    if len(kept) > KEPT:
-        with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it, and drops one itself
-            kept.pop(next(iter(kept)), None)
-    return made
+    few = most // _FEW_OF
+    while len(kept) > most:
+        try:
+            oldest = list(itertools.islice(kept, len(kept) - most + few))
+        except RuntimeError:  # another thread, or a finalizer, has changed it meanwhile
+            continue
+        for key in oldest:
+            kept.pop(key, None)

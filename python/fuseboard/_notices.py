@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fuseboard import _core, _registry
 from fuseboard._checks import in_seconds, shown
 from fuseboard._events import logger
+from fuseboard._family import Family
 from fuseboard._settings import Settings
 from fuseboard._store import Store
 
@@ -16,29 +17,31 @@ _COUNTS = ("threshold", "window")
 _known: dict[int, Settings] = {}
 
 
-def come(store: Store, family: str, fuse: _core.Fuse, settings: Settings, fingerprint: int) -> None:
-    """A breaker is about to make its first call on a fuse. ``family`` is its name, or that of the one with keys."""
-    if len(_known) < _KEPT:
-        _known.setdefault(fingerprint, settings)
-    before = fuse.note_settings(fingerprint)
-    if before and _is_first_told(store, (family, frozenset((before, fingerprint)))):
-        _tell_settings(family, _known.get(before), settings)
+def come(store: Store, family: Family, fuse: _core.Fuse) -> None:
+    """A breaker is about to make its first call on a fuse.
 
-
-def come_from(store: Store, family: str, fuse: _core.Fuse, module: str, *, is_given: bool) -> None:
-    """A breaker that this module made is about to make its first call on a fuse.
-
-    Who shares the table of those who name none has not chosen to; who names one has.
+    Of a family that has dropped breakers it may have come before. Then it counts as a change of settings no more.
     """
+    if len(_known) < _KEPT:
+        _known.setdefault(family.fingerprint, family.settings)
+    before = fuse.note_settings(family.fingerprint, "dropped" in family.told)
+    if before and _is_first_told(store, (family.name, frozenset((before, family.fingerprint)))):
+        _tell_settings(family.name, _known.get(before), family.settings)
+    if family.module is not None:
+        _come_from(store, family, fuse, family.module)
+
+
+def _come_from(store: Store, family: Family, fuse: _core.Fuse, module: str) -> None:
+    """Who shares the table of those who name none has not chosen to; who names one has."""
     maker = fuse.note_maker(module)
-    if maker is None or is_given or not store.is_shared or _registry.is_named():
+    if maker is None or family.store is not None or not store.is_shared or _registry.is_named():
         return
-    if _is_first_told(store, (family, maker, module)):
+    if _is_first_told(store, (family.name, maker, module)):
         logger.warning(
             "circuit %r: module %r made this fuse in the store 'default', which all programs of this user share, and "
             "module %r makes calls on it too. If these are two services, set FUSEBOARD_STORE to the name of each, or "
             "give the fuse another name. If they are one, set it to its name, and this is not said again",
-            family, maker, module,
+            family.name, maker, module,
         )  # fmt: skip
 
 

@@ -76,8 +76,8 @@ Named: TypeAlias = list[tuple[Callable[[Any], object], Verdict]]
 """Lists in the order in which they are asked: what says whether one names an exception; what that means."""
 
 
-def judge_of_exceptions(fuse: str, lists: Lists, open_for: OpenFor | None = None) -> Callable[[BaseException], Verdict]:
-    """A function that says what an exception means for a fuse of this name.
+def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callable[[str, BaseException], Verdict]:
+    """A function that says, for the name of a fuse, what an exception means.
 
     The first of ``ignore``, ``success_on`` and ``failure_on`` that names it decides; what none names is ignored. A
     group is what its members are: failed if one of them is, else answered if one is; it demands what one of them
@@ -90,9 +90,9 @@ def judge_of_exceptions(fuse: str, lists: Lists, open_for: OpenFor | None = None
     named, demand = _in_order(lists), _demander(lists.trip_if, open_for)
     of_abort = [named[0], (_any, _FAILED)]
 
-    def judge(error: BaseException) -> Verdict:
+    def judge(fuse: str, error: BaseException) -> Verdict:
         if isinstance(error, BaseExceptionGroup):
-            return _of_group([judge(member) for member in error.exceptions])
+            return _of_group([judge(fuse, member) for member in error.exceptions])
         if isinstance(error, TripError):
             return _demanded(error)
         if isinstance(error, CircuitOpenError):

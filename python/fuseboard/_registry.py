@@ -66,8 +66,13 @@ def replace_default(store: _core.Store | None) -> _core.Store | None:
 
 def follow_default(breaker: _core.Breaker) -> None:
     """Makes a breaker look its store up again whenever the default one is replaced, for as long as it lives."""
-    key = id(breaker)
-    _followers[key] = weakref.ref(breaker, lambda _: _followers.pop(key))
+    follower = weakref.ref(breaker, _forget)
+    _followers[id(follower)] = follower
+
+
+def _forget(follower: weakref.ref[_core.Breaker]) -> None:
+    # Until now the dictionary has kept the reference, so that no other one has its id.
+    _followers.pop(id(follower), None)
 
 
 def clock_of(name: str | None, where: str | None) -> _core.Clock | None:

@@ -102,3 +102,12 @@ def test_figures_are_over_the_bare_row_and_by_the_yardstick() -> None:
     assert bare is not None
     assert [20, 10, 15] == pytest.approx([*bare.bests_ns, bare.median_ns])
     assert [40, 2] == pytest.approx([another.over_ns, another.ratio])
+
+
+def test_what_a_key_takes_of_a_process_is_about_a_kibibyte() -> None:
+    """All but the fuse is shared. It counts bytes, which hang on no machine but for the allocator's rounding."""
+    program = "from bench import keys; print(*(keys.bytes_of_a_key(kind, 10_000) for kind in keys.KINDS))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    given, default = map(int, done.stdout.split())
+    assert 448 < given < 1_100
+    assert 448 < default < 1_280

@@ -1,11 +1,12 @@
 """Fuses by key: one policy, a fuse for each key."""
 
 import threading
+from collections.abc import Iterable
 
 import pytest
 from tests.helpers import fail
 
-from fuseboard import CircuitBreaker, CircuitOpenError, State, Store, _keys
+from fuseboard import CircuitBreaker, CircuitOpenError, State, Store, _registry
 from fuseboard.testing import private_default_store
 
 
@@ -139,18 +140,67 @@ def test_a_key_gives_the_same_breaker(store: Store) -> None:
     assert breaker.for_key("a") is not breaker.for_key("b")
 
 
-@pytest.mark.of_the_process
-def test_keys_without_end_need_no_memory_without_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is dropped is the breaker; its fuse goes on."""
-    monkeypatch.setattr(_keys, "KEPT", 8)
+def kept(breaker: CircuitBreaker, keys: Iterable[object]) -> list[object]:
+    """Those of the keys whose breakers are kept."""
+    return [key for key in keys if key in breaker._keyed]
+
+
+@pytest.mark.parametrize(("fuses", "stay"), [(8, 8), (1024, 1024)])
+def test_as_many_breakers_are_kept_as_the_store_has_places(fuses: int, stay: int) -> None:
+    """Keys without end need no memory without end. What is dropped is the oldest breaker; its fuse goes on."""
+    store = Store.private(fuses=fuses)
     breaker = CircuitBreaker("db", store=store, threshold=1)
-    first = breaker.for_key("0")
+    first = breaker.for_key(0)
     fail(first)
-    for key in range(1, 20):
-        breaker.for_key(str(key))
-    assert len(breaker._keyed) == 8
-    assert breaker.for_key("0") is not first
-    assert breaker.for_key("0").state is State.OPEN
+    for key in range(1, stay):
+        breaker.for_key(key)
+    assert breaker.for_key(0) is first, "all are kept"
+    for key in range(stay, 2 * stay):
+        breaker.for_key(key)
+    assert stay - 2 <= len(kept(breaker, range(2 * stay))) <= stay
+    assert kept(breaker, range(2 * stay)) == list(range(2 * stay))[-len(breaker._keyed) :]
+    assert breaker.for_key(0) is not first
+    assert breaker.for_key(0).state is State.OPEN
+
+
+def test_a_look_up_makes_no_breaker_younger() -> None:
+    """It writes nothing, so that threads do not disturb each other: the oldest goes, however often it is asked for."""
+    breaker = CircuitBreaker("db", store=Store.private(fuses=8))
+    for key in range(8):
+        breaker.for_key(key)
+        breaker.for_key(0)
+    breaker.for_key(8)
+    assert kept(breaker, range(9)) == list(range(1, 9))
+
+
+def test_dropping_goes_on_beside_threads_that_make_more() -> None:
+    """Whichever of them drops, no more stay than there is room for, and nobody's call fails."""
+    breaker, faults = CircuitBreaker("db", store=Store.private(fuses=8)), []
+
+    def ask(of: int) -> None:
+        try:
+            for key in range(300):
+                breaker.for_key(f"{of}-{key}").call(int)
+        except BaseException as fault:  # noqa: BLE001 - a thread's faults would go unseen
+            faults.append(fault)
+
+    threads = [threading.Thread(target=ask, args=(of,)) for of in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    breaker.for_key("last")
+    assert (faults, True) == ([], len(breaker._keyed) <= 8)
+
+
+def test_keys_without_a_store_keep_as_many_as_the_default_store_has_places() -> None:
+    """Also before it is open: what it is made with."""
+    with private_default_store() as store:
+        _registry.replace_default(None)
+        breaker = CircuitBreaker("db")
+        assert breaker._most_keys == 1024
+        _registry.replace_default(store)
+        assert breaker._most_keys == store.fuse_capacity
 
 
 def test_threads_that_ask_for_a_key_at_once_get_one_breaker(store: Store) -> None:
@@ -159,14 +209,14 @@ def test_threads_that_ask_for_a_key_at_once_get_one_breaker(store: Store) -> Non
 
     def ask() -> None:
         start.wait()
-        found.extend(id(breaker.for_key(key)) for key in range(50))
+        found.extend(id(breaker.for_key(key)) for key in range(16))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(found)) == 50
+    assert len(set(found)) == 16
 
 
 @pytest.mark.of_the_process

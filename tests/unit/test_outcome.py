@@ -18,7 +18,7 @@ NEVER = [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit]
 
 def meaning(error: BaseException, failure_on: Which = Exception, **lists: Which) -> Outcome:
     """What a breaker of the fuse "db" makes of an exception."""
-    code = judge_of_exceptions("db", Lists(failure_on, **lists))(error).code
+    code = judge_of_exceptions(Lists(failure_on, **lists))("db", error).code
     return next(outcome for outcome in Outcome if outcome.code == code)
 
 

@@ -19,7 +19,7 @@ def made(name: str, *bases: type[BaseException]) -> BaseException:
 
 def meaning(error: BaseException, **lists: Which) -> Outcome:
     """What a breaker makes of an exception."""
-    code = judge_of_exceptions("db", Lists(**lists))(error).code
+    code = judge_of_exceptions(Lists(**lists))("db", error).code
     return next(outcome for outcome in Outcome if outcome.code == code)
 
 

@@ -172,3 +172,27 @@ def test_faults_and_odd_awaitables_are_told_once_a_family(store: Store, caplog: 
         assert 1 == tenant.faults
     assert 1 == len(messages(caplog, "which no call is told of"))
     assert 1 == len(messages(caplog, "which a breaker cannot follow"))
+
+
+def test_a_breaker_that_is_made_again_says_and_counts_nothing_again(caplog: pytest.LogCaptureFixture) -> None:
+    """R15: breakers of keys are dropped and made again, and come to nobody's notice by it."""
+    store = Store.private(fuses=8, failures=4)
+    before, after = (CircuitBreaker("db", threshold=threshold, store=store) for threshold in (2, 4))
+    for _ in range(3):
+        for key in range(12):
+            before.for_key(key).call(int)
+            after.for_key(key).call(int)
+    assert 1 == len(messages(caplog, "other settings"))
+    changes = [store.snapshot()[f"db[{key}]"].settings_changes for key in range(8)]
+    assert [1] * 8 == changes
+
+
+def test_a_breaker_that_may_have_come_before_notes_its_settings_where_nobody_has() -> None:
+    """R15: it may as well be new, and the next one with other settings is to be seen."""
+    store = Store.private(fuses=8)
+    many = CircuitBreaker("db", threshold=2, store=store)
+    for key in range(9):
+        many.for_key(key).call(int)
+    many.for_key(20).call(int)
+    CircuitBreaker("db[20]", threshold=3, store=store).call(int)
+    assert 1 == store.snapshot()["db[20]"].settings_changes

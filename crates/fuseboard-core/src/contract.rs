@@ -197,6 +197,12 @@ impl Fuse<'_> {
         }
         other
     }
+
+    /// Whether a breaker has noted its settings.
+    #[must_use]
+    pub fn has_settings(self) -> bool {
+        self.cell.settings.load(Ordering::Relaxed) != 0
+    }
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]

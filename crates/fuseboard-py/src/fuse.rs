@@ -86,9 +86,12 @@ impl Fuse {
     }
 
     /// Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
-    fn note_settings(&self, fingerprint: u64) -> u64 {
-        self.handle.fuse().note_reach(self.policy.reach_us());
-        let noted = || self.handle.fuse().note_settings(fingerprint);
+    ///
+    /// One that may have come before (``again``) notes them only where no breaker has noted any.
+    fn note_settings(&self, fingerprint: u64, again: bool) -> u64 {
+        let fuse = self.handle.fuse();
+        fuse.note_reach(self.policy.reach_us());
+        let noted = || (!again || !fuse.has_settings()).then(|| fuse.note_settings(fingerprint)).flatten();
         self.handle.is_mine().then(noted).flatten().unwrap_or(0)
     }
 }
