@@ -17,6 +17,7 @@
 //! | [`policy`] | what one process asks of a fuse |
 //! | [`cell`] | the shared words of one fuse |
 //! | [`fuse`] | admit, succeeded, failed, released |
+//! | [`breaker`] | admits calls, settles them and counts both: what live code, a replay and a simulation run |
 //! | [`judging`] | what the end of a call means by every rule of a policy |
 //! | [`answer`] | what a fuse answers: permits, rejections, transitions |
 //! | [`contract`] | the raw store operations, and reading |
@@ -44,6 +45,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod breaker;
 pub mod cell;
 pub mod contract;
 pub mod counters;

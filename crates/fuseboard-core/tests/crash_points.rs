@@ -3,6 +3,8 @@
 #![cfg(fuseboard_crash)]
 #[path = "common/book.rs"]
 mod book;
+#[path = "crash_points/breaker.rs"]
+mod breaker;
 #[path = "crash_points/policies.rs"]
 mod policies;
 #[path = "common/slots.rs"]
@@ -40,6 +42,8 @@ const POLICY: Policy = Policy {
 struct Bench {
     book: Book,
     policy: &'static Policy,
+    /// What a breaker counts on.
+    line: Stripe,
     permit: Option<Permit>,
 }
 
@@ -49,7 +53,7 @@ impl Bench {
     }
 
     fn under(policy: &'static Policy) -> Self {
-        Self { book: Book::new(4, 64), policy, permit: None }
+        Self { book: Book::new(4, 64), policy, line: Stripe::new(), permit: None }
     }
 
     fn fuse(&self) -> Fuse<'_> {
@@ -160,12 +164,14 @@ fn lives_on(bench: &Bench, mut now: u64) {
     assert_eq!(State::Closed, fuse.word().state());
 }
 
-/// Calls `check` for each operation from each beginning, abandoned at each of its points; policies have more of both. The
-/// number of points.
+/// Calls `check` for each operation from each beginning, abandoned at each of its points; policies and breakers have more of
+/// both. The number of points.
 fn at_every_point(check: impl Fn(&str, fn() -> Bench, fn(&Bench, u64), &Bench)) -> u32 {
-    let operations: Vec<_> = operations().into_iter().chain(policies::operations()).collect();
+    let more = policies::operations().into_iter().chain(breaker::operations());
+    let operations: Vec<_> = operations().into_iter().chain(more).collect();
+    let more = policies::beginnings().into_iter().chain(breaker::beginnings());
     let mut points = 0;
-    for (beginning, begin) in beginnings().into_iter().chain(policies::beginnings()) {
+    for (beginning, begin) in beginnings().into_iter().chain(more) {
         for (operation, run) in operations.iter().copied() {
             for point in 0.. {
                 let bench = begin();

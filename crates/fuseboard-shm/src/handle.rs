@@ -1,21 +1,21 @@
-//! A slot with its shared words at hand: what a breaker holds. Admits calls, settles them, and counts both.
+//! A slot with its shared words at hand: what a breaker holds. Hands the core what it asks for: the mapped words, the
+//! time, who this process is and whether another is gone. What is decided and counted is [`Breaker`]'s.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use fuseboard_core::counters::{Counter, STRIPES};
+pub use fuseboard_core::breaker::Outcome;
+use fuseboard_core::breaker::{Breaker, FastPath};
+use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::Tenancy;
-use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection};
-use fuseboard_core::journal::About;
-use fuseboard_core::judging::Call;
+use fuseboard_core::fuse::{Admission, Effect, Fuse, Rejection};
 use fuseboard_core::policy::Policy;
-use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
 use crate::owner;
 use crate::table::{Table, Words};
-pub use crate::ticket::{Outcome, Ticket};
+pub use crate::ticket::Ticket;
 use crate::watch::Reach;
 
 /// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes
@@ -176,53 +176,55 @@ impl Handle {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a hint, which reads and writes nothing.
         unsafe {
-            let line = &raw const self.words.stripes[owner::stripe() % STRIPES];
+            let line = &raw const *self.stripe();
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(line.cast());
         }
     }
 
     #[inline(always)]
-    fn add(&self, counter: Counter) {
-        self.words.stripes[owner::stripe() % STRIPES].add(counter);
+    fn stripe(&self) -> &Stripe {
+        &self.words.stripes[owner::stripe() % STRIPES]
     }
 
-    /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an
-    /// empty window. Whether it was one; if not, [`Self::settle`] it.
+    #[inline(always)]
+    fn fast_path(&self) -> FastPath<'_> {
+        FastPath { cell: &self.words.cell, stripe: self.stripe() }
+    }
+
+    /// The fuse, counting on this process's line.
+    #[inline]
+    fn breaker(&self) -> Breaker<'_> {
+        Breaker::new(self.fuse(), self.stripe())
+    }
+
+    /// [`FastPath::plain_success`]; where it says no, [`Self::settle`] the call.
     #[must_use]
     #[inline(always)]
     pub fn plain_success(&self, admitted: Word) -> bool {
-        let plain = self.word() == admitted && !admitted.is_dirty();
-        if plain {
-            self.add(Counter::Successes);
-        }
-        plain
+        self.fast_path().plain_success(admitted)
+    }
+
+    /// [`FastPath::untouched_success`] of a ticket.
+    #[must_use]
+    #[inline(always)]
+    pub fn untouched_success(&self, ticket: &Ticket) -> bool {
+        self.fast_path().untouched_success(ticket.permit)
     }
 
     /// [`Self::plain_success`] under a policy with rates, of a call that began at `began_us`.
     #[must_use]
     #[inline]
     pub fn measured_success(&self, policy: &Policy, admitted: Word, began_us: u64) -> bool {
-        let permit = Permit { generation: admitted.generation(), lease: None };
-        self.measured(policy, permit, began_us, || self.plain_success(admitted))
+        let took_us = |ended_us: u64| ended_us.saturating_sub(began_us);
+        self.breaker().measured_success(policy, admitted, took_us, || self.now_us())
     }
 
-    /// The same of a ticket, which does not say whether the window was empty when the call was admitted.
+    /// [`Self::untouched_success`] under a policy with rates.
     #[must_use]
     #[inline]
     pub fn measured_success_of(&self, policy: &Policy, ticket: &Ticket) -> bool {
-        self.measured(policy, ticket.permit, ticket.began_us, || self.untouched_success(ticket))
-    }
-
-    #[inline(always)]
-    fn measured(&self, policy: &Policy, permit: Permit, began_us: u64, is_plain: impl FnOnce() -> bool) -> bool {
-        let ended_us = policy.is_timed().then(|| self.now_us());
-        let took_us = ended_us.map_or(0, |ended_us| ended_us.saturating_sub(began_us));
-        let plain = !policy.is_slow(took_us) && is_plain();
-        if plain {
-            // Of a good call there is nothing to judge.
-            _ = self.fuse().measure(policy, permit, Call { took_us, ..Call::default() }, ended_us, || self.now_us());
-        }
-        plain
+        let took_us = |ended_us| ticket.took_us(ended_us);
+        self.breaker().measured_success_of(policy, ticket.permit, took_us, || self.now_us())
     }
 
     /// What a call's ticket is to say of when it began: the time, or 0 where it does not matter how long a call takes.
@@ -232,51 +234,10 @@ impl Handle {
         if policy.is_timed() { self.now_us() } else { 0 }
     }
 
-    fn took_us(&self, policy: &Policy, began_us: u64) -> u64 {
-        if policy.is_timed() { self.now_us().saturating_sub(began_us) } else { 0 }
-    }
-
-    /// Whether the fuse is closed with an empty window, in the generation that the ticket is of: then a success changes
-    /// nothing, and needs no clock.
-    #[inline(always)]
-    fn is_untouched(&self, ticket: &Ticket) -> bool {
-        let word = self.word();
-        word.is_closed() && !word.is_dirty() && word.generation() == ticket.permit.generation
-    }
-
-    /// [`Self::plain_success`] of a ticket, which does not say whether the window was empty when the call was admitted.
-    #[must_use]
-    #[inline(always)]
-    pub fn untouched_success(&self, ticket: &Ticket) -> bool {
-        let untouched = self.is_untouched(ticket);
-        if untouched {
-            self.add(Counter::Successes);
-        }
-        untouched
-    }
-
-    /// Asks to make a call, and counts the answer. A rejection by [`State::Vacant`] is none: the fuse was given back.
+    /// Asks to make a call, and counts the answer; see [`Breaker::admit`].
     #[must_use]
     pub fn admit(&self, policy: &Policy) -> Admission {
-        // Known before a seat is taken, which is signed with it at once.
-        let hint = owner::hint();
-        let mut admission = self.fuse().admit(policy, self.now_us());
-        if admission.transition.is_none() && self.probers_are_gone(&admission) {
-            admission = self.fuse().admit(policy, self.now_us());
-        }
-        if let Some(transition) = admission.transition {
-            self.fuse().write_down(transition, About::NOTHING);
-        }
-        match &admission.verdict {
-            Ok(Permit { lease: Some(lease), .. }) => {
-                self.fuse().sign(*lease, hint);
-                self.add(Counter::Probes);
-            }
-            // Given back: nothing is rejected.
-            Ok(_) | Err(Rejection { state: State::Vacant, .. }) => {}
-            Err(_) => self.add(Counter::Rejections),
-        }
-        admission
+        self.breaker().admit(policy, || self.now_us(), owner::hint(), owner::is_gone)
     }
 
     /// Why [`Self::admit`] would reject a call at this moment, if it would. Takes no permit, and counts nothing.
@@ -287,53 +248,19 @@ impl Handle {
         self.fuse().would_admit(policy, self.now_us(), owner::is_gone)
     }
 
-    /// Whether a call was refused for want of a probe's permit, and one of those out was a dead process's (rule R11).
-    fn probers_are_gone(&self, admission: &Admission) -> bool {
-        let refused = matches!(admission.verdict, Err(Rejection { state: State::HalfOpen, .. }));
-        refused && self.fuse().reclaim(owner::is_gone)
-    }
-
     /// Gives a permit back as if it had never been taken: nothing is counted.
     pub fn cancel(&self, ticket: &Ticket) {
         if let Some(permit) = ticket.valid() {
-            self.fuse().released(permit);
+            self.breaker().cancel(permit);
         }
     }
 
-    /// Reports how a call ended, and counts it. A transition that it makes is the caller's to write down
-    /// ([`Fuse::write_down`]), who can say more about it.
+    /// Reports how a call ended, and counts it; see [`Breaker::settle`].
     pub fn settle(&self, policy: &Policy, ticket: &Ticket, outcome: Outcome) -> Effect {
-        if outcome == Outcome::Success && !policy.has_rates() && self.untouched_success(ticket) {
-            return Effect::Counted;
-        }
-        let (demands, asked_us) = match outcome {
-            Outcome::Telling { demands, asked_us } => (demands, asked_us),
-            _ => (false, 0),
-        };
-        let failed = matches!(outcome, Outcome::Failure | Outcome::Telling { .. });
-        let call = Call { failed, took_us: self.took_us(policy, ticket.began_us), demands, asked_us };
-        let effect = match (ticket.valid(), outcome) {
-            (None, _) => Effect::Late,
-            (Some(permit), Outcome::Ignored) => self.fuse().released(permit),
-            (Some(permit), _) => self.fuse().ended(policy, permit, call, || self.now_us()),
-        };
-        if failed || self.table.watch().is_left() {
+        let took_us = |ended_us| ticket.took_us(ended_us);
+        let effect = self.breaker().settle(policy, ticket.valid(), outcome, took_us, || self.now_us());
+        if outcome.is_failure() || self.table.watch().is_left() {
             self.look_around();
-        }
-        if effect == Effect::Late && !self.is_mine() {
-            // What is counted here is the next tenant's.
-            return effect;
-        }
-        self.add(match outcome {
-            Outcome::Success => Counter::Successes,
-            Outcome::Failure | Outcome::Telling { .. } => Counter::Failures,
-            Outcome::Ignored => Counter::Ignored,
-        });
-        match effect {
-            Effect::Late => self.add(Counter::Late),
-            Effect::Changed(transition) if transition.to == State::Open => self.add(Counter::Trips),
-            Effect::Changed(_) => self.add(Counter::Closes),
-            Effect::Counted => {}
         }
         effect
     }

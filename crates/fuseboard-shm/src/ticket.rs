@@ -1,4 +1,4 @@
-//! Tickets: what a call that was admitted has in its hand, and how it may end.
+//! Tickets: what a call that was admitted has in its hand.
 
 use fuseboard_core::fuse::Permit;
 
@@ -10,7 +10,7 @@ pub struct Ticket {
     pub(crate) permit: Permit,
     owner: usize,
     /// When the call began, where it matters how long it takes.
-    pub(crate) began_us: u64,
+    began_us: u64,
 }
 
 impl Ticket {
@@ -51,27 +51,14 @@ impl Ticket {
         self.permit.lease.is_some()
     }
 
+    /// How long the call took, if it ends at this time.
+    pub(crate) const fn took_us(&self, ended_us: u64) -> u64 {
+        ended_us.saturating_sub(self.began_us)
+    }
+
     /// The permit, unless it is a probe's and this process is a forked child of the one that took it: the probe is the
     /// parent's to answer for.
     pub(crate) fn valid(&self) -> Option<Permit> {
         (self.permit.lease.is_none() || self.owner == owner::token()).then_some(self.permit)
     }
-}
-
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did what it should.
-    Success,
-    /// It failed.
-    Failure,
-    /// It failed, and says what is to follow.
-    Telling {
-        /// Whether the fuse is to open at once.
-        demands: bool,
-        /// How long it is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
-        asked_us: u64,
-    },
-    /// It says nothing about the service (rule R10).
-    Ignored,
 }

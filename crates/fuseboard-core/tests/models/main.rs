@@ -8,6 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `window`, `transition`, `lease` | failures and what they open, seats and their leases |
+//! | `breaker` | whole calls of two processes, and what each counts |
 //! | `rates`, `recovery` | policies: rates; the ramp and the longest stay |
 //! | `directory`, `tenancy`, `reset`, `forget` | names and slots, and how they are given back |
 //! | `reach`, `snapshot`, `journal`, `maker` | what readers see |
@@ -17,6 +18,7 @@
 //! Negative controls: the patches in `crates/fuseboard-core/mutants` name the models that must fail on them.
 #[path = "../common/book.rs"]
 mod book;
+mod breaker;
 mod common;
 mod directory;
 mod forget;

@@ -1,0 +1,242 @@
+//! A breaker at work: asks a fuse for a permit, reports how the call ended, and counts both.
+//!
+//! A live call, a replay of recorded calls and a simulated fleet run this very code. So time, and what only the operating
+//! system knows of other processes, come in as arguments.
+//!
+//! Everything is counted behind the step that it tells of, on the line of counters that the caller chooses. So whoever
+//! dies in between leaves a counter short by one, and no counter is ever more than what happened (rule T07).
+
+use crate::answer::{Admission, Effect, Permit, Rejection};
+use crate::cell::Cell;
+use crate::counters::{Counter, Stripe};
+use crate::fuse::Fuse;
+use crate::journal::About;
+use crate::judging::Call;
+use crate::policy::Policy;
+use crate::state::State;
+use crate::word::Word;
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it should.
+    Success,
+    /// It failed.
+    Failure,
+    /// It failed, and says what is to follow.
+    Telling {
+        /// Whether the fuse is to open at once.
+        demands: bool,
+        /// How long it is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
+        asked_us: u64,
+    },
+    /// It says nothing about the service (rule R10).
+    Ignored,
+}
+
+impl Outcome {
+    /// Whether the call failed.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failure | Self::Telling { .. })
+    }
+
+    const fn counter(self) -> Counter {
+        match self {
+            Self::Success => Counter::Successes,
+            Self::Failure | Self::Telling { .. } => Counter::Failures,
+            Self::Ignored => Counter::Ignored,
+        }
+    }
+
+    const fn of_a_call(self, took_us: u64) -> Call {
+        let (demands, asked_us) = match self {
+            Self::Telling { demands, asked_us } => (demands, asked_us),
+            _ => (false, 0),
+        };
+        Call { failed: self.is_failure(), took_us, demands, asked_us }
+    }
+}
+
+/// All that the success of a call through a closed fuse needs: two lines of memory, where a whole [`Breaker`] is ten
+/// words (rule T04).
+#[derive(Clone, Copy, Debug)]
+pub struct FastPath<'a> {
+    /// The fuse's shared words.
+    pub cell: &'a Cell,
+    /// The line to count on.
+    pub stripe: &'a Stripe,
+}
+
+impl FastPath<'_> {
+    /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an
+    /// empty window. Whether it was one; if not, [`Breaker::settle`] it.
+    #[must_use]
+    #[inline(always)]
+    pub fn plain_success(self, admitted: Word) -> bool {
+        self.count_if(self.cell.load() == admitted && !admitted.is_dirty())
+    }
+
+    /// The same of a permit, which does not say whether the window was empty when the call was admitted.
+    #[must_use]
+    #[inline(always)]
+    pub fn untouched_success(self, permit: Permit) -> bool {
+        let word = self.cell.load();
+        self.count_if(word.is_closed() && !word.is_dirty() && word.generation() == permit.generation)
+    }
+
+    #[inline(always)]
+    fn count_if(self, is_plain: bool) -> bool {
+        if is_plain {
+            self.stripe.add(Counter::Successes);
+        }
+        is_plain
+    }
+}
+
+/// A fuse, and the line of counters that this caller adds to. Free to copy; every method may be called by any process at
+/// any time.
+#[derive(Clone, Copy)]
+pub struct Breaker<'a> {
+    fuse: Fuse<'a>,
+    stripe: &'a Stripe,
+}
+
+impl<'a> Breaker<'a> {
+    /// The breaker of a fuse, counting on one of its lines.
+    #[must_use]
+    #[inline]
+    pub const fn new(fuse: Fuse<'a>, stripe: &'a Stripe) -> Self {
+        Self { fuse, stripe }
+    }
+
+    const fn fast_path(&self) -> FastPath<'a> {
+        FastPath { cell: self.fuse.cell, stripe: self.stripe }
+    }
+
+    /// Asks to make a call, and counts the answer. A probe's seat is signed with `hint`: who holds it, in
+    /// [`crate::lease::HINT_BITS`] bits of the caller's choice. A call that finds all seats taken asks `is_gone` of
+    /// their hints; the seat of a process that is gone for good is free at once (rule R11). A transition is written
+    /// down. A rejection by [`State::Vacant`] is none: the fuse was given back, and its name must be looked up again.
+    #[must_use]
+    pub fn admit(
+        self,
+        policy: &Policy,
+        now_us: impl Fn() -> u64,
+        hint: u64,
+        is_gone: impl Fn(u64) -> bool,
+    ) -> Admission {
+        let mut admission = self.fuse.admit(policy, now_us());
+        // With a transition there were no seats of this generation before, and one call makes one transition at most.
+        if admission.transition.is_none() && is_beside_probes(&admission) && self.fuse.reclaim(is_gone) {
+            admission = self.fuse.admit(policy, now_us());
+        }
+        if let Some(transition) = admission.transition {
+            self.fuse.write_down(transition, About::NOTHING);
+        }
+        match &admission.verdict {
+            Ok(Permit { lease: Some(lease), .. }) => {
+                self.fuse.sign(*lease, hint);
+                self.stripe.add(Counter::Probes);
+            }
+            // Given back: nothing is rejected.
+            Ok(_) | Err(Rejection { state: State::Vacant, .. }) => {}
+            Err(_) => self.stripe.add(Counter::Rejections),
+        }
+        admission
+    }
+
+    /// Reports how a call ended, and counts it. Without a valid permit the report is late. Where it matters how long a
+    /// call takes, `took_us` is asked how long this one took, if it ends at the time that it is given. A transition
+    /// is the caller's to write down ([`Fuse::write_down`]), who can say more about it.
+    pub fn settle(
+        self,
+        policy: &Policy,
+        permit: Option<Permit>,
+        outcome: Outcome,
+        took_us: impl FnOnce(u64) -> u64,
+        now_us: impl Fn() -> u64,
+    ) -> Effect {
+        let is_plain = |permit| self.fast_path().untouched_success(permit);
+        if outcome == Outcome::Success && !policy.has_rates() && permit.is_some_and(is_plain) {
+            return Effect::Counted;
+        }
+        // Whether it was slow is `policy.is_slow(call.took_us)`. Each slow call comes here: no fast path takes one.
+        let call = outcome.of_a_call(if policy.is_timed() { took_us(now_us()) } else { 0 });
+        let effect = match (permit, outcome) {
+            (None, _) => Effect::Late,
+            (Some(permit), Outcome::Ignored) => self.fuse.released(permit),
+            (Some(permit), _) => self.fuse.ended(policy, permit, call, now_us),
+        };
+        // Once the fuse is given back, what is counted here is the next tenant's.
+        if effect != Effect::Late || self.fuse.mine().is_some() {
+            self.count(outcome, effect);
+        }
+        effect
+    }
+
+    fn count(self, outcome: Outcome, effect: Effect) {
+        self.stripe.add(outcome.counter());
+        match effect {
+            Effect::Late => self.stripe.add(Counter::Late),
+            Effect::Changed(transition) if transition.to == State::Open => self.stripe.add(Counter::Trips),
+            Effect::Changed(_) => self.stripe.add(Counter::Closes),
+            Effect::Counted => {}
+        }
+    }
+
+    /// Gives a permit back as if it had never been taken: nothing is counted.
+    pub fn cancel(self, permit: Permit) {
+        self.fuse.released(permit);
+    }
+
+    /// [`FastPath::plain_success`] under a policy with rates.
+    #[must_use]
+    #[inline]
+    pub fn measured_success(
+        self,
+        policy: &Policy,
+        admitted: Word,
+        took_us: impl FnOnce(u64) -> u64,
+        now_us: impl Fn() -> u64,
+    ) -> bool {
+        let permit = Permit { generation: admitted.generation(), lease: None };
+        self.measured(policy, permit, took_us, now_us, || self.fast_path().plain_success(admitted))
+    }
+
+    /// [`FastPath::untouched_success`] under a policy with rates.
+    #[must_use]
+    #[inline]
+    pub fn measured_success_of(
+        self,
+        policy: &Policy,
+        permit: Permit,
+        took_us: impl FnOnce(u64) -> u64,
+        now_us: impl Fn() -> u64,
+    ) -> bool {
+        self.measured(policy, permit, took_us, now_us, || self.fast_path().untouched_success(permit))
+    }
+
+    #[inline(always)]
+    fn measured(
+        self,
+        policy: &Policy,
+        permit: Permit,
+        took_us: impl FnOnce(u64) -> u64,
+        now_us: impl Fn() -> u64,
+        is_plain: impl FnOnce() -> bool,
+    ) -> bool {
+        let ended_us = policy.is_timed().then(&now_us);
+        let took_us = ended_us.map_or(0, took_us);
+        let plain = !policy.is_slow(took_us) && is_plain();
+        if plain {
+            // Of a good call there is nothing to judge.
+            _ = self.fuse.measure(policy, permit, Call { took_us, ..Call::default() }, ended_us, now_us);
+        }
+        plain
+    }
+}
+
+fn is_beside_probes(admission: &Admission) -> bool {
+    matches!(admission.verdict, Err(Rejection { state: State::HalfOpen, .. }))
+}
