@@ -88,15 +88,15 @@ class Store(Telling):
         (``fault.is_passing``: no file descriptors, no memory, no room) the store tries again by itself and then goes on
         with the host's table.
 
-        The table is as large as it will ever be from the start: ``size_bytes``. By default that is 4 MB; for 10,000
-        fuses it is 27 MB, for 100,000 216 MB. The shared memory of a container is 64 MB unless somebody gave it more
+        The table is as large as it will ever be from the start: ``size_bytes``. By default that is 5 MB; for 10,000
+        fuses it is 31 MB, for 100,000 243 MB. The shared memory of a container is 64 MB unless somebody gave it more
         (``docker run --shm-size``, an ``emptyDir`` of medium ``Memory``).
 
         Args:
             name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit; no path.
             fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two; of more than 1,024 to
                 the next but one where less than an eighth would stay free. More than that live in this process alone.
-                Each place takes 1.5 KiB and 8 bytes for each of its ``failures``.
+                Each place takes 1.7 KiB and 8 bytes for each of its ``failures``.
             failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two: the
                 highest ``threshold`` that a breaker can have. None for 256 in a store of up to 1,024 fuses, half as
                 many with each doubling, and at least 16. A table that exists keeps the numbers it was made with.

@@ -18,7 +18,8 @@ class HostFuse(Fuse):
         self.gone: set[int] = set()
         self.owners: dict[Call, int] = {}
         self.told: list[tuple[State, State]] = []
-        """T14: what the journal tells, states before and after. A new generation of the same state is no event."""
+        """T14: what the journal tells, states before and after. A new generation of the same state is no
+        event, but where it is another manual override."""
 
     def move(self, state: State, now: int) -> None:
         """A change of state, which the journal tells."""
@@ -34,7 +35,7 @@ class HostFuse(Fuse):
 
     def tell(self, before: State) -> None:
         """Notes what became of ``before``."""
-        if before is not self.state:
+        if before is not self.state or self.state in (State.ISOLATED, State.DISABLED):
             self.told.append((before, self.state))
 
     def ask(self, owner: int, policy: Policy, now: int) -> Call | Rejected:

@@ -29,6 +29,25 @@ pub struct Cell {
     pub(crate) asked: AtomicU64,
     pub(crate) seats: [AtomicU64; SEATS],
     pub(crate) hints: [AtomicU64; SEATS],
+    /// For how long the manual override lasts that began with a generation, and a mark of that: see [`crate::manual`].
+    pub(crate) lasts: AtomicU64,
+    /// Calls that were slow by the policy of their breaker. Not striped: who counts one has waited longer for the call.
+    pub(crate) slow: AtomicU64,
+    pub(crate) reserved: [AtomicU64; 6],
+    pub(crate) fleet: Fleet,
+}
+
+/// What a fleet's agent says of a fuse. Room for it: nothing reads it yet.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    /// Until when the fleet holds the fuse, so that no call of this host makes it half-open.
+    pub(crate) hold: AtomicU64,
+    /// The generation of the fleet's last verdict.
+    pub(crate) verdict: AtomicU64,
+    /// The generation of the fleet's last manual override.
+    pub(crate) order: AtomicU64,
+    pub(crate) reserved: [AtomicU64; 5],
 }
 
 impl Cell {
@@ -47,6 +66,10 @@ impl Cell {
             asked: zero(),
             seats: std::array::from_fn(|_| zero()),
             hints: std::array::from_fn(|_| zero()),
+            lasts: zero(),
+            slow: zero(),
+            reserved: std::array::from_fn(|_| zero()),
+            fleet: Fleet { hold: zero(), verdict: zero(), order: zero(), reserved: std::array::from_fn(|_| zero()) },
         }
     }
 }

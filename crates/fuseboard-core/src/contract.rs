@@ -26,6 +26,12 @@ pub struct Reading {
     pub last_failure_us: Option<u64>,
     /// How often a breaker came with other settings than the one before it.
     pub settings_changes: u64,
+    /// Calls that were slow by the policy of their breaker.
+    pub slow: u64,
+    /// When the manual override that it is in ends, in microseconds of the clock; `None` if it is endless, or there is none.
+    pub until_us: Option<u64>,
+    /// Fingerprint of the settings that a breaker last came with, 0 for none.
+    pub settings: u64,
     /// Failed probes in a row, as they stood when the fuse last opened: what it was closed since then is taken off when it
     /// opens next.
     pub streak: u32,
@@ -79,9 +85,9 @@ impl Fuse<'_> {
     /// `None`, as it is if the fuse was given back.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
         let mut from = Word(0);
-        let unless_held = |seen: Word, _| {
+        let unless_held = |seen: Word, now_us| {
             from = seen;
-            (!seen.state().is_held()).then_some(seen)
+            (!self.is_overridden(seen, now_us)).then_some(seen)
         };
         let made = self.go_to(|_| state, Cause::Set, || now_us, unless_held)?;
         self.opened_raw(from, made);
@@ -101,6 +107,7 @@ impl Fuse<'_> {
     /// [`Self::command`] does; a fuse never seen stays untouched otherwise, and one that was given back stays so.
     pub fn forget(self, now_us: impl Fn() -> u64) -> Option<Transition> {
         self.forget_changes();
+        self.cell.slow.clear_if(|| true);
         let unless_forgotten = |seen: Word, now_us| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
         let to = |seen: Word| if seen.state() == State::Vacant { State::Vacant } else { State::Unseen };
         self.mending(&now_us, || self.go_to(to, Cause::Forgotten, &now_us, unless_forgotten))
@@ -131,7 +138,8 @@ impl Fuse<'_> {
         self.log.drop_far_ahead(&now_us);
         self.mend_told(now_us);
         self.meters.into_iter().flatten().for_each(Meter::mend);
-        let words = [&self.cell.progress, &self.cell.asked].map(|word| (word, word.load(Ordering::Acquire)));
+        let words =
+            [&self.cell.progress, &self.cell.asked, &self.cell.lasts].map(|word| (word, word.load(Ordering::Acquire)));
         let held = self.seats().held();
         let made = change();
         if made.is_none() && self.mine().is_none() {
@@ -174,6 +182,9 @@ impl Fuse<'_> {
             failures: counted,
             last_failure_us: (failures > 0).then_some(last.stamp()),
             settings_changes: changes_of(self.cell.settings_changes.load(Ordering::Relaxed)),
+            slow: self.cell.slow.load(Ordering::Relaxed),
+            until_us: self.until_us(word),
+            settings: self.cell.settings.load(Ordering::Relaxed),
             streak: self.streak() as u32,
         }
     }

@@ -24,6 +24,7 @@ pub use crate::name::{NAME_MAX, Name, NameBytes};
 
 use crate::cell::Cell;
 use crate::counters::{STRIPES, Stripe, clear_if};
+use crate::exported::Exported;
 use crate::key::Status;
 use crate::state::State;
 use crate::sync::Ordering;
@@ -61,6 +62,7 @@ pub struct Directory<'a> {
     keys: &'a [Key],
     cells: &'a [Cell],
     stripes: &'a [Stripe],
+    exported: &'a [Exported],
 }
 
 /// What a first pass along a name's sequence finds.
@@ -75,13 +77,19 @@ impl<'a> Directory<'a> {
     /// A directory of these keys, a power of two of them; of nothing else, so that nothing is cleared for a new tenant.
     #[must_use]
     pub const fn new(keys: &'a [Key]) -> Self {
-        Self { keys, cells: &[], stripes: &[] }
+        Self { keys, cells: &[], stripes: &[], exported: &[] }
     }
 
     /// With the cells and the lines of counters of the same slots.
     #[must_use]
     pub const fn with_fuses(self, cells: &'a [Cell], stripes: &'a [Stripe]) -> Self {
         Self { cells, stripes, ..self }
+    }
+
+    /// With what was exported of the same slots.
+    #[must_use]
+    pub const fn with_exported(self, exported: &'a [Exported]) -> Self {
+        Self { exported, ..self }
     }
 
     /// The slots in which a name may be, in the order to look in.
@@ -270,10 +278,16 @@ impl<'a> Directory<'a> {
             key.since.fetch_max(generation, Ordering::AcqRel);
             cell.forget_streak(generation);
         }
-        for word in [&cell.settings, &cell.settings_changes, &cell.asked] {
+        for word in [&cell.settings, &cell.settings_changes, &cell.asked, &cell.lasts, &cell.slow] {
             word.clear_if(is_claimed);
         }
         clear_if(self.stripes_of(slot), is_claimed);
+        self.exported_of(slot).into_iter().for_each(|exported| exported.clear_if(is_claimed));
+    }
+
+    /// What was exported of a slot; nothing where the directory has none.
+    pub(crate) fn exported_of(self, slot: usize) -> Option<&'a Exported> {
+        self.exported.get(slot)
     }
 
     /// The lines of counters of a slot; none where the directory has none.

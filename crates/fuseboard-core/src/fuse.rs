@@ -107,9 +107,15 @@ impl<'a> Fuse<'a> {
             };
             self.tell_late(seen, now_us);
             match seen.state() {
-                State::Closed | State::Disabled => break Ok(Permit::of(seen)),
+                State::Closed => break Ok(Permit::of(seen)),
+                State::Isolated | State::Disabled if transition.is_none() && !self.is_overridden(seen, now_us) => {
+                    transition = self.end_override(seen, now_us);
+                }
+                State::Disabled => break Ok(Permit::of(seen)),
                 State::Unseen | State::Vacant => _ = self.transit(seen, State::Closed, now_us, Cause::Unknown),
-                State::Isolated => break Err(Rejection::new(State::Isolated, None)),
+                State::Isolated => {
+                    break Err(Rejection::new(State::Isolated, self.override_left(seen, now_us)));
+                }
                 State::Open => {
                     let left = self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation()));
                     if left > LEAD_US || transition.is_some() {

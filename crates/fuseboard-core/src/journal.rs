@@ -18,11 +18,16 @@ use crate::time::STAMP_MAX;
 
 /// Records in the ring, a power of two.
 pub const RECORDS: usize = 2048;
-/// Longest description of what brought a transition about, in bytes.
-pub const ABOUT_MAX: usize = ABOUT_WORDS * 8 - 1;
+/// Longest first text of a record, in bytes.
+pub const FIRST_MAX: usize = if cfg!(fuseboard_loom) { 6 } else { 95 };
+/// Longest second text.
+pub const SECOND_MAX: usize = ABOUT_BYTES - 2 - FIRST_MAX;
 
-const ABOUT_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 12 };
-const BODY: usize = 3 + ABOUT_WORDS;
+const ABOUT_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 27 };
+const ABOUT_BYTES: usize = ABOUT_WORDS * 8;
+/// The last word is reserved.
+const BODY: usize = 4 + ABOUT_WORDS;
+const _: () = assert!(cfg!(fuseboard_loom) || SECOND_MAX == crate::manual::WHY_MAX, "a record has room for a reason");
 
 /// What brought a transition about. The codes live in files: never renumber them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +65,8 @@ pub enum Cause {
     Ramped = 14,
     /// A probe was too slow.
     ProbeSlow = 15,
+    /// The time of a manual override was over, and a call asked to pass.
+    OverrideEnded = 16,
 }
 
 impl Cause {
@@ -82,12 +89,14 @@ impl Cause {
             13 => Self::HalfOpenTimeout,
             14 => Self::Ramped,
             15 => Self::ProbeSlow,
+            16 => Self::OverrideEnded,
             _ => Self::Unknown,
         }
     }
 }
 
-/// A few bytes that say more about a transition, such as the name of an exception's class. Longer ones are cut.
+/// Two texts that say more about a transition: the name of an exception's class, or who made a manual override and why. Longer
+/// ones are cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct About([u64; ABOUT_WORDS]);
 
@@ -95,31 +104,37 @@ impl About {
     /// Nothing more to say.
     pub const NOTHING: Self = Self([0; ABOUT_WORDS]);
 
-    /// A description of up to [`ABOUT_MAX`] bytes.
+    /// One text, of up to [`FIRST_MAX`] bytes.
     #[must_use]
     pub fn new(text: &[u8]) -> Self {
-        let len = text.len().min(ABOUT_MAX);
-        let mut bytes = [0_u8; ABOUT_WORDS * 8];
-        bytes[0] = len as u8;
-        bytes[1..=len].copy_from_slice(&text[..len]);
+        Self::pair(text, b"")
+    }
+
+    /// Two texts, of up to [`FIRST_MAX`] and [`SECOND_MAX`] bytes.
+    #[must_use]
+    pub fn pair(first: &[u8], second: &[u8]) -> Self {
+        let (first, second) = (&first[..first.len().min(FIRST_MAX)], &second[..second.len().min(SECOND_MAX)]);
+        let lengths = [first.len() as u8, second.len() as u8];
         let mut words = [0; ABOUT_WORDS];
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-            *word = u64::from_le_bytes(*bytes);
+        for (i, byte) in lengths.iter().chain(first).chain(second).enumerate() {
+            words[i / 8] |= u64::from(*byte) << (i % 8 * 8);
         }
         Self(words)
     }
 
-    /// The bytes; their number is brought into range, whatever stood there (rule T10).
+    /// The bytes of both texts; their numbers are brought into range, whatever stood there (rule T10).
     #[must_use]
-    pub fn to_vec(self) -> Vec<u8> {
+    pub fn texts(self) -> [Vec<u8>; 2] {
         let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_le_bytes()).collect();
-        bytes[1..=usize::from(bytes[0]).min(ABOUT_MAX)].to_vec()
+        let first = usize::from(bytes[0]).min(FIRST_MAX);
+        let second = usize::from(bytes[1]).min(SECOND_MAX);
+        [bytes[2..2 + first].to_vec(), bytes[2 + first..2 + first + second].to_vec()]
     }
 }
 
 impl std::fmt::Debug for About {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(&self.to_vec()))
+        write!(f, "{:?}", self.texts().map(|text| String::from_utf8_lossy(&text).into_owned()))
     }
 }
 
@@ -138,6 +153,8 @@ pub struct Record {
     pub cause: Cause,
     /// The process that made it, for people; 0 if not known.
     pub pid: u32,
+    /// When a manual override ends, in microseconds of the clock; 0 for never, and of other transitions.
+    pub until_us: u64,
     /// More about it.
     pub about: About,
 }
@@ -146,23 +163,24 @@ impl Record {
     fn to_words(self) -> [u64; BODY] {
         let mut words = [0; BODY];
         words[0] = self.generation << 16 | (self.from as u64) << 12 | (self.to as u64) << 8 | self.cause as u64;
-        words[1] = u64::from(self.slot);
-        words[2] = u64::from(self.pid);
-        words[3..].copy_from_slice(&self.about.0);
+        words[1] = u64::from(self.pid) << 32 | u64::from(self.slot);
+        words[2] = self.until_us;
+        words[3..3 + ABOUT_WORDS].copy_from_slice(&self.about.0);
         words
     }
 
     fn from_words(words: &[u64; BODY]) -> Self {
         let state = |shift: u32| State::from_code((words[0] >> shift & 0b111) as u8);
         let mut about = About::NOTHING;
-        about.0.copy_from_slice(&words[3..]);
+        about.0.copy_from_slice(&words[3..3 + ABOUT_WORDS]);
         Self {
             slot: words[1] as u32,
             generation: words[0] >> 16 & STAMP_MAX,
             from: state(12),
             to: state(8),
             cause: Cause::from_code(words[0] as u8),
-            pid: words[2] as u32,
+            pid: (words[1] >> 32) as u32,
+            until_us: words[2],
             about,
         }
     }

@@ -6,10 +6,14 @@
 
 use crate::counters::{STRIPES, Stripe};
 use crate::directory::{Key, Name, PROBES};
+use crate::exported::Exported;
 use crate::fuse::Cell;
 use crate::journal::{Head, Place, RECORDS};
+use crate::leader::{Leader, PURPOSES};
 use crate::maker::Maker;
+use crate::manual::{SAID_MAX, Said};
 use crate::rate::{METERS, Meter};
+use crate::settings::{SETS, Set};
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::LOG_MAX;
 
@@ -68,6 +72,10 @@ pub const FINGERPRINT: u64 = {
         LOG_MAX,
         JOURNAL_BYTES,
         METERS * size_of::<Meter>(),
+        size_of::<Exported>(),
+        SAID_MAX * size_of::<Said>(),
+        SETS * size_of::<Set>(),
+        PURPOSES * size_of::<Leader>(),
     ];
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
@@ -81,13 +89,18 @@ pub const FINGERPRINT: u64 = {
 #[cfg(not(fuseboard_loom))]
 const _: () = {
     assert!(size_of::<Header>() == PAGE);
-    assert!(size_of::<Cell>() == 192);
+    assert!(size_of::<Cell>() == 320);
     assert!(size_of::<Key>() == 32);
     assert!(size_of::<Name>() == 208);
     assert!(size_of::<Maker>() == 64);
+    assert!(size_of::<Said>() == 160);
     assert!(size_of::<Texts>() == 272);
     assert!(size_of::<Stripe>() == 64);
     assert!(size_of::<Meter>() == 128);
+    assert!(size_of::<Exported>() == 72);
+    assert!(size_of::<Set>() == 256);
+    assert!(size_of::<Leader>() == 64);
+    assert!(size_of::<Place>() == 256);
 };
 
 /// What is wrong with a header. The binding and the store put it into words.
@@ -141,34 +154,81 @@ impl Geometry {
         self.log_len
     }
 
-    /// Byte offsets of the sections: keys, cells, texts, logs, counters, meters, journal; then the file's length.
+    /// Number of places for what was said of manual overrides, a power of two.
     #[must_use]
-    pub const fn offsets(self) -> [usize; 8] {
-        let sizes = [
-            PAGE,
-            self.slots * size_of::<Key>(),
-            self.slots * size_of::<Cell>(),
-            self.slots * size_of::<Texts>(),
-            self.slots * self.log_len * size_of::<u64>(),
-            self.slots * STRIPES * size_of::<Stripe>(),
-            self.slots * METERS * size_of::<Meter>(),
-            JOURNAL_BYTES,
-        ];
-        let mut offsets = [0; 8];
-        let (mut end, mut i) = (0, 0);
-        while i < sizes.len() {
-            // Each section begins on a page of its own, so that no two share a cache line.
-            end += sizes[i].next_multiple_of(PAGE);
-            offsets[i] = end;
-            i += 1;
+    pub const fn said(self) -> usize {
+        if self.slots < SAID_MAX { self.slots } else { SAID_MAX }
+    }
+
+    /// Where each section begins, and where the last one ends.
+    #[must_use]
+    pub const fn sections(self) -> Sections {
+        let mut end = PAGE;
+        // Each section begins on a page of its own, so that no two share a cache line.
+        const fn place(end: &mut usize, bytes: usize) -> usize {
+            let begin = *end;
+            *end += bytes.next_multiple_of(PAGE);
+            begin
         }
-        offsets
+        let slots = self.slots;
+        Sections {
+            keys: place(&mut end, slots * size_of::<Key>()),
+            cells: place(&mut end, slots * size_of::<Cell>()),
+            texts: place(&mut end, slots * size_of::<Texts>()),
+            logs: place(&mut end, slots * self.log_len * size_of::<u64>()),
+            counters: place(&mut end, slots * STRIPES * size_of::<Stripe>()),
+            meters: place(&mut end, slots * METERS * size_of::<Meter>()),
+            exported: place(&mut end, slots * size_of::<Exported>()),
+            said: place(&mut end, self.said() * size_of::<Said>()),
+            settings: place(&mut end, SETS * size_of::<Set>()),
+            leaders: place(&mut end, PURPOSES * size_of::<Leader>()),
+            journal: place(&mut end, JOURNAL_BYTES),
+            end,
+        }
     }
 
     /// Length of the whole table in bytes.
     #[must_use]
     pub const fn bytes(self) -> usize {
-        self.offsets()[7]
+        self.sections().end
+    }
+}
+
+/// Byte offsets of a table's sections, in the order they lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections {
+    /// Whose each slot is.
+    pub keys: usize,
+    /// The shared words of each fuse.
+    pub cells: usize,
+    /// What stands in each slot for people.
+    pub texts: usize,
+    /// The failure log of each fuse.
+    pub logs: usize,
+    /// The lines of counters of each fuse.
+    pub counters: usize,
+    /// The meters of each fuse.
+    pub meters: usize,
+    /// What the last exporter of metrics had told of each fuse.
+    pub exported: usize,
+    /// What was said of manual overrides.
+    pub said: usize,
+    /// The settings that breakers came with.
+    pub settings: usize,
+    /// The leases of the host's leaders.
+    pub leaders: usize,
+    /// The transitions of all fuses.
+    pub journal: usize,
+    /// Length of the table.
+    pub end: usize,
+}
+
+impl Sections {
+    /// All of them in their order.
+    #[must_use]
+    pub const fn all(self) -> [usize; 12] {
+        let Self { keys, cells, texts, logs, counters, meters, exported, said, settings, leaders, journal, end } = self;
+        [keys, cells, texts, logs, counters, meters, exported, said, settings, leaders, journal, end]
     }
 }
 
@@ -274,16 +334,22 @@ mod tests {
     /// The offsets of sections live in files: what changes them is another layout, and another fingerprint (FNV-1a).
     #[test]
     fn the_places_of_sections_are_fixed() {
-        let offsets = Geometry::for_capacity(1024, 256).expect("in range").offsets();
-        assert_eq!([4_096, 36_864, 233_472, 512_000, 2_609_152, 3_133_440, 3_657_728, 3_923_968], offsets);
-        assert_eq!((0x4655_5345_4252_4431, 2, 0xe0c2_560d_2c76_1dbd), (MAGIC, VERSION, FINGERPRINT));
+        let sections = Geometry::for_capacity(1024, 256).expect("in range").sections().all();
+        assert_eq!(
+            [
+                4_096, 36_864, 364_544, 643_072, 2_740_224, 3_264_512, 3_788_800, 3_862_528, 4_026_368, 4_059_136,
+                4_063_232, 4_591_616
+            ],
+            sections
+        );
+        assert_eq!((0x4655_5345_4252_4431, 2, 0xd967_623f_54ce_d145), (MAGIC, VERSION, FINGERPRINT));
     }
 
     #[test]
     fn a_default_table_is_a_few_mebibytes() {
         let geometry = Geometry::for_capacity(1024, 256).expect("in range");
         assert_eq!((1024, 256), (geometry.slots(), geometry.log_len()));
-        assert_eq!(3_923_968, geometry.bytes());
+        assert_eq!(4_591_616, geometry.bytes());
     }
 
     #[test]
@@ -308,7 +374,7 @@ mod tests {
 
     #[test]
     fn sections_follow_each_other_on_whole_pages() {
-        let offsets = Geometry::for_capacity(3, 5).expect("in range").offsets();
-        assert!(offsets.is_sorted() && offsets.iter().all(|offset| offset % PAGE == 0), "{offsets:?}");
+        let sections = Geometry::for_capacity(3, 5).expect("in range").sections().all();
+        assert!(sections.is_sorted() && sections.iter().all(|begin| begin % PAGE == 0), "{sections:?}");
     }
 }

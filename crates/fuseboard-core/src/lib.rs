@@ -26,13 +26,18 @@
 //! | [`directory`] | from a name to a slot |
 //! | [`key`] | whose a slot is |
 //! | `name` | names, for people |
+//! | [`manual`] | manual overrides: how long, who and why |
 //! | [`maker`] | the module that made a fuse |
+//! | [`sealed`] | words that are there whole or not at all |
+//! | [`settings`] | the settings that breakers came with, for tools |
 //! | [`idle`] | which fuses a full table can take back |
 //! | `reach` | how far back the breakers of a fuse look |
 //! | [`tenancy`] | giving an idle fuse back, and knowing that one was |
 //! | [`reset`] | resetting a whole table, slot after slot |
 //! | [`journal`] | the ring of records of transitions |
 //! | [`telling`] | what a fuse writes down there, and for whom |
+//! | [`exported`] | what the last exporter of metrics had told |
+//! | [`leader`] | one leader a host for a purpose |
 //! | [`layout`] | header, sections, sizes |
 //!
 //! # Rules all modules obey
@@ -50,6 +55,7 @@ pub mod cell;
 pub mod contract;
 pub mod counters;
 pub mod directory;
+pub mod exported;
 pub mod fuse;
 mod growth;
 pub mod idle;
@@ -57,10 +63,12 @@ pub mod journal;
 pub mod judging;
 pub mod key;
 pub mod layout;
+pub mod leader;
 pub mod lease;
 mod log;
 mod look;
 pub mod maker;
+pub mod manual;
 mod name;
 mod pause;
 pub mod policy;
@@ -68,6 +76,8 @@ mod ramp;
 pub mod rate;
 mod reach;
 pub mod reset;
+pub mod sealed;
+pub mod settings;
 pub mod state;
 pub mod sync;
 pub mod telling;

@@ -20,7 +20,8 @@ impl Fuse<'_> {
         let Some(seen) = self.mine() else { return Ok(()) };
         let left = match seen.state() {
             State::Unseen | State::Vacant | State::Closed | State::Disabled => return Ok(()),
-            State::Isolated => None,
+            State::Isolated if !self.is_overridden(seen, now_us) => return Ok(()),
+            State::Isolated => self.override_left(seen, now_us),
             State::Open => match self.open_us(seen, policy).saturating_sub(age(now_us, seen.generation())) {
                 ..=LEAD_US => return Ok(()),
                 left => Some(left),

@@ -1,17 +1,11 @@
 //! The module whose breaker made a fuse, for people and for whoever shares a fuse without meaning to.
 //!
-//! The first breaker that comes to make calls on a fuse **claims** the place: it puts the check word of its own text there, by
-//! compare-and-swap, and writes the text behind that. The check word is a hash of the text and of the slot's owner word. So a text is there only while
-//! it fits: not before it is whole, not for another tenancy of the slot, and not where two have written at once, or damage
-//! has. What does not fit is nothing, and the next breaker that comes claims the place anew. So nobody wipes a text that is
-//! another tenant's, and one that a killed process left half is completed by its own module, or replaced by another one.
-//!
-//! Two modules that come within the same moment may both see nothing: then neither is told of the other, and what
-//! they leave is whole, or nothing. No decision reads it.
+//! The first breaker that comes to make calls on a fuse writes its module's name down ([`crate::sealed`]), with the slot's owner
+//! word as the tag: so a name is of its tenancy of the slot alone. Two modules that come within the same moment may both see
+//! nothing: then neither is told of the other. No decision reads it.
 
-use crate::journal::check_of;
 use crate::key::Owner;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sealed::Sealed;
 
 /// Longest text in bytes of UTF-8.
 pub const MAKER_MAX: usize = 55;
@@ -22,55 +16,31 @@ const WORDS: usize = if cfg!(fuseboard_loom) { 2 } else { 7 };
 const BYTES: usize = 56;
 
 /// A slot's place for the module that made its fuse. Any bytes are a valid one.
-#[repr(C)]
-pub struct Maker {
-    check: AtomicU64,
-    text: [AtomicU64; WORDS],
-}
+#[repr(transparent)]
+#[derive(Debug, Default)]
+pub struct Maker(Sealed<WORDS>);
 
 impl Maker {
     /// An empty place.
     #[must_use]
     pub fn new() -> Self {
-        Self { check: AtomicU64::new(0), text: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self::default()
     }
 
     /// Who made the fuse of this tenancy, if that stands there whole.
     #[must_use]
     pub fn read(&self, owner: Owner) -> Option<Module> {
-        let check = self.check.load(Ordering::Acquire);
-        let words = std::array::from_fn(|i| self.text[i].load(Ordering::Relaxed));
-        (check == check_of(owner.0, &words)).then(|| Module::of_words(&words))
+        self.0.read(owner.0).map(|words| Module::of_words(&words))
     }
 
     /// Notes that a breaker of this module comes to the tenancy's fuse; who made the fuse, if that was another one.
     pub fn note(&self, owner: Owner, module: &Module) -> Option<Module> {
-        let words = module.words();
-        let check = check_of(owner.0, &words);
-        let seen = self.check.load(Ordering::Acquire);
-        let known = self.read(owner);
-        if known.is_some() {
-            return known.filter(|known| known != module);
-        }
-        if seen != check && self.check.compare_exchange(seen, check, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-            return self.read(owner).filter(|known| known != module);
-        }
-        // All of this module write the same.
-        for (place, word) in self.text.iter().zip(words) {
-            place.store(word, Ordering::Release);
-        }
-        None
+        self.0.keep(owner.0, &module.words()).map(|words| Module::of_words(&words))
     }
 
     /// Takes away what stands there.
     pub fn forget(&self) {
-        self.check.clear_if(|| true);
-    }
-}
-
-impl Default for Maker {
-    fn default() -> Self {
-        Self::new()
+        self.0.forget();
     }
 }
 
@@ -125,6 +95,7 @@ impl Module {
 #[cfg(all(test, not(fuseboard_loom)))]
 mod tests {
     use super::*;
+    use crate::sync::Ordering;
 
     const OWNER: Owner = Owner(7 << 18 | 2);
 
@@ -186,8 +157,7 @@ mod tests {
         for word in 0..=WORDS {
             let maker = Maker::new();
             noted(&maker, OWNER, "shop");
-            let place = if word == 0 { &maker.check } else { &maker.text[word - 1] };
-            place.fetch_add(1, Ordering::Relaxed);
+            maker.0.raw().nth(word).expect("a word").fetch_add(1, Ordering::Relaxed);
             assert_eq!((None, None), (read(&maker, OWNER), noted(&maker, OWNER, "shop")), "word {word}");
             assert_eq!(Some("shop".to_owned()), read(&maker, OWNER));
         }

@@ -21,6 +21,7 @@ impl Directory<'_> {
         // Only what was counted in, so that a private table's untouched pages stay no memory at all.
         if totals(stripes) != [0; COUNTERS] {
             clear(stripes);
+            self.exported_of(slot).into_iter().for_each(|exported| exported.clear_if(|| true));
         }
         made
     }

@@ -56,6 +56,13 @@ impl State {
         matches!(self, Self::Closed | Self::Ramping)
     }
 
+    /// Whether it is an event that a fuse goes from this state into another one. One manual override behind another is one: it
+    /// has another end, and other reasons.
+    #[must_use]
+    pub fn is_event(self, to: Self) -> bool {
+        self != to || to.is_held()
+    }
+
     /// Whether an operator holds the fuse in this state, against every automatic transition (rule R12).
     #[must_use]
     pub const fn is_held(self) -> bool {

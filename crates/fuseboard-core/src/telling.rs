@@ -140,8 +140,9 @@ impl<'a> Fuse<'a> {
         }
         let from = told.state();
         // A fuse that was never seen is closed: that it is used is no event, nor that it is reset while closed.
-        if from != to {
-            scribe.journal.append(Record { slot: scribe.slot, generation, from, to, cause, pid, about });
+        if from.is_event(to) {
+            let until_us = self.until_us(Word::new(generation, 0, false, to)).unwrap_or(0);
+            scribe.journal.append(Record { slot: scribe.slot, generation, from, to, cause, pid, until_us, about });
         }
         // AcqRel: whoever sees it told sees the ticket taken. Lost only to somebody who told as much, or more.
         let now = Told::new(generation, to);

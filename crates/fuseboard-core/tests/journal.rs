@@ -6,7 +6,7 @@ mod book;
 
 use book::{Book, PID, SLOT};
 use fuseboard_core::fuse::{Effect, Fuse, Transition};
-use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Head, Journal, Place, Record};
+use fuseboard_core::journal::{About, Cause, FIRST_MAX, Head, Journal, Place, Record, SECOND_MAX};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::telling::Scribe;
@@ -41,6 +41,7 @@ fn record(number: u32) -> Record {
         to: State::Open,
         cause: Cause::Threshold,
         pid: number,
+        until_us: 0,
         about: About::new(b"TimeoutError"),
     }
 }
@@ -48,7 +49,7 @@ fn record(number: u32) -> Record {
 /// A record of a transition of [`Book::fuse`] that somebody else wrote down from its maker's note.
 fn noted(made: Transition) -> Record {
     let Transition { from, to, generation, cause } = made;
-    Record { slot: SLOT, generation, from, to, cause, pid: SHORT_PID, about: About::NOTHING }
+    Record { slot: SLOT, generation, from, to, cause, pid: SHORT_PID, until_us: 0, about: About::NOTHING }
 }
 
 /// T14: the journal gives back what was written, at the limits of each field too.
@@ -62,10 +63,12 @@ fn a_record_is_read_as_it_was_written() {
         to: State::Disabled,
         cause: Cause::Forgotten,
         pid: u32::MAX,
-        about: About::new(&[0xff; ABOUT_MAX]),
+        until_us: u64::MAX,
+        about: About::pair(&[0xff; FIRST_MAX], &[0xff; SECOND_MAX]),
     };
     let (unseen, about) = (State::Unseen, About::NOTHING);
-    let smallest = Record { slot: 0, generation: 0, from: unseen, to: unseen, cause: Cause::Unknown, pid: 0, about };
+    let smallest =
+        Record { slot: 0, generation: 0, from: unseen, to: unseen, cause: Cause::Unknown, pid: 0, until_us: 0, about };
     let written = [record(1), largest, smallest, record(2)];
     written.iter().for_each(|record| book.journal().append(*record));
     assert_eq!(written.as_slice(), book.read());
@@ -134,12 +137,17 @@ fn the_places_of_a_journal_are_a_power_of_two() {
 /// What is said about a transition is kept whole up to its limit, and cut there.
 #[test]
 fn a_description_is_cut_at_its_limit() {
-    assert_eq!(95, ABOUT_MAX);
+    assert_eq!((95, 119), (FIRST_MAX, SECOND_MAX));
     let letters: Vec<u8> = (0..200).map(|i| b'a' + i % 26).collect();
     for len in [0, 1, 6, 7, 8, 15, 94, 95, 96, 200] {
-        assert_eq!(&letters[..len.min(ABOUT_MAX)], About::new(&letters[..len]).to_vec(), "{len}");
+        let texts = About::pair(&letters[..len], &letters[..len]).texts();
+        assert_eq!(
+            [&letters[..len.min(FIRST_MAX)], &letters[..len.min(SECOND_MAX)]],
+            texts.each_ref().map(Vec::as_slice),
+            "{len}"
+        );
     }
-    assert_eq!("\"TimeoutError\"", format!("{:?}", About::new(b"TimeoutError")));
+    assert_eq!("[\"TimeoutError\", \"\"]", format!("{:?}", About::new(b"TimeoutError")));
 }
 
 /// The codes of causes live in files: they are never renumbered, and one that nobody knows is "unknown" (T10).
@@ -162,11 +170,12 @@ fn the_codes_of_causes_are_fixed() {
         Cause::HalfOpenTimeout,
         Cause::Ramped,
         Cause::ProbeSlow,
+        Cause::OverrideEnded,
     ];
     for (code, cause) in (0..).zip(causes) {
         assert_eq!((code, cause), (cause as u8, Cause::from_code(code)));
     }
-    assert!((16..=u8::MAX).all(|code| Cause::from_code(code) == Cause::Unknown));
+    assert!((17..=u8::MAX).all(|code| Cause::from_code(code) == Cause::Unknown));
 }
 
 /// T14: whoever made a transition writes it down once, with all it knows; to do it again adds nothing.

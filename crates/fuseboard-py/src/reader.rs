@@ -40,7 +40,7 @@ pub(crate) fn row(table: &Table, record: &Record) -> Option<Row> {
 }
 
 fn text(about: About) -> String {
-    String::from_utf8_lossy(&about.to_vec()).into_owned()
+    String::from_utf8_lossy(&about.texts()[0]).into_owned()
 }
 
 /// What a reader has read up to now, of each table of the store.

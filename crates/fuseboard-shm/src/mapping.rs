@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::Key;
+use fuseboard_core::exported::Exported;
 use fuseboard_core::fuse::Cell;
 use fuseboard_core::journal::{Head, Place};
 use fuseboard_core::layout::{Header, Texts};
+use fuseboard_core::leader::Leader;
+use fuseboard_core::manual::Said;
 use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::settings::Set;
 use fuseboard_core::sync::AtomicU64;
 use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
@@ -30,7 +34,7 @@ unsafe impl Shared for AtomicU64 {}
 unsafe impl Shared for Header {}
 // SAFETY: `repr(C)`, four atomics.
 unsafe impl Shared for Key {}
-// SAFETY: `repr(C)`, twenty-four atomics that fill its 192 bytes.
+// SAFETY: `repr(C)`, forty atomics that fill its 320 bytes.
 unsafe impl Shared for Cell {}
 // SAFETY: `repr(C)`, a name and a maker that fill its 272 bytes, each `repr(C)` and atomics alone.
 unsafe impl Shared for Texts {}
@@ -44,6 +48,14 @@ unsafe impl Shared for [Meter; METERS] {}
 unsafe impl Shared for Head {}
 // SAFETY: `repr(C)`, an atomic and an array of atomics.
 unsafe impl Shared for Place {}
+// SAFETY: `repr(transparent)`, nine atomics.
+unsafe impl Shared for Exported {}
+// SAFETY: `repr(transparent)` over `repr(C)`, twenty atomics that fill its 160 bytes.
+unsafe impl Shared for Said {}
+// SAFETY: `repr(transparent)` over `repr(C)`, thirty-two atomics that fill its 256 bytes.
+unsafe impl Shared for Set {}
+// SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
+unsafe impl Shared for Leader {}
 
 /// A readable and writable stretch of memory, mapped until it is dropped.
 #[derive(Debug)]

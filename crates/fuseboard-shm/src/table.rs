@@ -8,7 +8,7 @@ use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
 use fuseboard_core::fuse::{Cell, Fuse, Transition};
 use fuseboard_core::journal::{Head, Journal, Place, RECORDS};
-use fuseboard_core::layout::{Geometry, Header, Texts};
+use fuseboard_core::layout::{Geometry, Header, Sections, Texts};
 use fuseboard_core::maker::Module;
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -63,7 +63,7 @@ fn scribe(journal: Journal<'_>, slot: usize) -> Scribe<'_> {
 pub struct Table {
     mapping: Arc<Mapping>,
     geometry: Geometry,
-    offsets: [usize; 8],
+    sections: Sections,
     hash_key: [u64; 2],
     clock: Clock,
     path: Option<PathBuf>,
@@ -78,8 +78,8 @@ impl Table {
         let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
         let reach = if path.is_some() { Reach::Host } else { Reach::Own };
         let watch = Arc::new(Watch::new(reach, clock.now_us()));
-        let (offsets, mapping, is_new) = (geometry.offsets(), Arc::new(mapping), false);
-        Self { offsets, mapping, geometry, hash_key, clock, path, watch, is_new }
+        let (sections, mapping, is_new) = (geometry.sections(), Arc::new(mapping), false);
+        Self { sections, mapping, geometry, hash_key, clock, path, watch, is_new }
     }
 
     /// The same of a host's table that this process has just made.
@@ -314,8 +314,8 @@ impl Table {
         let slot = tenancy.slot;
         Words {
             tenancy,
-            key: Pinned::new(&self.mapping, |it| &it.section(self.offsets[0], self.geometry.slots())[slot]),
-            cell: Pinned::new(&self.mapping, |it| &it.section(self.offsets[1], self.geometry.slots())[slot]),
+            key: Pinned::new(&self.mapping, |it| &it.section(self.sections.keys, self.geometry.slots())[slot]),
+            cell: Pinned::new(&self.mapping, |it| &it.section(self.sections.cells, self.geometry.slots())[slot]),
             log: Pinned::new(&self.mapping, |it| self.log(it, slot)),
             stripes: Pinned::new(&self.mapping, |it| self.lines(it, slot)),
             meters: Pinned::new(&self.mapping, |it| self.meters(it, slot)),
@@ -325,11 +325,11 @@ impl Table {
     }
 
     fn head<'m>(&self, mapping: &'m Mapping) -> &'m Head {
-        &mapping.section(self.offsets[6], 1)[0]
+        &mapping.section(self.sections.journal, 1)[0]
     }
 
     fn places<'m>(&self, mapping: &'m Mapping) -> &'m [Place] {
-        mapping.section(self.offsets[6] + size_of::<Head>(), RECORDS)
+        mapping.section(self.sections.journal + size_of::<Head>(), RECORDS)
     }
 
     /// Writes down what the makers of transitions have left out.
@@ -339,32 +339,33 @@ impl Table {
 
     fn log<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [AtomicU64] {
         let len = self.geometry.log_len();
-        &mapping.section(self.offsets[3], self.geometry.slots() * len)[slot * len..][..len]
+        &mapping.section(self.sections.logs, self.geometry.slots() * len)[slot * len..][..len]
     }
 
     fn lines<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Stripe; STRIPES] {
-        &mapping.section(self.offsets[4], self.geometry.slots())[slot]
+        &mapping.section(self.sections.counters, self.geometry.slots())[slot]
     }
 
     fn meters<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Meter; METERS] {
-        &mapping.section(self.offsets[5], self.geometry.slots())[slot]
+        &mapping.section(self.sections.meters, self.geometry.slots())[slot]
     }
 
     fn directory(&self) -> Directory<'_> {
-        let stripes = self.mapping.section(self.offsets[4], self.geometry.slots() * STRIPES);
-        Directory::new(self.keys()).with_fuses(self.cells(), stripes)
+        let stripes = self.mapping.section(self.sections.counters, self.geometry.slots() * STRIPES);
+        let exported = self.mapping.section(self.sections.exported, self.geometry.slots());
+        Directory::new(self.keys()).with_fuses(self.cells(), stripes).with_exported(exported)
     }
 
     fn keys(&self) -> &[Key] {
-        self.mapping.section(self.offsets[0], self.geometry.slots())
+        self.mapping.section(self.sections.keys, self.geometry.slots())
     }
 
     fn cells(&self) -> &[Cell] {
-        self.mapping.section(self.offsets[1], self.geometry.slots())
+        self.mapping.section(self.sections.cells, self.geometry.slots())
     }
 
     fn texts(&self) -> &[Texts] {
-        self.mapping.section(self.offsets[2], self.geometry.slots())
+        self.mapping.section(self.sections.texts, self.geometry.slots())
     }
 
     /// SipHash-1-3 with 128 bits, under the table's own random key: nobody can choose names that collide.

@@ -55,7 +55,7 @@ impl Host {
 
     /// The next ticket, as it stands in the head of the journal.
     fn set_next(&self, ticket: u64) {
-        self.file.write_all_at(&ticket.to_ne_bytes(), small().offsets()[6] as u64).expect("our own file");
+        self.file.write_all_at(&ticket.to_ne_bytes(), small().sections().journal as u64).expect("our own file");
     }
 
     /// Takes a ticket as a process does that is killed before it writes the record.
@@ -78,7 +78,7 @@ fn told(records: &[Record]) -> Vec<Told> {
 /// One of many records of one slot.
 fn record(number: u64) -> Record {
     let (from, to) = (State::Closed, State::Open);
-    Record { slot: 3, generation: number + 1, from, to, cause: Cause::Set, pid: 1, about: About::NOTHING }
+    Record { slot: 3, generation: number + 1, from, to, cause: Cause::Set, pid: 1, until_us: 0, about: About::NOTHING }
 }
 
 /// T14: what stands there twice, because two wrote it down, is read once; what came since the last reading is read next.

@@ -26,12 +26,18 @@ fn the_words_of_a_record_are_fixed() {
         to: State::HalfOpen,
         cause: Cause::ProbesSucceeded,
         pid: 77,
-        about: About::new(b"TimeoutError"),
+        until_us: 0x0123_4567,
+        about: About::pair(b"alice", b"drill"),
     };
     let words = record.to_words();
-    let expected =
-        [0x1234_5678_9abc_5304, 9, 77, u64::from_le_bytes(*b"\x0cTimeout"), u64::from_le_bytes(*b"Error\0\0\0")];
-    assert_eq!((expected.as_slice(), [0; 10].as_slice()), words.split_at(5));
-    let checks = [0xe662_ca10_bad1_89e1, 0x1b70_0ffb_8a65_f7f0];
+    let expected = [
+        0x1234_5678_9abc_5304,
+        77 << 32 | 9,
+        0x0123_4567,
+        u64::from_le_bytes(*b"\x05\x05aliced"),
+        u64::from_le_bytes(*b"rill\0\0\0\0"),
+    ];
+    assert_eq!((expected.as_slice(), [0; 26].as_slice()), words.split_at(5));
+    let checks = [0xc270_82d0_14ec_cd8c, 0xc3c9_1617_0090_652c];
     assert_eq!(checks, [0, 1].map(|ticket| check_of(ticket, &words)));
 }

@@ -25,7 +25,8 @@ fn record(number: u32) -> Record {
         to: State::Open,
         cause: Cause::Threshold,
         pid: number,
-        about: About::new(&[number as u8; 7]),
+        until_us: number.into(),
+        about: About::new(&[number as u8; 6]),
     }
 }
 

@@ -11,7 +11,7 @@
 //! | `breaker` | whole calls of two processes, and what each counts |
 //! | `rates`, `recovery` | policies: rates; the ramp and the longest stay |
 //! | `directory`, `tenancy`, `reset`, `forget` | names and slots, and how they are given back |
-//! | `reach`, `snapshot`, `journal`, `maker` | what readers see |
+//! | `reach`, `snapshot`, `journal`, `sealed` | what readers see |
 //! | `pairs` | every operation beside every other, by a machine |
 //! | `common` | how a model is explored, how to race, one fuse as a value |
 //!
@@ -24,12 +24,13 @@ mod directory;
 mod forget;
 mod journal;
 mod lease;
-mod maker;
 mod pairs;
 mod rates;
 mod reach;
 mod recovery;
 mod reset;
+mod sealed;
+mod sealed;
 #[path = "../common/slots.rs"]
 mod slots;
 mod snapshot;

@@ -56,7 +56,10 @@ impl Chronicle {
             self.hole = self.next;
             return;
         };
-        if record.from == record.to || [record.from, record.to].contains(&State::Unseen) || record.generation > now_us {
+        if !record.from.is_event(record.to)
+            || [record.from, record.to].contains(&State::Unseen)
+            || record.generation > now_us
+        {
             self.faults.push(format!("ticket {ticket}, at {now_us}: {record:?}"));
         }
         let before = self.last.get(&record.slot);

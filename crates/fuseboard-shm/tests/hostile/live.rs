@@ -233,7 +233,7 @@ fn scribbler() {
     let Some((role, folder)) = child::role() else { return };
     let raw = Raw::map(&table_path(&folder), geometry());
     let all = raw.words();
-    let journal = geometry().offsets()[6] / 8;
+    let journal = geometry().sections().journal / 8;
     let behind = if role == "scribbler-over-all" { 0 } else { 512 };
     let (mut random, now) = (Random(3), Clock::System.now_us());
     is_ready(&folder, &role);

@@ -96,12 +96,12 @@ fn cutter() {
     let path = table.path().expect("a host's table").to_owned();
     let store = Store::new(table);
     let slot = store.resolve("fuse").expect("a slot");
-    let [_, cells, _, _, _, _, journal, all] = geometry().offsets();
+    let at = geometry().sections();
     let rest = match role.as_str() {
         "header" => 4096,
-        "cells" => cells,
-        "journal" => journal,
-        _ => all,
+        "cells" => at.cells,
+        "journal" => at.journal,
+        _ => at.end,
     };
     cut(&path, rest);
     sound_again(slot.fuse(), geometry().log_len(), slot.now_us());

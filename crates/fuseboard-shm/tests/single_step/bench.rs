@@ -147,7 +147,7 @@ fn mapped(folder: &Path, clock: &Arc<ManualClock>) -> Table {
 
 fn image_of(file: &File) -> Vec<u8> {
     // Of the journal its head and the first records: it is empty when an operation begins.
-    let mut image = vec![0; geometry().offsets()[6] + (1 + FEW) * 128];
+    let mut image = vec![0; geometry().sections().journal + 128 + FEW * 256];
     file.read_exact_at(&mut image, 0).expect("the whole table");
     image
 }

@@ -18,7 +18,7 @@ pub const BY_A_RIVALS_NOTE: &str = "another writes it down by the note of a riva
 pub fn broken_chain(outcome: &Outcome) -> Option<String> {
     let (mut state, mut generation) = (State::Closed, 0);
     for record in outcome.told.as_ref()? {
-        if record.from != state || record.generation <= generation || record.from == record.to {
+        if record.from != state || record.generation <= generation || !record.from.is_event(record.to) {
             return Some(format!("{record:?} does not follow {state:?} of {generation}"));
         }
         (state, generation) = (record.to, record.generation);

@@ -30,7 +30,7 @@ const STEPS: usize = 128;
 /// Places of the journal of one cell.
 const PLACES: usize = 4;
 /// The largest file that is grown to the size it claims.
-const FILE_MAX: usize = 4 << 20;
+const FILE_MAX: usize = 6 << 20;
 /// Slots of the largest table that is walked through again and again.
 const WALKED: usize = 256;
 /// How many names are looked at in a table after its reset, some of which the contract never used.
@@ -49,7 +49,7 @@ impl RawCell {
     }
 
     fn cell(&self) -> &Cell {
-        // SAFETY: both are `repr(C)` values of 24 atomics with one size and alignment (asserted above), any bits of which
+        // SAFETY: both are `repr(C)` values of 40 atomics with one size and alignment (asserted above), any bits of which
         // are valid.
         unsafe { &*std::ptr::from_ref(self).cast::<Cell>() }
     }
@@ -258,9 +258,9 @@ fn expected(contents: &[u8], length: u64, boot: u64) -> Result<(usize, usize), K
     }
     let log_len = number(4, LOG_MAX).filter(|log_len| *log_len > 1);
     let (slots, log_len) = number(3, SLOTS_MAX).zip(log_len).ok_or(Kind::Foreign)?;
-    let sections =
-        [32 * slots, 192 * slots, 272 * slots, 8 * log_len * slots, 512 * slots, 512 * slots, 128 + 2048 * 128];
-    let bytes = 4096 + sections.map(|bytes| bytes.next_multiple_of(4096) as u64).iter().sum::<u64>();
+    let by_slot = [32, 320, 272, 8 * log_len, 512, 512, 72].map(|bytes| bytes * slots);
+    let sections = by_slot.into_iter().chain([160 * slots.min(1024), 128 * 256, 8 * 64, 128 + 2048 * 256]);
+    let bytes = 4096 + sections.map(|bytes| bytes.next_multiple_of(4096) as u64).sum::<u64>();
     if bytes == length && header(5) == boot { Ok((slots, log_len)) } else { Err(Kind::Foreign) }
 }
 

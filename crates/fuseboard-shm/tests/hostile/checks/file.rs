@@ -2,7 +2,6 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::Hasher;
-use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +22,10 @@ pub const HASH_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 pub const KEY_WORDS: usize = 4;
 const NAME_WORDS: usize = 26;
 const TEXT_WORDS: usize = NAME_WORDS + 8;
+const EXPORTED_WORDS: usize = 9;
+const SAID_WORDS: usize = 20;
+const SETTINGS_WORDS: usize = 128 * 32;
+const LEADER_WORDS: usize = 8 * 8;
 const LINE_WORDS: usize = 64;
 /// Words of the meters of a slot.
 pub const METER_WORDS: usize = 64;
@@ -117,18 +120,19 @@ impl Raw {
         self.geometry
     }
 
+    /// The words of a slot in the section that begins at this byte.
     fn entry(&self, section: usize, slot: usize, len: usize) -> &[AtomicU64] {
-        &self.words()[self.geometry.offsets()[section] / 8..][slot * len..][..len]
+        &self.words()[section / 8..][slot * len..][..len]
     }
 
     /// The words of a slot's key: its owner, the rest of the owner's hash, a mark, the generation it began with.
     pub fn key(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(0, slot, KEY_WORDS)
+        self.entry(self.geometry.sections().keys, slot, KEY_WORDS)
     }
 
     /// The words of a slot's cell.
     pub fn cell(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(1, slot, CELL_WORDS)
+        self.entry(self.geometry.sections().cells, slot, CELL_WORDS)
     }
 
     /// The words of a slot's name.
@@ -138,27 +142,27 @@ impl Raw {
 
     /// The words of a slot's name, and of the module that made its fuse.
     pub fn texts(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(2, slot, TEXT_WORDS)
+        self.entry(self.geometry.sections().texts, slot, TEXT_WORDS)
     }
 
     /// A slot's failure log.
     pub fn log(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(3, slot, self.geometry.log_len())
+        self.entry(self.geometry.sections().logs, slot, self.geometry.log_len())
     }
 
     /// A slot's lines of counters.
     pub fn lines(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(4, slot, LINE_WORDS)
+        self.entry(self.geometry.sections().counters, slot, LINE_WORDS)
     }
 
     /// The words of a slot's meters.
     pub fn meters(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(5, slot, METER_WORDS)
+        self.entry(self.geometry.sections().meters, slot, METER_WORDS)
     }
 
-    /// The words of the journal: sixteen of its head, then sixteen for each record.
+    /// The words of the journal: sixteen of its head, then thirty-two for each record.
     pub fn journal(&self) -> &[AtomicU64] {
-        &self.words()[self.geometry.offsets()[6] / 8..]
+        &self.words()[self.geometry.sections().journal / 8..]
     }
 
     /// Whether the slot holds damage that a reset does not mend; see `words`.
@@ -168,10 +172,20 @@ impl Raw {
 
     /// The words of every section but the header and the journal, in the order of the file.
     pub fn used(&self) -> impl Iterator<Item = &AtomicU64> {
-        let slots = self.geometry.slots();
-        let sections = [KEY_WORDS, CELL_WORDS, TEXT_WORDS, self.geometry.log_len(), LINE_WORDS, METER_WORDS];
-        let starts = self.geometry.offsets();
-        let ranges = (0..6).map(move |i| Range { start: starts[i] / 8, end: starts[i] / 8 + sections[i] * slots });
+        let (slots, at) = (self.geometry.slots(), self.geometry.sections());
+        let sections = [
+            (at.keys, KEY_WORDS * slots),
+            (at.cells, CELL_WORDS * slots),
+            (at.texts, TEXT_WORDS * slots),
+            (at.logs, self.geometry.log_len() * slots),
+            (at.counters, LINE_WORDS * slots),
+            (at.meters, METER_WORDS * slots),
+            (at.exported, EXPORTED_WORDS * slots),
+            (at.said, SAID_WORDS * self.geometry.said()),
+            (at.settings, SETTINGS_WORDS),
+            (at.leaders, LEADER_WORDS),
+        ];
+        let ranges = sections.into_iter().map(|(begin, words)| begin / 8..begin / 8 + words);
         ranges.flat_map(|range| &self.words()[range])
     }
 

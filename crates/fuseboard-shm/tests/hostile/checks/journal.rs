@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fuseboard_core::fuse::{Effect, Transition};
-use fuseboard_core::journal::{ABOUT_MAX, About, Cause, Journal, RECORDS, Record};
+use fuseboard_core::journal::{About, Cause, FIRST_MAX, Journal, RECORDS, Record, SECOND_MAX};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::Ordering;
 use fuseboard_core::time::{STAMP_MAX, is_far_ahead};
@@ -20,12 +20,14 @@ use super::sound::{self, SECOND};
 use super::steps::bounded;
 use super::words::stamp;
 
-/// Words of the head, and of a record with its check word.
-const PLACE: usize = 16;
+/// Words of a record with its check word.
+const PLACE: usize = 32;
+/// Words of the journal's head.
+const HEAD: usize = 16;
 /// Words of a record behind its check word.
 const BODY: usize = PLACE - 1;
 /// More shared writes than telling one transition makes.
-pub const TELLING_WRITES: u32 = 20;
+pub const TELLING_WRITES: u32 = 36;
 
 /// Damages the journal: its head, any word of it, or a place in which a whole and right record then stands.
 pub fn damage_journal(raw: &Raw, input: &mut Input<'_>, now: u64) {
@@ -60,7 +62,7 @@ fn forge(raw: &Raw, input: &mut Input<'_>, now: u64) {
         2 => next.wrapping_add(8).wrapping_sub(u64::from(input.byte())),
         _ => input.word(),
     };
-    let place = &words[PLACE * (1 + ticket as usize % RECORDS)..][..PLACE];
+    let place = &words[HEAD + PLACE * (ticket as usize % RECORDS)..][..PLACE];
     let body = body(input, raw.geometry().slots(), now);
     place[1..].iter().zip(body).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
     place[0].store(check_of(ticket, &body), Ordering::Release);
@@ -70,8 +72,9 @@ fn forge(raw: &Raw, input: &mut Input<'_>, now: u64) {
 fn body(input: &mut Input<'_>, slots: usize, now: u64) -> [u64; BODY] {
     let mut body = [0; BODY];
     body[0] = stamp(input, now) << 16 | input.short();
-    body[1] = if input.choice(4) == 0 { input.word() } else { input.choice(slots) as u64 };
-    body[2] = input.short();
+    let slot = if input.choice(4) == 0 { input.word() } else { input.choice(slots) as u64 };
+    body[1] = input.short() << 32 | slot & u64::from(u32::MAX);
+    body[2] = input.word();
     body[3..].fill(input.word());
     body
 }
@@ -96,16 +99,23 @@ pub fn a_forged_record_is_read(raw: &Raw, table: &Table, bytes: &[u8], now: u64)
     let mut input = Input::new(bytes);
     let body = body(&mut input, raw.geometry().slots(), now);
     let state = |shift: u32| State::from_code((body[0] >> shift & 0b111) as u8);
-    let expected =
-        (body[0] >> 16, state(12), state(8), Cause::from_code(body[0] as u8), body[1] as u32, body[2] as u32);
-    let Record { generation, from, to, cause, slot, pid, .. } = record;
-    assert_eq!(expected, (generation, from, to, cause, slot, pid));
+    let expected = (
+        body[0] >> 16,
+        state(12),
+        state(8),
+        Cause::from_code(body[0] as u8),
+        body[1] as u32,
+        (body[1] >> 32) as u32,
+        body[2],
+    );
+    let Record { generation, from, to, cause, slot, pid, until_us, .. } = record;
+    assert_eq!(expected, (generation, from, to, cause, slot, pid, until_us));
 }
 
 /// Any record, as a process would have to be broken to write it.
 pub fn any_record(input: &mut Input<'_>, slots: usize, now: u64) -> Record {
     let slot = if input.choice(4) == 0 { input.word() as u32 } else { input.choice(slots) as u32 };
-    let length = input.choice(ABOUT_MAX + 8);
+    let lengths = [input.choice(FIRST_MAX + 8), input.choice(SECOND_MAX + 8)];
     Record {
         slot,
         generation: if input.choice(8) == 0 { input.word() } else { stamp(input, now) },
@@ -113,14 +123,16 @@ pub fn any_record(input: &mut Input<'_>, slots: usize, now: u64) -> Record {
         to: STATES[input.choice(STATES.len())],
         cause: Cause::from_code(input.byte()),
         pid: input.word() as u32,
-        about: About::new(&vec![input.byte(); length]),
+        until_us: input.word(),
+        about: About::pair(&vec![input.byte(); lengths[0]], &vec![input.byte(); lengths[1]]),
     }
 }
 
 /// What holds of each record, whoever wrote it.
 fn check_fields(record: &Record) {
     assert!(record.generation <= STAMP_MAX, "{record:?}");
-    assert!(record.about.to_vec().len() <= ABOUT_MAX, "{record:?}");
+    let [first, second] = record.about.texts();
+    assert!(first.len() <= FIRST_MAX && second.len() <= SECOND_MAX, "{record:?}");
 }
 
 /// Everything that a ring holds, read by hand.
@@ -256,7 +268,7 @@ impl Diary<'_> {
             bounded(TELLING_WRITES, || self.slot.fuse().write_down(transition, about));
         }
         let (Transition { from, to, generation, cause }, slot) = (transition, self.place as u32);
-        self.records.push(Record { slot, generation, from, to, cause, pid: std::process::id(), about });
+        self.records.push(Record { slot, generation, from, to, cause, pid: std::process::id(), until_us: 0, about });
         self.clock.advance(SECOND);
     }
 }

@@ -8,7 +8,7 @@ use super::input::Input;
 /// The time at which checks begin that choose it themselves: twelve days of uptime, in microseconds.
 pub const NOW: u64 = 1 << 40;
 /// Words of a cell, and where in it they stand.
-pub const CELL_WORDS: usize = 24;
+pub const CELL_WORDS: usize = 40;
 const WORD: usize = 0;
 const PROGRESS: usize = 1;
 const TOLD: usize = 4;

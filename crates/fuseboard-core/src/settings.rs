@@ -1,0 +1,189 @@
+//! The settings that breakers came with: once for each distinct set, so that a tool which has no breaker can say "3 of 5".
+//!
+//! A fuse's cell has the **fingerprint** of the settings that a breaker last came with. They stand here as the numbers of a
+//! [`Policy`], found by the fingerprint, in one of a few places ([`crate::sealed`], with the fingerprint as the tag). Nobody
+//! removes a set: where all its places are taken by others, it replaces one of them, and the replaced one comes back with the
+//! next breaker that has it. Settings are not shared (rule R15): no decision reads them.
+
+use crate::policy::{Policy, Rate};
+use crate::rate::METERS;
+use crate::sealed::Sealed;
+
+/// Sets that a table has room for, a power of two.
+pub const SETS: usize = 128;
+/// Places that a set can stand in.
+const TRIED: usize = 8;
+const WORDS: usize = if cfg!(fuseboard_loom) { 2 } else { 31 };
+const NUMBERS: usize = 14;
+const IN_RATE: usize = 4;
+const _: () = assert!(cfg!(fuseboard_loom) || NUMBERS + METERS * IN_RATE <= WORDS, "a place has room for a policy");
+
+/// A place for one set. Any bytes are a valid one.
+#[repr(transparent)]
+#[derive(Debug, Default)]
+pub struct Set(Sealed<WORDS>);
+
+/// The sets of a table. Free to copy.
+#[derive(Clone, Copy)]
+pub struct Sets<'a>(&'a [Set]);
+
+impl<'a> Sets<'a> {
+    /// The sets in these places.
+    ///
+    /// # Panics
+    /// If the number of places is not a power of two.
+    #[must_use]
+    pub fn new(places: &'a [Set]) -> Self {
+        assert!(places.len().is_power_of_two(), "{} places", places.len());
+        Self(places)
+    }
+
+    fn places(self, fingerprint: u64) -> impl Iterator<Item = &'a Sealed<WORDS>> {
+        let mask = self.0.len() - 1;
+        (0..TRIED.min(self.0.len())).map(move |step| &self.0[(fingerprint as usize).wrapping_add(step) & mask].0)
+    }
+
+    /// The settings of this fingerprint, if they stand here.
+    #[must_use]
+    pub fn find(self, fingerprint: u64) -> Option<Policy> {
+        self.places(fingerprint).find_map(|place| place.read(fingerprint)).map(|words| of_words(&words))
+    }
+
+    /// Notes the settings of this fingerprint, unless they stand here. They may still not do so if others come at the same
+    /// moment; the next breaker that has them notes them then.
+    pub fn note(self, fingerprint: u64, policy: &Policy) {
+        if self.find(fingerprint).is_some() {
+            return;
+        }
+        let words = to_words(policy);
+        let is_written = self.places(fingerprint).any(|place| place.write(0, fingerprint, &words));
+        if !is_written && let Some(first) = self.places(fingerprint).next() {
+            // Lost only to another set that replaces the same one.
+            _ = first.write(first.seen(), fingerprint, &words);
+        }
+    }
+}
+
+fn to_words(policy: &Policy) -> [u64; WORDS] {
+    let numbers: [u64; NUMBERS] = [
+        policy.threshold.into(),
+        policy.window_us,
+        policy.reset_us,
+        policy.multiplier_permille.into(),
+        policy.longest_us,
+        policy.jitter_ppm.into(),
+        policy.probes.into(),
+        policy.success_threshold.into(),
+        policy.probe_failures.into(),
+        policy.half_open_us,
+        policy.ramp_us,
+        policy.ramp_from_ppm.into(),
+        policy.probe_us,
+        policy.clear_on_success.into(),
+    ];
+    let rate = |rate: Rate| [rate.span, rate.bad_ppm.into(), rate.min_calls.into(), rate.slow_us];
+    let rates = policy.rates.into_iter().flat_map(|found| found.map_or([0; IN_RATE], rate));
+    let mut words = [0; WORDS];
+    words.iter_mut().zip(numbers.into_iter().chain(rates)).for_each(|(word, number)| *word = number);
+    words
+}
+
+/// Any words are a policy: numbers out of range are brought into it.
+fn of_words(words: &[u64; WORDS]) -> Policy {
+    let word = |at: usize| words.get(at).copied().unwrap_or(0);
+    let small = |at: usize| u32::try_from(word(at)).unwrap_or(u32::MAX);
+    let rate = |which: usize| {
+        let at = NUMBERS + which * IN_RATE;
+        let rate = Rate { span: word(at), bad_ppm: small(at + 1), min_calls: small(at + 2), slow_us: word(at + 3) };
+        (rate.span > 0).then_some(rate)
+    };
+    let policy = Policy {
+        threshold: small(0),
+        window_us: word(1),
+        reset_us: word(2),
+        multiplier_permille: small(3),
+        longest_us: word(4),
+        jitter_ppm: small(5),
+        probes: small(6),
+        success_threshold: small(7),
+        probe_failures: small(8),
+        half_open_us: word(9),
+        ramp_us: word(10),
+        ramp_from_ppm: small(11),
+        probe_us: word(12),
+        clear_on_success: word(13) != 0,
+        rates: std::array::from_fn(rate),
+    };
+    policy.in_range(crate::word::LOG_MAX)
+}
+
+#[cfg(all(test, not(fuseboard_loom)))]
+mod tests {
+    use super::*;
+
+    fn places() -> [Set; 16] {
+        std::array::from_fn(|_| Set::default())
+    }
+
+    fn policy(threshold: u32) -> Policy {
+        Policy { threshold, ..Policy::DEFAULT }
+    }
+
+    #[test]
+    fn settings_are_found_by_their_fingerprint_as_they_were_noted() {
+        let rate = Rate { span: 7, bad_ppm: 500_000, min_calls: 9, slow_us: 11 };
+        let all = Policy {
+            threshold: 3,
+            window_us: u64::MAX,
+            reset_us: 5,
+            multiplier_permille: 1_500,
+            longest_us: 6,
+            jitter_ppm: 7,
+            probes: 2,
+            success_threshold: 8,
+            probe_failures: 9,
+            half_open_us: 10,
+            ramp_us: 11,
+            ramp_from_ppm: 12,
+            probe_us: 13,
+            clear_on_success: false,
+            rates: [Some(rate), None, Some(Rate { span: 8, ..rate }), None],
+        };
+        let places = places();
+        let sets = Sets::new(&places);
+        assert_eq!(None, sets.find(7));
+        sets.note(7, &all);
+        sets.note(u64::MAX, &Policy::DEFAULT);
+        assert_eq!([Some(all), Some(Policy::DEFAULT), None], [7, u64::MAX, 8].map(|print| sets.find(print)));
+    }
+
+    /// Sets that begin at one place stand side by side; one too many replaces the first, which comes back in the same way.
+    #[test]
+    fn a_set_that_finds_no_room_takes_the_place_of_another() {
+        let places = places();
+        let sets = Sets::new(&places);
+        let prints: Vec<u64> = (0..=TRIED as u64).map(|number| 16 * number + 3).collect();
+        let known = || prints.iter().map(|print| sets.find(*print).is_some()).collect::<Vec<_>>();
+        for print in &prints {
+            sets.note(*print, &policy(*print as u32));
+        }
+        assert_eq!([vec![false], vec![true; TRIED]].concat(), known());
+        sets.note(prints[0], &policy(3));
+        assert_eq!((Some(policy(3)), TRIED), (sets.find(3), known().into_iter().filter(|is_known| *is_known).count()));
+    }
+
+    /// T10: what was damaged is nothing, and the next breaker brings it back.
+    #[test]
+    fn damaged_settings_are_none_until_a_breaker_comes() {
+        for word in 0..=WORDS {
+            let places = places();
+            let sets = Sets::new(&places);
+            sets.note(5, &policy(4));
+            places[5].0.raw().nth(word).expect("a word").fetch_add(1, crate::sync::Ordering::Relaxed);
+            assert_eq!(None, sets.find(5), "word {word}");
+            sets.note(5, &policy(4));
+            assert_eq!(Some(policy(4)), sets.find(5), "word {word}");
+        }
+        _ = of_words(&[u64::MAX; WORDS]);
+    }
+}
