@@ -145,6 +145,7 @@ fn ten_calls_are_replayed() {
         to,
         cause,
         pid: PID,
+        until_us: 0,
         about,
     };
     let journal = [

@@ -30,7 +30,6 @@ mod reach;
 mod recovery;
 mod reset;
 mod sealed;
-mod sealed;
 #[path = "../common/slots.rs"]
 mod slots;
 mod snapshot;
