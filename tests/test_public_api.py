@@ -45,6 +45,7 @@ SIGNATURES = {
     "CircuitBreaker.for_key": "(self, key)",
     "CircuitBreaker.isolate": "(self)",
     "CircuitBreaker.permit": "(self)",
+    "CircuitBreaker.raising": "(self, open_error, isolated_error)",
     "CircuitBreaker.reset": "(self)",
     "CircuitBreaker.tallies": "(self)",
     "CircuitBreaker.with_fallback": "(self, fallback)",

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
 
-from fuseboard import _core, _exact, _explain, _fallback, _follow, _keys, _managers, _module, _tuning
+from fuseboard import _core, _exact, _explain, _fallback, _follow, _keys, _managers, _module, _rejections, _tuning
 from fuseboard._callables import is_async
 from fuseboard._checks import exact, flag, shown
 from fuseboard._family import Family
@@ -12,10 +12,11 @@ from fuseboard._journal import Transition
 from fuseboard._outcome import Lists, OpenFor, Which, judge_of_exceptions, judge_of_results
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
+from fuseboard._rejections import Rejections
 from fuseboard._settings import Changes, Settings
 from fuseboard._state import State
 from fuseboard._store import Store
-from fuseboard.errors import CircuitOpenError
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,6 +116,7 @@ class CircuitBreaker(Hold):
             fallback=_fallback.function(fallback),
             judge=judge_of_exceptions(lists, open_for),
             judge_result=None if failure_if is None else judge_of_results(failure_if),
+            errors=None,
             is_shadow_by_code=flag("shadow", shadow),
             is_shadow_by_environment=_tuning.is_shadowed(),
             module=_module.of_the_caller(),
@@ -140,12 +142,34 @@ class CircuitBreaker(Hold):
         key = _keys.checked(key)
         found = self._keyed.get(key)
         if found is None:
-            found = self._keyed.setdefault(key, self._another(_keys.name_of(self.name, key)))
+            found = self._keyed.setdefault(key, self._another(_keys.name_of(self.name, key), self._family))
             if len(self._keyed) > self._most_keys:
                 # Before any is dropped: what is made from now on may have been there before, and says nothing again.
                 self._family.is_first_told("dropped")
                 _keys.drop_oldest(self._keyed, self._most_keys)
         return found
+
+    def raising(self, open_error: type[CircuitOpenError], isolated_error: type[CircuitIsolatedError]) -> Self:
+        """This breaker with rejections of other classes, for an integration with a library.
+
+        Code that is written for a library catches that library's errors. A class that is both its error and ours is
+        caught by either: ``class BreakerOpenError(CircuitOpenError, httpx.TransportError)``. The rejection itself is of
+        that class, wherever it is raised: by calls, blocks, permits, ``check()``, and the breakers of keys. No second
+        exception is raised from it, and none stands in its context.
+
+        What it returns is another breaker on the same fuse, alike in all else; it has breakers of keys of its own.
+
+        Args:
+            open_error: the class of rejections by a fuse that is open, half-open or ramping. It is made with what
+                :class:`CircuitOpenError` is made with, which comes first among its bases.
+            isolated_error: the class of rejections by a manual override.
+
+        Raises:
+            TypeError: a class is not a subclass of :class:`CircuitOpenError` or :class:`CircuitIsolatedError`, or
+                cannot be made as that is.
+        """
+        errors = _rejections.checked(open_error, isolated_error)
+        return self._another(self.name, self._family._replace(errors=errors))
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
@@ -273,7 +297,7 @@ class CircuitBreaker(Hold):
             CircuitOpenError: a call would be rejected.
         """
         try:
-            rejection = None if self._family.is_shadow else self._fuse().would_reject()
+            rejection = None if self._family.is_shadow else self._would_reject(self._fuse())
         except Exception as fault:  # noqa: BLE001 - ours; it must not stop a call that would go on unguarded
             self._report(fault)
             return
@@ -334,14 +358,18 @@ class CircuitBreaker(Hold):
             "on_transition": family.listener,
             "store": family.store,
         }
-        return _unpickled, (type(self), self.name, given, family.module)
+        return _unpickled, (type(self), self.name, given, family.module, family.errors)
 
 
-def _unpickled(cls: type[CircuitBreaker], name: str, given: dict[str, Any], module: str | None) -> CircuitBreaker:
+def _unpickled(
+    cls: type[CircuitBreaker], name: str, given: dict[str, Any], module: str | None, errors: Rejections | None
+) -> CircuitBreaker:
     # A subclass may be made with other arguments; what it adds is its own to pickle.
     breaker = cls.__new__(cls)
     CircuitBreaker.__init__(breaker, name, **given)
-    breaker._family = breaker._family._replace(module=module)  # noqa: SLF001 - made here
+    breaker._family = breaker._family._replace(module=module, errors=errors)  # noqa: SLF001 - made here
+    if errors is not None:
+        breaker._reject_with(errors)  # noqa: SLF001 - ditto
     return breaker
 
 

@@ -316,8 +316,6 @@ class Fuse:
         """Sets a state whatever holds the fuse; the transition. None if the fuse was given back."""
     def tally(self, measure: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
-    def would_reject(self) -> CircuitOpenError | None:
-        """What a call would be rejected with at this moment."""
     def note_maker(self, module: str) -> str | None:
         """Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one."""
     def note_settings(self, fingerprint: int, again: bool) -> int:
@@ -371,6 +369,10 @@ class Breaker:
         """The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06)."""
     def _reject_nobody(self) -> None:
         """Lets calls that would be rejected go on unguarded."""
+    def _reject_with(self, errors: tuple[type[CircuitOpenError], type[CircuitIsolatedError]]) -> None:
+        """Makes its rejections of these classes: by an open fuse, and by an isolated one."""
+    def _would_reject(self, fuse: Fuse) -> CircuitOpenError | None:
+        """What a call would be rejected with at this moment, by this fuse."""
     def _judge_results(self) -> None:
         """Makes ``_returned``, and guards made from now on, ask ``_failure_if`` what a result means."""
     def _guard(self, function: Callable[..., Any], fallback: Callable[..., Any] | None = None) -> Any:

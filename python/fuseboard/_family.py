@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from fuseboard._journal import Transition
 from fuseboard._outcome import Lists, OpenFor, Verdict
+from fuseboard._rejections import Rejections
 from fuseboard._settings import Numbers, Settings
 from fuseboard._store import Store
 
@@ -29,6 +30,8 @@ class Family(NamedTuple):
     """Says, for a fuse's name, what an exception means."""
     judge_result: Callable[[Any], Verdict] | None
     """Says what a result means; None where nobody asks."""
+    errors: Rejections | None
+    """The classes of their rejections, where they are not ours."""
     is_shadow_by_code: bool
     is_shadow_by_environment: bool
     module: str | None

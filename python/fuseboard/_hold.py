@@ -39,6 +39,8 @@ class Hold(_core.Breaker):
         self._faults = 0
         if family.is_shadow:
             self._reject_nobody()
+        if family.errors is not None:
+            self._reject_with(family.errors)
         if family.judge_result is not None:
             self._judge_results()
         if family.store is None:
@@ -46,12 +48,12 @@ class Hold(_core.Breaker):
         else:
             self._look()
 
-    def _another(self, name: str) -> Self:
-        """The same breaker for another fuse, with the attributes that a program has given this one."""
+    def _another(self, name: str, family: Family) -> Self:
+        """Another breaker of this class, with the attributes that a program has given this one."""
         other = type(self).__new__(type(self))
         if self.__dict__:
             other.__dict__.update(self.__dict__)
-        other._begin(name, self._family)
+        other._begin(name, family)
         return other
 
     @property

@@ -13,11 +13,12 @@ Settings and names out of range raise ``ValueError`` or ``TypeError`` where they
 
 Each is made of plain words and numbers, which are its ``args``, so that it travels: it pickles, copies, and comes back
 from a queue that keeps ``args`` as JSON. Its ``str()`` never raises, whatever it was made with. A class may have a
-second base, such as an error of an HTTP library, whose ``__init__`` is not called. A process has each class once: if
+second base, such as an error of an HTTP library, whose ``__init__`` is not called; :meth:`CircuitBreaker.raising` makes
+a breaker raise such classes. A process has each class once: if
 this module is reloaded, or imported anew, it goes on with the classes that were there first, so that ``except`` does.
 """
 
-from typing import Any, cast
+from typing import Any, SupportsIndex, cast
 
 from fuseboard import _core
 from fuseboard._checks import Seconds, in_seconds, shown
@@ -43,6 +44,10 @@ class FuseboardError(Exception):
     def __reduce__(self) -> str | tuple[Any, ...]:
         """By class, ``args`` and attributes, also where a second base does it in another way."""
         return Exception.__reduce__(self)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """The same for every protocol."""
+        return Exception.__reduce_ex__(self, protocol)
 
 
 @_core.first

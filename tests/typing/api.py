@@ -35,6 +35,14 @@ from fuseboard.testing import Clock, force_state, private_default_store
 breaker = CircuitBreaker("db")
 
 
+class OpenError(CircuitOpenError, OSError):
+    """A rejection that is a library's error too."""
+
+
+class IsolatedError(OpenError, CircuitIsolatedError):
+    """The same of an isolated fuse."""
+
+
 def listener(transition: Transition) -> None:
     """Listens."""
     assert_type(transition.fuse, str)
@@ -206,6 +214,9 @@ def permits(error: Exception) -> int:
     permit.ignore()
     permit.failure("text")  # type: ignore[arg-type]
     breaker.check()
+    assert_type(breaker.raising(OpenError, IsolatedError), CircuitBreaker)
+    breaker.raising(IsolatedError, OpenError)  # type: ignore[arg-type]
+    breaker.raising(ValueError, IsolatedError)  # type: ignore[arg-type]
     with breaker.permit() as held:
         assert_type(held, Permit)
         return 1

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::blocks::Blocks;
-use crate::call::{admit, conclude, returned, settle, tell_voided};
+use crate::call::{admit, conclude, rejected, returned, settle, tell_voided};
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
 use crate::names::{self, state_member};
@@ -39,6 +39,8 @@ pub struct Breaker {
     looked_at: Link<Fuse>,
     /// Whether nobody is rejected.
     pub(crate) is_shadow: AtomicBool,
+    /// The classes of its rejections, by an open fuse and by an isolated one, where they are not ours.
+    pub(crate) errors: Link<PyTuple>,
     /// What the classes of the latest exceptions mean.
     pub(crate) meanings: Meanings,
 }
@@ -56,6 +58,7 @@ impl Breaker {
             judges: AtomicBool::new(false),
             looked_at: Link::default(),
             is_shadow: AtomicBool::new(false),
+            errors: Link::default(),
             meanings: Meanings::default(),
         }
     }
@@ -98,6 +101,14 @@ impl Breaker {
 
     fn _reject_nobody(&self) {
         self.is_shadow.store(true, Ordering::Relaxed);
+    }
+
+    fn _reject_with(&self, errors: Bound<'_, PyTuple>) {
+        self.errors.set(errors.py(), Some(errors));
+    }
+
+    fn _would_reject<'py>(slf: &Bound<'py, Self>, fuse: &Bound<'py, Fuse>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        fuse.get().would_reject().map(|rejection| rejected(slf, fuse.get(), rejection)).transpose()
     }
 
     fn _judge_results(&self) {
@@ -196,6 +207,7 @@ impl Breaker {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.meanings.traverse(&visit)?;
+        self.errors.traverse(&visit)?;
         self.blocks.traverse(&visit)
     }
 

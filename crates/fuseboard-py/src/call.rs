@@ -19,7 +19,6 @@ use crate::verdict::Verdict;
 
 /// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
 pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
-    let py = slf.py();
     let (fuse, admission) = loop {
         let fuse = match linked_or_resolved(slf) {
             Ok(fuse) => fuse,
@@ -53,9 +52,25 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
             if slf.get().is_shadow.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            Err(PyErr::from_value(fuse.get().rejected(py, rejection)?))
+            Err(PyErr::from_value(rejected(slf, fuse.get(), rejection)?))
         }
     }
+}
+
+/// The exception of a rejection, of the breaker's own classes where it has some. If one of those cannot be made it is ours.
+pub(crate) fn rejected<'py>(
+    slf: &Bound<'py, Breaker>,
+    fuse: &Fuse,
+    rejection: Rejection,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, state) = (slf.py(), rejection.state);
+    if let Some(errors) = slf.get().errors.get(py) {
+        match fuse.rejected(rejection, &errors.get_item(usize::from(state == State::Isolated))?) {
+            Ok(error) => return Ok(error),
+            Err(fault) => report(slf, fault),
+        }
+    }
+    fuse.rejected(rejection, &names::rejection_class(py, state)?)
 }
 
 pub(crate) fn linked_or_resolved<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {

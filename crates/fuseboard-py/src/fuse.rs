@@ -13,7 +13,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::guard::{Link, call_python};
 use crate::listing::last_or_new;
-use crate::names::{rejection_class, state_member};
+use crate::names::state_member;
 use crate::numbers::Numbers;
 use crate::python::seconds;
 use crate::reader::{Made, written_down};
@@ -68,11 +68,6 @@ impl Fuse {
         Ok(written_down(self.handle.fuse(), made))
     }
 
-    /// What a call would be rejected with at this moment.
-    fn would_reject<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.handle.would_admit(&self.policy).err().map(|rejection| self.rejected(py, rejection)).transpose()
-    }
-
     /// How many calls ended within a rate's window, and how many of them were bad; None without such a rate.
     fn tally(&self, measure: usize) -> Option<(u32, u32)> {
         let measure = *Measure::ALL.get(measure)?;
@@ -104,15 +99,19 @@ pub(crate) fn fingerprint(settings: &str) -> u64 {
 }
 
 impl Fuse {
-    /// The exception of a rejection.
-    pub(crate) fn rejected<'py>(&self, py: Python<'py>, rejection: Rejection) -> PyResult<Bound<'py, PyAny>> {
-        let state = state_member(py, rejection.state)?;
-        let class = rejection_class(py, rejection.state)?;
+    /// A rejection as an exception of this class.
+    pub(crate) fn rejected<'py>(&self, rejection: Rejection, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let state = state_member(class.py(), rejection.state)?;
         let retry_after = rejection.retry_after_us.map(seconds);
         match rejection.lease_us {
-            None => call_python(&class, (&self.name, state, retry_after)),
-            Some(lease_us) => call_python(&class, (&self.name, state, retry_after, seconds(lease_us))),
+            None => call_python(class, (&self.name, state, retry_after)),
+            Some(lease_us) => call_python(class, (&self.name, state, retry_after, seconds(lease_us))),
         }
+    }
+
+    /// What a call would be rejected with at this moment.
+    pub(crate) fn would_reject(&self) -> Option<Rejection> {
+        self.handle.would_admit(&self.policy).err()
     }
 
     #[inline(always)]
