@@ -26,9 +26,9 @@ from fuseboard import (
 )
 
 PUBLIC = [
-    "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "Events", "FailureRate", "Failures",
-    "FuseSnapshot", "FuseState", "FuseboardError", "Outcome", "Permit", "Policy", "Settings", "SlowRate", "State",
-    "Store", "StoreOpenError", "Subscription", "Tally", "Transition", "TripError",
+    "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "Events", "Failure", "FailureRate",
+    "Failures", "FuseSnapshot", "FuseState", "FuseboardError", "Outcome", "Permit", "Policy", "Settings", "SlowRate",
+    "State", "Store", "StoreOpenError", "Subscription", "Tally", "Transition", "TripError",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -52,10 +52,12 @@ SIGNATURES = {
     "CircuitIsolatedError": "(name, state, retry_after, lease_remaining=None)",
     "CircuitOpenError": "(name, state, retry_after, lease_remaining=None)",
     "FuseState": "(state, since=None)",
+    "Failure": "(error=None, *, retry_after=None, trip=False, label=None)",
     "FailureRate": "(failure_rate, *, window=None, calls=None, min_calls=None)",
     "Failures": "(threshold=5, window=10.0)",
-    "Permit.failure": "(self, error=None)",
+    "Permit.failure": "(self, error=None, *, retry_after=None, trip=False, label=None)",
     "Permit.ignore": "(self)",
+    "Permit.stop_clock": "(self)",
     "Permit.success": "(self)",
     "Settings": (
         "(*, threshold=5, window=10.0, policy=None, reset_timeout=30.0, multiplier=1.0, max_reset_timeout=None, "

@@ -2,6 +2,7 @@
 
 from fuseboard._breaker import CircuitBreaker
 from fuseboard._core import FuseSnapshot, FuseState
+from fuseboard._failure import Failure
 from fuseboard._journal import Cause, Transition
 from fuseboard._outcome import Outcome
 from fuseboard._permit import Permit
@@ -20,6 +21,7 @@ __all__ = [
     "CircuitIsolatedError",
     "CircuitOpenError",
     "Events",
+    "Failure",
     "FailureRate",
     "Failures",
     "FuseSnapshot",

@@ -11,6 +11,7 @@ from types import FunctionType, TracebackType
 from typing import Any, ClassVar, Literal, Self, TypeVar, final
 
 from fuseboard._journal import Made, Row
+from fuseboard._outcome import Verdict
 from fuseboard._settings import Numbers
 from fuseboard._state import State
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
@@ -336,6 +337,8 @@ class Permit:
     @property
     def is_probe(self) -> bool:
         """Whether the call is a probe."""
+    def stop_clock(self) -> None:
+        """Stops the clock by which a rate of slow calls judges the call; the first stop counts."""
 
 @final
 class Ready:
@@ -393,8 +396,8 @@ class Breaker:
         """``_admit`` and ``_returned`` as functions that cost less, for those who call them often."""
     def _returned(self, permit: Permit, value: object) -> None:
         """Says that the call returned this: a success, unless ``_failure_if`` says otherwise."""
-    def _conclude(self, permit: Permit, failed: bool | None, error: BaseException | None = None) -> None:
-        """Says how the call ended, whatever its exception means: failed or not, or ignored for None."""
+    def _conclude(self, permit: Permit, verdict: Verdict) -> None:
+        """Says how the call ended, whatever its exception means."""
     def __enter__(self) -> None: ...
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None

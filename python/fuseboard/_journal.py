@@ -47,7 +47,7 @@ class Cause(enum.Enum):
     SLOW_RATE_OF_CALLS = "slow rate of calls"
     """Too large a share of the last calls was slow."""
     DEMANDED = "demanded"
-    """``trip_if`` or a :class:`TripError`."""
+    """``trip_if``, a :class:`TripError`, or a :class:`Failure` with ``trip=True``."""
     HALF_OPEN_TIMEOUT = "half-open timeout"
     """The fuse was half-open for as long as it may be, and a call asked to pass."""
     RAMPED = "ramped"
@@ -60,7 +60,7 @@ _CAUSES = tuple(Cause)
 """By their codes in the table."""
 
 Made: TypeAlias = tuple[int, int, int, int, int, str]
-"""A transition as the compiled part tells it: states before and after, generation, cause, process, class name."""
+"""A transition as the compiled part tells it: states before and after, generation, cause, process, ``error``."""
 Row: TypeAlias = tuple[str, int, int, int, int, int, str]
 """The same with its fuse before it."""
 
@@ -74,7 +74,8 @@ class Transition(Value):
         after: the state it went into.
         at: when, in seconds of ``store.now()``; the ``since`` of the state that began.
         cause: what brought it about.
-        error: class name of the exception that made the last call fail, if a failure brought it about; cut at 95 bytes.
+        error: if a failure brought it about, the class name of its exception, cut at 95 bytes; where there is no
+            exception, the failure's label, such as ``"HTTP 503"``; else None.
         pid: the process that made it, as that process knows itself; None if not known. A hint for people.
         generation: grows with each change of the fuse's state, so that fuse and generation name a transition.
         time: when, by the time of day: an aware ``datetime`` in UTC. Tables keep ``at`` alone, so it is computed when

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fuseboard._callables import is_async
 from fuseboard._checks import MAX_SECONDS, Seconds, in_seconds, shown
+from fuseboard._failure import Failure
 from fuseboard.errors import CircuitOpenError, TripError
 
 Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Any], object]
@@ -20,7 +21,8 @@ OpenFor: TypeAlias = Callable[[Any], Seconds | None]
 class Outcome(enum.Enum):
     """What the end of a call says about the service (rule R10). Compare with ``is``; ``value`` is the word for logs.
 
-    A predicate of ``failure_on``, ``success_on``, ``ignore`` or ``failure_if`` may return one instead of a bool.
+    A predicate of ``failure_on``, ``success_on``, ``ignore`` or ``failure_if`` may return one instead of a bool; and a
+    :class:`Failure`, which says more than ``FAILED``.
     """
 
     FAILED = "failed"
@@ -52,6 +54,8 @@ class Verdict(NamedTuple):
     """For how many microseconds it is to stay open; 0 where the call does not ask."""
     error: BaseException | None = None
     """What the journal is to name, of a call that raised nothing."""
+    label: str | None = None
+    """What it is to show where there is no exception to name."""
 
 
 class Lists(NamedTuple):
@@ -63,9 +67,10 @@ class Lists(NamedTuple):
     trip_if: Which = ()
 
 
-_BY_OUTCOME = {outcome: Verdict(outcome.code) for outcome in Outcome}
-_FAILED, _ANSWERED = _BY_OUTCOME[Outcome.FAILED], _BY_OUTCOME[Outcome.ANSWERED]
-_IGNORED, _ALWAYS_IGNORED = _BY_OUTCOME[Outcome.IGNORED], Verdict(Outcome.IGNORED.code, by_class=True)
+BY_OUTCOME = {outcome: Verdict(outcome.code) for outcome in Outcome}
+"""The verdicts that say no more than an outcome."""
+_FAILED, _ANSWERED = BY_OUTCOME[Outcome.FAILED], BY_OUTCOME[Outcome.ANSWERED]
+_IGNORED, _ALWAYS_IGNORED = BY_OUTCOME[Outcome.IGNORED], Verdict(Outcome.IGNORED.code, by_class=True)
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"), ("greenlet", "GreenletExit"))
 _TIME_IS_UP = re.compile("timed?_?(out|limit)|deadline")
@@ -127,6 +132,12 @@ def judge_of_results(failure_if: Callable[[Any], object]) -> Callable[[Any], Ver
     return judge
 
 
+def verdict_of(failure: Failure) -> Verdict:
+    """What the compiled part is told of a failure that says more."""
+    asked = None if failure.retry_after is None else min(failure.retry_after, MAX_SECONDS)
+    return _FAILED._replace(demands=failure.trip, asked_us=_asked_us(asked), error=failure.error, label=failure.label)
+
+
 def says_nothing(cls: type[BaseException]) -> bool:
     """Whether an exception of this class is ignored whatever the settings: ends of programs, generators and tasks."""
     # What was never imported, which is slow, cannot have raised it.
@@ -169,7 +180,9 @@ def _first_to_name(error: BaseException, named: Named) -> Verdict:
 
 def _meant(answer: object, otherwise: Verdict) -> Verdict:
     """What a predicate that said something true has meant."""
-    return _BY_OUTCOME[answer] if isinstance(answer, Outcome) else otherwise
+    if isinstance(answer, Failure):
+        return verdict_of(answer)
+    return BY_OUTCOME[answer] if isinstance(answer, Outcome) else otherwise
 
 
 def _is_of_classes(which: Which) -> bool:
@@ -215,7 +228,7 @@ def _is_abort(error: SystemExit) -> bool:
 
 
 def _of_group(members: Iterable[Verdict]) -> Verdict:
-    codes, _, demands, asked_us, _ = zip(*members, strict=True)
+    codes, _, demands, asked_us, *_ = zip(*members, strict=True)
     return Verdict(max(codes), demands=any(demands), asked_us=max(asked_us))
 
 
@@ -227,11 +240,15 @@ def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseExcepti
 
     def demand(error: BaseException, failed: Verdict) -> Verdict:
         answer = demands(error)
-        if isinstance(answer, Outcome):
+        if isinstance(answer, Outcome | Failure):
             # It would be true whichever it is.
             raise TypeError(f"trip_if must say True or False, got {answer}")
         asked_us = _asked_us(open_for(error)) if open_for else 0
-        return Verdict(failed.code, by_class and failed.by_class and not answer, bool(answer), asked_us)
+        return failed._replace(
+            by_class=by_class and failed.by_class and not answer,
+            demands=failed.demands or bool(answer),
+            asked_us=max(failed.asked_us, asked_us),
+        )
 
     return demand if open_for or trip_if != () else None
 

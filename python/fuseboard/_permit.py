@@ -5,7 +5,9 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from fuseboard._checks import shown
+from fuseboard._checks import Seconds
+from fuseboard._failure import Failure
+from fuseboard._outcome import BY_OUTCOME, Outcome, verdict_of
 
 if TYPE_CHECKING:
     from fuseboard import _core
@@ -36,24 +38,50 @@ class Permit:
 
     def success(self) -> None:
         """Says that the call succeeded."""
-        self._breaker._conclude(self._held, failed=False)
+        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.ANSWERED])
 
-    def failure(self, error: BaseException | None = None) -> None:
+    def failure(
+        self,
+        error: BaseException | None = None,
+        *,
+        retry_after: Seconds | None = None,
+        trip: bool = False,
+        label: str | None = None,
+    ) -> None:
         """Says that the call failed, whatever ``failure_on``, ``success_on`` and ``ignore`` are.
 
         Args:
             error: what it failed with; events and the journal name its class.
+            retry_after: how long the fuse is to stay open if this failure opens it: seconds as a number, 0 or more, or
+                a timedelta; None or 0 for as long as the settings say. It is kept between ``reset_timeout`` and
+                ``max_reset_timeout``. It does not open the fuse.
+            trip: True opens the fuse at once, whatever the counts (rule R22).
+            label: 1 to 95 bytes of printable text in UTF-8, such as ``"HTTP 503"``. Events and the journal show it
+                where there is no ``error``.
 
         Raises:
-            TypeError: ``error`` is no exception. The call has not been reported then.
+            TypeError: an argument is of the wrong type. The call has not been reported then.
+            ValueError: ``retry_after`` or ``label`` is out of range. The call has not been reported then.
         """
-        if error is not None and not isinstance(error, BaseException):
-            raise TypeError(f"error must be an exception or None, got {type(error).__name__}: {shown(error)}")
-        self._breaker._conclude(self._held, failed=True, error=error)
+        failure = Failure(error, retry_after=retry_after, trip=trip, label=label)
+        self._breaker._conclude(self._held, verdict_of(failure))
 
     def ignore(self) -> None:
         """Says that the call counts neither way (rule R10), such as one that was never made."""
-        self._breaker._conclude(self._held, failed=None)
+        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.IGNORED])
+
+    def stop_clock(self) -> None:
+        """Stops the clock by which a :class:`SlowRate` judges the call, for example when a response's headers arrive.
+
+        The first stop counts, later ones do nothing. It says nothing about the outcome, and does nothing under a policy
+        that does not judge by time.
+        """
+        self._held.stop_clock()
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the call is a probe (rule R06): its outcome closes the fuse or opens it again."""
+        return self._held.is_probe
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from fuseboard import (
     CircuitIsolatedError,
     CircuitOpenError,
     Events,
+    Failure,
     FailureRate,
     Failures,
     FuseboardError,
@@ -211,7 +212,14 @@ def permits(error: Exception) -> int:
     permit.success()
     permit.failure()
     permit.failure(error)
+    permit.failure(retry_after=5, trip=True, label="HTTP 503")
+    permit.failure(error, retry_after=timedelta(seconds=5))
+    permit.failure(error, True)  # type: ignore[call-arg]
+    permit.failure(retry_after="5")  # type: ignore[arg-type]
     permit.ignore()
+    permit.stop_clock()
+    assert_type(permit.is_probe, bool)
+    permit.is_probe = False  # type: ignore[misc]
     permit.failure("text")  # type: ignore[arg-type]
     breaker.check()
     assert_type(breaker.raising(OpenError, IsolatedError), CircuitBreaker)
@@ -388,6 +396,11 @@ typed = CircuitBreaker(
     "db", failure_on=is_full, success_on=is_full, ignore=meaning, trip_if=is_full, open_for=how_long, failure_if=meaning
 )
 demanding = CircuitBreaker("db", failure_if=lambda answer: TripError("no", 5) if answer == 503 else None)
+failing = CircuitBreaker("db", failure_if=lambda answer: answer == 503 and Failure(retry_after=5, label="HTTP 503"))
+assert_type(Failure(OSError()).error, BaseException | None)
+assert_type(Failure(retry_after=timedelta(seconds=5)).retry_after, float | None)
+assert_type((Failure(trip=True).trip, Failure(label="HTTP 503").label), tuple[bool, str | None])
+Failure("text")  # type: ignore[arg-type]
 CircuitBreaker("db", open_for=lambda _: "soon")  # type: ignore[arg-type, return-value]
 
 

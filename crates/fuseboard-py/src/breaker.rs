@@ -9,12 +9,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::blocks::Blocks;
-use crate::call::{admit, conclude, rejected, returned, settle, tell_voided};
+use crate::call::{admit, conclude_by, rejected, returned, settle, tell_voided};
 use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
 use crate::names::{self, state_member};
 use crate::ready::Ready;
-use crate::verdict::Meanings;
+use crate::verdict::{Meanings, Verdict};
 
 // What a closed call needs comes first, beside the object's count of references.
 /// Admits calls and settles them.
@@ -160,20 +160,9 @@ impl Breaker {
         }
     }
 
-    #[pyo3(signature = (permit, failed, error=None))]
-    fn _conclude(
-        slf: &Bound<'_, Self>,
-        permit: &Bound<'_, Permit>,
-        failed: Option<bool>,
-        error: Option<Bound<'_, PyBaseException>>,
-    ) {
+    fn _conclude(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, verdict: Verdict<'_>) {
         if let Some(held) = permit.get().take() {
-            let outcome = match failed {
-                Some(true) => Outcome::Failure,
-                Some(false) => Outcome::Success,
-                None => Outcome::Ignored,
-            };
-            conclude(slf, held, outcome, error.as_ref());
+            conclude_by(slf, held, &verdict);
         }
     }
 

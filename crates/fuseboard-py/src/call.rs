@@ -92,23 +92,35 @@ pub(crate) fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, 
         return conclude(slf, held, Outcome::Success, None);
     }
     let verdict = judged(slf, ask_python(slf, names::failure_if(slf.py()), (value,)));
-    conclude(slf, held, verdict.outcome(), verdict.error.as_ref());
+    conclude_by(slf, held, &verdict);
 }
 
-pub(crate) fn conclude(
-    slf: &Bound<'_, Breaker>,
-    held: &Held,
-    outcome: Outcome,
-    error: Option<&Bound<'_, PyBaseException>>,
-) {
+/// Reports how a call ended that raised nothing, as the Python class or the caller says it.
+pub(crate) fn conclude_by(slf: &Bound<'_, Breaker>, held: &Held, verdict: &Verdict<'_>) {
+    conclude_as(slf, held, verdict.outcome(), || match (class_of(verdict.error.as_ref()), &verdict.label) {
+        (None, Some(label)) => About::new(label.as_bytes()),
+        (class, _) => class.unwrap_or(About::NOTHING),
+    });
+}
+
+fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Option<&Bound<'_, PyBaseException>>) {
+    // An exception that is an answer has brought nothing about that a success would not have.
+    let error = error.filter(|_| outcome != Outcome::Success);
+    conclude_as(slf, held, outcome, || class_of(error).unwrap_or(About::NOTHING));
+}
+
+/// Settles a call; a transition that it makes is written down and told, with what brought it about.
+fn conclude_as(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, about: impl FnOnce() -> About) {
     if let Some(transition) = held.settle(outcome) {
-        // An exception that is an answer has brought nothing about that a success would not have.
-        let error = error.filter(|_| outcome != Outcome::Success);
-        let class = error.and_then(|error| error.get_type().qualname().ok());
-        let about = class.map_or(About::NOTHING, |name| About::new(name.to_string().as_bytes()));
+        let about = about();
         held.write_down(transition, about);
         tell(slf, transition, about);
     }
+}
+
+fn class_of(error: Option<&Bound<'_, PyBaseException>>) -> Option<About> {
+    let name = error?.get_type().qualname().ok()?;
+    Some(About::new(name.to_string().as_bytes()))
 }
 
 /// What an exception means, by the Python class.

@@ -6,6 +6,7 @@ use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, T
 use fuseboard_core::journal::About;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::Measure;
+use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
@@ -170,13 +171,15 @@ impl Fuse {
 pub(crate) struct Held {
     fuse: Py<Fuse>,
     ticket: Ticket,
+    /// When the call's clock was stopped, in microseconds; 0 while it runs.
+    stopped_us: AtomicU64,
     closed: bool,
 }
 
 impl Held {
     pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
         let ticket = Ticket::new(permit).begun(fuse.get().began_us());
-        Self { fuse: fuse.clone().unbind(), ticket, closed: false }
+        Self { fuse: fuse.clone().unbind(), ticket, stopped_us: AtomicU64::new(0), closed: false }
     }
 
     /// The same, for a permit of its own: one outcome, also where the fuse is closed.
@@ -188,7 +191,7 @@ impl Held {
     #[inline(always)]
     pub(crate) fn closed(fuse: &Bound<'_, Fuse>, word: Word, began_us: u64) -> Self {
         let ticket = Ticket::new(CorePermit { generation: word.generation(), lease: None }).begun(began_us);
-        Self { fuse: fuse.clone().unbind(), ticket, closed: true }
+        Self { fuse: fuse.clone().unbind(), ticket, stopped_us: AtomicU64::new(0), closed: true }
     }
 
     /// The permit that a closed fuse with rates gives: each call has its own, which says when it began.
@@ -216,9 +219,20 @@ impl Held {
 
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
         let fuse = self.fuse.get();
-        match fuse.handle.settle(&fuse.policy, &self.ticket, outcome) {
+        let ticket = self.ticket.stopped(self.stopped_us.load(Ordering::Relaxed));
+        match fuse.handle.settle(&fuse.policy, &ticket, outcome) {
             Effect::Changed(transition) => Some(transition),
             Effect::Counted | Effect::Late => None,
+        }
+    }
+
+    /// Stops the call's clock, where it matters how long a call takes. The first stop counts.
+    fn stop_clock(&self) {
+        let fuse = self.fuse.get();
+        if fuse.policy.is_timed() {
+            let now_us = fuse.handle.now_us().max(1);
+            // Relaxed: whoever settles the call has it from this thread, or says so at the same instant.
+            _ = self.stopped_us.compare_exchange(0, now_us, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
@@ -313,6 +327,13 @@ impl Permit {
     #[getter]
     fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Relaxed)
+    }
+
+    /// Stops the clock by which a rate of slow calls judges the call; the first stop counts.
+    fn stop_clock(&self) {
+        if let Some(held) = &self.held {
+            held.stop_clock();
+        }
     }
 
     /// Whether the call is a probe.

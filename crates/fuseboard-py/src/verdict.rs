@@ -20,21 +20,23 @@ pub(crate) struct Verdict<'py> {
     demands: bool,
     asked_us: u64,
     pub(crate) error: Option<Bound<'py, PyBaseException>>,
+    /// What the journal shows where there is no exception.
+    pub(crate) label: Option<String>,
 }
 
 impl<'py> FromPyObject<'_, 'py> for Verdict<'py> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let (code, by_class, demands, asked_us, error) = object.extract()?;
-        Ok(Self { code, by_class, demands, asked_us, error })
+        let (code, by_class, demands, asked_us, error, label) = object.extract()?;
+        Ok(Self { code, by_class, demands, asked_us, error, label })
     }
 }
 
 impl Verdict<'_> {
     /// That of a call of which nobody can say what its end means.
     pub(crate) const fn failed() -> Self {
-        Self { code: FAILED, by_class: false, demands: false, asked_us: 0, error: None }
+        Self { code: FAILED, by_class: false, demands: false, asked_us: 0, error: None, label: None }
     }
 
     pub(crate) const fn outcome(&self) -> Outcome {

@@ -11,19 +11,27 @@ pub struct Ticket {
     owner: usize,
     /// When the call began, where it matters how long it takes.
     began_us: u64,
+    /// When its clock was stopped; 0 while it runs.
+    stopped_us: u64,
 }
 
 impl Ticket {
     /// A ticket for a permit that this process was just given, of a call whose time does not matter.
     #[must_use]
     pub fn new(permit: Permit) -> Self {
-        Self { permit, owner: owner::token(), began_us: 0 }
+        Self { permit, owner: owner::token(), began_us: 0, stopped_us: 0 }
     }
 
     /// The ticket of a call that began at [`Handle::began_us`].
     #[must_use]
     pub const fn begun(self, began_us: u64) -> Self {
         Self { began_us, ..self }
+    }
+
+    /// The ticket of a call whose clock was stopped then; 0 where it was not.
+    #[must_use]
+    pub const fn stopped(self, stopped_us: u64) -> Self {
+        Self { stopped_us, ..self }
     }
 
     /// The generation of the fuse when the call was admitted.
@@ -51,9 +59,10 @@ impl Ticket {
         self.permit.lease.is_some()
     }
 
-    /// How long the call took, if it ends at this time.
+    /// How long the call took, if it ends at this time and its clock was not stopped before.
     pub(crate) const fn took_us(&self, ended_us: u64) -> u64 {
-        ended_us.saturating_sub(self.began_us)
+        let stopped_us = if self.stopped_us == 0 { ended_us } else { self.stopped_us };
+        stopped_us.saturating_sub(self.began_us)
     }
 
     /// The permit, unless it is a probe's and this process is a forked child of the one that took it: the probe is the
