@@ -48,6 +48,8 @@ SIGNATURES = {
     "CircuitBreaker.raising": "(self, open_error, isolated_error)",
     "CircuitBreaker.reset": "(self)",
     "CircuitBreaker.tallies": "(self)",
+    "CircuitBreaker.wait": "(self, timeout=None)",
+    "CircuitBreaker.wait_async": "(self, timeout=None)",
     "CircuitBreaker.with_fallback": "(self, fallback)",
     "CircuitIsolatedError": "(name, state, retry_after, lease_remaining=None)",
     "CircuitOpenError": "(name, state, retry_after, lease_remaining=None)",

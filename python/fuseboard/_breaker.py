@@ -1,11 +1,12 @@
 """The breaker: a policy bound to a fuse."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
 
 from fuseboard import _core, _exact, _explain, _fallback, _follow, _keys, _managers, _module, _rejections, _tuning
 from fuseboard._callables import is_async
-from fuseboard._checks import exact, flag, shown
+from fuseboard._checks import Seconds, exact, flag, shown
 from fuseboard._family import Family
 from fuseboard._hold import Hold, check_capacity
 from fuseboard._journal import Transition
@@ -16,6 +17,8 @@ from fuseboard._rejections import Rejections
 from fuseboard._settings import Changes, Settings
 from fuseboard._state import State
 from fuseboard._store import Store
+from fuseboard._telling import sleep_of_the_running_library
+from fuseboard._waiting import Waiting
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
 
 P = ParamSpec("P")
@@ -296,17 +299,71 @@ class CircuitBreaker(Hold):
         Raises:
             CircuitOpenError: a call would be rejected.
         """
-        try:
-            rejection = None if self._family.is_shadow else self._would_reject(self._fuse())
-        except Exception as fault:  # noqa: BLE001 - ours; it must not stop a call that would go on unguarded
-            self._report(fault)
-            return
+        rejection = self._rejection_now()
         try:
             if rejection is not None:
                 raise rejection
         finally:
             # This frame is in its traceback; they would keep each other, and what the caller holds, alive.
             del rejection
+
+    def wait(self, timeout: Seconds | None = None) -> bool:
+        """Waits until a call may pass, as :meth:`check` would let it. For a worker that holds a message.
+
+        It takes no permit, counts nothing and changes nothing. The call behind it may be rejected all the same, because
+        another one came first: then wait again. A fuse that an operator isolated is waited for too. For one that ramps
+        up it sleeps once at most: the call finds out whether it is one of the share that passes.
+
+        The thread sleeps and looks, four to five times a second, more often only in the last moment before a probe may
+        go out. So it notices within a quarter of a second whatever happens, in other processes too; many who wait do
+        not wake at one instant. Ctrl-C ends it, and it leaves nothing behind. Under gevent other greenlets run
+        meanwhile where ``time`` is patched. In an event loop use :meth:`wait_async`.
+
+        Args:
+            timeout: seconds or a timedelta for which to wait at most, from 0 (one look) to seven days; None for as long
+                as it takes. It is real time, also where a test moves the store's clock.
+
+        Returns:
+            True if a call may pass now; False if it may not and the time is up.
+
+        Raises:
+            TypeError: ``timeout`` is no length of time.
+            ValueError: ``timeout`` is out of range.
+        """
+        waiting = Waiting(self._rejection_now, timeout)
+        while (pause := waiting.look()) is not None:
+            time.sleep(pause)
+        return waiting.may_pass
+
+    async def wait_async(self, timeout: Seconds | None = None) -> bool:  # noqa: ASYNC109 - the counterpart of `wait`
+        """Waits until a call may pass; :meth:`wait` for tasks, under asyncio and trio, and what runs on them.
+
+        Other tasks run meanwhile, and at least once also where it need not wait. A task that is cancelled stops at
+        once, and leaves nothing behind.
+
+        Args:
+            timeout: as for :meth:`wait`.
+
+        Returns:
+            True if a call may pass now; False if it may not and the time is up.
+
+        Raises:
+            TypeError: ``timeout`` is no length of time.
+            ValueError: ``timeout`` is out of range.
+        """
+        waiting, sleep = Waiting(self._rejection_now, timeout), sleep_of_the_running_library()
+        await sleep(0)
+        while (pause := waiting.look()) is not None:
+            await sleep(pause)
+        return waiting.may_pass
+
+    def _rejection_now(self) -> CircuitOpenError | None:
+        """What a call would be rejected with at this moment. A fault of ours must not stop one that would go on."""
+        try:
+            return None if self._family.is_shadow else self._would_reject(self._fuse())
+        except Exception as fault:  # noqa: BLE001 - see above
+            self._report(fault)
+            return None
 
     def permit(self) -> Permit:
         """Asks to make a call whose outcome is reported by hand: later, by a callback, by another thread.

@@ -32,7 +32,7 @@ class Events:
         return self
 
     async def __anext__(self) -> Transition:
-        sleep = _sleep_of_the_running_library()
+        sleep = sleep_of_the_running_library()
         # The last moment at which it may be cancelled is before a transition is taken, so that none gets lost.
         await sleep(0)
         while (row := self._take()) is None:
@@ -99,8 +99,11 @@ class Telling(_core.Store):
         return Events(self)
 
 
-def _sleep_of_the_running_library() -> Callable[[float], Awaitable[object]]:
-    """Trio may run as a guest of asyncio, so it is asked first. What was never imported does not run."""
+def sleep_of_the_running_library() -> Callable[[float], Awaitable[object]]:
+    """The ``sleep`` of the library whose task this is.
+
+    Trio may run as a guest of asyncio, so it is asked first. What was never imported does not run.
+    """
     trio = sys.modules.get("trio")
     if trio is not None:
         try:

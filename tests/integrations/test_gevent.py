@@ -86,3 +86,13 @@ greenlet.kill()
 told = greenlet.dead
 """
     assert [True, "closed", 0, 1] == seen_in(scene)
+
+
+def test_other_greenlets_run_while_one_waits() -> None:
+    """Where ``time`` is patched; one of them closes the fuse."""
+    scene = """
+store.set_open("slow")
+gevent.spawn(breaker.reset)
+told = breaker.wait()
+"""
+    assert [True, "closed", 0, 0] == seen_in(scene)

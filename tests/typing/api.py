@@ -222,12 +222,21 @@ def permits(error: Exception) -> int:
     permit.is_probe = False  # type: ignore[misc]
     permit.failure("text")  # type: ignore[arg-type]
     breaker.check()
+    assert_type(breaker.wait(), bool)
+    assert_type(breaker.wait(timedelta(seconds=5)), bool)
+    breaker.wait(timeout="5")  # type: ignore[arg-type]
     assert_type(breaker.raising(OpenError, IsolatedError), CircuitBreaker)
     breaker.raising(IsolatedError, OpenError)  # type: ignore[arg-type]
     breaker.raising(ValueError, IsolatedError)  # type: ignore[arg-type]
     with breaker.permit() as held:
         assert_type(held, Permit)
         return 1
+
+
+async def waits() -> None:
+    """Until a call may pass."""
+    assert_type(await breaker.wait_async(), bool)
+    assert_type(await breaker.wait_async(timeout=1.5), bool)
 
 
 async def blocks() -> int:
