@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, Store
+from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, SlowRate, State, Store
+from fuseboard.testing import Clock
 
 PAGE = Path(__file__).parent.parent.parent / "docs/how-to/write-an-integration.md"
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -91,7 +92,7 @@ def test_a_failed_status_counts_once_and_an_exception_by_the_lists(shown: dict[s
             raise httpx.ConnectError("refused")
         if request.url.path == "/mine":
             raise httpx.UnsupportedProtocol("mine")
-        return httpx.Response(503)
+        return httpx.Response(503, headers={"Retry-After": "Sat, 28 Nov 2026 10:00:00 GMT"})
 
     with client(shown, lenient, handler) as http:
         assert 503 == http.get("https://a.example/").status_code
@@ -99,6 +100,31 @@ def test_a_failed_status_counts_once_and_an_exception_by_the_lists(shown: dict[s
             with pytest.raises(error):
                 http.get(f"https://a.example/{path}")
     assert (0, 2, 1) == counted(apis)
+
+
+def test_what_the_service_asks_for_is_how_long_the_fuse_stays_open(shown: dict[str, Any], apis: CircuitBreaker) -> None:
+    """And the journal names the status."""
+    strict = CircuitBreaker("apis", threshold=1, max_reset_timeout=300, store=apis.store)
+    with client(shown, strict, lambda _: httpx.Response(503, headers={"Retry-After": "120"})) as http:
+        http.get("https://a.example/")
+        with pytest.raises(CircuitOpenError) as caught:
+            http.get("https://a.example/")
+    assert 119 < (caught.value.retry_after or 0) <= 120
+    assert "HTTP 503" == apis.store.journal()[-1].error
+
+
+def test_a_slow_reader_is_no_slow_service(shown: dict[str, Any]) -> None:
+    """The clock stops at the headers."""
+    clock = Clock()
+    rate = SlowRate(0.5, slow_after=1, window=60, min_calls=1)
+    breaker = CircuitBreaker("apis", policy=rate, store=Store.private(clock=clock))
+    with (
+        client(shown, breaker, lambda _: httpx.Response(200, stream=Body(breaks=False))) as http,
+        http.stream("GET", "https://a.example/") as response,
+    ):
+        clock.advance(5)
+        response.read()
+    assert State.CLOSED is breaker.for_key("a.example").state
 
 
 def test_a_rejection_is_caught_by_either_name_and_makes_no_request(shown: dict[str, Any], apis: CircuitBreaker) -> None:
