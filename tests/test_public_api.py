@@ -28,7 +28,7 @@ from fuseboard import (
 PUBLIC = [
     "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "Events", "Failure", "FailureRate",
     "Failures", "FuseSnapshot", "FuseState", "FuseboardError", "Outcome", "Permit", "Policy", "Settings", "SlowRate",
-    "State", "Store", "StoreOpenError", "Subscription", "Tally", "Transition", "TripError",
+    "State", "Store", "StoreOpenError", "StoreReadOnlyError", "Subscription", "Tally", "Transition", "TripError",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -72,6 +72,7 @@ SIGNATURES = {
     "Store.close": "(self)",
     "Store.default": "()",
     "Store.events": "(self)",
+    "Store.existing": "(name, *, folder=None, writable=False)",
     "Store.give_back": "(self, /, fuse)",
     "Store.journal": "(self)",
     "Store.now": "(self, /)",
@@ -87,6 +88,7 @@ SIGNATURES = {
     "Store.state": "(self, /, fuse)",
     "Store.subscribe": "(self, listener)",
     "StoreOpenError": "(store, path, reason, detail, is_passing=False)",
+    "StoreReadOnlyError": "(store)",
     "Subscription.close": "(self)",
     "Transition": "(fuse, before, after, at, cause, error, pid, generation, time)",
     "TripError": "(message='', retry_after=None)",

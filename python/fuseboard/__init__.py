@@ -12,7 +12,14 @@ from fuseboard._state import State
 from fuseboard._store import Store
 from fuseboard._subscription import Subscription
 from fuseboard._telling import Events
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, FuseboardError, StoreOpenError, TripError
+from fuseboard.errors import (
+    CircuitIsolatedError,
+    CircuitOpenError,
+    FuseboardError,
+    StoreOpenError,
+    StoreReadOnlyError,
+    TripError,
+)
 
 __all__ = [
     "AnyOf",
@@ -35,6 +42,7 @@ __all__ = [
     "State",
     "Store",
     "StoreOpenError",
+    "StoreReadOnlyError",
     "Subscription",
     "Tally",
     "Transition",

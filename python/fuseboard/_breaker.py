@@ -19,7 +19,7 @@ from fuseboard._state import State
 from fuseboard._store import Store
 from fuseboard._telling import sleep_of_the_running_library
 from fuseboard._waiting import Waiting
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreReadOnlyError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -443,3 +443,5 @@ def _check_arguments(settings: object, on_transition: object, store: object) -> 
         raise TypeError(f"on_transition must be {plain} or None, got {kind}: {shown(on_transition)}{hint}")
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {shown(store)}")
+    if isinstance(store, Store) and not store._is_writable:  # noqa: SLF001 - of one package
+        raise StoreReadOnlyError(cast("str", store.name))

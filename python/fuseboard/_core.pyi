@@ -14,7 +14,7 @@ from fuseboard._journal import Made, Row
 from fuseboard._outcome import Verdict
 from fuseboard._settings import Numbers
 from fuseboard._state import State
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError, StoreReadOnlyError
 
 _Class = TypeVar("_Class", bound=type[Any])
 
@@ -41,6 +41,7 @@ def hand_in(
     open_error: type[CircuitOpenError],
     isolated_error: type[CircuitIsolatedError],
     store_error: type[StoreOpenError],
+    read_only_error: type[StoreReadOnlyError],
     shown: Callable[[object], str],
 ) -> None:
     """Hands in what the compiled part uses of the package, at the import. States are in the order of their codes."""
@@ -199,13 +200,18 @@ class Store:
         clock: Clock | None = None,
         *,
         make: bool = True,
+        writable: bool = True,
         stopgap: bool | None = None,
     ) -> Self:
         """A private table if there is no name, else the host's. Without ``make`` nothing is made.
 
+        A table that is not to be made may be opened to read only, not ``writable``: then it may be another user's.
         With ``stopgap`` it is a private table in the place of the host's: which is to be looked for again, or
         only where somebody insists.
         """
+    @property
+    def _is_writable(self) -> bool:
+        """Whether it is open for more than reading."""
     def _is_to_look(self, at_once: bool) -> bool:
         """Whether the caller is to look for the host's table: this is a stopgap, or the host's was removed.
 

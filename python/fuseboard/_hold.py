@@ -13,11 +13,16 @@ from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
 from fuseboard._store import DEFAULT_FAILURES, DEFAULT_FUSES, Store
 from fuseboard._subscription import see_to_forks
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError, StoreReadOnlyError
 
 # Before anybody can fork in the middle of it.
 _core.hand_in(
-    tuple(sorted(State, key=lambda state: state.code)), CircuitOpenError, CircuitIsolatedError, StoreOpenError, shown
+    tuple(sorted(State, key=lambda state: state.code)),
+    CircuitOpenError,
+    CircuitIsolatedError,
+    StoreOpenError,
+    StoreReadOnlyError,
+    shown,
 )
 
 

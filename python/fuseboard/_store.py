@@ -1,12 +1,13 @@
 """Stores: the table of fuses, the host's or a process's own."""
 
 import logging
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Never, Self, cast
 
 from fuseboard import _core, _registry
-from fuseboard._checks import Seconds, exact, microseconds, shown, store_name, whole
+from fuseboard._checks import Seconds, exact, flag, microseconds, shown, store_name, whole
 from fuseboard._events import announce, logger
 from fuseboard._journal import began, transition
 from fuseboard._policies import MAX_THRESHOLD
@@ -60,6 +61,8 @@ class Store(Telling):
     """Why a store that should be shared is this process's own; None if it is what it should be."""
     _key: tuple[str, str | None] | None
     _wanted: tuple[int, int, _core.Clock | None]
+    _folder: str | None
+    _makes: bool
     _told_fault: bool
     _told_removed: bool
     _told_small: bool
@@ -174,13 +177,37 @@ class Store(Telling):
         return cast("Store", store)._expect(DEFAULT_FUSES, DEFAULT_FAILURES, at_least=1)
 
     @classmethod
-    def _existing(cls, name: str) -> Self:
-        """The host's table of this name, for a command that looks: makes neither a table nor its folder.
+    def existing(cls, name: str, *, folder: "str | PathLike[str] | None" = None, writable: bool = False) -> Self:
+        """Opens the host's table of this name if there is one, for whoever looks. Makes neither a table nor its folder.
+
+        It is mapped for reading only: nothing that is done with the store changes a byte of it. All that reads works:
+        states, snapshots, the journal, listeners and streams. Transitions that stand in fuses and not in the
+        journal, because their process was killed behind them, are told all the same. What would write, and a breaker
+        on the store, raise :class:`StoreReadOnlyError`. It does not matter whether a process of the service is alive.
+
+        The table may be another user's, where the system lets this process read it: root, say, looks at
+        ``folder="/dev/shm/fuseboard-1000"``. A user who can write the file can end whoever reads it, by making the
+        file shorter (``SIGBUS``). So look at tables of users that you trust not to.
+
+        Where the table's file is removed the store goes on with what it has, and ``is_removed`` is True. Once there is
+        another table of its name it goes on with that, and listeners and streams hear of all that its journal holds.
+
+        Args:
+            name: as for :meth:`shared`.
+            folder: an absolute path; None for where :meth:`shared` looks.
+            writable: opens it to write as well. Then the table must be this user's own, and the store is as one
+                that is shared, but never falls back to a private one, and never makes a table.
 
         Raises:
             StoreOpenError: it cannot be had; with the reason ``"missing"`` if there is none.
+            TypeError: an argument is of the wrong type.
+            ValueError: it is no name of a store.
         """
-        return cls._make(name, _registry.folder(), DEFAULT_FUSES, DEFAULT_FAILURES, None, make=False)
+        name = store_name("store name", name)
+        where = _registry.folder() if folder is None else _folder(folder)
+        store = cls._make(name, where, 1, 1, None, make=False, writable=flag("writable", writable))
+        store._key = (name, where)
+        return store
 
     @classmethod
     def _make(  # noqa: PLR0913 - what a table is made with
@@ -192,6 +219,7 @@ class Store(Telling):
         clock: _core.Clock | None,
         *,
         make: bool = True,
+        writable: bool = True,
         stopgap: bool | None = None,
     ) -> Self:
         whole("fuses", fuses, MAX_FUSES)
@@ -201,8 +229,12 @@ class Store(Telling):
                 f"clock must be a fuseboard.testing.Clock or None, got {type(clock).__name__}: {shown(clock)}"
             )
         clock = clock or _registry.clock_of(name, folder)
-        store = _core.Store.__new__(cls, name, folder, fuses, failures, clock, make=make, stopgap=stopgap)
+        store = _core.Store.__new__(
+            cls, name, folder, fuses, failures, clock, make=make, writable=writable, stopgap=stopgap
+        )
         store.name = name
+        store._folder = folder
+        store._makes = make
         store.fault = None
         store._key = None
         store._wanted = (fuses, failures, clock)
@@ -258,7 +290,7 @@ class Store(Telling):
 
     def _find(self) -> Self:
         name, folder = cast("tuple[str, str | None]", self._key)
-        return self._make(name, folder, *self._wanted)
+        return self._make(name, folder, *self._wanted, make=self._makes, writable=self._is_writable)
 
     def _stay(self, fault: StoreOpenError) -> None:
         if self.fault is not None:
@@ -416,17 +448,39 @@ class Store(Telling):
         """The store itself, as for :meth:`__copy__`."""
         return self
 
-    def __reduce__(self) -> tuple[Callable[[str], "Store"], tuple[str]]:
-        """A shared store pickles as its name, by which the other process opens it.
+    def __reduce__(self) -> tuple[Callable[..., "Store"], tuple[object, ...]]:
+        """A shared store pickles as its name, by which the other process opens it; one of :meth:`existing` as that.
 
         Raises:
             TypeError: a private store is this process's own.
         """
         if self.name is None:
             raise TypeError("a private store does not pickle: it is this process's own; use Store.shared(name)")
+        if not self._makes:
+            return _existing, (self.name, self._folder, self._is_writable)
         return Store.shared, (self.name,)
 
     def __repr__(self) -> str:
         if self.name is None:
             return "<Store private>"
-        return f"<Store {self.name!r} {f'at {self.path}' if self.is_shared else 'fallen back to a private table'}>"
+        where = f"at {self.path}" if self.is_shared else "fallen back to a private table"
+        return f"<Store {self.name!r} {where}{'' if self._is_writable else ', to read only'}>"
+
+
+def _existing(name: str, folder: str | None, writable: bool) -> Store:
+    """A store that was pickled."""
+    return Store.existing(name, folder=folder, writable=writable)
+
+
+def _folder(folder: object) -> str:
+    """A folder's path as text.
+
+    Raises:
+        TypeError: it is no path.
+    """
+    try:
+        return os.fsdecode(folder)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"folder must be an absolute path or None, got {type(folder).__name__}: {shown(folder)}"
+        ) from None

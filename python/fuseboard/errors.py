@@ -7,7 +7,8 @@
         ├── CircuitOpenError          a call was rejected: wait, or do without it
         │   └── CircuitIsolatedError  ... by a manual override: waiting will not help
         ├── TripError                 raise it in a guarded call to open the fuse at once
-        └── StoreOpenError            a host's table cannot be had (only with ``strict=True``)
+        ├── StoreOpenError            a host's table cannot be had (only with ``strict=True`` or ``Store.existing``)
+        └── StoreReadOnlyError        a store that was opened to read was asked to write
 
 Settings and names out of range raise ``ValueError`` or ``TypeError`` where they are given.
 
@@ -24,7 +25,14 @@ from fuseboard import _core
 from fuseboard._checks import Seconds, in_seconds, shown
 from fuseboard._state import State, state_told
 
-__all__ = ["CircuitIsolatedError", "CircuitOpenError", "FuseboardError", "StoreOpenError", "TripError"]
+__all__ = [
+    "CircuitIsolatedError",
+    "CircuitOpenError",
+    "FuseboardError",
+    "StoreOpenError",
+    "StoreReadOnlyError",
+    "TripError",
+]
 
 
 @_core.first
@@ -137,10 +145,10 @@ class StoreOpenError(FuseboardError):
         store: the store's name.
         path: the file, folder or environment variable in question.
         reason: ``"name"`` (``FUSEBOARD_STORE`` is not a store's name), ``"place"`` (the folder is not private to this
-            user), ``"owner"`` (the folder belongs to another user), ``"missing"`` (there is no table, for a command
-            that makes none), ``"foreign"`` (the file is not a sound table of this user's), ``"version"`` (of another
-            layout version), ``"full"`` (no room for it), ``"system"`` (the operating system refused), ``"unsupported"``
-            (this platform has no shared tables).
+            user), ``"owner"`` (the folder belongs to another user), ``"missing"`` (there is no table, for
+            :meth:`Store.existing`, which makes none), ``"foreign"`` (the file is not a sound table of this user's),
+            ``"version"`` (of another layout version), ``"full"`` (no room for it), ``"system"`` (the operating system
+            refused), ``"unsupported"`` (this platform has no shared tables).
         detail: what was found there.
         is_passing: whether the cause may pass by itself, such as a want of file descriptors, memory or room. Then a
             store that fell back to a private table goes on trying.
@@ -167,7 +175,30 @@ class StoreOpenError(FuseboardError):
             hidden = str(self.path).startswith("/proc/")
             kind = "shortage" if self.is_passing else "hidden" if hidden else kind
         way_out = _WAY_OUT.get(kind, "")
-        return f"store {self.store!r} cannot be shared: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
+        doing = "opened" if kind == "missing" else "shared"
+        return f"store {self.store!r} cannot be {doing}: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
+
+
+@_core.first
+class StoreReadOnlyError(FuseboardError):
+    """A store that was opened to read only was asked to write, or to serve a breaker. Nothing was changed.
+
+    Attributes:
+        store: the store's name.
+    """
+
+    store: str
+
+    def __init__(self, store: str) -> None:
+        Exception.__init__(self, store)
+        self.store = store
+
+    def _message(self) -> str:
+        name = _quoted(self.store)
+        return (
+            f"store {name} is open to read only, so nothing can be changed through it; "
+            f"use Store.existing({name}, writable=True), or Store.shared({name}), which a breaker needs as well"
+        )
 
 
 def _printable(path: object) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from fuseboard import Cause, State, Store, Transition
 from fuseboard.cli import _render, main
+from helpers import wait_until
 
 MOMENT = dt.datetime(1970, 1, 1, 0, 0, 2, 500_000, dt.UTC)
 
@@ -72,6 +73,29 @@ def test_it_follows_until_ctrl_c(shop: Store) -> None:
             process.kill()
     assert (["open", "closed"], "half-open", "", "") == (before, then, rest, complaints)
     assert 0 == process.returncode
+
+
+def test_who_follows_is_told_that_the_table_was_removed(shop: Store, tmp_path: Path) -> None:
+    """It does not wait in silence for what nobody writes there; and it goes on with the table that is made anew."""
+    command = [sys.executable, "-c", LISTENS_TO_CTRL_C, "journal", "--store", str(shop.name), "--json", "--follow"]
+    path, complaints = Path(str(shop.path)), tmp_path / "complaints"
+    with (
+        complaints.open("w") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process,  # noqa: S603
+    ):
+        try:
+            assert process.stdout is not None
+            assert "open" == json.loads(process.stdout.readline())["after"]
+            path.unlink()
+            wait_until(lambda: "the table was removed; waiting for another one\n" in complaints.read_text())
+            Store.shared("shop", strict=True).set_open("anew")  # which makes another one
+            while "anew" != json.loads(process.stdout.readline())["fuse"]:
+                pass
+            wait_until(lambda: f"goes on with {path}\n" in complaints.read_text())
+            process.send_signal(signal.SIGINT)
+            assert 0 == process.wait(60)
+        finally:
+            process.kill()
 
 
 def test_a_dead_services_journal_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

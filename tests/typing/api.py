@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from contextlib import AsyncExitStack, ExitStack
 from datetime import datetime, timedelta
 from os import PathLike
+from pathlib import Path
 from typing import Any, assert_never, assert_type
 
 from fuseboard import (
@@ -27,6 +28,7 @@ from fuseboard import (
     State,
     Store,
     StoreOpenError,
+    StoreReadOnlyError,
     Subscription,
     Transition,
     TripError,
@@ -299,6 +301,8 @@ def stores() -> None:
     with Store.shared("shop", fuses=1, failures=1, strict=True) as store:
         assert_type(store, Store)
     assert_type(Store.default(), Store)
+    assert_type(Store.existing("shop"), Store)
+    assert_type(Store.existing("shop", folder=Path("/tables"), writable=True), Store)
     assert_type(store.name, str | None)
     assert_type(store.path, PathLike[str] | None)
     assert_type(store.is_shared, bool)
@@ -350,6 +354,8 @@ def errors() -> None:
         assert_type(error.retry_after, float | None)
     except StoreOpenError as error:
         assert_type(error.reason, str)
+    except StoreReadOnlyError as error:
+        assert_type(error.store, str)
     except FuseboardError:
         pass
 

@@ -73,7 +73,11 @@ def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
     text = str(StoreOpenError("shop", "/path", reason, "detail"))
-    beginning, way_out = "store 'shop' cannot be shared: /path: detail. ", r"(Set|Make|Remove|Let|Free|Use|Start) .*\."
+    doing = "opened" if reason == "missing" else "shared"
+    beginning, way_out = (
+        f"store 'shop' cannot be {doing}: /path: detail. ",
+        r"(Set|Make|Remove|Let|Free|Use|Start) .*\.",
+    )
     assert re.fullmatch(re.escape(beginning) + way_out, text)
 
 

@@ -1,6 +1,7 @@
 """What is run in rooms: each scene is a function, and what it returns is printed as JSON. Free of pytest."""
 
 import contextlib
+import hashlib
 import io
 import json
 import logging
@@ -11,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fuseboard import CircuitBreaker, CircuitOpenError, Store
-from fuseboard.cli import main
+from fuseboard import CircuitBreaker, CircuitOpenError, Store, StoreOpenError, StoreReadOnlyError
+from fuseboard.cli import _whose, main
 
 FUSE = "db"
 LONG = 3600
@@ -123,17 +124,56 @@ def look_before_the_service(command: str, name: str, user: str) -> dict[str, Any
     return {**look_by_command(command, name), "service": in_a_child(lambda: look_as(name, user))}
 
 
+def refused_behind_the_service(name: str, user: str, other: str) -> Any:
+    """What another user, who is not root, is told who looks at a service's table."""
+    folder = in_a_child(lambda: look_as(name, user))["folder"]
+
+    def refused() -> str:
+        become(other)
+        try:
+            Store.existing(name, folder=folder)
+        except StoreOpenError as fault:
+            return _whose.words("show", name, fault)
+        return ""
+
+    return in_a_child(refused)
+
+
 def look_behind_the_service(command: str, name: str, user: str) -> dict[str, Any]:
-    """The other way round."""
+    """The other way round: root looks at what the service left. Its table's bytes before that and behind it."""
     service = in_a_child(lambda: look_as(name, user))
-    return {**look_by_command(command, name), "service": service}
+    before = digest(service["folder"])
+    seen = look_by_command(command, name)
+    return {**seen, "service": service, "bytes": before, "bytes_after": digest(service["folder"])}
+
+
+def digest(folder: str) -> list[str]:
+    """What the files of a folder hold, as hashes."""
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(Path(folder).iterdir())]
 
 
 def look_by_command(command: str, name: str) -> dict[str, Any]:
-    """Runs a command of ``fuseboard``: its exit code, and what it said to whoever ran it."""
-    with contextlib.redirect_stderr(io.StringIO()) as said:
+    """Runs a command of ``fuseboard``: its exit code, what it showed, and what it said to whoever ran it."""
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()) as shown:
         code = main([command, "--store", name])
-    return {"code": code, "said": said.getvalue().strip().removeprefix(f"fuseboard {command}: ")}
+    complaint = said.getvalue().strip().removeprefix(f"fuseboard {command}: ")
+    return {"code": code, "shown": shown.getvalue(), "said": complaint}
+
+
+def open_behind_the_service(name: str, user: str) -> list[str]:
+    """Root opens the table of a service to read, and then to write."""
+    folder = in_a_child(lambda: look_as(name, user))["folder"]
+    store = Store.existing(name, folder=folder)
+    seen = [f"{made.before.value} -> {made.after.value}" for made in store.journal()[:1]]
+    try:
+        store.set_closed(FUSE)
+    except StoreReadOnlyError as error:
+        seen.append(type(error).__name__)
+    try:
+        Store.existing(name, folder=folder, writable=True)
+    except StoreOpenError as error:
+        seen.append(error.reason)
+    return seen
 
 
 def in_a_child(work: Callable[[], Any]) -> Any:

@@ -98,6 +98,37 @@ impl<'a> Fuse<'a> {
         self.see_told(self.word());
     }
 
+    /// What [`Self::catch_up`] would write down, for those who only read: nothing is changed. The slot is the fuse's.
+    ///
+    /// Whoever sees a generation untold finds all before it in the journal, and a transition that was made before this look is
+    /// in its answer or in the journal, which is to be read behind it.
+    #[must_use]
+    pub fn untold(self, slot: u32) -> Option<Record> {
+        // The word in front of what is told. Nobody ends a generation untold, so what is told is the one before, or this one.
+        let seen = self.word();
+        let (cause, pid) = self.noted(seen);
+        let told = self.told();
+        let is_news = told.generation() < seen.generation();
+        let known = (cause, pid, About::NOTHING);
+        self.record_of(slot, told, (seen.state().visible(), seen.generation()), known).filter(|_| is_news)
+    }
+
+    /// The record of a transition from what is told. A fuse that was never seen is closed: that it is used is no event, nor
+    /// that it is reset while closed.
+    fn record_of(
+        self,
+        slot: u32,
+        told: Told,
+        (to, generation): (State, u64),
+        (cause, pid, about): (Cause, u32, About),
+    ) -> Option<Record> {
+        let from = told.state();
+        from.is_event(to).then(|| {
+            let until_us = self.until_us(Word::new(generation, 0, false, to)).unwrap_or(0);
+            Record { slot, generation, from, to, cause, pid, until_us, about }
+        })
+    }
+
     /// Writes down the transition to `seen` if its maker has had time enough.
     pub(crate) fn tell_late(self, seen: Word, now_us: u64) {
         if age(now_us, seen.generation()) >= PATIENCE_US {
@@ -122,9 +153,14 @@ impl<'a> Fuse<'a> {
         if self.told().generation() >= seen.generation() {
             return;
         }
-        let note = Note(self.cell.note.load(Ordering::Acquire)).of(seen);
-        let (cause, pid) = note.map_or((Cause::Unknown, 0), |note| (note.cause(), note.pid()));
+        let (cause, pid) = self.noted(seen);
         self.tell(scribe, seen.state().visible(), seen.generation(), (cause, pid, About::NOTHING));
+    }
+
+    /// What the note says of the generation of `seen`, if it is that one's: the cause, and the process.
+    fn noted(self, seen: Word) -> (Cause, u32) {
+        let note = Note(self.cell.note.load(Ordering::Acquire)).of(seen);
+        note.map_or((Cause::Unknown, 0), |note| (note.cause(), note.pid()))
     }
 
     fn told(self) -> Told {
@@ -133,16 +169,13 @@ impl<'a> Fuse<'a> {
 
     /// Writes the transition to a generation down unless somebody has, and moves `told` on. Nobody ends a generation that
     /// is not told, so what is told is the generation before.
-    fn tell(self, scribe: Scribe<'_>, to: State, generation: u64, (cause, pid, about): (Cause, u32, About)) {
+    fn tell(self, scribe: Scribe<'_>, to: State, generation: u64, known: (Cause, u32, About)) {
         let told = self.told();
         if told.generation() >= generation {
             return;
         }
-        let from = told.state();
-        // A fuse that was never seen is closed: that it is used is no event, nor that it is reset while closed.
-        if from.is_event(to) {
-            let until_us = self.until_us(Word::new(generation, 0, false, to)).unwrap_or(0);
-            scribe.journal.append(Record { slot: scribe.slot, generation, from, to, cause, pid, until_us, about });
+        if let Some(record) = self.record_of(scribe.slot, told, (to, generation), known) {
+            scribe.journal.append(record);
         }
         // AcqRel: whoever sees it told sees the ticket taken. Lost only to somebody who told as much, or more.
         let now = Told::new(generation, to);

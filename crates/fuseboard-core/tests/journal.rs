@@ -246,6 +246,22 @@ fn each_change_of_state_has_its_cause() {
     assert_eq!(before, chain);
 }
 
+/// T14: who only reads finds what a killed process left out as whoever writes it down tells it, once, and changes nothing.
+#[test]
+fn what_is_left_out_can_be_read_from_the_fuse() {
+    let book = Book::new(4, 8);
+    assert_eq!(None, book.fuse().untold(SLOT));
+    assert!(book.fuse().record_success(NOW));
+    assert_eq!(None, book.fuse().untold(SLOT), "that a fuse is used is no event");
+    for (state, at) in [(State::Open, NOW + 1), (State::HalfOpen, NOW + 2), (State::Isolated, NOW + 3)] {
+        book.fuse().command(state, || at).expect("an operator's word");
+        let (found, next) = (book.fuse().untold(SLOT), book.journal().next());
+        assert_eq!((found, next), (book.fuse().untold(SLOT), book.journal().next()), "looking changes nothing");
+        book.fuse().catch_up();
+        assert_eq!((found.as_ref(), None), (book.read().last(), book.fuse().untold(SLOT)));
+    }
+}
+
 /// T14: those whom a fuse turns away leave a transition to its maker for ten milliseconds, and then write it down.
 #[test]
 fn who_is_turned_away_tells_a_transition_after_ten_milliseconds() {

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use fuseboard_core::directory::Owner;
-use fuseboard_shm::table::Table;
+use fuseboard_shm::table::View;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -33,7 +33,7 @@ pub(crate) struct Listing(Mutex<Option<Listed>>);
 
 impl Listing {
     /// The states of a table's fuses by name, in a dict of the caller's own.
-    pub(crate) fn list<'py>(&self, table: &Table, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    pub(crate) fn list<'py>(&self, table: &View, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         // Taken out, for objects are made and let go below, which runs other code: who comes meanwhile begins anew.
         let mut listed = self.swap(None).unwrap_or_else(|| Listed::nothing(table, py));
         if !listed.refresh(table, py)? {
@@ -52,13 +52,13 @@ impl Listing {
 }
 
 impl Listed {
-    fn nothing(table: &Table, py: Python<'_>) -> Self {
+    fn nothing(table: &View, py: Python<'_>) -> Self {
         let entries = std::iter::repeat_with(|| None).take(table.geometry().slots()).collect();
         Self { entries, states: PyDict::new(py).unbind() }
     }
 
     /// Brings it up to date; not where a fuse that was listed is there no more, or its slot another's.
-    fn refresh(&mut self, table: &Table, py: Python<'_>) -> PyResult<bool> {
+    fn refresh(&mut self, table: &View, py: Python<'_>) -> PyResult<bool> {
         let states = self.states.bind(py);
         let mut found = 0;
         for (tenancy, word) in table.tenants() {

@@ -104,6 +104,7 @@ pub(crate) fn hand_in<'py>(
     open_error: &Bound<'py, PyType>,
     isolated_error: &Bound<'py, PyType>,
     store_error: &Bound<'py, PyType>,
+    read_only_error: &Bound<'py, PyType>,
     shown: &Bound<'py, PyAny>,
 ) -> PyResult<()> {
     // Again, by a package that is imported anew: from then on its own are used.
@@ -111,8 +112,8 @@ pub(crate) fn hand_in<'py>(
     for code in 1..=STATES {
         states.get_item(code - 1)?;
     }
-    let classes = [open_error.as_any(), isolated_error.as_any(), store_error.as_any(), shown];
-    let items = states.iter().take(STATES).chain(classes.into_iter().cloned()).collect::<Vec<_>>();
+    let classes = [open_error, isolated_error, store_error, read_only_error].map(|class| class.as_any());
+    let items = states.iter().take(STATES).chain(classes.into_iter().chain([shown]).cloned()).collect::<Vec<_>>();
     made(py).handed.set(py, Some(PyTuple::new(py, items)?));
     Ok(())
 }
@@ -152,7 +153,12 @@ pub(crate) fn store_open_error(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
     Ok(handed(py, STATES + 2)?.cast_into()?)
 }
 
+/// `StoreReadOnlyError`.
+pub(crate) fn read_only_class(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
+    Ok(handed(py, STATES + 3)?.cast_into()?)
+}
+
 /// A value for a message, shortened, whatever its own repr does.
 pub(crate) fn shown<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    crate::guard::call_python(&handed(value.py(), STATES + 3)?, (value,))
+    crate::guard::call_python(&handed(value.py(), STATES + 4)?, (value,))
 }

@@ -3,9 +3,11 @@
 
 use std::sync::atomic::AtomicBool;
 
+use fuseboard_core::directory::Tenancy;
+use fuseboard_core::word::Word;
 use fuseboard_shm::reader::Reader;
-use fuseboard_shm::store::{Slot, Store as Tables};
-use fuseboard_shm::table::Table;
+use fuseboard_shm::store::Store as Tables;
+use fuseboard_shm::table::View;
 use pyo3::prelude::*;
 
 use crate::guard::Link;
@@ -15,7 +17,10 @@ use crate::reader::{Row, row};
 /// Not Python's to see: a Python object because links are to such.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Opened {
-    pub(crate) tables: Tables,
+    /// The main table, to read.
+    view: View,
+    /// The same and what overflows from it, to write to; None in a store that only reads.
+    tables: Option<Tables>,
     pub(crate) told_full: AtomicBool,
     pub(crate) listing: Listing,
     pub(crate) recent: Recent,
@@ -27,13 +32,23 @@ pub struct Opened {
 
 impl Opened {
     pub(crate) fn new(tables: Tables) -> Self {
-        let (told_full, listing, recent) = (AtomicBool::new(false), Listing::default(), Recent::default());
-        Self { tables, told_full, listing, recent, next: Link::default(), joined: None }
+        Self::of(View::clone(tables.table()), Some(tables))
     }
 
-    /// The same tables, for a store that comes to them from others.
+    pub(crate) fn to_read(view: View) -> Self {
+        Self::of(view, None)
+    }
+
+    fn of(view: View, tables: Option<Tables>) -> Self {
+        let (told_full, listing, recent) = (AtomicBool::new(false), Listing::default(), Recent::default());
+        Self { view, tables, told_full, listing, recent, next: Link::default(), joined: None }
+    }
+
+    /// The same tables, for a store that comes to them from others. What happened here before it came is told by who took part in
+    /// it; a store that only reads takes part in nothing, so it is to hear of all.
     pub(crate) fn joined(&self) -> Self {
-        Self { joined: Some(Reader::from_now(self.tables.table())), ..Self::new(self.tables.clone()) }
+        let begin = if self.tables.is_some() { Reader::from_now } else { Reader::from_oldest };
+        Self { joined: Some(begin(&self.view)), ..Self::of(self.view.clone(), self.tables.clone()) }
     }
 
     /// Leads to what the store has open from now on.
@@ -52,21 +67,41 @@ impl Opened {
     }
 
     /// The main table.
-    pub(crate) fn table(&self) -> &Table {
-        self.tables.table()
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The main table, then those for what overflowed.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &View> {
+        let overflow = self.tables.iter().flat_map(|tables| tables.overflow().map(|table| &**table));
+        std::iter::once(&self.view).chain(overflow)
+    }
+
+    /// The fuse word of a name, and its slot; `None` if it has none, or has just given it back.
+    pub(crate) fn word(&self, name: &str) -> Option<(usize, Word)> {
+        let (view, tenancy) = self.views().find_map(|view| Some((view, view.find(name)?)))?;
+        Some((tenancy.slot, view.word(tenancy)?))
+    }
+
+    /// What may be written to, unless the store only reads.
+    pub(crate) fn tables(&self) -> Option<&Tables> {
+        self.tables.as_ref()
     }
 
     /// The records that the journals hold; None for one whose fuse has no readable name any more.
     pub(crate) fn records(&self) -> Vec<Option<Row>> {
-        let of_table = |table: std::sync::Arc<Table>| {
-            let records = Reader::from_oldest(&table).read_all(&table);
-            records.iter().map(|record| row(&table, record)).collect::<Vec<_>>()
+        let of_view = |view| {
+            let records = Reader::from_oldest(view).read_all(view);
+            records.iter().map(|record| row(view, record)).collect::<Vec<_>>()
         };
-        self.tables.all().into_iter().flat_map(of_table).collect()
+        self.views().flat_map(of_view).collect()
     }
 
-    /// Slots with their names; a slot that somebody is just taking has none yet.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (String, Slot)> {
-        self.tables.slots().into_iter().filter_map(|slot| Some((slot.name()?, slot)))
+    /// Tenancies with their names, and whether their fuse overflowed; one that somebody is just taking has no name yet.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&View, Tenancy, String, bool)> {
+        self.views().enumerate().flat_map(|(number, view)| {
+            let named = move |tenancy| Some((view, tenancy, view.name_of(tenancy)?, number > 0));
+            view.tenancies().filter_map(named)
+        })
     }
 }

@@ -6,7 +6,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::names::{shown, state_member, store_open_error};
+use crate::names::{read_only_class, shown, state_member, store_open_error};
+use crate::store::Store;
 
 /// The state that a member of `fuseboard.State` stands for.
 pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
@@ -47,6 +48,12 @@ pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyEr
         }
         Err(error) => error,
     }
+}
+
+/// `fuseboard.errors.StoreReadOnlyError` for a store that only reads.
+pub(crate) fn read_only_error(store: &Bound<'_, Store>) -> PyErr {
+    let told = store.getattr("name").and_then(|name| Ok((read_only_class(store.py())?, name.unbind())));
+    told.map_or_else(|error| error, |(class, name)| PyErr::from_type(class, (name,)))
 }
 
 /// Checks a fuse's name: 1 to 200 bytes of UTF-8.

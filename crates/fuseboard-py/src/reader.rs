@@ -7,7 +7,7 @@ use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::{About, Record};
 use fuseboard_shm::owner;
 use fuseboard_shm::reader::Reader as TableReader;
-use fuseboard_shm::table::Table;
+use fuseboard_shm::table::View;
 use pyo3::prelude::*;
 
 use crate::opened::Opened;
@@ -33,9 +33,9 @@ pub(crate) fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<M
 }
 
 /// A record of the journal, if its fuse's name can be read, and the fuse has not been given back since.
-pub(crate) fn row(table: &Table, record: &Record) -> Option<Row> {
+pub(crate) fn row(view: &View, record: &Record) -> Option<Row> {
     let Record { from, to, generation, cause, pid, about, .. } = *record;
-    let name = table.name_then(record.slot as usize, generation)?;
+    let name = view.name_then(record.slot as usize, generation)?;
     Some((name, from.visible() as u8, to.visible() as u8, generation, cause as u8, pid, text(about)))
 }
 
@@ -76,16 +76,16 @@ impl Place {
     }
 
     /// What is new in the tables that it is at.
-    fn read(&mut self, py: Python<'_>, read: fn(&mut TableReader, &Table) -> Vec<Record>) -> Vec<Row> {
+    fn read(&mut self, py: Python<'_>, read: fn(&mut TableReader, &View) -> Vec<Record>) -> Vec<Row> {
         let opened = self.opened.bind(py).clone();
         let mut rows = Vec::new();
-        for (index, table) in opened.get().tables.all().iter().enumerate() {
+        for (index, view) in opened.get().views().enumerate() {
             // A table for what overflows that was made meanwhile: all that stands there is new.
             if index == self.tables.len() {
-                self.tables.push(TableReader::from_oldest(table));
+                self.tables.push(TableReader::from_oldest(view));
             }
-            for record in read(&mut self.tables[index], table) {
-                match row(table, &record) {
+            for record in read(&mut self.tables[index], view) {
+                match row(view, &record) {
                     Some(row) => rows.push(row),
                     None => self.nameless += 1,
                 }
@@ -120,7 +120,7 @@ impl Reader {
     fn new(store: &Bound<'_, Store>, from_oldest: bool) -> Self {
         let begin = if from_oldest { TableReader::from_oldest } else { TableReader::from_now };
         let opened = store.get().opened(store.py());
-        let tables = opened.get().tables.all().iter().map(|table| begin(table)).collect();
+        let tables = opened.get().views().map(begin).collect();
         let place = Place { opened: opened.unbind(), tables, lost_before: 0, fresh: VecDeque::new(), nameless: 0 };
         Self { place: Mutex::new(place) }
     }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fuseboard_core::fuse::Transition;
@@ -10,7 +9,7 @@ use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
-use fuseboard_shm::open::{find, open};
+use fuseboard_shm::open::{find, look, open};
 use fuseboard_shm::owner::is_new_child;
 use fuseboard_shm::store::{Slot, Store as Tables};
 use fuseboard_shm::table::Table;
@@ -22,7 +21,7 @@ use crate::guard::{Link, ask_python};
 use crate::listing::Listing;
 use crate::names;
 use crate::opened::Opened;
-use crate::python::{fuse_name, open_error, seconds, state_of_code};
+use crate::python::{fuse_name, open_error, read_only_error, seconds, state_of_code};
 use crate::reader::{Made, Row, made_here, written_down};
 use crate::values::{Clock, FuseSnapshot, FuseState};
 
@@ -45,17 +44,22 @@ impl Store {
         if is_new_child() {
             ask_python(slf, names::look_around(slf.py()), ())?;
         }
-        if !opened.get().tables.is_to_look(false) {
+        if !opened.get().view().is_to_look(false) {
             return Ok(opened);
         }
         ask_python(slf, names::search(slf.py()), ())?;
         Ok(slf.get().opened(slf.py()))
     }
 
+    /// The tables of what a store has open, to write to them.
+    fn to_write<'a>(slf: &Bound<'_, Self>, opened: &'a Bound<'_, Opened>) -> PyResult<&'a Tables> {
+        opened.get().tables().ok_or_else(|| read_only_error(slf))
+    }
+
     /// The slot of a name, which is checked; takes one if it has none. The first that finds the table full is told of.
     pub(crate) fn slot(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Slot> {
         let opened = slf.get().opened(slf.py());
-        let found = opened.get().tables.resolve(fuse_name(name)?);
+        let found = Self::to_write(slf, &opened)?.resolve(fuse_name(name)?);
         let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
         if slot.overflowed() && !opened.get().told_full.swap(true, Ordering::Relaxed) {
             ask_python(slf, names::full(slf.py()), (name,))?;
@@ -66,7 +70,7 @@ impl Store {
     /// What `act` does with the fuse of a name. Where it says by `None` that the fuse was given back just now, the name is
     /// looked up again.
     fn act<T>(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, act: impl Fn(&Slot) -> Option<T>) -> PyResult<T> {
-        Self::up_to_date(slf)?;
+        Self::to_write(slf, &Self::up_to_date(slf)?)?;
         loop {
             if let Some(done) = act(&Self::slot(slf, name)?) {
                 return Ok(done);
@@ -85,7 +89,7 @@ fn row_of(name: String, transition: Transition) -> Row {
 impl Store {
     #[new]
     #[allow(clippy::too_many_arguments, reason = "all that a table is made with")]
-    #[pyo3(signature = (name, folder, fuses, failures, clock=None, *, make=true, stopgap=None))]
+    #[pyo3(signature = (name, folder, fuses, failures, clock=None, *, make=true, writable=true, stopgap=None))]
     fn new(
         py: Python<'_>,
         name: Option<&str>,
@@ -94,19 +98,19 @@ impl Store {
         failures: usize,
         clock: Option<&Bound<'_, Clock>>,
         make: bool,
+        writable: bool,
         stopgap: Option<bool>,
     ) -> PyResult<Self> {
         let geometry = Geometry::for_capacity(fuses, failures)
             .ok_or_else(|| PyValueError::new_err(format!("no table of {fuses} fuses and {failures} failures")))?;
         let clock = clock.map_or(TableClock::System, |clock| TableClock::Manual(clock.get().0.clone()));
-        let table = match name {
+        let tables = |table| Opened::new(Tables::new(table));
+        let opened = match name {
             Some(name) => py
-                .detach(|| {
-                    if make {
-                        open(name, folder.as_deref(), geometry, clock)
-                    } else {
-                        find(name, folder.as_deref(), clock)
-                    }
+                .detach(|| match (make, writable) {
+                    (true, _) => open(name, folder.as_deref(), geometry, clock).map(tables),
+                    (false, true) => find(name, folder.as_deref(), clock).map(tables),
+                    (false, false) => look(name, folder.as_deref(), clock).map(Opened::to_read),
                 })
                 .map_err(|error| open_error(py, name, &error))?,
             None => {
@@ -114,30 +118,41 @@ impl Store {
                     Some(looks) => Table::stopgap(geometry, clock, looks),
                     None => Table::private(geometry, clock),
                 };
-                made.map_err(|error| PyMemoryError::new_err(error.to_string()))?
+                made.map(tables).map_err(|error| PyMemoryError::new_err(error.to_string()))?
             }
         };
         let this = Self { opened: Link::default() };
-        this.opened.set(py, Some(Bound::new(py, Opened::new(Tables::new(table)))?));
+        this.opened.set(py, Some(Bound::new(py, opened)?));
         Ok(this)
     }
 
+    #[getter]
+    fn _is_writable(&self, py: Python<'_>) -> bool {
+        self.opened(py).get().tables().is_some()
+    }
+
     fn _is_to_look(&self, py: Python<'_>, at_once: bool) -> bool {
-        self.opened(py).get().tables.is_to_look(at_once)
+        self.opened(py).get().view().is_to_look(at_once)
     }
 
     fn _go_over(&self, to: &Bound<'_, Self>) -> PyResult<Option<Vec<Row>>> {
         let py = to.py();
         let (old, found) = (self.opened(py), to.get().opened(py));
         // Another thread may have been faster.
-        let is_lost = old.get().table().path().is_none() || old.get().table().is_removed();
+        let is_lost = old.get().view().path().is_none() || old.get().view().is_removed();
         if !is_lost {
             return Ok(None);
         }
         let new = Bound::new(py, found.get().joined())?;
         old.get().lead_to(&new);
         self.opened.set(py, Some(new.clone()));
-        let carried = old.get().tables.leave_for(&new.get().tables);
+        let carried = match (old.get().tables(), new.get().tables()) {
+            (Some(old), Some(new)) => old.leave_for(new),
+            _ => {
+                old.get().view().leave();
+                Vec::new()
+            }
+        };
         let row = |(slot, made): (Slot, Transition)| {
             slot.fuse().write_down(made, About::NOTHING);
             Some(row_of(slot.name()?, made))
@@ -148,57 +163,57 @@ impl Store {
     #[getter]
     fn _former_users(&self, py: Python<'_>) -> Vec<u32> {
         let opened = self.opened(py).unbind();
-        py.detach(|| opened.get().table().former_users())
+        py.detach(|| opened.get().tables().map(|tables| tables.table().former_users()).unwrap_or_default())
     }
 
     #[getter]
     fn _path(&self, py: Python<'_>) -> Option<OsString> {
-        self.opened(py).get().table().path().map(|path| path.as_os_str().to_owned())
+        self.opened(py).get().view().path().map(|path| path.as_os_str().to_owned())
     }
 
     /// Whether the file of a host's table was removed: processes that open it from now on share nothing with it.
     #[getter]
     fn is_removed(&self, py: Python<'_>) -> bool {
-        self.opened(py).get().table().is_removed()
+        self.opened(py).get().view().is_removed()
     }
 
     /// Fuses there is room for, a power of two.
     #[getter]
     fn fuse_capacity(&self, py: Python<'_>) -> usize {
-        self.opened(py).get().table().geometry().slots()
+        self.opened(py).get().view().geometry().slots()
     }
 
     /// Failures of a fuse that are counted exactly, a power of two.
     #[getter]
     fn failure_capacity(&self, py: Python<'_>) -> usize {
-        self.opened(py).get().table().geometry().log_len()
+        self.opened(py).get().view().geometry().log_len()
     }
 
     /// Size of the table, allocated up front.
     #[getter]
     fn size_bytes(&self, py: Python<'_>) -> usize {
-        self.opened(py).get().table().geometry().bytes()
+        self.opened(py).get().view().geometry().bytes()
     }
 
     /// Fuses that found no room in the table and live in this process alone (rule T12).
     #[getter]
     fn overflowed(&self, py: Python<'_>) -> usize {
-        self.opened(py).get().tables.overflowed()
+        self.opened(py).get().tables().map_or(0, Tables::overflowed)
     }
 
     /// Seconds on the store's clock: the host's, which runs through suspend and is not the time of day.
     fn now(&self, py: Python<'_>) -> f64 {
-        seconds(self.opened(py).get().table().clock().now_us())
+        seconds(self.opened(py).get().view().clock().now_us())
     }
 
     /// The state of a fuse and since when, in one atomic reading. Creates nothing.
     fn state<'py>(slf: &Bound<'py, Self>, fuse: &Bound<'py, PyAny>) -> PyResult<Bound<'py, FuseState>> {
         let mut opened = slf.get().opened(slf.py());
         // One load, where the host's table is open: no clock.
-        if opened.get().tables.is_stopgap() {
+        if opened.get().view().is_stopgap() {
             opened = Self::up_to_date(slf)?;
         }
-        let (slot, word) = opened.get().tables.word(fuse_name(fuse)?).unwrap_or((0, Word(0)));
+        let (slot, word) = opened.get().word(fuse_name(fuse)?).unwrap_or((0, Word(0)));
         opened.get().recent.state(fuse.py(), slot, FuseState::of_word(word))
     }
 
@@ -228,7 +243,8 @@ impl Store {
     ///     TypeError, ValueError: it is no name of a fuse.
     fn give_back(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
         let name = fuse_name(fuse)?;
-        Ok(Self::up_to_date(slf)?.get().tables.give_back(name))
+        let opened = Self::up_to_date(slf)?;
+        Ok(Self::to_write(slf, &opened)?.give_back(name))
     }
 
     fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
@@ -251,10 +267,10 @@ impl Store {
     /// The fuses that have been used, by name, in no particular order. Safe while others write.
     fn all_states<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let (py, opened) = (slf.py(), Self::up_to_date(slf)?);
-        let states = opened.get().listing.list(opened.get().table(), py)?;
-        for table in opened.get().tables.all().iter().skip(1) {
+        let states = opened.get().listing.list(opened.get().view(), py)?;
+        for view in opened.get().views().skip(1) {
             // Few, and of this process alone.
-            states.update(Listing::default().list(table, py)?.as_mapping())?;
+            states.update(Listing::default().list(view, py)?.as_mapping())?;
         }
         Ok(states)
     }
@@ -263,11 +279,11 @@ impl Store {
     fn snapshot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let opened = Self::up_to_date(slf)?;
         let snapshots = PyDict::new(slf.py());
-        let now_us = opened.get().table().clock().now_us();
-        for (name, slot) in opened.get().named() {
-            if let Some((reading, totals)) = slot.fuse().snapshot(slot.stripes(), now_us) {
-                let local = opened.get().table().path().is_none() || slot.overflowed();
-                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local, slot.maker());
+        let now_us = opened.get().view().clock().now_us();
+        for (view, tenancy, name, overflowed) in opened.get().named() {
+            if let Some((reading, totals)) = view.snapshot(tenancy, now_us) {
+                let local = view.path().is_none() || overflowed;
+                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local, view.maker(tenancy));
                 snapshots.set_item(name, snapshot)?;
             }
         }
@@ -276,7 +292,6 @@ impl Store {
 
     fn _journal(slf: &Bound<'_, Self>) -> PyResult<Vec<Row>> {
         let opened = Self::up_to_date(slf)?;
-        opened.get().tables.all().iter().for_each(|table| table.catch_up());
         let mut rows: Vec<_> = opened.get().records().into_iter().flatten().collect();
         rows.sort_by_key(|row| row.3);
         Ok(rows)
@@ -289,13 +304,13 @@ impl Store {
     fn journal_dropped(&self, py: Python<'_>) -> u64 {
         let opened = self.opened(py).unbind();
         let nameless = opened.get().records().iter().filter(|row| row.is_none()).count() as u64;
-        let oldest = |dropped: u64, table: &Arc<Table>| dropped.saturating_add(table.journal().oldest());
-        opened.get().tables.all().iter().fold(nameless, oldest)
+        opened.get().views().fold(nameless, |dropped, view| dropped.saturating_add(view.tickets().start))
     }
 
     fn _reset_all(slf: &Bound<'_, Self>) -> PyResult<Vec<Row>> {
         let mut rows = Vec::new();
-        Self::up_to_date(slf)?.get().tables.forget_all_telling(|table, slot, transition| {
+        let opened = Self::up_to_date(slf)?;
+        Self::to_write(slf, &opened)?.forget_all_telling(|table, slot, transition| {
             rows.extend(table.name(slot).map(|name| row_of(name, transition)));
         });
         Ok(rows)

@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::{Errno, pwrite, retry_on_intr};
 
 use crate::error::OpenError;
-use crate::mapping::Mapping;
+use crate::mapping::{Access, Mapping};
 use crate::open::Wanted;
 use crate::owner::random_u64;
 
@@ -72,7 +72,7 @@ impl Wanted<'_> {
     fn fill(&self, fd: &OwnedFd, geometry: Geometry) -> Result<(), Errno> {
         fchmod(fd, ACCESS)?;
         reserve(fd, geometry.bytes() as u64)?;
-        let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes())?;
+        let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes(), Access::Write)?;
         let header: &Header = &mapping.section(0, 1)[0];
         header.write(geometry, self.boot, [random_u64(), random_u64()], self.clock.now_us());
         Ok(())

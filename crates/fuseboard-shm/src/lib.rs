@@ -8,8 +8,8 @@
 //! | [`handle`] | a slot with its shared words at hand: admits and settles calls |
 //! | `ticket` | what an admitted call has in its hand |
 //! | [`reader`] | a place in a table's journal |
-//! | [`table`] | one mapped table; from names to slots |
-//! | [`open`] | open or create a host's table |
+//! | [`table`] | one mapped table, from names to slots; its `View`, which only reads |
+//! | [`open`] | open or create a host's table, or look at one |
 //! | `create` | make one whole before it has a name |
 //! | `place` | the private folder that tables lie in |
 //! | `watch` | when a store looks whether it is still on the host's table |
@@ -27,6 +27,9 @@
 //! it is sound, because every field is an atomic and no number from it becomes a length or an index unchecked (rule
 //! T10). What cannot be guarded against is a file that is made shorter while it is mapped: touching the lost pages ends
 //! the process with SIGBUS. Nothing of ours ever shortens a file.
+//!
+//! Who only looks ([`open::look`]) may look at a table of another user, if the system lets him read it. It is mapped so that a write
+//! would end the process. Its owner is trusted not to shorten it.
 //!
 //! Unsafe code lives in `mapping` (the cast from bytes to atomics), `chain` (a list that is read without a lock), `owner`
 //! (what is to be done in a forked child), `handle` (a hint to the processor) and, for the one system call that has no safe

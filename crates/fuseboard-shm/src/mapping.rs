@@ -57,7 +57,29 @@ unsafe impl Shared for Set {}
 // SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
 unsafe impl Shared for Leader {}
 
-/// A readable and writable stretch of memory, mapped until it is dropped.
+/// What may be done to a file's mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Loads, and nothing else: a store ends the process with SIGSEGV.
+    Read,
+    /// All.
+    Write,
+}
+
+impl Access {
+    fn protection(self) -> ProtFlags {
+        match self {
+            Self::Read => ProtFlags::READ,
+            Self::Write => ProtFlags::READ | ProtFlags::WRITE,
+        }
+    }
+}
+
+/// A stretch of memory, mapped until it is dropped.
+///
+/// One that is [`Access::Read`] is seen through the same atomics. Of those only loads are made, which is `View`'s to see to. An atomic
+/// load of eight bytes is one plain instruction on every processor that we build for, also with Acquire, and needs no page
+/// that can be written to.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<c_void>,
@@ -73,17 +95,17 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// The first `len` bytes of a file, shared with every process that maps them.
-    pub(crate) fn of_file(file: BorrowedFd<'_>, len: usize) -> Result<Self, Errno> {
+    pub(crate) fn of_file(file: BorrowedFd<'_>, len: usize, access: Access) -> Result<Self, Errno> {
         let identity = identity(&fstat(file)?);
         // SAFETY: a null hint lets the kernel choose the address, so no existing memory is replaced.
-        let base = unsafe { mmap(std::ptr::null_mut(), len, protection(), MapFlags::SHARED, file, 0) }?;
+        let base = unsafe { mmap(std::ptr::null_mut(), len, access.protection(), MapFlags::SHARED, file, 0) }?;
         Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len, file: Some(identity) })
     }
 
     /// Zeroes that belong to this process alone; a forked child gets a copy of its own.
     pub(crate) fn anonymous(len: usize) -> Result<Self, Errno> {
         // SAFETY: as above.
-        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, protection(), MapFlags::PRIVATE) }?;
+        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, Access::Write.protection(), MapFlags::PRIVATE) }?;
         Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len, file: None })
     }
 
@@ -152,6 +174,39 @@ fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
-fn protection() -> ProtFlags {
-    ProtFlags::READ | ProtFlags::WRITE
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use fuseboard_core::sync::Ordering;
+
+    use super::*;
+
+    /// How a child ends that adds 0 to the first word of a file that is mapped so: the signal, or 0.
+    fn ends_by(access: Access) -> i32 {
+        let path = std::env::temp_dir().join(format!("fuseboard-mapping-{}-{access:?}", std::process::id()));
+        std::fs::write(&path, [0; 4096]).expect("a file of our own");
+        let file = std::fs::File::options().read(true).write(true).open(&path).expect("the same");
+        std::fs::remove_file(&path).expect("the same");
+        let mapping = Mapping::of_file(file.as_fd(), 4096, access).expect("it can be mapped");
+        assert_eq!(0, mapping.section::<AtomicU64>(0, 1)[0].load(Ordering::Acquire));
+        let mut status = 0;
+        // SAFETY: the child makes one atomic operation and ends by `_exit`; it takes no lock and allocates nothing. `status`
+        // outlives the wait for it.
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                mapping.section::<AtomicU64>(0, 1)[0].fetch_add(0, Ordering::AcqRel);
+                libc::_exit(0);
+            }
+            assert_eq!(child, libc::waitpid(child, &raw mut status, 0));
+        }
+        libc::WTERMSIG(status)
+    }
+
+    /// What only reads a table is checked by the processor: so a test that runs it would see a write, even one of the same value.
+    #[test]
+    fn a_write_to_what_is_mapped_for_reading_ends_the_process() {
+        assert_eq!([libc::SIGSEGV, 0], [Access::Read, Access::Write].map(ends_by));
+    }
 }

@@ -15,9 +15,10 @@ use crate::boot;
 use crate::clock::Clock;
 use crate::create::create;
 use crate::error::{Kind, OpenError};
-use crate::mapping::Mapping;
+use crate::mapping::{Access, Mapping};
+use crate::owner;
 use crate::place::{self, Place};
-use crate::table::Table;
+use crate::table::{Table, View};
 
 /// How often to look again after losing a race to create or to a removal, before saying that it cannot be done.
 const TRIES: usize = 8;
@@ -44,7 +45,7 @@ pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock)
     let wanted = Wanted::new(name, place::open(folder)?, &clock)?;
     let mut is_ours = false;
     for _ in 0..TRIES {
-        if let Some((mapping, geometry)) = wanted.find()? {
+        if let Some((mapping, geometry)) = wanted.find(Access::Write)? {
             let path = wanted.path;
             let table = Table::new(mapping, geometry, clock, Some(path));
             return Ok(if is_ours { table.made_new() } else { table });
@@ -60,12 +61,32 @@ pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock)
 /// # Errors
 /// An [`OpenError`] as there; of [`Kind::Missing`] where there is no table.
 pub fn find(name: &str, folder: Option<&Path>, clock: Clock) -> Result<Table, OpenError> {
-    let wanted = Wanted::new(name, place::find(folder)?, &clock)?;
-    let Some((mapping, geometry)) = wanted.find()? else {
-        return Err(wanted.error(Kind::Missing, "is not there"));
-    };
-    let path = wanted.path;
-    Ok(Table::new(mapping, geometry, clock, Some(path)))
+    existing(name, folder, &clock, Access::Write)
+        .map(|(mapping, geometry, path)| Table::new(mapping, geometry, clock, Some(path)))
+}
+
+/// Opens the table `name` to read it, and maps it so that nothing can be written. Folder and file may be another user's, if the
+/// system lets us read them: whoever owns the file can end this process by making it shorter.
+///
+/// # Errors
+/// An [`OpenError`] as for [`find`].
+pub fn look(name: &str, folder: Option<&Path>, clock: Clock) -> Result<View, OpenError> {
+    owner::register();
+    existing(name, folder, &clock, Access::Read)
+        .map(|(mapping, geometry, path)| View::new(mapping, geometry, clock, Some(path)))
+}
+
+fn existing(
+    name: &str,
+    folder: Option<&Path>,
+    clock: &Clock,
+    access: Access,
+) -> Result<(Mapping, Geometry, PathBuf), OpenError> {
+    let wanted = Wanted::new(name, place::find(folder, access)?, clock)?;
+    match wanted.find(access)? {
+        Some((mapping, geometry)) => Ok((mapping, geometry, wanted.path)),
+        None => Err(wanted.error(Kind::Missing, "is not there")),
+    }
 }
 
 impl<'a> Wanted<'a> {
@@ -81,9 +102,10 @@ impl<'a> Wanted<'a> {
     }
 
     /// The table under the name, checked; `None` if there is none.
-    fn find(&self) -> Result<Option<(Mapping, Geometry)>, OpenError> {
+    fn find(&self, access: Access) -> Result<Option<(Mapping, Geometry)>, OpenError> {
         let failed = |doing| move |error| OpenError::system(doing, &self.path, error);
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let mode = if access == Access::Write { OFlags::RDWR } else { OFlags::RDONLY };
+        let flags = mode | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd = match retry_on_intr(|| openat(&self.place.folder, &self.file, flags, Mode::empty())) {
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP) => return Err(self.error(Kind::Foreign, "is a symbolic link")),
@@ -99,15 +121,19 @@ impl<'a> Wanted<'a> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.error(Kind::Foreign, "is not a regular file"));
         }
-        if let Some(fault) = place::ownership_fault(&stat, Mode::RUSR | Mode::WUSR) {
+        if access == Access::Write
+            && let Some(fault) = place::ownership_fault(&stat, Mode::RUSR | Mode::WUSR)
+        {
             return Err(self.error(Kind::Foreign, fault));
         }
         let bytes = u64::try_from(stat.st_size).unwrap_or(0);
         let geometry = self.check_header(&fd, bytes)?;
-        if u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK) < bytes {
+        let has_holes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK) < bytes;
+        // Who only reads cannot fill them, nor does it change what they say.
+        if has_holes && access == Access::Write {
             fill_holes(&fd, bytes).map_err(failed("has no room for the table"))?;
         }
-        let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes()).map_err(failed("cannot map the table"))?;
+        let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes(), access).map_err(failed("cannot map the table"))?;
         Ok(Some((mapping, geometry)))
     }
 

@@ -7,11 +7,14 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, Stat, accessat, chmodat, fstat, mkdirat, openat, statat};
+use rustix::fs::{
+    Access as Permission, AtFlags, CWD, Mode, OFlags, Stat, accessat, chmodat, fstat, mkdirat, openat, statat,
+};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
 use crate::error::{Kind, OpenError};
+use crate::mapping::Access;
 
 /// An open folder, found to be private.
 pub(crate) struct Place {
@@ -26,17 +29,17 @@ pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
         None => of_user()?,
     };
     // Made just now, or found: who took it away since may not do so again.
-    open_private(path).map_err(|error| if error.kind == Kind::Missing { error.passing(true) } else { error })
+    open_at(path, Access::Write).map_err(|error| if error.kind == Kind::Missing { error.passing(true) } else { error })
 }
 
 /// Opens the folder that [`open`] would, and makes nothing: a folder that root has made is of no use to the service that
-/// comes after it.
-pub(crate) fn find(chosen: Option<&Path>) -> Result<Place, OpenError> {
+/// comes after it. To read it may be another user's, if the system lets us in.
+pub(crate) fn find(chosen: Option<&Path>, access: Access) -> Result<Place, OpenError> {
     let path = match chosen {
         Some(path) => absolute(path)?,
         None => where_of_user(),
     };
-    open_private(path)
+    open_at(path, access)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
@@ -67,7 +70,8 @@ fn of_user() -> Result<PathBuf, OpenError> {
 fn where_of_user() -> PathBuf {
     let [in_memory, temporary] = folders_of_user();
     let is_there = statat(CWD, &in_memory, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-    let could_be_made = || accessat(CWD, "/dev/shm", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok();
+    let could_be_made =
+        || accessat(CWD, "/dev/shm", Permission::WRITE_OK | Permission::EXEC_OK, AtFlags::EACCESS).is_ok();
     if is_there || could_be_made() { in_memory } else { temporary }
 }
 
@@ -86,7 +90,7 @@ fn make(path: &Path) -> Result<(), Errno> {
     }
 }
 
-fn open_private(path: PathBuf) -> Result<Place, OpenError> {
+fn open_at(path: PathBuf, access: Access) -> Result<Place, OpenError> {
     let refused = |found: String| OpenError::new(Kind::Place, &path, found);
     let unfit = |stat: &Stat| {
         let kind = if stat.st_uid == geteuid().as_raw() { Kind::Place } else { Kind::Owner };
@@ -107,7 +111,9 @@ fn open_private(path: PathBuf) -> Result<Place, OpenError> {
         other => other.map_err(|error| OpenError::system("cannot open the folder", &path, error))?,
     };
     let stat = fstat(&folder).map_err(|error| OpenError::system("cannot examine the folder", &path, error))?;
-    if let Some(fault) = unfit(&stat) {
+    if access == Access::Write
+        && let Some(fault) = unfit(&stat)
+    {
         return Err(fault);
     }
     Ok(Place { folder, path })

@@ -1,12 +1,17 @@
-//! Reading a table's journal from some point on: each transition once, those of one fuse in their order.
+//! Reading a table's journal from some point on: each transition once, those of one fuse in their order. Nothing is written.
+//!
+//! A transition whose maker was killed behind it, or is slow, stands in its fuse and not in the ring. It is read from there:
+//! what the fuses hold is looked at first, then the ring up to its end, then what was found in the fuses is told, unless the ring
+//! had it by then. Nobody ends a generation that the ring does not tell of, so all earlier ones of that fuse were read before. When
+//! somebody writes it down later it is of no later generation than what was read of the fuse, and is dropped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use fuseboard_core::journal::Record;
 use fuseboard_core::time::is_far_ahead;
 
-use crate::table::Table;
+use crate::table::View;
 
 /// How long a ticket may be without its record before its owner is taken for dead or stopped.
 const HOLE_US: u64 = 100_000;
@@ -14,36 +19,44 @@ const HOLE_US: u64 = 100_000;
 const CATCH_UP_US: u64 = 1_000_000;
 
 /// A place in a table's journal, and what was read up to there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
     next: u64,
     /// The latest generation of each slot that was read: what is not later was read before.
     read: HashMap<u32, u64>,
+    /// Of these slots it was read from the fuse, and the ring has not told it since.
+    ahead: BTreeMap<u32, u64>,
     lost: u64,
     /// Up to which ticket records are missing that we wait for, and since when.
     hole: Option<(u64, u64)>,
     caught_up_us: Option<u64>,
+    /// What was found in the fuses, to be told once the ring is read up to this ticket.
+    untold: (u64, Vec<Record>),
+}
+
+/// A record, and where it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// The record.
+    pub record: Record,
+    /// Its ticket in the ring; `None` if it stands in the fuse alone.
+    pub ticket: Option<u64>,
 }
 
 impl Reader {
     /// A reader of all that the journal still holds.
     #[must_use]
-    pub fn from_oldest(table: &Table) -> Self {
-        Self::at(table.journal().oldest())
+    pub fn from_oldest(view: &View) -> Self {
+        Self { next: view.tickets().start, ..Self::default() }
     }
 
     /// A reader of what comes from now on.
     #[must_use]
-    pub fn from_now(table: &Table) -> Self {
-        table.catch_up();
-        let mut reader = Self::from_oldest(table);
-        reader.read_all(table);
+    pub fn from_now(view: &View) -> Self {
+        let mut reader = Self::from_oldest(view);
+        reader.read_all(view);
         reader.lost = 0;
         reader
-    }
-
-    fn at(next: u64) -> Self {
-        Self { next, read: HashMap::new(), lost: 0, hole: None, caught_up_us: None }
     }
 
     /// How many records the ring had dropped before they were read. Some may have been there twice.
@@ -54,26 +67,32 @@ impl Reader {
 
     /// The records since the last reading, and those that others left out; without waiting for anybody who is just
     /// writing one.
-    pub fn read_all(&mut self, table: &Table) -> Vec<Record> {
-        let end = self.begin(table);
-        (self.next..end).filter_map(|_| self.step(table)).collect()
+    pub fn read_all(&mut self, view: &View) -> Vec<Record> {
+        records(self.read(view, false))
     }
 
     /// The records since the last reading, up to one that somebody is just writing.
-    pub fn poll(&mut self, table: &Table) -> Vec<Record> {
-        let now_us = table.clock().now_us();
-        self.catch_up(table, now_us, CATCH_UP_US);
-        let end = self.begin(table);
+    pub fn poll(&mut self, view: &View) -> Vec<Record> {
+        records(self.read(view, true))
+    }
+
+    /// [`Self::poll`] or, where it does not wait, [`Self::read_all`], with the places of the records.
+    pub fn read(&mut self, view: &View, waits: bool) -> Vec<Read> {
+        let now_us = view.clock().now_us();
+        self.look_at_fuses(view, now_us, if waits { CATCH_UP_US } else { 0 });
+        let end = self.begin(view);
         let mut fresh = Vec::new();
-        while self.next < end && !self.must_wait(table, now_us) {
-            fresh.extend(self.step(table));
+        while self.next < end && !(waits && self.must_wait(view, now_us)) {
+            self.tell_untold(view, &mut fresh);
+            fresh.extend(self.step(view));
         }
+        self.tell_untold(view, &mut fresh);
         fresh
     }
 
     /// Goes past what the ring has dropped, or back into it if damage took it elsewhere; where it ends just now.
-    fn begin(&mut self, table: &Table) -> u64 {
-        let Range { start: oldest, end } = table.journal().span();
+    fn begin(&mut self, view: &View) -> u64 {
+        let Range { start: oldest, end } = view.tickets();
         // Saturating: damage may take the journal ahead more than once.
         self.lost = self.lost.saturating_add(oldest.saturating_sub(self.next));
         if !(oldest..=end).contains(&self.next) {
@@ -84,45 +103,72 @@ impl Reader {
 
     /// Whether the next record is not there and its writer may still come to it. All that is missing when somebody begins
     /// to wait is waited for together.
-    fn must_wait(&mut self, table: &Table, now_us: u64) -> bool {
-        if table.journal().oldest() > self.next || table.journal().read(self.next).is_some() {
+    fn must_wait(&mut self, view: &View, now_us: u64) -> bool {
+        if view.tickets().start > self.next || view.record(self.next).is_some() {
             return false;
         }
         let known = self.hole.filter(|(end, _)| self.next < *end);
-        let (_, since_us) = *self.hole.insert(known.unwrap_or((table.journal().next(), now_us)));
+        let (_, since_us) = *self.hole.insert(known.unwrap_or((view.tickets().end, now_us)));
         let is_over = now_us.abs_diff(since_us) >= HOLE_US;
         if is_over {
-            // What should have stood there is told again, further on. Once for all that is missing.
-            self.catch_up(table, now_us, 1);
+            // What should have stood there is in its fuse. One look for all that is missing.
+            self.look_at_fuses(view, now_us, 1);
         }
         !is_over
     }
 
-    /// Has transitions told that nobody wrote down, unless that was done less than so long ago.
-    fn catch_up(&mut self, table: &Table, now_us: u64, interval_us: u64) {
+    /// Looks for transitions that nobody wrote down, unless that was done less than so long ago.
+    fn look_at_fuses(&mut self, view: &View, now_us: u64, interval_us: u64) {
         if self.caught_up_us.is_none_or(|last| now_us.abs_diff(last) >= interval_us) {
             self.caught_up_us = Some(now_us);
-            table.catch_up();
+            let found = view.untold();
+            // Behind the look, so that the ring up to here has all that came before what was found.
+            self.untold = (view.tickets().end, found);
+        }
+    }
+
+    /// Tells what was found in the fuses, once it is its turn.
+    fn tell_untold(&mut self, view: &View, fresh: &mut Vec<Read>) {
+        if self.next < self.untold.0 {
+            return;
+        }
+        for record in std::mem::take(&mut self.untold.1) {
+            if self.is_fresh(view, &record) {
+                self.ahead.insert(record.slot, record.generation);
+                fresh.push(Read { record, ticket: None });
+            }
         }
     }
 
     /// Reads one record and goes on; `None` if it was read before, is not there, was dropped just now, or is damage's.
-    fn step(&mut self, table: &Table) -> Option<Record> {
-        let (ticket, record) = (self.next, table.journal().read(self.next));
+    fn step(&mut self, view: &View) -> Option<Read> {
+        let (ticket, record) = (self.next, view.record(self.next));
         self.next += 1;
         let Some(record) = record else {
-            self.lost = self.lost.saturating_add(u64::from(table.journal().oldest() > ticket));
+            self.lost = self.lost.saturating_add(u64::from(view.tickets().start > ticket));
             return None;
         };
+        if self.ahead.get(&record.slot).is_some_and(|generation| *generation <= record.generation) {
+            self.ahead.remove(&record.slot);
+        }
+        self.is_fresh(view, &record).then_some(Read { record, ticket: Some(ticket) })
+    }
+
+    /// Whether a record is later than what was read of its slot; then it is what was read of it.
+    fn is_fresh(&mut self, view: &View, record: &Record) -> bool {
         // Of a slot that is none, or a generation that far off, no sound process tells. The one would be remembered for ever,
         // the other, believed, would hide all that come after it.
-        let is_a_slot = (record.slot as usize) < table.geometry().slots();
-        if !is_a_slot || is_far_ahead(table.clock().now_us(), record.generation) {
-            return None;
+        let is_a_slot = (record.slot as usize) < view.geometry().slots();
+        if !is_a_slot || is_far_ahead(view.clock().now_us(), record.generation) {
+            return false;
         }
         let last = self.read.entry(record.slot).or_default();
         let is_fresh = record.generation > *last;
         *last = record.generation.max(*last);
-        is_fresh.then_some(record)
+        is_fresh
     }
+}
+
+fn records(read: Vec<Read>) -> Vec<Record> {
+    read.into_iter().map(|read| read.record).collect()
 }

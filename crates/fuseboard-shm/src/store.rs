@@ -15,7 +15,6 @@ use crate::chain::Chain;
 use crate::handle::Handle;
 use crate::reader::Reader;
 use crate::table::Table;
-use crate::watch::Reach;
 
 /// Most slots of a table for what overflows; there are as many such tables as it takes.
 const OVERFLOW_SLOTS: usize = 1024;
@@ -46,31 +45,13 @@ impl Store {
         &self.table
     }
 
-    /// Whether the table is this process's own in the place of the host's.
-    #[must_use]
-    pub fn is_stopgap(&self) -> bool {
-        self.table.watch().reach() == Reach::Stopgap
-    }
-
-    /// Whether the caller is to look for the host's table, because this is not it, or not any more. At most once a second, and of
-    /// threads that ask at once one; but whether a table was removed is looked at as often as somebody asks for it `at_once`.
-    #[must_use]
-    pub fn is_to_look(&self, at_once: bool) -> bool {
-        let (watch, now_us) = (self.table.watch(), || self.table.clock().now_us());
-        match watch.reach() {
-            Reach::Own => false,
-            Reach::Stopgap => watch.take_turn(now_us()),
-            Reach::Host => (at_once || watch.take_turn(now_us())) && self.table.is_removed(),
-        }
-    }
-
     /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along: each for which the
     /// fuse there has none, and nobody has said anything of it since; the slots and the transitions are returned. Breakers of this process go over
     /// at their next call, or where this is a host's table and their fuse is closed without a doubt, when the fuse says that it
     /// is given back; so do those of other processes then, of which nobody else would tell them.
     #[must_use]
     pub fn leave_for(&self, next: &Self) -> Vec<(Slot, Transition)> {
-        self.table.watch().leave();
+        self.table.leave();
         let overrides = self.slots().into_iter().filter_map(|slot| slot.carry_over(next)).collect();
         if self.table.path().is_some() {
             self.slots().iter().for_each(|slot| _ = slot.give_back());
@@ -180,10 +161,9 @@ impl Store {
         slots
     }
 
-    /// The main table, then those for what overflowed.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<Table>> {
-        std::iter::once(&self.table).chain(self.overflow.iter()).map(Arc::clone).collect()
+    /// The tables for what overflowed.
+    pub fn overflow(&self) -> impl Iterator<Item = &Table> {
+        self.overflow.iter().map(|table| &**table)
     }
 
     /// Closes and forgets every fuse; their counters begin again at 0. It mends what damage left.
@@ -193,9 +173,8 @@ impl Store {
 
     /// The same; `made` is told of each transition, with the table and the slot.
     pub fn forget_all_telling(&self, mut made: impl FnMut(&Table, usize, Transition)) {
-        for table in self.all() {
-            table.forget_all(&mut made);
-        }
+        self.table.forget_all(&mut made);
+        self.overflow().for_each(|table| table.forget_all(&mut made));
     }
 }
 

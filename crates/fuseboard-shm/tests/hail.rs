@@ -245,7 +245,7 @@ fn check_fuse(handle: &Handle) {
 /// [`Reader`] alike. What stands in the ring, ticket by ticket.
 fn check_journal(site: &Site) -> Vec<Option<Record>> {
     let (table, mut chronicle) = (site.store.table(), Chronicle::default());
-    table.catch_up();
+    site.store.slots().iter().for_each(|slot| slot.fuse().catch_up());
     chronicle.read(table.journal(), || site.latest_us());
     table.taken().for_each(|slot| chronicle.ends_in(slot as u32, table.fuse(slot).word().state().visible()));
     assert!(chronicle.faults.is_empty(), "{:?}", chronicle.faults);

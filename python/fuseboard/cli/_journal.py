@@ -73,9 +73,13 @@ def _line(made: Transition, *, as_json: bool) -> str:
 
 def _followed(store: Store) -> Iterator[Transition]:
     """Those that were and those to come, without a gap in between."""
-    reader, told_lost = _core.Reader(store, from_oldest=True), 0
+    reader, told_lost, was_removed = _core.Reader(store, from_oldest=True), 0, False
     while True:
         reader.poll(store)
+        if was_removed is not store.is_removed:
+            was_removed = not was_removed
+            found = "the table was removed; waiting for another one" if was_removed else f"goes on with {store.path}"
+            print(f"fuseboard journal: {_render.printable(found)}", file=sys.stderr)
         if reader.lost > told_lost:
             print(f"fuseboard journal: {reader.lost - told_lost} were dropped before they were read", file=sys.stderr)
             told_lost = reader.lost

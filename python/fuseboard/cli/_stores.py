@@ -19,7 +19,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 
 def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) -> int:
-    """Opens the store that the options name and calls ``work(name, store)``; the command's exit code.
+    """Opens the store that the options name, to read it, and calls ``work(name, store)``; the command's exit code.
 
     It makes neither a table nor its folder: whoever looks must not choose the size of a table that a service is about
     to make, and a folder that root has made is of no use to the service.
@@ -30,7 +30,7 @@ def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) 
         return _complain(options, 2, hint)
     try:
         store_name("store name", name)
-        store = Store._existing(name)  # noqa: SLF001 - of one package
+        store = Store.existing(name)
     except ValueError as fault:
         return _complain(options, 2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
     except StoreOpenError as fault:

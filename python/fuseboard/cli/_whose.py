@@ -1,7 +1,7 @@
-"""Why a store cannot be shown, and as which user to run the command instead.
+"""Why a store cannot be shown, and where to look, or as which user, instead.
 
-A table belongs to one user. Nobody else can open it, root neither, and whoever makes the folder in another one's place
-takes sharing away from the service that comes later. So the way out is to become that user, and the words say how.
+A table belongs to one user. Root can read it, by the folder that it lies in; for others the way out is to become that
+user. The words say how.
 """
 
 import os
@@ -33,13 +33,16 @@ def words(command: str, store: str | None, fault: StoreOpenError) -> str:
         return str(fault)
     hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
     found = f"there is no store {fault.store!r} of this user's, at {fault.path}; {hint}"
-    others = [] if _registry.folder() else _owners([path for base in _BASES for path in base.glob("fuseboard-*")])
-    return f"{found}. Other users have tables. {_run_as(others, again)}" if others else found
+    others = {} if _registry.folder() else _owners([path for base in _BASES for path in base.glob("fuseboard-*")])
+    if not others:
+        return found
+    way = _run_as(others, again) if os.geteuid() else _look_into(others, again)
+    return f"{found}. Other users have tables. {way}"
 
 
-def _owners(folders: list[Path]) -> list[tuple[int, int]]:
+def _owners(folders: list[Path]) -> dict[tuple[int, int], Path]:
     """User and group of folders that belong to others. A folder of tables, named after another user, does not count."""
-    found = []
+    found: dict[tuple[int, int], Path] = {}
     for folder in sorted(folders):
         try:
             stat = folder.lstat()
@@ -48,11 +51,17 @@ def _owners(folders: list[Path]) -> list[tuple[int, int]]:
         named = _OF_A_USER.fullmatch(folder.name)
         is_its_users = named is None or int(named[1]) == stat.st_uid
         if is_its_users and stat.st_uid != os.geteuid():
-            found.append((stat.st_uid, stat.st_gid))
-    return list(dict.fromkeys(found))
+            found.setdefault((stat.st_uid, stat.st_gid), folder)
+    return found
 
 
-def _run_as(owners: list[tuple[int, int]], command: str) -> str:
+def _look_into(owners: dict[tuple[int, int], Path], command: str) -> str:
+    """How to run a command as root on the tables of other users."""
+    ways = [f"FUSEBOARD_DIR={shlex.quote(str(folder))} {command}" for folder in owners.values()]
+    return f"To look at theirs: {' or '.join(ways[:_MOST_SHOWN])}"
+
+
+def _run_as(owners: dict[tuple[int, int], Path], command: str) -> str:
     """How to run a command as one of these users. Both ways keep ``FUSEBOARD_DIR`` and ``FUSEBOARD_STORE``."""
     if not owners:
         return "Run the command as the user that the service runs as."

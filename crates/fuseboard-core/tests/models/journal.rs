@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::book::Book;
+use crate::book::{Book, SLOT};
 use crate::common::{NOW, job, model, race};
 use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::{About, Cause, Record};
@@ -127,6 +127,36 @@ fn each_transition_is_told_in_its_order() {
         );
         book.fuse().catch_up();
         assert_eq!(in_time(&made), told(&book));
+    });
+}
+
+/// T14: who only reads looks at the fuse and then at the ring, and finds each transition once, the state before it being that
+/// of the one before, whoever died behind it and whoever writes it down meanwhile. One that was made before is there.
+#[test]
+fn who_only_reads_misses_nothing() {
+    model(|| {
+        let book = book(8);
+        let first = book.fuse().set(State::Open, NOW).expect("no hold");
+        race(
+            &book,
+            [
+                job(|book: &Book| {
+                    book.fuse().catch_up();
+                    _ = book.fuse().set(State::HalfOpen, NOW + 5);
+                }),
+                job(move |book: &Book| {
+                    let found = book.fuse().untold(SLOT);
+                    let mut read = book.told();
+                    read.extend(found.filter(|it| read.last().is_none_or(|last| it.generation > last.generation)));
+                    assert_eq!(Some(first.generation), read.first().map(|it| it.generation), "missed: {read:?}");
+                    let mut before = State::Closed;
+                    for record in read {
+                        assert_eq!((before, Cause::Set), (record.from, record.cause), "{record:?}");
+                        before = record.to;
+                    }
+                }),
+            ],
+        );
     });
 }
 

@@ -129,7 +129,6 @@ pub fn works(bench: &Bench, store: &Store) {
 /// Rule T14: the journal leads to the state that the fuse is in, whoever died on the way; one chain of states.
 fn tells_all(store: &Store) {
     let Some(slot) = store.find(NAME) else { return };
-    store.table().catch_up();
     let records = Reader::from_oldest(store.table()).read_all(store.table());
     let state = slot.fuse().word().state().visible();
     assert_eq!(state, records.last().map_or(State::Closed, |last| last.to), "the journal ends elsewhere: {records:?}");

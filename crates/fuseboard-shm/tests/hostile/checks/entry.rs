@@ -24,6 +24,7 @@ use super::sound;
 use super::steps::bounded;
 use super::store::{check_keys, is_sound_again};
 use super::table::{Contract, FRESH, NAMES, advance, name};
+use super::view::a_look_changes_nothing;
 use super::words::{CELL_WORDS, NOW, damage, lies_ahead};
 
 const STEPS: usize = 128;
@@ -133,6 +134,7 @@ pub fn table_bytes(bed: &Bed, tables: &[Raw], bytes: &[u8]) -> usize {
     let clock = Arc::new(ManualClock::new(NOW));
     let table = bed.open(&table_name(place), Clock::Manual(Arc::clone(&clock))).expect("a sound header");
     assert_eq!(raw.geometry(), table.geometry());
+    a_look_changes_nothing(bed, &table_name(place), raw);
     let mut contract = Contract::alone(Store::new(table));
     for _ in 0..STEPS {
         match program.choice(8) {
@@ -144,6 +146,7 @@ pub fn table_bytes(bed: &Bed, tables: &[Raw], bytes: &[u8]) -> usize {
             break;
         }
     }
+    a_look_changes_nothing(bed, &table_name(place), raw);
     check_keys(contract.store(), raw);
     is_sound_again(&mut contract, raw, &clock, first..first + LOOK_AT)
 }

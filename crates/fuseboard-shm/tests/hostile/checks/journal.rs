@@ -163,7 +163,7 @@ impl Follower {
 
     /// A reader of what comes.
     pub fn from_now(table: &Table, alone: bool) -> Self {
-        let reader = bounded(catching_up(table), || Reader::from_now(table));
+        let reader = bounded(0, || Reader::from_now(table));
         Self::new(reader, alone, table.journal().next())
     }
 
@@ -181,11 +181,7 @@ impl Follower {
     /// The records since the last reading, checked.
     pub fn read(&mut self, table: &Table, waits: bool) -> Vec<Record> {
         let before = table.journal().span();
-        let records = if waits {
-            bounded(catching_up(table), || self.reader.poll(table))
-        } else {
-            bounded(0, || self.reader.read_all(table))
-        };
+        let records = bounded(0, || if waits { self.reader.poll(table) } else { self.reader.read_all(table) });
         let after = table.journal().span();
         self.check_records(table, &records);
         assert!(self.lost <= self.reader.lost(), "what is lost is not found again");
@@ -200,7 +196,8 @@ impl Follower {
 
     /// Each of a slot that there is, of a time that can be, and later than the one before it; no more than there are.
     fn check_records(&mut self, table: &Table, records: &[Record]) {
-        assert!(records.len() <= RECORDS, "{} records", records.len());
+        // All that the ring holds, and one that stands in each fuse.
+        assert!(records.len() <= RECORDS + table.geometry().slots(), "{} records", records.len());
         let now = table.clock().now_us();
         for record in records {
             check_fields(record);
@@ -220,18 +217,12 @@ impl Follower {
     }
 }
 
-/// More shared writes than a reader makes that tells what others left out.
-fn catching_up(table: &Table) -> u32 {
-    TELLING_WRITES * table.geometry().slots() as u32
-}
-
 /// After a reset the journal tells what happens to this fuse: each transition once, in order, with its cause and whose
 /// doing it was; to a reader that begins, to one from then on, and to those that were there before. Whether that could be
 /// asked: not where somebody read of a time that is still to come. Only while nobody else writes.
 pub fn tells_again(slot: &Slot, place: usize, table: &Table, old: &mut [Follower], clock: &Arc<ManualClock>) -> bool {
     let log_len = table.geometry().log_len();
     bounded(mending_writes(log_len), || slot.fuse().forget(|| clock.now_us()));
-    bounded(catching_up(table), || table.catch_up());
     let mut followers = vec![Follower::from_oldest(table, true)];
     followers.iter_mut().chain(&mut *old).for_each(|follower| _ = follower.read(table, false));
     let now = clock.now_us();
@@ -241,7 +232,6 @@ pub fn tells_again(slot: &Slot, place: usize, table: &Table, old: &mut [Follower
     followers.push(Follower::from_now(table, true));
     clock.advance(SECOND);
     let expected = happens_to(slot, place, log_len, clock);
-    bounded(catching_up(table), || table.catch_up());
     for follower in followers.iter_mut().chain(old) {
         let mut records = follower.read(table, false);
         records.retain(|record| record.slot as usize == place);

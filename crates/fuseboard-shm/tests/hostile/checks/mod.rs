@@ -13,6 +13,7 @@
 //! | `sound` | a fuse after a reset: exact counts and a whole cycle |
 //! | `file` | a table's file and its raw words |
 //! | `store` | a store after a reset: everything closed, each fuse sound |
+//! | `view` | everything that reads, on a table mapped for reading only |
 //! | `table` | the whole contract on a store, by name and by handle |
 //! | `journal` | records that damage wrote, readers, and the journal after a reset |
 //! | `entry` | the three checks of a string of bytes |
@@ -27,4 +28,5 @@ pub mod sound;
 pub mod steps;
 pub mod store;
 pub mod table;
+pub mod view;
 pub mod words;

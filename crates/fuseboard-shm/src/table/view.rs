@@ -1,0 +1,278 @@
+//! A mapped table, to read.
+//!
+//! Nothing here writes to the table: not a journal that is completed, not a claim that is brought to its end. So the same code reads
+//! a table that is mapped for reading only, where a write would end the process. What writes is [`super::Table`]'s, which
+//! alone can get at the words ([`View::bare_fuse`] and below are its parent module's).
+
+use std::hash::Hash;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fuseboard_core::contract::Reading;
+use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe};
+use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
+use fuseboard_core::fuse::{Cell, Fuse};
+use fuseboard_core::journal::{Head, Journal, Place, RECORDS, Record};
+use fuseboard_core::layout::{Geometry, Header, Sections, Texts};
+use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::word::Word;
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::clock::Clock;
+use crate::mapping::{Mapping, Pinned};
+use crate::watch::{Reach, Watch};
+
+/// A table to read: a host's, or this process's own. Every method may be called from any thread, beside any other process. A clone is
+/// the same table.
+#[derive(Clone, Debug)]
+pub struct View {
+    mapping: Arc<Mapping>,
+    geometry: Geometry,
+    sections: Sections,
+    hash_key: [u64; 2],
+    clock: Clock,
+    path: Option<PathBuf>,
+    watch: Arc<Watch>,
+}
+
+impl View {
+    pub(crate) fn new(mapping: Mapping, geometry: Geometry, clock: Clock, path: Option<PathBuf>) -> Self {
+        let header: &Header = &mapping.section(0, 1)[0];
+        let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
+        let reach = if path.is_some() { Reach::Host } else { Reach::Own };
+        let watch = Arc::new(Watch::new(reach, clock.now_us()));
+        Self { sections: geometry.sections(), mapping: Arc::new(mapping), geometry, hash_key, clock, path, watch }
+    }
+
+    /// The same with another watch.
+    pub(super) fn watched_by(self, watch: &Arc<Watch>) -> Self {
+        Self { watch: Arc::clone(watch), ..self }
+    }
+
+    /// Whether the table is this process's own in the place of the host's.
+    #[must_use]
+    pub fn is_stopgap(&self) -> bool {
+        self.watch.reach() == Reach::Stopgap
+    }
+
+    /// Whether the caller is to look for the host's table, because this is not it, or not any more. At most once a second, and of
+    /// threads that ask at once one; but whether a table was removed is looked at as often as somebody asks for it `at_once`.
+    #[must_use]
+    pub fn is_to_look(&self, at_once: bool) -> bool {
+        match self.watch.reach() {
+            Reach::Own => false,
+            Reach::Stopgap => self.watch.take_turn(self.clock.now_us()),
+            Reach::Host => (at_once || self.watch.take_turn(self.clock.now_us())) && self.is_removed(),
+        }
+    }
+
+    /// The store has gone on to another table, and so do all that have fuses here.
+    pub fn leave(&self) {
+        self.watch.leave();
+    }
+
+    /// A name's right to its slot; `None` if it has none.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Tenancy> {
+        self.directory().find(self.fingerprint(name.as_bytes()))
+    }
+
+    /// What a tenancy's fuse has been through, as far as a breaker still looks at it, and the totals of its counters; `None` of
+    /// a fuse never seen, and where the tenancy is over.
+    #[must_use]
+    pub fn snapshot(&self, tenancy: Tenancy, now_us: u64) -> Option<(Reading, [u64; COUNTERS])> {
+        let fuse = self.bare_fuse(tenancy.slot).with_tenure(&self.keys()[tenancy.slot], tenancy.owner);
+        fuse.snapshot(self.counters(tenancy.slot), now_us)
+    }
+
+    /// The tickets whose records may still be in the journal.
+    #[must_use]
+    pub fn tickets(&self) -> Range<u64> {
+        self.ring().span()
+    }
+
+    /// The journal's record of a ticket, if it is there.
+    #[must_use]
+    pub fn record(&self, ticket: u64) -> Option<Record> {
+        self.ring().read(ticket)
+    }
+
+    /// The transitions that stand in the fuses and not in the journal yet: their makers were killed, or are just about to write
+    /// them down. In the order in which they were made.
+    #[must_use]
+    pub fn untold(&self) -> Vec<Record> {
+        let mut records: Vec<_> = self.taken().filter_map(|slot| self.bare_fuse(slot).untold(slot as u32)).collect();
+        records.sort_unstable_by_key(|record| record.generation);
+        records
+    }
+
+    pub(crate) const fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// Whether the store is to look for the host's table, or has left this one. The look at a host's file is a system call, so there
+    /// is at most one a second.
+    pub(crate) fn is_to_be_left(&self, now_us: u64) -> bool {
+        let look = || match self.watch.reach() {
+            Reach::Own => false,
+            Reach::Stopgap => self.watch.is_due(now_us),
+            Reach::Host => self.watch.take_turn(now_us) && self.is_removed(),
+        };
+        self.watch.is_left() || look()
+    }
+
+    /// Where a host's table lies; `None` for a private one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Whether a host's table has lost its file: whoever opens it from now on finds another one, or makes it.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.path().is_some_and(|path| self.mapping.is_gone_from(path))
+    }
+
+    /// The numbers the table was made with.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// The table's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// How many slots a look-up of a name looks at: what it costs.
+    #[must_use]
+    pub fn looks(&self, name: &str) -> usize {
+        self.directory().looks(self.fingerprint(name.as_bytes()))
+    }
+
+    /// The name of a tenancy, if it stands there whole.
+    #[must_use]
+    pub fn name_of(&self, tenancy: Tenancy) -> Option<String> {
+        // The key is looked at behind it: else it is the next tenant's.
+        self.name(tenancy.slot).filter(|_| self.keys()[tenancy.slot].owner() == tenancy.owner)
+    }
+
+    /// The module that made a tenancy's fuse, if it is known.
+    #[must_use]
+    pub fn maker(&self, tenancy: Tenancy) -> Option<String> {
+        self.texts().get(tenancy.slot)?.maker.read(tenancy.owner)?.name().map(str::to_owned)
+    }
+
+    /// The fuse word of a tenancy, if that is not over.
+    #[must_use]
+    pub fn word(&self, tenancy: Tenancy) -> Option<Word> {
+        tenancy.word(self.keys(), self.cells())
+    }
+
+    /// The tenancies of all fuses that were ever used, with their words, in the order they lie in.
+    pub fn tenants(&self) -> impl Iterator<Item = (Tenancy, Word)> {
+        self.directory().tenants()
+    }
+
+    /// The name of the fuse that this generation of a slot was of; `None` where that has given its slot back.
+    #[must_use]
+    pub fn name_then(&self, slot: usize, generation: u64) -> Option<String> {
+        let owner = self.keys().get(slot)?.owner();
+        let name = self.name(slot)?;
+        // Read behind the name: a claimant that changes it is not who had the slot.
+        let is_later = generation < self.keys()[slot].since();
+        (!is_later && self.keys()[slot].owner() == owner).then_some(name)
+    }
+
+    /// The name of a slot, if it has one, it stands there whole, and a look-up leads here.
+    #[must_use]
+    pub fn name(&self, slot: usize) -> Option<String> {
+        let print = self.keys().get(slot)?.fingerprint()?;
+        let name = self.texts()[slot].name.read();
+        let name = std::str::from_utf8(name.as_bytes()).ok().filter(|name| !name.is_empty())?;
+        let is_its_name = self.fingerprint(name.as_bytes()) == print;
+        let leads_here = || self.directory().find(print).is_some_and(|tenancy| tenancy.slot == slot);
+        (is_its_name && leads_here()).then(|| name.to_owned())
+    }
+
+    /// The slots that are taken, in the order they lie in.
+    pub fn taken(&self) -> impl Iterator<Item = usize> {
+        self.tenancies().map(|tenancy| tenancy.slot)
+    }
+
+    /// The tenancies of all slots that are taken, in the order they lie in.
+    pub fn tenancies(&self) -> impl Iterator<Item = Tenancy> {
+        (0..self.geometry.slots()).filter_map(|slot| {
+            self.keys()[slot].fingerprint()?;
+            self.directory().tenancy(slot)
+        })
+    }
+
+    pub(super) fn head<'m>(&self, mapping: &'m Mapping) -> &'m Head {
+        &mapping.section(self.sections.journal, 1)[0]
+    }
+
+    pub(super) fn places<'m>(&self, mapping: &'m Mapping) -> &'m [Place] {
+        mapping.section(self.sections.journal + size_of::<Head>(), RECORDS)
+    }
+
+    pub(super) fn log<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [AtomicU64] {
+        let len = self.geometry.log_len();
+        &mapping.section(self.sections.logs, self.geometry.slots() * len)[slot * len..][..len]
+    }
+
+    pub(super) fn lines<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Stripe; STRIPES] {
+        &mapping.section(self.sections.counters, self.geometry.slots())[slot]
+    }
+
+    pub(super) fn meters<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Meter; METERS] {
+        &mapping.section(self.sections.meters, self.geometry.slots())[slot]
+    }
+
+    pub(super) fn directory(&self) -> Directory<'_> {
+        let stripes = self.mapping.section(self.sections.counters, self.geometry.slots() * STRIPES);
+        let exported = self.mapping.section(self.sections.exported, self.geometry.slots());
+        Directory::new(self.keys()).with_fuses(self.cells(), stripes).with_exported(exported)
+    }
+
+    pub(super) fn keys(&self) -> &[Key] {
+        self.mapping.section(self.sections.keys, self.geometry.slots())
+    }
+
+    pub(super) fn cells(&self) -> &[Cell] {
+        self.mapping.section(self.sections.cells, self.geometry.slots())
+    }
+
+    pub(super) fn texts(&self) -> &[Texts] {
+        self.mapping.section(self.sections.texts, self.geometry.slots())
+    }
+
+    /// SipHash-1-3 with 128 bits, under the table's own random key: nobody can choose names that collide.
+    pub(super) fn fingerprint(&self, name: &[u8]) -> Fingerprint {
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
+        name.hash(&mut hasher);
+        let hash = hasher.finish128();
+        Fingerprint::new(hash.h1, hash.h2)
+    }
+
+    pub(super) fn counters(&self, slot: usize) -> &[Stripe] {
+        self.lines(&self.mapping, slot)
+    }
+
+    /// The fuse of a slot, whose transitions nobody writes down.
+    pub(super) fn bare_fuse(&self, slot: usize) -> Fuse<'_> {
+        let (log, meters) = (self.log(&self.mapping, slot), self.meters(&self.mapping, slot));
+        Fuse::new(&self.cells()[slot], log).with_meters(meters)
+    }
+
+    pub(super) fn ring(&self) -> Journal<'_> {
+        Journal::new(self.head(&self.mapping), self.places(&self.mapping))
+    }
+
+    pub(super) fn pinned<T: ?Sized>(&self, choose: impl FnOnce(&Mapping) -> &T) -> Pinned<T> {
+        Pinned::new(&self.mapping, choose)
+    }
+}

@@ -1,0 +1,55 @@
+//! Everything that reads, on a table mapped for reading only: a write would end the process, and a changed word is noticed.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use fuseboard_core::journal::RECORDS;
+use fuseboard_core::sync::Ordering;
+use fuseboard_shm::clock::{Clock, ManualClock};
+use fuseboard_shm::open::look;
+use fuseboard_shm::reader::Reader;
+use fuseboard_shm::table::View;
+
+use super::file::{Bed, Raw};
+use super::steps::bounded;
+use super::table::{NAMES, name};
+use super::words::NOW;
+
+/// Reads all that a table says, whatever its bytes; not one word changes. Only while nobody else writes.
+pub fn a_look_changes_nothing(bed: &Bed, table: &str, raw: &Raw) {
+    let before = words(raw);
+    let clock = Arc::new(ManualClock::new(NOW));
+    let view = look(table, Some(bed.folder()), Clock::Manual(Arc::clone(&clock))).expect("a sound header");
+    bounded(0, || {
+        let mut readers = [Reader::from_oldest(&view), Reader::from_now(&view)];
+        for _ in 0..3 {
+            read_all_of(&view);
+            for reader in &mut readers {
+                assert!(reader.poll(&view).len() <= RECORDS + view.geometry().slots());
+                clock.advance(2_000_000);
+                assert!(reader.read_all(&view).len() <= RECORDS + view.geometry().slots());
+            }
+        }
+        // The second time everything was told, also what stands in the fuses alone.
+        readers.iter_mut().for_each(|reader| _ = reader.read_all(&view));
+        readers.iter_mut().for_each(|reader| assert!(reader.read_all(&view).is_empty(), "told twice"));
+    });
+    assert!(before == words(raw), "a look has changed a word");
+}
+
+fn words(raw: &Raw) -> Vec<u64> {
+    raw.words().iter().map(|word| word.load(Ordering::Acquire)).collect()
+}
+
+/// Calls everything that a view has.
+fn read_all_of(view: &View) {
+    let now = view.clock().now_us();
+    let tenants = view.tenants().map(|(tenancy, _)| tenancy).chain(view.tenancies());
+    for tenancy in tenants.chain((0..NAMES).filter_map(|number| view.find(&name(number)))) {
+        let known = (view.name_of(tenancy), view.maker(tenancy), view.word(tenancy), view.snapshot(tenancy, now));
+        black_box(known);
+        black_box((view.name(tenancy.slot), view.name_then(tenancy.slot, now)));
+    }
+    black_box((view.taken().count(), view.untold(), view.is_removed(), view.looks(&name(0))));
+    view.tickets().for_each(|ticket| _ = black_box(view.record(ticket)));
+}
