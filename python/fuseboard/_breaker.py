@@ -10,6 +10,7 @@ from fuseboard._checks import Seconds, exact, flag, shown
 from fuseboard._family import Family
 from fuseboard._hold import Hold, check_capacity
 from fuseboard._journal import Transition
+from fuseboard._orders import order
 from fuseboard._outcome import Lists, OpenFor, Which, judge_of_exceptions, judge_of_results
 from fuseboard._permit import Permit
 from fuseboard._policies import Policy, Tally, kind
@@ -196,17 +197,40 @@ class CircuitBreaker(Hold):
         """The store its fuse is in; opens the default store if it follows that and it is not open yet."""
         return self._family.store or Store.default()
 
-    def isolate(self) -> None:
-        """Rejects every call on the host until :meth:`reset` or :meth:`disable`, whatever happens meanwhile (R12)."""
-        self._command(State.ISOLATED)
+    def isolate(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
+        """Rejects every call on the host, whatever happens meanwhile (rule R12).
 
-    def disable(self) -> None:
-        """Admits every call on the host until :meth:`reset` or :meth:`isolate`, whatever happens meanwhile (R12)."""
-        self._command(State.DISABLED)
+        Until :meth:`reset`, :meth:`disable` or another :meth:`isolate`; or, with ``for_``, until that time is over: the
+        first call after it is a probe. No restart undoes it. The last word counts, also one without an end.
 
-    def reset(self) -> None:
-        """Closes the fuse with an empty window, whatever it was; calls under way count no more (R09)."""
-        self._command(State.CLOSED)
+        Args:
+            why: the reason, for the journal, the log and whoever looks; 1 to 111 bytes of UTF-8.
+            who: who says so; 1 to 39 bytes of UTF-8.
+            for_: how long, in seconds or as a timedelta: 1 millisecond to seven days. None for no end. A process
+                that is killed in the middle of this leaves an override without an end, never a shorter one.
+
+        Returns:
+            The transition that this made, with the state before. One from isolated to isolated is a transition too.
+
+        Raises:
+            TypeError: an argument is of the wrong type.
+            ValueError: an argument is out of range.
+        """
+        return self._obey(order(State.ISOLATED, why, who, for_))
+
+    def disable(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
+        """Admits every call on the host, whatever happens meanwhile (rule R12). Arguments as for :meth:`isolate`.
+
+        With ``for_``, the first call after that time closes the fuse.
+        """
+        return self._obey(order(State.DISABLED, why, who, for_))
+
+    def reset(self, *, why: str | None = None, who: str | None = None) -> Transition:
+        """Closes the fuse with an empty window, whatever it was; calls under way count no more (R09).
+
+        Arguments as for :meth:`isolate`.
+        """
+        return self._obey(order(State.CLOSED, why, who))
 
     def __call__(self, function: F) -> F:
         """Guards a function: a decorator. Signature, name and documentation stay.

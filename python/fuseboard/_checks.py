@@ -120,6 +120,27 @@ def _checked_share(argument: str, value: float, least: float) -> float:
     return value
 
 
+def text(argument: str, value: str | None, most: int) -> str:
+    """Checks a short text that people read; an empty one for None.
+
+    Raises:
+        TypeError: if it is neither a str nor None.
+        ValueError: if it is empty, longer than ``most`` bytes of UTF-8, or has lone surrogates.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be a str or None, got {type(value).__name__}: {shown(value)}")
+    value = exact(value)
+    try:
+        length = len(value.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"{argument} must be text without lone surrogates, got {shown(value)}") from None
+    if not 1 <= length <= most:
+        raise ValueError(f"{argument} must have 1 to {most} bytes of UTF-8, got {length}: {shown(value)}")
+    return value
+
+
 def store_name(what: str, name: str) -> str:
     """Checks a store's name; the name as an exact ``str``.
 

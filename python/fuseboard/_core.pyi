@@ -162,6 +162,18 @@ class FuseSnapshot:
     def settings_changes(self) -> int:
         """Times that a breaker came with other settings than the one before it (rule R15)."""
     @property
+    def slow(self) -> int:
+        """Calls that were slow by the policy of their breaker. 0 where none asks how long calls take."""
+    @property
+    def until(self) -> float | None:
+        """When the manual override ends by itself, in seconds of ``store.now()``; None without an end or override."""
+    @property
+    def who(self) -> str | None:
+        """Who made the manual override that the fuse is in; None without one, or if that was not said."""
+    @property
+    def why(self) -> str | None:
+        """Why it was made; None as for ``who``."""
+    @property
     def local(self) -> bool:
         """Whether the fuse lives in this process alone."""
     @property
@@ -269,8 +281,10 @@ class Store:
         """
     def _set_state(self, fuse: str, code: int) -> Made | None:
         """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
-    def _command_state(self, fuse: str, code: int) -> Made | None:
-        """Sets a state whatever holds the fuse; the transition."""
+    def _obey(self, fuse: str, code: int, for_us: int, who: str, why: str) -> Made:
+        """Does what an operator says; the transition."""
+    def _settings(self, fuse: str) -> Numbers | None:
+        """The numbers of the settings that a breaker last made calls with, if they are known."""
     def all_states(self) -> dict[str, FuseState]:
         """The fuses that have been used, by name, in no particular order. Safe while others write."""
     def snapshot(self) -> dict[str, FuseSnapshot]:
@@ -319,8 +333,8 @@ class Fuse:
         """Whether its name has to be looked up again."""
     def state(self) -> FuseState:
         """State and since when."""
-    def _command_state(self, code: int) -> Made | None:
-        """Sets a state whatever holds the fuse; the transition. None if the fuse was given back."""
+    def _obey(self, code: int, for_us: int, who: str, why: str) -> Made | None:
+        """Does what an operator says; the transition. None if the fuse was given back."""
     def tally(self, measure: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def note_maker(self, module: str) -> str | None:

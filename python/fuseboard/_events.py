@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from fuseboard._journal import Transition
+from fuseboard._journal import Cause, Transition
 from fuseboard._state import State
 
 logger = logging.getLogger("fuseboard")
@@ -13,13 +13,13 @@ _ALARMING = (State.OPEN, State.ISOLATED)
 
 def announce(transition: Transition, listener: Callable[[Transition], object] | None) -> None:
     """Logs a transition and tells a listener, whose own exceptions are logged and go no further."""
-    if transition.before is transition.after:
+    if transition.before is transition.after and transition.cause is not Cause.OPERATOR:
         return
     before, after = transition.before.value, transition.after.value
     logger.log(
         logging.WARNING if transition.after in _ALARMING else logging.INFO,
         "circuit %r: %s -> %s (%s)",
-        transition.fuse, before, after, transition._why,
+        transition.fuse, before, after, transition._reason,
         extra={
             "fuse": transition.fuse,
             "before": before,
@@ -27,6 +27,9 @@ def announce(transition: Transition, listener: Callable[[Transition], object] | 
             "cause": transition.cause.value,
             "generation": transition.generation,
             "error": transition.error,
+            "until": transition.until,
+            "who": transition.who,
+            "why": transition.why,
         },
     )  # fmt: skip
     if listener is None:

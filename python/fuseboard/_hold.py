@@ -7,7 +7,8 @@ from fuseboard import _callables, _core, _fallback, _follow, _managers, _notices
 from fuseboard._checks import shown
 from fuseboard._events import announce, logger
 from fuseboard._family import Family
-from fuseboard._journal import Made, began, transition
+from fuseboard._journal import Made, Transition, began, transition
+from fuseboard._orders import Order
 from fuseboard._outcome import Verdict
 from fuseboard._settings import Numbers, Settings
 from fuseboard._state import State
@@ -106,16 +107,16 @@ class Hold(_core.Breaker):
     def _fuse(self) -> _core.Fuse:
         return self._linked() or self._look()
 
-    def _command(self, state: State) -> None:
+    def _obey(self, order: Order) -> Transition:
         # A word that others are to hear must not be said to a table that nobody comes to any more.
         store = self._store_now
         if store is not None:
             store._look_around(at_once=True)
-        made = self._fuse()._command_state(state.code)
+        made = self._fuse()._obey(*order)
         while made is None:
             # It was given back just now: then it is another slot's fuse.
-            made = self._fuse()._command_state(state.code)
-        self._announce(made)
+            made = self._fuse()._obey(*order)
+        return self._announce(made)
 
     def _look(self) -> _core.Fuse:
         """Finds the fuse for whoever only looks at it or sets its state, which says nothing of settings."""
@@ -152,10 +153,12 @@ class Hold(_core.Breaker):
 
     _has_begun = staticmethod(_callables.has_begun)
 
-    def _announce(self, made: Made) -> None:
+    def _announce(self, made: Made) -> Transition:
         see_to_forks()
         store = self._family.store or Store._default_for_a_call()
-        announce(transition((self.name, *made), began(store)), self._family.listener)
+        told = transition((self.name, *made), began(store))
+        announce(told, self._family.listener)
+        return told
 
     def _transitioned(self, *made: *Made) -> None:
         self._announce(made)

@@ -54,14 +54,17 @@ class Cause(enum.Enum):
     """The ramp was over, and a call asked to pass."""
     PROBE_SLOW = "probe slow"
     """A probe succeeded, but was slow (rule R20)."""
+    OVERRIDE_ENDED = "override ended"
+    """The time of an ``isolate()`` or ``disable()`` was over, and a call asked to pass (rule R12)."""
 
 
 _CAUSES = tuple(Cause)
 """By their codes in the table."""
 
-Made: TypeAlias = tuple[int, int, int, int, int, str]
-"""A transition as the compiled part tells it: states before and after, generation, cause, process, ``error``."""
-Row: TypeAlias = tuple[str, int, int, int, int, int, str]
+Made: TypeAlias = tuple[int, int, int, int, int, int, str, str]
+"""A transition as the compiled part tells it: states before and after, generation, cause, process, the microsecond at
+which it ends by itself or 0, and two texts: ``error``, or who and why."""
+Row: TypeAlias = tuple[str, int, int, int, int, int, int, str, str]
 """The same with its fuse before it."""
 
 
@@ -81,9 +84,26 @@ class Transition(Value):
         time: when, by the time of day: an aware ``datetime`` in UTC. Tables keep ``at`` alone, so it is computed when
             the transition is told or read. If the time of day was set since then, it is off by as much. Two readings
             of one transition are equal, although their times may differ by microseconds.
+        until: when a manual override ends by itself, in seconds of ``store.now()``; None if it is endless, and of other
+            transitions.
+        who: who made or ended a manual override, if that was said; see :meth:`CircuitBreaker.isolate`.
+        why: why, if that was said.
     """
 
-    __slots__ = __match_args__ = ("fuse", "before", "after", "at", "cause", "error", "pid", "generation", "time")
+    __slots__ = __match_args__ = (
+        "fuse",
+        "before",
+        "after",
+        "at",
+        "cause",
+        "error",
+        "pid",
+        "generation",
+        "time",
+        "until",
+        "who",
+        "why",
+    )
 
     fuse: str
     before: State
@@ -94,6 +114,9 @@ class Transition(Value):
     pid: int | None
     generation: int
     time: datetime
+    until: float | None
+    who: str | None
+    why: str | None
 
     def __init__(  # noqa: PLR0913, PLR0917 - one for each attribute, in their order
         self,
@@ -106,6 +129,9 @@ class Transition(Value):
         pid: int | None,
         generation: int,
         time: datetime,
+        until: float | None = None,
+        who: str | None = None,
+        why: str | None = None,
     ) -> None:
         self._fill(
             fuse=fuse,
@@ -117,18 +143,24 @@ class Transition(Value):
             pid=pid,
             generation=generation,
             time=time,
+            until=until,
+            who=who,
+            why=why,
         )
 
     def _key(self) -> object:
         return tuple(value for name, value in self._content().items() if name != "time")
 
     @property
-    def _why(self) -> str:
-        return f"{self.cause.value}, {self.error}" if self.error else self.cause.value
+    def _reason(self) -> str:
+        """The cause, and what is known of it: an exception's class, or who and why."""
+        cause = f"{self.cause.value} {self.who}" if self.who else self.cause.value
+        ends = None if self.until is None else f"for {self.until - self.at:.6g} s"
+        return ", ".join(text for text in (cause, ends, self.error, self.why) if text)
 
     def __str__(self) -> str:
         """A line for people: the time of day in UTC, the fuse, both states, and why."""
-        return f"{in_utc(self.time)} {self.fuse}: {self.before.value} -> {self.after.value} ({self._why})"
+        return f"{in_utc(self.time)} {self.fuse}: {self.before.value} -> {self.after.value} ({self._reason})"
 
 
 def in_utc(time: datetime) -> str:
@@ -143,8 +175,20 @@ def began(store: _core.Store) -> float:
 
 def transition(row: Row, began: float) -> Transition:
     """A transition of what the compiled part tells, by a clock that began then."""
-    fuse, before, after, generation_us, cause, pid, error = row
-    states = (State.of_code(before), State.of_code(after))
-    at = generation_us / 1e6
-    time = datetime.fromtimestamp(began + at, UTC)
-    return Transition(fuse, *states, at, _CAUSES[cause], error or None, pid or None, generation_us, time)
+    fuse, before, after, generation_us, code, pid, until_us, first, second = row
+    at, cause = generation_us / 1e6, _CAUSES[code]
+    is_by_hand = cause is Cause.OPERATOR
+    return Transition(
+        fuse,
+        State.of_code(before),
+        State.of_code(after),
+        at,
+        cause,
+        error=None if is_by_hand else first or None,
+        pid=pid or None,
+        generation=generation_us,
+        time=datetime.fromtimestamp(began + at, UTC),
+        until=until_us / 1e6 if until_us else None,
+        who=first or None if is_by_hand else None,
+        why=second or None if is_by_hand else None,
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
-from fuseboard._checks import Seconds, microseconds, rate, shown, whole
+from fuseboard._checks import MILLION, Seconds, microseconds, rate, shown, whole
 from fuseboard._value import Value
 
 MAX_THRESHOLD = 2048
@@ -267,6 +267,26 @@ def kind(policy: Policy) -> int:
 def numbers(policy: Policy) -> RateNumbers | None:
     """A rate as the table's numbers; None for :class:`Failures`."""
     return policy.numbers() if isinstance(policy, FailureRate | SlowRate) else None
+
+
+def failures_of(threshold: int, window_us: int) -> Failures:
+    """The count of the table's numbers."""
+    return Failures(threshold, None if window_us == _EVER_US else window_us / 1e6)
+
+
+def rate_of(kind: int, numbers: RateNumbers) -> Policy:
+    """The rate of the table's numbers, by its position among the measures."""
+    span, bad, least, slow_us = numbers
+    is_of_calls = bool(kind & _OF_CALLS)
+    calls, window = (span, None) if is_of_calls else (None, span / 1e6)
+    if kind & _OF_SLOW:
+        return SlowRate(bad / MILLION, slow_after=slow_us / 1e6, window=window, calls=calls, min_calls=least)
+    return FailureRate(bad / MILLION, window=window, calls=calls, min_calls=least)
+
+
+def joined(policies: list[Policy]) -> Policy:
+    """One policy of several; of one, itself."""
+    return policies[0] if len(policies) == 1 else AnyOf(policies)
 
 
 def percent(share: float) -> str:

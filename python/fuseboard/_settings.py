@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self, TypedDict
 
 from fuseboard import _core, _mistakes, _plain, _policies
-from fuseboard._checks import Seconds, flag, microseconds, share, shown, whole
+from fuseboard._checks import MILLION, Seconds, flag, microseconds, share, shown, whole
 from fuseboard._policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._value import Value
 
@@ -188,6 +188,30 @@ class Settings(Value):
         if unknown:
             raise ValueError(f"there is no setting {shown(unknown[0])}{_mistakes.hint(str(unknown[0]), known)}")
         return cls(**_plain.from_words(mapping))
+
+    @classmethod
+    def from_numbers(cls, numbers: Numbers) -> Self:
+        """The settings of the table's numbers: equal to those that they were made of."""
+        failures = [_policies.failures_of(numbers["threshold"], numbers["window_us"])] if numbers["threshold"] else []
+        rates = [_policies.rate_of(kind, rate) for kind, rate in enumerate(numbers["rates"]) if rate is not None]
+        is_count = not rates
+        return cls(
+            threshold=failures[0].threshold if is_count else _THRESHOLD,
+            window=failures[0].window if is_count else _WINDOW,
+            policy=None if is_count else _policies.joined([*failures, *rates]),
+            reset_timeout=numbers["reset_us"] / 1e6,
+            multiplier=numbers["multiplier_permille"] / 1e3,
+            max_reset_timeout=numbers["longest_us"] / 1e6,
+            jitter=numbers["jitter_ppm"] / MILLION,
+            probes=numbers["probes"],
+            success_threshold=numbers["success_threshold"],
+            probe_failures=numbers["probe_failures"],
+            probe_timeout=numbers["probe_us"] / 1e6,
+            half_open_timeout=numbers["half_open_us"] / 1e6 or None,
+            ramp=numbers["ramp_us"] / 1e6 or None,
+            ramp_from=numbers["ramp_from_ppm"] / MILLION,
+            clear_on_success=numbers["clear_on_success"],
+        )
 
     @property
     def policies(self) -> tuple[Policy, ...]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Never, Self, cast
 from fuseboard import _core, _registry
 from fuseboard._checks import Seconds, exact, flag, microseconds, shown, store_name, whole
 from fuseboard._events import announce, logger
-from fuseboard._journal import began, transition
+from fuseboard._journal import Transition, began, transition
+from fuseboard._orders import Order, order
 from fuseboard._policies import MAX_THRESHOLD
+from fuseboard._settings import Settings
 from fuseboard._state import State
 from fuseboard._subscription import Hub, see_to_forks
 from fuseboard._telling import Telling
@@ -401,6 +403,42 @@ class Store(Telling):
     def set_closed(self, fuse: str) -> None:
         """Closes the fuse; see :meth:`set_open`."""
         self._set(fuse, State.CLOSED)
+
+    def isolate(
+        self, fuse: str, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None
+    ) -> Transition:
+        """Rejects every call on the host, whatever happens meanwhile; see :meth:`CircuitBreaker.isolate`.
+
+        For who has no breaker, such as a command. A fuse that nobody has used yet comes into being, and is isolated.
+        """
+        return self._command(fuse, order(State.ISOLATED, why, who, for_))
+
+    def disable(
+        self, fuse: str, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None
+    ) -> Transition:
+        """Admits every call on the host, whatever happens meanwhile; see :meth:`CircuitBreaker.disable`."""
+        return self._command(fuse, order(State.DISABLED, why, who, for_))
+
+    def reset(self, fuse: str, *, why: str | None = None, who: str | None = None) -> Transition:
+        """Closes the fuse with an empty window, whatever it was; see :meth:`CircuitBreaker.reset`."""
+        return self._command(fuse, order(State.CLOSED, why, who))
+
+    def _command(self, fuse: str, said: Order) -> Transition:
+        # A word that others are to hear must not be said to a table that nobody comes to any more.
+        self._look_around(at_once=True)
+        told = transition((exact(fuse), *self._obey(fuse, *said)), began(self))
+        announce(told, None)
+        return told
+
+    def settings(self, fuse: str) -> Settings | None:
+        """The settings that a breaker of the fuse last made calls with, whichever process has it.
+
+        Such as for "3 of 5": its window beside ``threshold``. Its ``threshold`` is at most the store's
+        ``failure_capacity``. None if no breaker has made a call, or the table has no room for more than 128 different
+        settings, and these had to make room for others.
+        """
+        numbers = self._settings(fuse)
+        return None if numbers is None else Settings.from_numbers(numbers)
 
     def _set(self, fuse: str, state: State) -> None:
         made = self._set_state(fuse, state.code)

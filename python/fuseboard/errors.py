@@ -110,7 +110,10 @@ class CircuitOpenError(FuseboardError):
 
 @_core.first
 class CircuitIsolatedError(CircuitOpenError):
-    """A call was rejected because an operator isolated the fuse (rule R12). ``retry_after`` is None."""
+    """A call was rejected because the fuse is isolated by a manual override (rule R12).
+
+    ``retry_after`` is what is left of that, if it ends by itself, else None.
+    """
 
 
 @_core.first

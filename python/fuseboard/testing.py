@@ -11,6 +11,7 @@ from typing import Self
 from fuseboard import _core, _registry
 from fuseboard._breaker import CircuitBreaker
 from fuseboard._checks import Seconds, microseconds
+from fuseboard._orders import order
 from fuseboard._state import State
 from fuseboard._store import Store
 
@@ -75,4 +76,4 @@ def force_state(breaker: CircuitBreaker, state: State) -> None:
     """
     if not isinstance(state, State):
         raise TypeError(f"state must be a State, got {type(state).__name__}: {state!r}")
-    breaker._command(state)  # noqa: SLF001 - the same mechanism that isolate, disable and reset use
+    breaker._obey(order(state, None, None))  # noqa: SLF001 - the same mechanism that isolate, disable and reset use

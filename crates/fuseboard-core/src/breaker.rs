@@ -161,7 +161,6 @@ impl<'a> Breaker<'a> {
         if outcome == Outcome::Success && !policy.has_rates() && permit.is_some_and(is_plain) {
             return Effect::Counted;
         }
-        // Whether it was slow is `policy.is_slow(call.took_us)`. Each slow call comes here: no fast path takes one.
         let call = outcome.of_a_call(if policy.is_timed() { took_us(now_us()) } else { 0 });
         let effect = match (permit, outcome) {
             (None, _) => Effect::Late,
@@ -171,6 +170,10 @@ impl<'a> Breaker<'a> {
         // Once the fuse is given back, what is counted here is the next tenant's.
         if effect != Effect::Late || self.fuse.mine().is_some() {
             self.count(outcome, effect);
+            // Each slow call comes here: no fast path takes one.
+            if outcome != Outcome::Ignored && policy.is_slow(call.took_us) {
+                self.fuse.count_slow();
+            }
         }
         effect
     }

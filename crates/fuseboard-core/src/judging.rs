@@ -129,6 +129,11 @@ impl Fuse<'_> {
         policy.measured().filter(|measured| call.is_bad(*measured)).find(reached).map(|(measure, _)| cause_of(measure))
     }
 
+    /// Counts a slow call. Not on a line of its own for each process: who counts one has waited longer for the call.
+    pub(crate) fn count_slow(self) {
+        self.cell.slow.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What the calls within a rate's span were, in the state that the fuse is in now.
     #[must_use]
     pub fn tally(self, policy: &Policy, measure: Measure, now_us: impl Fn() -> u64) -> Option<Tally> {

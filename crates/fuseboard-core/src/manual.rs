@@ -20,8 +20,8 @@ pub const WHO_MAX: usize = WHO_WORDS * 8 - 1;
 /// Longest reason, in bytes of UTF-8.
 pub const WHY_MAX: usize = WHY_WORDS * 8 - 1;
 
-const WHO_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 4 };
-const WHY_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 15 };
+const WHO_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 5 };
+const WHY_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 14 };
 const WORDS: usize = WHO_WORDS + WHY_WORDS;
 
 const MARK_BITS: u32 = 24;
@@ -47,6 +47,12 @@ impl Order<'_> {
     #[must_use]
     pub const fn new(state: State) -> Self {
         Self { state, for_us: 0, who: "", why: "" }
+    }
+
+    /// When the override that it began ends, in microseconds of the clock; 0 for never.
+    #[must_use]
+    pub const fn until_us(&self, made: &Transition) -> u64 {
+        if self.for_us > 0 && self.state.is_held() { made.generation + self.for_us } else { 0 }
     }
 
     /// What the journal says of it.
@@ -285,6 +291,6 @@ mod tests {
         assert_eq!([None, None], said.read(9));
         other.note(8, &Order { why: "fire", ..Order::new(State::Disabled) });
         assert_eq!(([None, None], [None, Some("fire".to_owned())]), (said.read(8), other.read(8)), "a place shared");
-        assert_eq!((31, 119), (WHO_MAX, WHY_MAX));
+        assert_eq!((39, 111), (WHO_MAX, WHY_MAX));
     }
 }

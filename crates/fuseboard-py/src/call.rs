@@ -146,7 +146,7 @@ fn judged<'py>(slf: &Bound<'py, Breaker>, told: PyResult<Bound<'py, PyAny>>) -> 
 
 /// Tells the Python class of a transition that this call made. Nothing it does can change the call.
 fn tell(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
-    if let Err(fault) = ask_python(slf, names::transitioned(slf.py()), made_here(transition, about)) {
+    if let Err(fault) = ask_python(slf, names::transitioned(slf.py()), made_here(transition, 0, about)) {
         report(slf, fault);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, Transition};
 use fuseboard_core::journal::About;
+use fuseboard_core::manual::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::Measure;
 use fuseboard_core::sync::AtomicU64;
@@ -16,8 +17,8 @@ use crate::guard::{Link, call_python};
 use crate::listing::last_or_new;
 use crate::names::state_member;
 use crate::numbers::Numbers;
-use crate::python::seconds;
-use crate::reader::{Made, written_down};
+use crate::python::{seconds, state_of_code};
+use crate::reader::{Made, made_here};
 use crate::store::Store;
 use crate::values::FuseState;
 
@@ -63,10 +64,10 @@ impl Fuse {
         last_or_new(py, &self.read, FuseState::of_word(self.mine().unwrap_or(Word(0))))
     }
 
-    fn _command_state(&self, code: u8) -> PyResult<Option<Made>> {
-        let state = crate::python::state_of_code(code)?;
-        let made = self.handle.fuse().command(state, || self.handle.now_us());
-        Ok(written_down(self.handle.fuse(), made))
+    fn _obey(&self, code: u8, for_us: u64, who: &str, why: &str) -> PyResult<Option<Made>> {
+        let order = Order { state: state_of_code(code)?, for_us, who, why };
+        let made = self.handle.obey(&order);
+        Ok(made.map(|made| made_here(made, order.until_us(&made), order.about())))
     }
 
     /// How many calls ended within a rate's window, and how many of them were bad; None without such a rate.
@@ -85,10 +86,7 @@ impl Fuse {
     ///
     /// One that may have come before (``again``) notes them only where no breaker has noted any.
     fn note_settings(&self, fingerprint: u64, again: bool) -> u64 {
-        let fuse = self.handle.fuse();
-        fuse.note_reach(self.policy.reach_us());
-        let noted = || (!again || !fuse.has_settings()).then(|| fuse.note_settings(fingerprint)).flatten();
-        self.handle.is_mine().then(noted).flatten().unwrap_or(0)
+        self.handle.note_settings(fingerprint, &self.policy, again).unwrap_or(0)
     }
 }
 

@@ -1,8 +1,9 @@
-//! A breaker's settings as Python hands them over: a dictionary of numbers, checked there.
+//! A breaker's settings as Python hands them over, and gets them back: a dictionary of numbers, checked there.
 
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::METERS;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// Takes the items of a dictionary by the names of the fields. PyO3's own way interns the names when they are first needed
 /// (see `names.rs`).
@@ -68,4 +69,26 @@ impl Numbers {
             rates,
         }
     }
+}
+
+/// The items of such a dictionary, of a policy.
+pub(crate) fn items<'py>(py: Python<'py>, policy: &Policy) -> PyResult<Bound<'py, PyDict>> {
+    let items = PyDict::new(py);
+    items.set_item("threshold", policy.threshold)?;
+    items.set_item("window_us", policy.window_us)?;
+    items.set_item("reset_us", policy.reset_us)?;
+    items.set_item("multiplier_permille", policy.multiplier_permille)?;
+    items.set_item("longest_us", policy.longest_us)?;
+    items.set_item("jitter_ppm", policy.jitter_ppm)?;
+    items.set_item("probes", policy.probes)?;
+    items.set_item("success_threshold", policy.success_threshold)?;
+    items.set_item("probe_failures", policy.probe_failures)?;
+    items.set_item("probe_us", policy.probe_us)?;
+    items.set_item("half_open_us", policy.half_open_us)?;
+    items.set_item("ramp_us", policy.ramp_us)?;
+    items.set_item("ramp_from_ppm", policy.ramp_from_ppm)?;
+    items.set_item("clear_on_success", policy.clear_on_success)?;
+    let rate = |rate: Rate| (rate.span, rate.bad_ppm, rate.min_calls, rate.slow_us);
+    items.set_item("rates", policy.rates.map(|found| found.map(rate)))?;
+    Ok(items)
 }

@@ -4,6 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use fuseboard_core::directory::Tenancy;
+use fuseboard_core::policy::Policy;
 use fuseboard_core::word::Word;
 use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::Store as Tables;
@@ -81,6 +82,13 @@ impl Opened {
     pub(crate) fn word(&self, name: &str) -> Option<(usize, Word)> {
         let (view, tenancy) = self.views().find_map(|view| Some((view, view.find(name)?)))?;
         Some((tenancy.slot, view.word(tenancy)?))
+    }
+
+    /// The settings that a breaker of a name's fuse last came with, if they are known.
+    pub(crate) fn settings(&self, name: &str) -> Option<Policy> {
+        let (view, tenancy) = self.views().find_map(|view| Some((view, view.find(name)?)))?;
+        let (reading, _) = view.snapshot(tenancy, view.clock().now_us())?;
+        view.settings(reading.settings)
     }
 
     /// What may be written to, unless the store only reads.

@@ -13,34 +13,41 @@ use pyo3::prelude::*;
 use crate::opened::Opened;
 use crate::store::Store;
 
-/// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, and the name
-/// of an exception's class.
-pub(crate) type Made = (u8, u8, u64, u8, u32, String);
+/// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, when a manual
+/// override ends, in microseconds or 0 for never, and two texts: the name of an exception's class, or who made it and why.
+pub(crate) type Made = (u8, u8, u64, u8, u32, u64, String, String);
 /// The same with the fuse before it.
-pub(crate) type Row = (String, u8, u8, u64, u8, u32, String);
+pub(crate) type Row = (String, u8, u8, u64, u8, u32, u64, String, String);
 
 /// A transition that this process made.
-pub(crate) fn made_here(transition: Transition, about: About) -> Made {
-    let Transition { from, to, generation, cause, .. } = transition;
-    (from.visible() as u8, to.visible() as u8, generation, cause as u8, owner::pid(), text(about))
+pub(crate) fn made_here(transition: Transition, until_us: u64, about: About) -> Made {
+    let (Transition { from, to, generation, cause }, [first, second]) = (transition, texts(about));
+    (from.visible() as u8, to.visible() as u8, generation, cause as u8, owner::pid(), until_us, first, second)
+}
+
+/// The same of a named fuse.
+pub(crate) fn row_here(name: String, made: Made) -> Row {
+    let (from, to, generation, cause, pid, until_us, first, second) = made;
+    (name, from, to, generation, cause, pid, until_us, first, second)
 }
 
 /// Writes down a transition that was made by hand.
 pub(crate) fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<Made> {
     let made = made?;
     fuse.write_down(made, About::NOTHING);
-    Some(made_here(made, About::NOTHING))
+    Some(made_here(made, 0, About::NOTHING))
 }
 
 /// A record of the journal, if its fuse's name can be read, and the fuse has not been given back since.
 pub(crate) fn row(view: &View, record: &Record) -> Option<Row> {
-    let Record { from, to, generation, cause, pid, about, .. } = *record;
-    let name = view.name_then(record.slot as usize, generation)?;
-    Some((name, from.visible() as u8, to.visible() as u8, generation, cause as u8, pid, text(about)))
+    let Record { from, to, generation, cause, pid, until_us, about, .. } = *record;
+    let (name, [first, second]) = (view.name_then(record.slot as usize, generation)?, texts(about));
+    let (from, to) = (from.visible() as u8, to.visible() as u8);
+    Some((name, from, to, generation, cause as u8, pid, until_us, first, second))
 }
 
-fn text(about: About) -> String {
-    String::from_utf8_lossy(&about.texts()[0]).into_owned()
+fn texts(about: About) -> [String; 2] {
+    about.texts().map(|text| String::from_utf8_lossy(&text).into_owned())
 }
 
 /// What a reader has read up to now, of each table of the store.

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::manual::Order;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::open::{find, look, open};
@@ -20,9 +21,10 @@ use pyo3::types::PyDict;
 use crate::guard::{Link, ask_python};
 use crate::listing::Listing;
 use crate::names;
+use crate::numbers::items;
 use crate::opened::Opened;
 use crate::python::{fuse_name, open_error, read_only_error, seconds, state_of_code};
-use crate::reader::{Made, Row, made_here, written_down};
+use crate::reader::{Made, Row, made_here, row_here, written_down};
 use crate::values::{Clock, FuseSnapshot, FuseState};
 
 /// A table of fuses; see ``fuseboard.Store``.
@@ -77,12 +79,6 @@ impl Store {
             }
         }
     }
-}
-
-/// A transition of a named fuse that was made here, and said nothing of.
-fn row_of(name: String, transition: Transition) -> Row {
-    let (from, to, generation, cause, pid, about) = made_here(transition, About::NOTHING);
-    (name, from, to, generation, cause, pid, about)
 }
 
 #[pymethods]
@@ -154,8 +150,10 @@ impl Store {
             }
         };
         let row = |(slot, made): (Slot, Transition)| {
-            slot.fuse().write_down(made, About::NOTHING);
-            Some(row_of(slot.name()?, made))
+            let said = slot.said(made.generation).map(Option::unwrap_or_default);
+            let about = About::pair(said[0].as_bytes(), said[1].as_bytes());
+            let until_us = slot.fuse().until_us(slot.fuse().word()).unwrap_or(0);
+            Some(row_here(slot.name()?, made_here(made, until_us, about)))
         };
         Ok(Some(carried.into_iter().filter_map(row).collect()))
     }
@@ -256,12 +254,23 @@ impl Store {
         })
     }
 
-    fn _command_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
-        let state = state_of_code(code)?;
-        Self::act(slf, fuse, |slot| {
-            let made = slot.fuse().command(state, || slot.now_us())?;
-            Some(written_down(slot.fuse(), Some(made)))
-        })
+    fn _obey(
+        slf: &Bound<'_, Self>,
+        fuse: &Bound<'_, PyAny>,
+        code: u8,
+        for_us: u64,
+        who: &str,
+        why: &str,
+    ) -> PyResult<Made> {
+        let order = Order { state: state_of_code(code)?, for_us, who, why };
+        let made = Self::act(slf, fuse, |slot| slot.obey(&order))?;
+        Ok(made_here(made, order.until_us(&made), order.about()))
+    }
+
+    fn _settings<'py>(slf: &Bound<'py, Self>, fuse: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let name = fuse_name(fuse)?;
+        let opened = Self::up_to_date(slf)?;
+        opened.get().settings(name).map(|policy| items(slf.py(), &policy)).transpose()
     }
 
     /// The fuses that have been used, by name, in no particular order. Safe while others write.
@@ -282,8 +291,9 @@ impl Store {
         let now_us = opened.get().view().clock().now_us();
         for (view, tenancy, name, overflowed) in opened.get().named() {
             if let Some((reading, totals)) = view.snapshot(tenancy, now_us) {
+                let said = view.said(tenancy.slot, reading.word.generation());
                 let local = view.path().is_none() || overflowed;
-                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local, view.maker(tenancy));
+                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local, view.maker(tenancy), said);
                 snapshots.set_item(name, snapshot)?;
             }
         }
@@ -311,7 +321,7 @@ impl Store {
         let mut rows = Vec::new();
         let opened = Self::up_to_date(slf)?;
         Self::to_write(slf, &opened)?.forget_all_telling(|table, slot, transition| {
-            rows.extend(table.name(slot).map(|name| row_of(name, transition)));
+            rows.extend(table.name(slot).map(|name| row_here(name, made_here(transition, 0, About::NOTHING))));
         });
         Ok(rows)
     }

@@ -135,6 +135,14 @@ pub struct FuseSnapshot {
     /// Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
     /// before.
     streak: u32,
+    /// Calls that were slow by the policy of their breaker. 0 where none asks how long calls take.
+    slow: u64,
+    /// When the manual override ends by itself, in seconds of ``store.now()``; None without an end or override.
+    until: Option<f64>,
+    /// Who made the manual override that the fuse is in; None without one, or if that was not said.
+    who: Option<String>,
+    /// Why it was made; None as for ``who``.
+    why: Option<String>,
     /// Whether the fuse lives in this process alone.
     local: bool,
     /// The module whose breaker was the first to make calls on it, such as ``shop.payments``.
@@ -151,6 +159,7 @@ impl FuseSnapshot {
         totals: &[u64; COUNTERS],
         local: bool,
         module: Option<String>,
+        [who, why]: [Option<String>; 2],
     ) -> Self {
         let total = |counter: Counter| totals[counter as usize];
         Self {
@@ -170,6 +179,10 @@ impl FuseSnapshot {
             closes: total(Counter::Closes),
             settings_changes: reading.settings_changes,
             streak: reading.streak,
+            slow: reading.slow,
+            until: reading.until_us.map(seconds),
+            who,
+            why,
             local,
             module,
         }

@@ -8,7 +8,8 @@ pub use fuseboard_core::breaker::Outcome;
 use fuseboard_core::breaker::{Breaker, FastPath};
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::Tenancy;
-use fuseboard_core::fuse::{Admission, Effect, Fuse, Rejection};
+use fuseboard_core::fuse::{Admission, Effect, Fuse, Rejection, Transition};
+use fuseboard_core::manual::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
@@ -155,6 +156,23 @@ impl Handle {
     #[must_use]
     pub fn note_maker(&self, module: &str) -> Option<String> {
         self.table.note_maker(self.words.tenancy(), module)
+    }
+
+    /// Notes the settings that a breaker comes to make calls with; the fingerprint of those of the one before if it had others.
+    /// One that may have come before (`again`) notes them only where no breaker has noted any.
+    #[must_use]
+    pub fn note_settings(&self, fingerprint: u64, policy: &Policy, again: bool) -> Option<u64> {
+        let fuse = self.fuse();
+        fuse.note_reach(policy.reach_us());
+        fuse.mine()?;
+        self.table.note_settings(fingerprint, policy);
+        if again && fuse.has_settings() { None } else { fuse.note_settings(fingerprint) }
+    }
+
+    /// Does what an operator says, and writes it down; `None` if the fuse was given back.
+    #[must_use]
+    pub fn obey(&self, order: &Order<'_>) -> Option<Transition> {
+        self.table.obey(self.words.tenancy(), order)
     }
 
     /// Entries in the failure log.

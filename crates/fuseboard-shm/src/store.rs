@@ -7,7 +7,8 @@ use fuseboard_core::directory::Tenancy;
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::state::State;
+use fuseboard_core::manual::Order;
+use fuseboard_core::policy::Policy;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
@@ -178,10 +179,6 @@ impl Store {
     }
 }
 
-const fn is_override(state: State) -> bool {
-    matches!(state, State::Isolated | State::Disabled)
-}
-
 /// A name's slot of a table, which it keeps mapped.
 #[derive(Clone, Debug)]
 pub struct Slot {
@@ -224,17 +221,42 @@ impl Slot {
         self.fuse().mine().is_some()
     }
 
-    /// Says a manual override of this fuse in another store, where nobody has said otherwise.
+    /// Does what an operator says, and writes it down; `None` if the fuse was given back.
+    #[must_use]
+    pub fn obey(&self, order: &Order<'_>) -> Option<Transition> {
+        self.table.obey(self.tenancy, order)
+    }
+
+    /// Who made the manual override that began with a generation, and why; `None` for what is not known.
+    #[must_use]
+    pub fn said(&self, generation: u64) -> [Option<String>; 2] {
+        self.table.said(self.tenancy.slot, generation)
+    }
+
+    /// The settings of a fingerprint, if they are known.
+    #[must_use]
+    pub fn settings(&self, fingerprint: u64) -> Option<Policy> {
+        self.table.settings(fingerprint)
+    }
+
+    /// Says a manual override of this fuse in another store, where nobody has said otherwise: for the time that is left of it.
     fn carry_over(&self, to: &Store) -> Option<(Self, Transition)> {
-        let word = self.fuse().mine().filter(|word| is_override(word.state()))?;
-        let name = self.name()?;
+        let word = self.fuse().mine().filter(|word| word.state().is_held())?;
+        let (name, [who, why]) = (self.name()?, self.said(word.generation()));
         loop {
-            let slot = to.resolve(&name)?;
-            if is_override(slot.fuse().word().state()) || slot.was_commanded_since(word.generation()) {
+            let until_us = self.fuse().until_us(word);
+            let for_us = until_us.map(|until_us| until_us.saturating_sub(self.now_us()));
+            if for_us == Some(0) {
                 return None;
             }
+            let slot = to.resolve(&name)?;
+            if slot.fuse().word().state().is_held() || slot.was_commanded_since(word.generation()) {
+                return None;
+            }
+            let (who, why) = (who.as_deref().unwrap_or_default(), why.as_deref().unwrap_or_default());
+            let order = Order { state: word.state(), for_us: for_us.unwrap_or(0), who, why };
             // `None` if it was given back just now.
-            if let Some(made) = slot.fuse().command(word.state(), || slot.now_us()) {
+            if let Some(made) = slot.obey(&order) {
                 return Some((slot, made));
             }
         }

@@ -12,6 +12,8 @@ use fuseboard_core::fuse::{Cell, Fuse, Transition};
 use fuseboard_core::journal::{Head, Journal, Place};
 use fuseboard_core::layout::{Geometry, Header};
 use fuseboard_core::maker::Module;
+use fuseboard_core::manual::Order;
+use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::telling::Scribe;
@@ -171,6 +173,17 @@ impl Table {
         // Not for a tenant that is there no more: it would be in the way of the next one's.
         self.word(tenancy)?;
         maker.note(tenancy.owner, &Module::new(module))?.name().map(str::to_owned)
+    }
+
+    /// Does what an operator says to a tenancy's fuse, and writes it down; `None` if the tenancy is over.
+    #[must_use]
+    pub fn obey(&self, tenancy: Tenancy, order: &Order<'_>) -> Option<Transition> {
+        self.tenant(tenancy).obey(order, self.view.said_of(tenancy.slot), || self.clock().now_us())
+    }
+
+    /// Notes the settings of a fingerprint, that a breaker comes to make calls with.
+    pub fn note_settings(&self, fingerprint: u64, policy: &Policy) {
+        self.view.sets().note(fingerprint, policy);
     }
 
     /// Resets every slot, whosever it is. The journal goes on. `made` is told of the slots' transitions.

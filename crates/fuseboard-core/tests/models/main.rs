@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `window`, `transition`, `lease` | failures and what they open, seats and their leases |
 //! | `breaker` | whole calls of two processes, and what each counts |
-//! | `rates`, `recovery` | policies: rates; the ramp and the longest stay |
+//! | `rates`, `recovery`, `manual` | policies: rates; the ramp and the longest stay; manual overrides with an end |
 //! | `directory`, `tenancy`, `reset`, `forget` | names and slots, and how they are given back |
 //! | `reach`, `snapshot`, `journal`, `sealed` | what readers see |
 //! | `pairs` | every operation beside every other, by a machine |
@@ -24,6 +24,7 @@ mod directory;
 mod forget;
 mod journal;
 mod lease;
+mod manual;
 mod pairs;
 mod rates;
 mod reach;

@@ -15,7 +15,10 @@ use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{Head, Journal, Place, RECORDS, Record};
 use fuseboard_core::layout::{Geometry, Header, Sections, Texts};
+use fuseboard_core::manual::SaidOf;
+use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::settings::{SETS, Sets};
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -166,6 +169,18 @@ impl View {
         self.texts().get(tenancy.slot)?.maker.read(tenancy.owner)?.name().map(str::to_owned)
     }
 
+    /// Who made the manual override of a slot that began with a generation, and why; `None` for what is not known.
+    #[must_use]
+    pub fn said(&self, slot: usize, generation: u64) -> [Option<String>; 2] {
+        self.said_of(slot).read(generation)
+    }
+
+    /// The settings of a fingerprint, if they are known.
+    #[must_use]
+    pub fn settings(&self, fingerprint: u64) -> Option<Policy> {
+        self.sets().find(fingerprint)
+    }
+
     /// The fuse word of a tenancy, if that is not over.
     #[must_use]
     pub fn word(&self, tenancy: Tenancy) -> Option<Word> {
@@ -248,6 +263,14 @@ impl View {
 
     pub(super) fn texts(&self) -> &[Texts] {
         self.mapping.section(self.sections.texts, self.geometry.slots())
+    }
+
+    pub(super) fn said_of(&self, slot: usize) -> SaidOf<'_> {
+        SaidOf::new(self.mapping.section(self.sections.said, self.geometry.said()), slot)
+    }
+
+    pub(super) fn sets(&self) -> Sets<'_> {
+        Sets::new(self.mapping.section(self.sections.settings, SETS))
     }
 
     /// SipHash-1-3 with 128 bits, under the table's own random key: nobody can choose names that collide.
