@@ -3,17 +3,19 @@
 import logging
 from collections.abc import Callable
 
-from fuseboard._journal import Cause, Transition
+from fuseboard._journal import Transition
 from fuseboard._state import State
 
 logger = logging.getLogger("fuseboard")
 
 _ALARMING = (State.OPEN, State.ISOLATED)
+_OVERRIDES = (State.ISOLATED, State.DISABLED)
+"""One behind another is an event: it has another end, and other reasons."""
 
 
 def announce(transition: Transition, listener: Callable[[Transition], object] | None) -> None:
     """Logs a transition and tells a listener, whose own exceptions are logged and go no further."""
-    if transition.before is transition.after and transition.cause is not Cause.OPERATOR:
+    if transition.before is transition.after and transition.after not in _OVERRIDES:
         return
     before, after = transition.before.value, transition.after.value
     logger.log(

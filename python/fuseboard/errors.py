@@ -72,7 +72,8 @@ class CircuitOpenError(FuseboardError):
         retry_after: in how many seconds to try again, such as for a ``Retry-After`` header. While open it is what is
             left of the open time. While half-open it is a tenth of ``reset_timeout``, for nobody knows how long the
             probes take, or what is left of their first lease if that is less. While ramping it is half of what is left
-            of the ramp: more than half of all calls pass then. None if that is up to an operator.
+            of the ramp: more than half of all calls pass then. While isolated it is what is left of that, None
+            if it has no end.
         lease_remaining: while half-open, the seconds until the first probe's lease ends. By then another call is let
             through, even if the probe hangs. None in other states.
     """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from fuseboard import CircuitBreaker, State, Store
-from fuseboard.testing import Clock
+from fuseboard.testing import Clock, force_state
 from helpers import MakeStore, boom, fail, rejection, trip, wait_for_probe
 
 REST = 61.0
@@ -33,7 +33,7 @@ def test_a_fuse_that_nobody_has_is_not_given_back(store: Store) -> None:
 def test_what_is_not_closed_stays(store: Store, state: State) -> None:
     """Open, half-open, ramping, isolated and disabled fuses are never given back."""
     breaker = CircuitBreaker("db", store=store)
-    breaker._command(state)
+    force_state(breaker, state)
     assert not store.give_back("db")
     assert state is breaker.state
 

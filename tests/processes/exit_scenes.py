@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fuseboard import CircuitBreaker, CircuitOpenError, State, Store
+from fuseboard.testing import force_state
 
 THREADS = 30
 ATTEMPTS_SEEN = 100
@@ -68,7 +69,7 @@ def breakers(way: str, state: str, **settings: Any) -> Generator[Any, None, None
             continue
         breaker = CircuitBreaker(f"fuse{number}", store=store, **settings)
         if state in {"isolated", "disabled"}:
-            breaker._command(State(state))
+            force_state(breaker, State(state))
         elif state in {"open", "half-open"}:
             getattr(store, f"set_{state.replace('-', '_')}")(breaker.name)
         yield breaker

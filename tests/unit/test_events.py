@@ -88,13 +88,13 @@ def test_calls_that_change_nothing_are_not_told(store: Store) -> None:
 
 
 def test_an_operators_commands_are_told(store: Store) -> None:
-    """R12: isolate, disable and reset are transitions, unless the fuse is there already."""
+    """R12: isolate, disable and reset are transitions, unless it is a reset of a closed fuse."""
     told: list[Transition] = []
     breaker = listening(store, told.append)
     for command in (breaker.reset, breaker.isolate, breaker.isolate, breaker.disable, breaker.reset, breaker.reset):
         command()
     closed, isolated, disabled = State.CLOSED, State.ISOLATED, State.DISABLED
-    expected = [(closed, isolated), (isolated, disabled), (disabled, closed)]
+    expected = [(closed, isolated), (isolated, isolated), (isolated, disabled), (disabled, closed)]
     assert expected == [(transition.before, transition.after) for transition in told]
 
 
@@ -215,7 +215,7 @@ def test_a_reset_of_all_is_logged(store: Store, caplog: pytest.LogCaptureFixture
 
 def test_a_transition_is_a_value() -> None:
     """Frozen, equal by content, picklable."""
-    told = transition(("db", 1, 2, 812_500_000, 1, 77, "KeyError"), MOMENT.timestamp() - 812.5)
+    told = transition(("db", 1, 2, 812_500_000, 1, 77, 0, "KeyError", ""), MOMENT.timestamp() - 812.5)
     same = Transition("db", State.CLOSED, State.OPEN, 812.5, Cause.THRESHOLD, "KeyError", 77, 812_500_000, MOMENT)
     assert (same, MOMENT, repr(same)) == (told, told.time, repr(told))
     assert told == pickle.loads(pickle.dumps(told))  # noqa: S301 - our own bytes
@@ -225,7 +225,7 @@ def test_a_transition_is_a_value() -> None:
 
 def test_a_transition_has_a_line_for_people() -> None:
     """With the time of day, in UTC, to the millisecond."""
-    told = transition(("db", 1, 2, 812_500_000, 1, 77, "KeyError"), MOMENT.timestamp() - 812.5)
+    told = transition(("db", 1, 2, 812_500_000, 1, 77, 0, "KeyError", ""), MOMENT.timestamp() - 812.5)
     assert "2026-02-03T04:05:06.789Z db: closed -> open (threshold, KeyError)" == str(told)
 
 
