@@ -102,8 +102,8 @@ ATTRIBUTES = {
     CircuitBreaker: ["faults", "name", "settings", "state", "store"],
     FuseSnapshot: [
         "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "module", "name", "probes",
-        "rejections", "settings_changes", "since", "slow", "state", "streak", "successes", "trips", "until", "who", "why",
-        "window_failures",
+        "rejections", "settings_changes", "since", "slow", "state", "streak", "successes", "trips",
+        "until", "who", "why", "window_failures",
     ],
     FuseState: ["since", "state"],
     Events: ["lost"],
