@@ -21,7 +21,7 @@ def checked(open_error: object, isolated_error: object) -> Rejections:
     isolated = _subclass("isolated_error", isolated_error, CircuitIsolatedError)
     _try(opened, CircuitOpenError("fuse", State.OPEN, 1.5))
     _try(opened, CircuitOpenError("fuse", State.HALF_OPEN, 1.5, 2.5))
-    _try(isolated, CircuitIsolatedError("fuse", State.ISOLATED, None))
+    _try(isolated, CircuitIsolatedError("fuse", State.ISOLATED, 1.5))
     return opened, isolated
 
 

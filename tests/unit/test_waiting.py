@@ -182,6 +182,17 @@ def test_an_isolated_fuse_is_waited_for_too(breaker: CircuitBreaker, sleeps: Sle
     assert [0.225] * 9 == pytest.approx(sleeps.pauses)
 
 
+def test_an_isolation_for_a_time_is_waited_for_until_it_ends(
+    breaker: CircuitBreaker, sleeps: Sleeps, clock: Clock, wait: Wait
+) -> None:
+    """R12: then a probe may go out."""
+    begin = clock.now
+    breaker.isolate(for_=60)
+    assert wait(breaker)
+    assert 60 <= clock.now - begin < 60.25
+    assert 4 < len(sleeps.pauses) / 60 < 5
+
+
 def test_the_one_probe_of_another_is_waited_for(
     breaker: CircuitBreaker, sleeps: Sleeps, clock: Clock, wait: Wait
 ) -> None:
