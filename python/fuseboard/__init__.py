@@ -10,8 +10,8 @@ from fuseboard._policies import AnyOf, FailureRate, Failures, Policy, SlowRate, 
 from fuseboard._settings import Settings
 from fuseboard._state import State
 from fuseboard._store import Store
+from fuseboard._stream import Events
 from fuseboard._subscription import Subscription
-from fuseboard._telling import Events
 from fuseboard.errors import (
     CircuitIsolatedError,
     CircuitOpenError,

@@ -18,7 +18,7 @@ from fuseboard._rejections import Rejections
 from fuseboard._settings import Changes, Settings
 from fuseboard._state import State
 from fuseboard._store import Store
-from fuseboard._telling import sleep_of_the_running_library
+from fuseboard._stream import sleep_of_the_running_library
 from fuseboard._waiting import Waiting
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreReadOnlyError
 

@@ -304,13 +304,24 @@ class Store:
 class Reader:
     """A place in a store's journal: each transition once, those of one fuse in their order."""
 
-    def __new__(cls, store: Store, *, from_oldest: bool = False) -> Self: ...
+    def __new__(cls, store: Store, since: str | None = None) -> Self:
+        """From now on; from the oldest that is there, by ``"oldest"``; or from another one's cursor.
+
+        Raises:
+            TypeError, ValueError: ``since`` is none of these.
+        """
     def poll(self, store: Store) -> None:
         """Reads what is new, unless something is waiting to be taken off."""
     def peek(self) -> Row | None:
         """The oldest that was read, if any."""
-    def pop(self) -> None:
-        """Takes it off."""
+    def take(self) -> Row | None:
+        """Takes it off, and returns it; None if there is none."""
+    @property
+    def cursor(self) -> str:
+        """Where it stands, behind what was taken off: a text by which another reader goes on there."""
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it goes on at the cursor that it was given."""
     @property
     def lost(self) -> int:
         """How many records the journal had dropped, or their fuse had been given back, before they were read."""

@@ -33,8 +33,8 @@ Listener: TypeAlias = Callable[[Transition], object]
 class Reading:
     """A place in a store's journal, and whether its owner knows what it missed."""
 
-    def __init__(self, store: _core.Store, reader: str) -> None:
-        self.place = _core.Reader(store)
+    def __init__(self, store: _core.Store, reader: str, since: str | None = None) -> None:
+        self.place = _core.Reader(store, since)
         self._reader = reader
         self._told_lost = 0
         self._falls_behind = False
@@ -95,7 +95,7 @@ class Subscription:
                 with contextlib.suppress(Exception):  # what handlers and filters of the log raise counts no more
                     logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
             if is_ours():
-                place.pop()
+                place.take()
 
 
 class Hub:
@@ -163,7 +163,7 @@ class Hub:
         """What a forked child does: it has the subscriptions, but not the thread."""
         if self._telling is not None and self._thread == threading.get_ident():
             # The listener itself has forked. It goes on here too, so it is not called again, lest it fork again.
-            self._telling._reading.place.pop()
+            self._telling._reading.place.take()
         self._telling = None
         self._turns.clear()
         try:

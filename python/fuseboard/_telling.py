@@ -1,49 +1,9 @@
 """What a store tells of its fuses' transitions: those that were, and those to come."""
 
-import sys
-from collections.abc import Awaitable, Callable
-from typing import Self
-
 from fuseboard import _core
-from fuseboard._journal import Row, Transition, began, transition
-from fuseboard._subscription import PAUSE, Hub, Listener, Reading, Subscription
-
-
-class Events:
-    """Every transition on the host from now on, for ``async for``; from :meth:`fuseboard.Store.events`. It never ends.
-
-    For asyncio, trio, and what runs on them. It holds nothing that has to be closed. Of several tasks that take from
-    one, each transition goes to one.
-    """
-
-    def __init__(self, store: _core.Store) -> None:
-        self._store = store
-        self._reading = Reading(store, "an event loop")
-
-    @property
-    def lost(self) -> int:
-        """Transitions that the journal had dropped, or whose fuse was given back, before they were asked for.
-
-        The loop is too slow, then.
-        """
-        return self._reading.place.lost
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Transition:
-        sleep = sleep_of_the_running_library()
-        # The last moment at which it may be cancelled is before a transition is taken, so that none gets lost.
-        await sleep(0)
-        while (row := self._take()) is None:
-            await sleep(PAUSE)
-        return transition(row, began(self._store))
-
-    def _take(self) -> Row | None:
-        self._reading.poll(self._store)
-        row = self._reading.place.peek()
-        self._reading.place.pop()
-        return row
+from fuseboard._journal import Transition, began, transition
+from fuseboard._stream import Events
+from fuseboard._subscription import Hub, Listener, Subscription
 
 
 class Telling(_core.Store):
@@ -90,28 +50,21 @@ class Telling(_core.Store):
         """
         return self._hub.subscribe(self, listener)
 
-    def events(self) -> Events:
-        """The same for an event loop: ``async for transition in store.events()``, under asyncio or trio.
+    def events(self, since: str | None = None) -> Events:
+        """The same as a stream: ``for made in store.events()``, or ``async for`` under asyncio or trio.
 
         From this call on, whenever the loop begins. Nothing is kept for a loop that does not ask but its place in the
         journal; :attr:`Events.lost` counts what the journal dropped meanwhile.
+
+        Args:
+            since: None for what comes from now on; ``"oldest"`` for all that the journal still holds, and what comes;
+                or the :attr:`Events.cursor` of an earlier stream, to go on behind what that one has handed out. A
+                cursor outlives its process: whoever stores it with what it did, and goes on there after a restart,
+                is told of each later transition once. One of another table, as after a restart of the host, is no
+                error: the stream begins with the oldest, and :attr:`Events.is_resumed` is False.
+
+        Raises:
+            TypeError: ``since`` is no text.
+            ValueError: ``since`` is no cursor.
         """
-        return Events(self)
-
-
-def sleep_of_the_running_library() -> Callable[[float], Awaitable[object]]:
-    """The ``sleep`` of the library whose task this is.
-
-    Trio may run as a guest of asyncio, so it is asked first. What was never imported does not run.
-    """
-    trio = sys.modules.get("trio")
-    if trio is not None:
-        try:
-            trio.lowlevel.current_task()
-        except RuntimeError:
-            pass
-        else:
-            return trio.sleep  # type: ignore[no-any-return]
-    import asyncio  # noqa: PLC0415 - slow, and loaded already where it runs
-
-    return asyncio.sleep
+        return Events(self, since)

@@ -1,6 +1,8 @@
 """The store's contract: transitions as they come, to listeners and to event loops."""
 
 import asyncio
+import datetime as dt
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -200,6 +202,130 @@ def test_a_loop_that_asks_too_late_is_told_how_many_it_missed(store: Store) -> N
         store.set_closed("db")
     told = asyncio.run(take(events, RECORDS))
     assert (RECORDS, store.journal()) == (events.lost, told)
+
+
+def test_a_loop_in_a_thread_is_told_of_every_transition_once(store: Store) -> None:
+    """``for`` waits for what comes; what came before the call is no news."""
+    store.set_open("older")
+    stream = store.events()
+    store.set_open("db")
+    threading.Timer(0.1, store.set_closed, ["db"]).start()
+    told = [next(stream), next(stream)]
+    assert (store.journal()[1:], None, 0) == (told, stream.take(0), stream.lost)
+
+
+def test_all_that_the_journal_holds_is_handed_out_first(store: Store) -> None:
+    """From the oldest on, and then what comes."""
+    store.set_open("db")
+    with store.events("oldest") as stream:
+        store.set_closed("db")
+        told = [stream.take(0), stream.take(0)]
+    assert (store.journal(), None) == (told, stream.take(0))
+
+
+def test_a_wait_ends_when_time_is_up_and_loses_nothing(store: Store) -> None:
+    """A timeout is how one looks now and then."""
+    stream = store.events()
+    assert [None] * 3 == [stream.take(timeout) for timeout in (0, 0.001, dt.timedelta(milliseconds=1))]
+    store.set_open("db")
+    assert store.journal() == [stream.take(0)]
+
+
+def test_closing_ends_the_loops(store: Store) -> None:
+    """In another thread, in a task, and for whoever comes later. Closing twice is no error."""
+    stream = store.events()
+    assert not stream.is_closed
+    threading.Timer(0.1, stream.close).start()
+    assert [] == list(stream)
+    assert stream.is_closed
+    stream.close()
+    store.set_open("db")
+    assert (None, []) == (stream.take(), asyncio.run(take(stream, 1)))
+
+
+def test_of_several_threads_each_transition_goes_to_one(store: Store) -> None:
+    """None is handed out twice, none is lost."""
+    stream, told = store.events(), list[Transition]()
+    threads = [threading.Thread(target=lambda: told.extend(stream)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(100):
+        store.set_open("db")
+        store.set_closed("db")
+    wait_until(lambda: len(told) >= 200)
+    stream.close()
+    for thread in threads:
+        thread.join()
+    assert store.journal() == sorted(told, key=lambda made: made.generation)
+
+
+def test_a_stream_goes_on_at_the_cursor_of_another_one(store: Store) -> None:
+    """Behind what that one has handed out, though it had read on."""
+    first = store.events("oldest")
+    cursors = [first.cursor]
+    for act in (store.set_open, store.set_half_open, store.set_closed, store.set_open):
+        act("db")
+    for _ in range(4):
+        assert first.take(0)
+        cursors.append(first.cursor)
+    journal = store.journal()
+    for count, cursor in enumerate(cursors):
+        stream = store.events(cursor)
+        assert (True, cursor) == (stream.is_resumed, stream.cursor)
+        assert journal[count:] == [stream.take(0) for _ in journal[count:]]
+        assert (None, first.cursor) == (stream.take(0), stream.cursor)
+        assert re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]+", cursor)
+    assert [False, False] == [store.events(since).is_resumed for since in (None, "oldest")]
+
+
+def test_a_cursor_stands_behind_what_the_loop_has_seen(store: Store) -> None:
+    """Under ``async for`` as well; and what it only read is not handed out."""
+    stream = store.events()
+    for _ in range(3):
+        store.set_open("db")
+        store.set_closed("db")
+    told = asyncio.run(take(stream, 4))
+    rest = store.events(stream.cursor)
+    assert store.journal() == [*told, rest.take(0), rest.take(0)]
+    assert rest.take(0) is None
+
+
+def test_a_cursor_that_the_ring_has_left_behind_says_what_is_lost(store: Store) -> None:
+    """Who was away for too long knows it."""
+    cursor = store.events().cursor
+    for _ in range(RECORDS):
+        store.set_open("db")
+        store.set_closed("db")
+    stream = store.events(cursor)
+    assert store.journal()[0] == stream.take(0)
+    assert (True, RECORDS) == (stream.is_resumed, stream.lost)
+
+
+def test_a_cursor_of_another_table_begins_with_the_oldest(store: Store, make_store: MakeStore) -> None:
+    """As after a restart of the host, whose table is made anew; the stream says so."""
+    other = make_store()
+    store.set_open("db")
+    stream = store.events(other.events().cursor)
+    assert (False, store.journal(), 0) == (stream.is_resumed, [stream.take(0)], stream.lost)
+    ahead = f"{stream.cursor.split('-')[0]}-ffff"
+    assert not store.events(ahead).is_resumed, "where this journal has not come to"
+
+
+@pytest.mark.parametrize("since", ["", "newest", "12", "0000000000000000-zz", "0000000000000001-1-", "00-0"])
+def test_what_is_no_cursor_is_refused(store: Store, since: str) -> None:
+    """The message names the argument, the value, and what there is."""
+    demand = r"since must be None \(from now on\), \"oldest\" \(all that the journal holds\) or the cursor of a stream"
+    with pytest.raises(ValueError, match=f"^{demand}, got {re.escape(repr(since))}$"):
+        store.events(since)
+    with pytest.raises(TypeError, match=f"^{demand}, got int: 7$"):
+        store.events(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), 1e9])
+def test_a_timeout_out_of_range_is_refused(store: Store, timeout: float) -> None:
+    """By name."""
+    with pytest.raises(ValueError, match="timeout must be"):
+        store.events().take(timeout)
 
 
 def test_a_running_event_loop_is_needed(store: Store) -> None:

@@ -387,6 +387,20 @@ with Store.private() as listened_to:
     listened_to.subscribe(len)  # type: ignore[arg-type]
 
 
+def streams(store: Store) -> None:
+    """Listening in a thread, and going on after a restart."""
+    with store.events(since="oldest") as stream:
+        assert_type(stream, Events)
+        assert_type(stream.take(), Transition | None)
+        assert_type(stream.take(timedelta(seconds=1)), Transition | None)
+        assert_type(stream.cursor, str)
+        assert_type(stream.is_resumed and stream.is_closed, bool)
+        for transition in stream:
+            assert_type(transition, Transition)
+    store.events(stream.cursor).close()
+    store.events(7)  # type: ignore[arg-type]
+
+
 async def follow(store: Store) -> None:
     """Asynchronous listening."""
     events = store.events()

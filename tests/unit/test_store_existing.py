@@ -52,6 +52,9 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "set_closed": lambda store: store.set_closed("never seen"),
     "give_back": lambda store: store.give_back("never seen"),
     "reset_all": lambda store: store.reset_all(),
+    "isolate": lambda store: store.isolate("payments", for_=10, why="a test", who="somebody"),
+    "disable": lambda store: store.disable("payments"),
+    "reset": lambda store: store.reset("payments"),
     "a breaker": lambda store: CircuitBreaker("payments", store=store),
 }
 
@@ -143,6 +146,23 @@ def test_what_a_killed_process_left_out_is_told_once(shop: Store, path: Path) ->
             wait_until(lambda: told)
         assert [State.CLOSED] == [made.after for made in told], "what stood there when it came is no news"
         assert [State.OPEN, State.CLOSED] == [made.after for made in store.journal() if made.fuse == "payments"]
+
+
+def test_what_was_told_from_a_fuse_is_not_told_again_by_a_cursor(shop: Store, path: Path) -> None:
+    """T14: whoever writes it down later. Control: a cursor without what stands in the fuses tells it twice."""
+    die_untold(path, shop.snapshot()["maps"].generation)
+    with Store.existing("shop") as store:
+        stream = store.events("oldest")
+        told = [made.fuse for made in stream if not stream.close() or made]
+        assert ["payments"] == told
+        stream = store.events(stream.cursor)
+        assert (made := stream.take(10))
+        assert "maps" == made.fuse
+        CircuitBreaker("maps", store=shop).reset()  # writes it down, and the next one
+        again = store.events(stream.cursor)
+        assert [State.CLOSED, None] == [made and made.after for made in (again.take(10), again.take(0))]
+        tickets = store.events("-".join(stream.cursor.split("-")[:2]))
+        assert [State.ISOLATED, State.CLOSED] == [made and made.after for made in (tickets.take(10), tickets.take(0))]
 
 
 def test_a_writable_one_is_as_a_shared_one(shop: Store) -> None:

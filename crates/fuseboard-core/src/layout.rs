@@ -4,6 +4,8 @@
 //! Nothing read from a file becomes a length or an index unchecked (rule T10): a [`Geometry`] is made only of numbers
 //! in range, and all offsets are computed from it.
 
+use std::mem::offset_of;
+
 use crate::counters::{STRIPES, Stripe};
 use crate::directory::{Key, Name, PROBES};
 use crate::exported::Exported;
@@ -48,7 +50,9 @@ pub struct Header {
     pub hash_key: [AtomicU64; 2],
     /// When the table was made: microseconds of its clock.
     pub created_us: AtomicU64,
-    reserved: [AtomicU64; 503],
+    /// A random number of this table's own, never 0: cursors into its journal bear it.
+    pub host_id: AtomicU64,
+    reserved: [AtomicU64; 502],
 }
 
 /// What stands in a slot for people: no call reads it.
@@ -76,6 +80,7 @@ pub const FINGERPRINT: u64 = {
         SAID_MAX * size_of::<Said>(),
         SETS * size_of::<Set>(),
         PURPOSES * size_of::<Leader>(),
+        offset_of!(Header, host_id),
     ];
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
@@ -233,8 +238,9 @@ impl Sections {
 }
 
 impl Header {
-    /// Fills in the header of a new table. The version is written last, with Release: it says that the rest is there.
-    pub fn write(&self, geometry: Geometry, boot: u64, hash_key: [u64; 2], created_us: u64) {
+    /// Fills in the header of a new table; three random numbers become the hash key and the host id. The version is written last, with Release: it says that the rest is there.
+    pub fn write(&self, geometry: Geometry, boot: u64, random: [u64; 3], created_us: u64) {
+        let [hash_key @ .., host_id] = random;
         let fields = [
             (&self.magic, MAGIC),
             (&self.fingerprint, FINGERPRINT),
@@ -244,6 +250,7 @@ impl Header {
             (&self.hash_key[0], hash_key[0]),
             (&self.hash_key[1], hash_key[1]),
             (&self.created_us, created_us),
+            (&self.host_id, host_id.max(1)),
         ];
         for (field, value) in fields {
             field.store(value, Ordering::Relaxed);
@@ -292,10 +299,11 @@ mod tests {
             boot: zero(),
             hash_key: [zero(), zero()],
             created_us: zero(),
+            host_id: zero(),
             reserved: std::array::from_fn(|_| zero()),
         };
         let geometry = Geometry::for_capacity(8, 4).expect("in range");
-        header.write(geometry, BOOT, [1, 2], 3);
+        header.write(geometry, BOOT, [1, 2, 0], 3);
         (header, geometry.bytes() as u64)
     }
 
@@ -303,8 +311,8 @@ mod tests {
     fn a_header_says_what_was_written() {
         let (header, bytes) = header();
         assert_eq!(Ok(Geometry::for_capacity(8, 4).expect("in range")), header.check(BOOT, bytes));
-        let written = [&header.hash_key[0], &header.hash_key[1], &header.created_us];
-        assert_eq!([1, 2, 3], written.map(|word| word.load(Ordering::Relaxed)));
+        let written = [&header.hash_key[0], &header.hash_key[1], &header.created_us, &header.host_id];
+        assert_eq!([1, 2, 3, 1], written.map(|word| word.load(Ordering::Relaxed)));
     }
 
     /// T09, T10: each thing that does not fit is told apart; none of them alone passes.
@@ -342,7 +350,7 @@ mod tests {
             ],
             sections
         );
-        assert_eq!((0x4655_5345_4252_4431, 2, 0xd967_623f_54ce_d145), (MAGIC, VERSION, FINGERPRINT));
+        assert_eq!((0x4655_5345_4252_4431, 2, 0x397c_fe9d_1b6d_3917), (MAGIC, VERSION, FINGERPRINT));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {
 }
 
 /// A `TypeError` that shows the value, shortened, unless its own repr fails.
-fn wrong_type(demand: &str, value: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn wrong_type(demand: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let kind = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
     match shown(value) {
         Ok(shown) => PyTypeError::new_err(format!("{demand}, got {kind}: {shown}")),

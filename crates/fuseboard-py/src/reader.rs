@@ -5,12 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::{About, Record};
+use fuseboard_shm::cursor::Cursor;
 use fuseboard_shm::owner;
-use fuseboard_shm::reader::Reader as TableReader;
+use fuseboard_shm::reader::{Read, Reader as TableReader};
 use fuseboard_shm::table::View;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
+use crate::names::shown;
 use crate::opened::Opened;
+use crate::python::wrong_type;
 use crate::store::Store;
 
 /// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, when a manual
@@ -52,58 +57,141 @@ fn texts(about: About) -> [String; 2] {
 
 /// What a reader has read up to now, of each table of the store.
 struct Place {
-    /// What of the store's it reads: it goes on to what the store has open after that only when it has read this to its end.
+    /// What of the store's it reads: it goes on to what the store has open after that only when all of this was taken.
     opened: Py<Opened>,
     tables: Vec<TableReader>,
     /// What the journals that it has left had dropped.
     lost_before: u64,
-    /// What was read and is not taken yet.
-    fresh: VecDeque<Row>,
+    /// What was read and is not taken yet; with where it stands in the main table's journal, if it does.
+    fresh: VecDeque<(Row, Option<Read>)>,
     /// Records whose fuse has no readable name: it was given back since, or damaged.
     nameless: u64,
+    /// Where it stands in the main table's journal, behind all that was taken.
+    cursor: Cursor,
+    /// Where it was to go on, in the journal of a table that the store has not come to yet.
+    since: Option<Cursor>,
+    is_resumed: bool,
 }
 
 impl Place {
+    fn new(opened: &Bound<'_, Opened>, begin: &Begin) -> Self {
+        let views = opened.get().views();
+        let mut tables: Vec<_> =
+            views.map(if *begin == Begin::Now { TableReader::from_now } else { TableReader::from_oldest }).collect();
+        let (since, resumed) = match begin {
+            Begin::At(cursor) => (Some(cursor.clone()), TableReader::resumed(opened.get().view(), cursor)),
+            _ => (None, None),
+        };
+        let is_resumed = resumed.is_some();
+        if let Some(reader) = resumed {
+            tables[0] = reader;
+        }
+        Self {
+            cursor: tables[0].cursor(opened.get().view()),
+            opened: opened.clone().unbind(),
+            tables,
+            lost_before: 0,
+            fresh: VecDeque::new(),
+            nameless: 0,
+            since,
+            is_resumed,
+        }
+    }
+
     /// Reads what is new, unless something is waiting to be taken off.
     fn poll(&mut self, py: Python<'_>) {
+        self.read(true);
+        while self.fresh.is_empty()
+            && let Some(next) = self.opened.get().next(py)
+        {
+            // Nobody is waited for who is writing there: nobody looks there again.
+            self.read(false);
+            if self.fresh.is_empty() {
+                self.go_on_in(next);
+                self.read(true);
+            }
+        }
+    }
+
+    /// Goes on in what the store has open now: where it was to go on, if that is in there, else where the store came to it.
+    fn go_on_in(&mut self, next: Bound<'_, Opened>) {
+        self.lost_before = self.table_losses();
+        self.tables = next.get().readers_go_on();
+        let resumed = self.since.as_ref().and_then(|since| TableReader::resumed(next.get().view(), since));
+        if let Some(reader) = resumed {
+            self.tables = vec![reader];
+            self.is_resumed = true;
+        }
+        self.opened = next.unbind();
+        self.stand();
+    }
+
+    /// All that was read was taken: so that is where it stands.
+    fn stand(&mut self) {
+        self.cursor = self.tables[0].cursor(self.opened.get().view());
+    }
+
+    /// Reads what is new in the tables that it is at, unless something is waiting to be taken off.
+    fn read(&mut self, waits: bool) {
         if !self.fresh.is_empty() {
             return;
         }
-        let mut rows = self.read(py, TableReader::poll);
-        while let Some(next) = self.opened.get().next(py) {
-            // Nobody is waited for who is writing there: nobody looks there again.
-            rows.extend(self.read(py, TableReader::read_all));
-            self.lost_before = self.lost();
-            self.tables = next.get().readers_go_on();
-            self.opened = next.unbind();
-            rows.extend(self.read(py, TableReader::poll));
-        }
-        rows.sort_by_key(|row| row.3);
-        self.fresh.extend(rows);
-    }
-
-    /// What is new in the tables that it is at.
-    fn read(&mut self, py: Python<'_>, read: fn(&mut TableReader, &View) -> Vec<Record>) -> Vec<Row> {
-        let opened = self.opened.bind(py).clone();
-        let mut rows = Vec::new();
-        for (index, view) in opened.get().views().enumerate() {
+        self.stand();
+        for (index, view) in self.opened.get().views().enumerate() {
             // A table for what overflows that was made meanwhile: all that stands there is new.
             if index == self.tables.len() {
                 self.tables.push(TableReader::from_oldest(view));
             }
-            for record in read(&mut self.tables[index], view) {
-                match row(view, &record) {
-                    Some(row) => rows.push(row),
+            for read in self.tables[index].read(view, waits) {
+                match row(view, &read.record) {
+                    Some(row) => self.fresh.push_back((row, (index == 0).then_some(read))),
                     None => self.nameless += 1,
                 }
             }
         }
-        rows
+        if self.fresh.is_empty() {
+            self.stand();
+        }
     }
 
-    /// Records that were gone before they were read, of journals that it has left too.
-    fn lost(&self) -> u64 {
+    fn take(&mut self) -> Option<Row> {
+        let (row, read) = self.fresh.pop_front()?;
+        if let Some(read) = read {
+            self.cursor.pass(&read);
+        }
+        Some(row)
+    }
+
+    /// Records that were gone before they were read, of the tables that it has left too.
+    fn table_losses(&self) -> u64 {
         self.tables.iter().fold(self.lost_before, |lost, table| lost.saturating_add(table.lost()))
+    }
+}
+
+/// Where a reader begins.
+#[derive(PartialEq)]
+enum Begin {
+    Now,
+    Oldest,
+    At(Cursor),
+}
+
+/// What people call the beginning of all that the journal still holds.
+const OLDEST: &str = "oldest";
+
+impl Begin {
+    fn of(since: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let Some(since) = since else { return Ok(Self::Now) };
+        let demand =
+            "since must be None (from now on), \"oldest\" (all that the journal holds) or the cursor of a stream";
+        let Ok(text) = since.cast::<PyString>() else {
+            return Err(wrong_type(demand, since));
+        };
+        match text.to_str() {
+            Ok(OLDEST) => Ok(Self::Oldest),
+            Ok(text) if let Ok(cursor) = text.parse() => Ok(Self::At(cursor)),
+            _ => Err(PyValueError::new_err(format!("{demand}, got {}", shown(since)?))),
+        }
     }
 }
 
@@ -123,13 +211,11 @@ impl Reader {
 #[pymethods]
 impl Reader {
     #[new]
-    #[pyo3(signature = (store, *, from_oldest=false))]
-    fn new(store: &Bound<'_, Store>, from_oldest: bool) -> Self {
-        let begin = if from_oldest { TableReader::from_oldest } else { TableReader::from_now };
+    #[pyo3(signature = (store, since=None))]
+    fn new(store: &Bound<'_, Store>, since: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let begin = Begin::of(since)?;
         let opened = store.get().opened(store.py());
-        let tables = opened.get().views().map(begin).collect();
-        let place = Place { opened: opened.unbind(), tables, lost_before: 0, fresh: VecDeque::new(), nameless: 0 };
-        Self { place: Mutex::new(place) }
+        Ok(Self { place: Mutex::new(Place::new(&opened, &begin)) })
     }
 
     /// Reads what is new, unless something is waiting to be taken off.
@@ -141,18 +227,30 @@ impl Reader {
 
     /// The oldest that was read, if any.
     fn peek(&self) -> Option<Row> {
-        self.place().fresh.front().cloned()
+        self.place().fresh.front().map(|(row, _)| row.clone())
     }
 
-    /// Takes it off.
-    fn pop(&self) {
-        self.place().fresh.pop_front();
+    /// Takes it off, and returns it; None if there is none.
+    fn take(&self) -> Option<Row> {
+        self.place().take()
+    }
+
+    /// Where it stands, behind what was taken off: a text by which another reader goes on there.
+    #[getter]
+    fn cursor(&self) -> String {
+        self.place().cursor.to_string()
+    }
+
+    /// Whether it goes on at the cursor that it was given.
+    #[getter]
+    fn is_resumed(&self) -> bool {
+        self.place().is_resumed
     }
 
     /// How many records the journal had dropped, or their fuse had been given back, before they were read.
     #[getter]
     fn lost(&self) -> u64 {
         let place = self.place();
-        place.nameless.saturating_add(place.lost())
+        place.nameless.saturating_add(place.table_losses())
     }
 }

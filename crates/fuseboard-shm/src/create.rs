@@ -74,7 +74,7 @@ impl Wanted<'_> {
         reserve(fd, geometry.bytes() as u64)?;
         let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes(), Access::Write)?;
         let header: &Header = &mapping.section(0, 1)[0];
-        header.write(geometry, self.boot, [random_u64(), random_u64()], self.clock.now_us());
+        header.write(geometry, self.boot, [(); 3].map(|()| random_u64()), self.clock.now_us());
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //! | [`store`] | a store: a table, and process-local tables for what does not fit into it |
 //! | [`handle`] | a slot with its shared words at hand: admits and settles calls |
 //! | `ticket` | what an admitted call has in its hand |
+//! | [`cursor`] | where a reader stands, as text that outlives it |
 //! | [`reader`] | a place in a table's journal |
 //! | [`table`] | one mapped table, from names to slots; its `View`, which only reads |
 //! | [`open`] | open or create a host's table, or look at one |
@@ -39,6 +40,7 @@ mod boot;
 mod chain;
 pub mod clock;
 mod create;
+pub mod cursor;
 pub mod error;
 pub mod handle;
 mod hint;

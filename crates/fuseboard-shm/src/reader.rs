@@ -11,6 +11,7 @@ use std::ops::Range;
 use fuseboard_core::journal::Record;
 use fuseboard_core::time::is_far_ahead;
 
+use crate::cursor::Cursor;
 use crate::table::View;
 
 /// How long a ticket may be without its record before its owner is taken for dead or stopped.
@@ -57,6 +58,34 @@ impl Reader {
         reader.read_all(view);
         reader.lost = 0;
         reader
+    }
+
+    /// A reader that goes on at a cursor; `None` if that is none of this table's, or behind all that stands there.
+    #[must_use]
+    pub fn resumed(view: &View, cursor: &Cursor) -> Option<Self> {
+        let Range { start: oldest, end } = view.tickets();
+        if !cursor.is_of(view.host_id()) || cursor.next > end {
+            return None;
+        }
+        let mut reader = Self { next: oldest.min(cursor.next), ..Self::default() };
+        // What stands in front of the cursor was told, so what is no later of the same slots was told too, and may stand behind it
+        // once more.
+        while reader.next < cursor.next {
+            reader.step(view);
+        }
+        reader.lost = 0;
+        for (slot, generation) in &cursor.ahead {
+            let last = reader.read.entry(*slot).or_default();
+            *last = (*last).max(*generation);
+        }
+        reader.ahead = cursor.ahead.clone();
+        Some(reader)
+    }
+
+    /// Where it stands, behind all that it has read.
+    #[must_use]
+    pub fn cursor(&self, view: &View) -> Cursor {
+        Cursor { table: view.host_id(), next: self.next, ahead: self.ahead.clone() }
     }
 
     /// How many records the ring had dropped before they were read. Some may have been there twice.

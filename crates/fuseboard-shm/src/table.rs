@@ -103,7 +103,7 @@ impl Table {
     pub fn private(geometry: Geometry, clock: Clock) -> Result<Self, Errno> {
         let mapping = Mapping::anonymous(geometry.bytes())?;
         let header: &Header = &mapping.section(0, 1)[0];
-        header.write(geometry, 0, [random_u64(), random_u64()], clock.now_us());
+        header.write(geometry, 0, [(); 3].map(|()| random_u64()), clock.now_us());
         Ok(Self::new(mapping, geometry, clock, None))
     }
 

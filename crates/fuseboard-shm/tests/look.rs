@@ -9,10 +9,11 @@ use std::sync::Arc;
 use common::{Folder, POLICY, small};
 use fuseboard_core::directory::Key;
 use fuseboard_core::fuse::Transition;
-use fuseboard_core::journal::{About, Cause, Head, Place, Record};
+use fuseboard_core::journal::{About, Cause, Head, Place, RECORDS, Record};
 use fuseboard_core::layout::Texts;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
+use fuseboard_shm::cursor::Cursor;
 use fuseboard_shm::error::{Kind, OpenError};
 use fuseboard_shm::open;
 use fuseboard_shm::reader::Reader;
@@ -210,4 +211,77 @@ fn a_reader_from_now_on_reads_nothing_that_stood_in_a_fuse() {
     let next = scene.make("db", State::Closed);
     scene.clock.advance(CATCH_UP_US);
     assert_eq!(vec![next.generation], generations(&reader.poll(&scene.view)));
+}
+
+/// The cursor behind all that a reader was given, as text and back.
+fn written_down(reader: &Reader, view: &View) -> Cursor {
+    reader.cursor(view).to_string().parse().expect("its own text")
+}
+
+/// T14: a reader that goes on at a cursor is told of all that the one before was not, and of nothing twice, also where a slow
+/// process writes down once more what stands in front of the cursor.
+#[test]
+fn who_goes_on_at_a_cursor_is_told_of_the_rest_once() {
+    let scene = Scene::new();
+    let told = |name, state| {
+        let made = scene.make(name, state);
+        scene.write_down(name, made);
+        made.generation
+    };
+    let mut reader = Reader::from_oldest(&scene.view);
+    let before = [told("db", State::Open), told("cache", State::Open)];
+    assert_eq!(before.as_slice(), generations(&reader.poll(&scene.view)));
+    let cursor = written_down(&reader, &scene.view);
+    let journal = scene.store.table().journal();
+    let first = journal.read(0).expect("just written");
+    journal.append(first);
+    let after = [told("db", State::Closed), told("cache", State::Closed)];
+    let mut resumed = Reader::resumed(&scene.view, &cursor).expect("of this table");
+    assert_eq!(after.as_slice(), generations(&resumed.poll(&scene.view)));
+    assert_eq!(0, resumed.lost());
+    // Control: one that cannot look at what stands in front of its cursor is told twice.
+    let file = File::options().write(true).open(&scene.path).expect("our own file");
+    let at = small().sections().journal + size_of::<Head>();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 2 * size_of::<Place>()], at as u64).expect("our own file");
+    let mut forgetful = Reader::resumed(&scene.view, &cursor).expect("of this table");
+    assert_eq!(vec![before[0], after[0], after[1]], generations(&forgetful.poll(&scene.view)));
+}
+
+/// T14: what was read from the fuse has no ticket in front of the cursor. It stands in the cursor itself, until the ring has told
+/// of it in front of that, or of something later.
+#[test]
+fn what_was_read_from_a_fuse_is_not_told_again_behind_the_cursor() {
+    let scene = Scene::new();
+    let made = scene.make("db", State::Open);
+    let mut reader = Reader::from_oldest(&scene.view);
+    assert_eq!(vec![made.generation], generations(&reader.poll(&scene.view)));
+    let cursor = written_down(&reader, &scene.view);
+    scene.write_down("db", made);
+    let mut resumed = Reader::resumed(&scene.view, &cursor).expect("of this table");
+    assert!(resumed.poll(&scene.view).is_empty());
+    let (short, long) = (written_down(&resumed, &scene.view).to_string(), cursor.to_string());
+    assert!(short.len() < long.len(), "{short} {long}");
+    // Control: a cursor of tickets alone.
+    let tickets: Cursor = long.rsplit_once('-').expect("a slot stands behind it").0.parse().expect("a cursor");
+    let mut twice = Reader::resumed(&scene.view, &tickets).expect("of this table");
+    assert_eq!(vec![made.generation], generations(&twice.poll(&scene.view)));
+}
+
+/// A cursor of another table, or one that this journal has not come to, is nobody's; one that the ring has left behind says what
+/// is lost.
+#[test]
+fn a_cursor_is_of_one_table() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    assert_ne!((0, scene.view.host_id()), (scene.view.host_id(), other.view.host_id()));
+    assert_eq!(scene.store.table().host_id(), scene.view.host_id());
+    let start = Reader::from_oldest(&scene.view).cursor(&scene.view);
+    assert!(Reader::resumed(&other.view, &start).is_none());
+    for state in [State::Open, State::Closed].into_iter().cycle().take(RECORDS + 5) {
+        let made = scene.make("db", state);
+        scene.write_down("db", made);
+    }
+    let mut late = Reader::resumed(&scene.view, &start).expect("of this table");
+    assert_eq!((RECORDS, 5), (late.poll(&scene.view).len(), late.lost()));
+    let ahead = format!("{:016x}-{:x}", other.view.host_id(), 1).parse().expect("a cursor");
+    assert!(Reader::resumed(&other.view, &ahead).is_none(), "its journal has not come to that");
 }

@@ -3,18 +3,18 @@
 import argparse
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fuseboard import _core
-from fuseboard._journal import Transition, began, transition
+from fuseboard._journal import Transition
 from fuseboard._store import Store
-from fuseboard._subscription import PAUSE
 from fuseboard.cli import _render, _stores, _streams
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+_LOOK = 1.0
+"""Seconds after which it looks whether the table was removed, where nothing happens."""
 
 _DESCRIPTION = """\
 Shows the transitions that a store of this user's remembers, oldest first: the latest 2,048 of all its fuses,
@@ -73,17 +73,18 @@ def _line(made: Transition, *, as_json: bool) -> str:
 
 def _followed(store: Store) -> Iterator[Transition]:
     """Those that were and those to come, without a gap in between."""
-    reader, told_lost, was_removed = _core.Reader(store, from_oldest=True), 0, False
+    stream, told_lost, was_removed = store.events("oldest"), 0, False
     while True:
-        reader.poll(store)
+        made = stream.take(_LOOK)
         if was_removed is not store.is_removed:
             was_removed = not was_removed
-            found = "the table was removed; waiting for another one" if was_removed else f"goes on with {store.path}"
-            print(f"fuseboard journal: {_render.printable(found)}", file=sys.stderr)
-        if reader.lost > told_lost:
-            print(f"fuseboard journal: {reader.lost - told_lost} were dropped before they were read", file=sys.stderr)
-            told_lost = reader.lost
-        while row := reader.peek():
-            reader.pop()
-            yield transition(row, began(store))
-        time.sleep(PAUSE)
+            _say("the table was removed; waiting for another one" if was_removed else f"goes on with {store.path}")
+        if stream.lost > told_lost:
+            _say(f"{stream.lost - told_lost} were dropped before they were read")
+            told_lost = stream.lost
+        if made is not None:
+            yield made
+
+
+def _say(words: str) -> None:
+    print(f"fuseboard journal: {_render.printable(words)}", file=sys.stderr)

@@ -35,6 +35,7 @@ pub struct View {
     geometry: Geometry,
     sections: Sections,
     hash_key: [u64; 2],
+    host_id: u64,
     clock: Clock,
     path: Option<PathBuf>,
     watch: Arc<Watch>,
@@ -44,9 +45,19 @@ impl View {
     pub(crate) fn new(mapping: Mapping, geometry: Geometry, clock: Clock, path: Option<PathBuf>) -> Self {
         let header: &Header = &mapping.section(0, 1)[0];
         let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
+        let host_id = header.host_id.load(Ordering::Relaxed);
         let reach = if path.is_some() { Reach::Host } else { Reach::Own };
         let watch = Arc::new(Watch::new(reach, clock.now_us()));
-        Self { sections: geometry.sections(), mapping: Arc::new(mapping), geometry, hash_key, clock, path, watch }
+        Self {
+            sections: geometry.sections(),
+            mapping: Arc::new(mapping),
+            geometry,
+            hash_key,
+            host_id,
+            clock,
+            path,
+            watch,
+        }
     }
 
     /// The same with another watch.
@@ -124,6 +135,12 @@ impl View {
             Reach::Host => self.watch.take_turn(now_us) && self.is_removed(),
         };
         self.watch.is_left() || look()
+    }
+
+    /// The table's own random number: another table of its name, made after it, has another one.
+    #[must_use]
+    pub const fn host_id(&self) -> u64 {
+        self.host_id
     }
 
     /// Where a host's table lies; `None` for a private one.

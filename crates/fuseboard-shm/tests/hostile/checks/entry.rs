@@ -134,7 +134,9 @@ pub fn table_bytes(bed: &Bed, tables: &[Raw], bytes: &[u8]) -> usize {
     let clock = Arc::new(ManualClock::new(NOW));
     let table = bed.open(&table_name(place), Clock::Manual(Arc::clone(&clock))).expect("a sound header");
     assert_eq!(raw.geometry(), table.geometry());
-    a_look_changes_nothing(bed, &table_name(place), raw);
+    if bytes.len().is_multiple_of(4) {
+        a_look_changes_nothing(bed, &table_name(place), raw);
+    }
     let mut contract = Contract::alone(Store::new(table));
     for _ in 0..STEPS {
         match program.choice(8) {

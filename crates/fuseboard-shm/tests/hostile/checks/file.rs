@@ -204,7 +204,7 @@ impl Raw {
 
     fn write_header(&self, boot: u64) {
         let (slots, log_len) = (self.geometry.slots() as u64, self.geometry.log_len() as u64);
-        let header = [MAGIC, VERSION, FINGERPRINT, slots, log_len, boot, HASH_KEY[0], HASH_KEY[1], 0];
+        let header = [MAGIC, VERSION, FINGERPRINT, slots, log_len, boot, HASH_KEY[0], HASH_KEY[1], 0, 1];
         self.words().iter().zip(header).for_each(|(word, value)| word.store(value, Ordering::Release));
     }
 }

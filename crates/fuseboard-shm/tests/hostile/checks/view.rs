@@ -22,9 +22,13 @@ pub fn a_look_changes_nothing(bed: &Bed, table: &str, raw: &Raw) {
     let view = look(table, Some(bed.folder()), Clock::Manual(Arc::clone(&clock))).expect("a sound header");
     bounded(0, || {
         let mut readers = [Reader::from_oldest(&view), Reader::from_now(&view)];
-        for _ in 0..3 {
+        for _ in 0..2 {
             read_all_of(&view);
             for reader in &mut readers {
+                let cursor = reader.cursor(&view);
+                let mut resumed = Reader::resumed(&view, &cursor).expect("just there");
+                assert_eq!((cursor.clone(), Ok(cursor.clone())), (resumed.cursor(&view), cursor.to_string().parse()));
+                assert!(resumed.poll(&view).len() <= RECORDS + view.geometry().slots());
                 assert!(reader.poll(&view).len() <= RECORDS + view.geometry().slots());
                 clock.advance(2_000_000);
                 assert!(reader.read_all(&view).len() <= RECORDS + view.geometry().slots());
@@ -49,6 +53,9 @@ fn read_all_of(view: &View) {
         let known = (view.name_of(tenancy), view.maker(tenancy), view.word(tenancy), view.snapshot(tenancy, now));
         black_box(known);
         black_box((view.name(tenancy.slot), view.name_then(tenancy.slot, now)));
+        if let Some((reading, _)) = view.snapshot(tenancy, now) {
+            black_box((view.said(tenancy.slot, reading.word.generation()), view.settings(reading.word.generation())));
+        }
     }
     black_box((view.taken().count(), view.untold(), view.is_removed(), view.looks(&name(0))));
     view.tickets().for_each(|ticket| _ = black_box(view.record(ticket)));
