@@ -114,9 +114,9 @@ class Actor:
         """Does an operation of the store's contract, by name."""
         return getattr(self.store, operation)(*arguments)
 
-    def command(self, fuse: str, number: int, word: str) -> None:
-        """Gives an operator's word by a breaker, its handle of the fuse."""
-        getattr(self.breakers[fuse][number], word)()
+    def command(self, fuse: str, number: int, word: str, for_: float | None) -> None:
+        """Gives an operator's word by a breaker, its handle of the fuse; a reset has no end."""
+        getattr(self.breakers[fuse][number], word)(**({} if word == "reset" else {"for_": for_}))
 
     def observe(self) -> dict[str, dict[str, tuple[Any, ...]]]:
         """All that this process can see: states of all fuses, by name and by handle, counters and windows."""
@@ -128,6 +128,7 @@ class Actor:
             "by name": {name: (self.store.state(name).state,) for name in self.breakers},
             "by handle": {name: (pair[0].state, pair[1].state) for name, pair in self.breakers.items()},
             "counters": {name: tuple(getattr(seen, key) for key in COUNTERS) for name, seen in snapshots.items()},
+            "untils": {name: seen.until for name, seen in snapshots.items()},
             "windows": {name: (seen.window_failures, seen.last_failure) for name, seen in snapshots.items()},
             "generations": {name: (seen.generation,) for name, seen in snapshots.items()},
             "journal": self.journal(),

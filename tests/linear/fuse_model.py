@@ -86,7 +86,12 @@ class FuseModel:
     def _is_told(self, before: int, after: Fuse) -> bool:
         """Whether the journal tells of a change of state; of a generation that brings none it must not."""
         change = (before or CLOSED, after.state or CLOSED)
-        return self.told is None or self.told.get(after.generation) == (change if change[0] != change[1] else None)
+        return self.told is None or self.told.get(after.generation) == (change if self._is_event(*change) else None)
+
+    @staticmethod
+    def _is_event(before: int, after: int) -> bool:
+        """One manual override behind another is one: it has another end, and other reasons."""
+        return before != after or after in (ISOLATED, DISABLED)
 
     def journal(self, fuse: Fuse, _: Operation) -> Any:
         """When all is over nothing is told that has not happened."""

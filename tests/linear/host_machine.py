@@ -259,11 +259,17 @@ class HostMachine(RuleBasedStateMachine):
         self.reference[fuse].set(state, self.now)
         self.ask(index, "raw", setters[state], fuse)
 
-    @rule(index=indexes, fuse=fuses, number=numbers, state=st.sampled_from([*commands]))
-    def command(self, index: int, fuse: str, number: int, state: State) -> None:
-        """R12: an operator's word."""
-        self.reference[fuse].command(state, self.now)
-        self.ask(index, "command", fuse, number, commands[state])
+    @rule(
+        index=indexes,
+        fuse=fuses,
+        number=numbers,
+        state=st.sampled_from([*commands]),
+        for_=st.sampled_from([None, 500, 1000, 3000]),
+    )
+    def command(self, index: int, fuse: str, number: int, state: State, for_: int | None = None) -> None:
+        """R12: an operator's word, which may end by itself."""
+        self.reference[fuse].command(state, self.now, for_)
+        self.ask(index, "command", fuse, number, commands[state], for_ and for_ / 1000)
 
     @rule(index=indexes)
     def reset_all(self, index: int) -> None:
@@ -292,6 +298,7 @@ class HostMachine(RuleBasedStateMachine):
         for name, fuse in known.items():
             last = fuse.failures[-1] if fuse.failures else None
             assert (fuse.window_failures(self.now), seconds(last)) == seen["windows"][name]
+            assert seconds(fuse.until) == seen["untils"][name]
             self._compare_generation(name, fuse.generation, *seen["generations"][name])
 
     def _compare_journal(self, name: str, told: tuple[tuple[State, State, float], ...]) -> None:

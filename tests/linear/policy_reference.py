@@ -76,10 +76,15 @@ class PolicyFuse(HostFuse):
         """R23: one failed probe for each five minutes."""
         self.failed_probes = max(0, self.failed_probes - lasted // FIVE_MINUTES_US)
 
-    def command(self, state: State, now: int) -> None:
+    def command(self, state: State, now: int, for_: int | None = None) -> None:
         """R23: an operator's word takes back all failed probes."""
         self.failed_probes = 0
-        self.go(state, now, Cause.OPERATOR)
+        self.why = Cause.OPERATOR
+        super().command(state, now, for_)
+
+    def end_override(self, state: State, now: int) -> None:
+        """R12: with a cause of its own."""
+        self.go(state, now, Cause.OVERRIDE_ENDED)
 
     def forget_at(self, now: int) -> None:
         """R23: so does forgetting."""

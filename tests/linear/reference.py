@@ -65,6 +65,8 @@ class Fuse:
     def _begin(self, state: State, since: int | None) -> None:
         self.state = state
         self.since = since
+        self.until: int | None = None
+        """When the manual override ends by itself that it is in."""
         self.failures: list[int] = []
         self.seats: dict[int, Call] = {}
         self.good_probes = 0
@@ -100,7 +102,17 @@ class Fuse:
             self.counters["probes"] += 1
         return answer
 
+    def is_held(self, now: int) -> bool:
+        """R12: whether an operator's word stands, whose time is not over."""
+        return self.state in HELD and (self.until is None or now < self.until)
+
+    def end_override(self, state: State, now: int) -> None:
+        """R12: the time of an operator's word is over, and a call asks to pass."""
+        self.move(state, now)
+
     def _answer(self, policy: Policy, now: int) -> Call | Rejected:
+        if self.state in HELD and not self.is_held(now):
+            self.end_override(State.HALF_OPEN if self.state is State.ISOLATED else State.CLOSED, now)
         if self.state is State.OPEN:
             left = policy.reset_timeout - (now - (self.since or 0))
             if left > 0:
@@ -109,7 +121,7 @@ class Fuse:
         if self.state is State.HALF_OPEN:
             return self._probe(policy, now)
         if self.state is State.ISOLATED:
-            return Rejected(State.ISOLATED, None)
+            return Rejected(State.ISOLATED, None if self.until is None else self.until - now)
         return Call(self.generation)
 
     def _probe(self, policy: Policy, now: int) -> Call | Rejected:
@@ -176,12 +188,13 @@ class Fuse:
 
     def set(self, state: State, now: int) -> None:
         """R12: a raw change of state, which an operator's word resists."""
-        if self.state not in HELD:
+        if not self.is_held(now):
             self.move(state, now)
 
-    def command(self, state: State, now: int) -> None:
-        """R12: an operator's word."""
+    def command(self, state: State, now: int, for_: int | None = None) -> None:
+        """R12: an operator's word, which may end by itself."""
         self.move(state, now)
+        self.until = now + for_ if for_ and state in HELD else None
 
     def forget(self) -> None:
         """Closed and never seen; late outcomes stay late."""

@@ -93,6 +93,22 @@ class _EachHasItsOwnProbes(HostFuse):
         return answer
 
 
+class _OverridesStay(HostFuse):
+    """Without "with ``for_`` one ends" of R12."""
+
+    def command(self, state: State, now: int, _for: int | None = None) -> None:
+        super().command(state, now)
+
+
+class _OverridesEndByThemselves(HostFuse):
+    """Without "by the first call after" of R12: a raw operation ends one too."""
+
+    def record_success(self, now: int) -> None:
+        if self.until is not None and now >= self.until:
+            self.move(State.CLOSED, now)
+        super().record_success(now)
+
+
 class _TellsNoResets(HostFuse):
     """Without the part of T14 that ``reset_all`` is an event."""
 
@@ -112,6 +128,15 @@ class _TellsEachGeneration(HostFuse):
 @pytest.mark.parametrize("fuse_class", [_TellsNoResets, _TellsEachGeneration])
 def test_a_reference_that_tells_another_story_is_caught(forked: Team, folder: Path, fuse_class: type[HostFuse]) -> None:
     """Negative control: the machine compares the journal."""
+    with pytest.raises(AssertionError):
+        run(forked, folder, HUNTING, host=type("Wrong", (Host,), {"fuse_class": fuse_class}))
+
+
+@pytest.mark.parametrize("fuse_class", [_OverridesStay, _OverridesEndByThemselves])
+def test_a_reference_that_is_wrong_about_overrides_is_caught(
+    forked: Team, folder: Path, fuse_class: type[HostFuse]
+) -> None:
+    """Negative control: the machine tells what R12 says of ends from its absence."""
     with pytest.raises(AssertionError):
         run(forked, folder, HUNTING, host=type("Wrong", (Host,), {"fuse_class": fuse_class}))
 

@@ -12,7 +12,7 @@ use crate::journal::{About, Cause};
 use crate::sealed::{Sealed, text_of, text_words};
 use crate::state::State;
 use crate::sync::Ordering;
-use crate::time::{HORIZON_US, STAMP_BITS, age};
+use crate::time::{HORIZON_US, LEAD_US, STAMP_BITS, age};
 use crate::word::Word;
 
 /// Longest name of whoever made an override, in bytes of UTF-8.
@@ -155,14 +155,15 @@ impl Fuse<'_> {
         Some(seen.generation() + lasts_us)
     }
 
-    /// What is left of the override of this word, in microseconds, 0 if it is over; `None` if it is endless.
+    /// What is left of the override of this word, in microseconds; `None` if it is endless. Its time is up [`LEAD_US`] early, as that
+    /// of an open fuse is.
     pub(crate) fn override_left(self, seen: Word, now_us: u64) -> Option<u64> {
         Some(self.lasts_us(seen.generation())?.saturating_sub(age(now_us, seen.generation())))
     }
 
     /// Whether an operator holds the fuse in the state of this word, and the time for that is not over.
     pub(crate) fn is_overridden(self, seen: Word, now_us: u64) -> bool {
-        seen.state().is_held() && self.override_left(seen, now_us) != Some(0)
+        seen.state().is_held() && self.override_left(seen, now_us).is_none_or(|left| left > LEAD_US)
     }
 
     /// Ends the override of this word, whose time is over; the transition, if this call made it.

@@ -20,7 +20,9 @@ use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
 use fuseboard_core::fuse::{Effect, Fuse, Permit};
 use fuseboard_core::journal::About;
 use fuseboard_core::maker::{Maker, Module};
+use fuseboard_core::manual::{Order, Said, SaidOf};
 use fuseboard_core::policy::Policy;
+use fuseboard_core::settings::{Set, Sets};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::crash::abandon_after;
 
@@ -45,6 +47,7 @@ struct Bench {
     /// What a breaker counts on.
     line: Stripe,
     permit: Option<Permit>,
+    said: [Said; 1],
 }
 
 impl Bench {
@@ -53,11 +56,17 @@ impl Bench {
     }
 
     fn under(policy: &'static Policy) -> Self {
-        Self { book: Book::new(4, 64), policy, line: Stripe::new(), permit: None }
+        Self { book: Book::new(4, 64), policy, line: Stripe::new(), permit: None, said: [Said::default()] }
     }
 
     fn fuse(&self) -> Fuse<'_> {
         self.book.fuse()
+    }
+
+    /// An operator's word, of which everything is said.
+    fn obey(&self, state: State, for_us: u64, now: u64) {
+        let order = Order { for_us, who: "alice", why: "drill", ..Order::new(state) };
+        self.fuse().obey(&order, SaidOf::new(&self.said, 0), || now);
     }
 
     fn admit(&mut self, now: u64) {
@@ -107,6 +116,16 @@ fn beginnings() -> Vec<(&'static str, fn() -> Bench)> {
             bench
         }),
         ("isolated", || set(State::Isolated)),
+        ("isolated for a time that is over", || {
+            let bench = closed(1);
+            bench.obey(State::Isolated, 5 * SECOND, NOW);
+            bench
+        }),
+        ("disabled for a time that is not over", || {
+            let bench = closed(1);
+            bench.obey(State::Disabled, 60 * SECOND, NOW);
+            bench
+        }),
         ("disabled", || set(State::Disabled)),
         ("forgotten", || {
             let bench = closed(2);
@@ -138,6 +157,7 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
                 bench.fuse().write_down(made, About::new(b"TimeoutError"));
             }
         }),
+        ("isolate for a time", |bench, now| bench.obey(State::Isolated, 60 * SECOND, now)),
         ("disable", |bench, now| _ = bench.fuse().command(State::Disabled, || now)),
         ("forget", |bench, now| _ = bench.fuse().forget(|| now)),
         ("reclaim", |bench, _| _ = bench.fuse().reclaim(|_| true)),
@@ -242,6 +262,43 @@ fn a_fuse_is_never_stuck() {
         let admitted = asks.into_iter().any(|later| bench.fuse().admit(bench.policy, later).verdict.is_ok());
         assert!(admitted || held, "{place}: rejected after every timeout");
     });
+}
+
+/// R12: an operator that dies leaves an override without an end or with its own; never a shorter one, such as that of the override
+/// before it. What is said of it is whole, or nothing.
+#[test]
+fn a_dead_operator_leaves_no_shorter_override() {
+    for before_us in [0, SECOND] {
+        for point in 0.. {
+            let bench = Bench::new();
+            bench.obey(State::Isolated, before_us, NOW);
+            let earlier = bench.fuse().word();
+            let died = abandon_after(point, || bench.obey(State::Isolated, 60 * SECOND, NOW + 5 * SECOND));
+            let word = bench.fuse().word();
+            let lasts_us = bench.fuse().until_us(word).map(|until_us| until_us - word.generation());
+            let (own, said) = ([None, Some(60 * SECOND)], SaidOf::new(&bench.said, 0).read(word.generation()));
+            let is_whole = said.iter().all(Option::is_none) || said.iter().flatten().eq(["alice", "drill"]);
+            assert!((word == earlier || own.contains(&lasts_us)) && is_whole, "write {point}: {lasts_us:?}, {said:?}");
+            if !died {
+                assert_eq!(own[1], lasts_us);
+                break;
+            }
+        }
+    }
+}
+
+/// R15: a breaker that dies while it notes its settings leaves them whole, or none; the next one completes them.
+#[test]
+fn settings_of_a_dead_breaker_are_completed() {
+    for (first, second) in (0..40).flat_map(|first| (0..40).map(move |second| (first, second))) {
+        let places = [Set::default()];
+        let (sets, other) = (Sets::new(&places), Policy { threshold: 9, ..POLICY });
+        abandon_after(first, || sets.note(7, &POLICY));
+        abandon_after(second, || sets.note(8, &other));
+        assert!(sets.find(7).is_none_or(|found| found == POLICY) && sets.find(8).is_none_or(|found| found == other));
+        sets.note(7, &POLICY);
+        assert_eq!((Some(POLICY), None), (sets.find(7), sets.find(8)), "{first}, {second}");
+    }
 }
 
 /// A claimant of a name that dies leaves a slot that the name's next user completes.

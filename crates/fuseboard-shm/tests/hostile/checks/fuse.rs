@@ -6,7 +6,7 @@ use fuseboard_core::lease::{Lease, SEATS};
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::Measure;
 use fuseboard_core::state::State;
-use fuseboard_core::time::{HORIZON_US, STAMP_MAX, is_far_ahead};
+use fuseboard_core::time::{HORIZON_US, LEAD_US, STAMP_MAX, age, is_far_ahead};
 use fuseboard_core::word::Word;
 
 use super::input::Input;
@@ -143,7 +143,7 @@ impl<'a> Driver<'a> {
         let mending = mending_writes(self.log_len as usize);
         let forgotten = !before.state().is_seen() && !before.is_dirty();
         let (refused, transition) = match input.choice(3) {
-            0 => (before.state().is_held(), bounded(WRITES, || self.fuse.set(state, now))),
+            0 => (self.is_held(before, now), bounded(WRITES, || self.fuse.set(state, now))),
             1 => (false, bounded(mending, || self.fuse.command(state, || now))),
             _ => (forgotten && !is_far_ahead(now, before.generation()), bounded(mending, || self.fuse.forget(|| now))),
         };
@@ -153,6 +153,13 @@ impl<'a> Driver<'a> {
             Some(made) => check_transition(self.fuse, before, made, now),
             None => assert_eq!(before, self.fuse.word()),
         }
+    }
+
+    /// R12: whether a manual override stands, whose time is not over.
+    fn is_held(&self, word: Word, now: u64) -> bool {
+        let lasts_us = self.fuse.until_us(word).map(|until_us| until_us - word.generation());
+        word.state().is_held()
+            && lasts_us.is_none_or(|lasts_us| lasts_us > age(now, word.generation()).saturating_add(LEAD_US))
     }
 
     fn sign(&self, input: &mut Input<'_>) {
@@ -208,7 +215,10 @@ pub fn check_admission(admission: &Admission, policy: &Policy) {
     if let Some(Transition { from, to, generation, .. }) = admission.transition {
         let of_an_admission = matches!(
             (from, to),
-            (State::Open, State::HalfOpen) | (State::HalfOpen, State::Open) | (State::Ramping, State::Closed)
+            (State::Open, State::HalfOpen)
+                | (State::HalfOpen, State::Open)
+                | (State::Ramping | State::Disabled, State::Closed)
+                | (State::Isolated, State::HalfOpen)
         );
         assert!(of_an_admission && generation <= STAMP_MAX, "{:?}", admission.transition);
     }
@@ -224,9 +234,9 @@ pub fn check_admission(admission: &Admission, policy: &Policy) {
 fn check_rejection(rejection: Rejection, policy: &Policy) {
     let longest = match rejection.state {
         // Vacant: the slot was given back, by damage.
-        State::Isolated | State::Vacant => {
-            return assert_eq!((None, None), (rejection.retry_after_us, rejection.lease_us));
-        }
+        State::Vacant => return assert_eq!((None, None), (rejection.retry_after_us, rejection.lease_us)),
+        State::Isolated if rejection.retry_after_us.is_none() => return assert_eq!(None, rejection.lease_us),
+        State::Isolated => HORIZON_US,
         // Jitter may double it.
         State::Open => policy.reset_us.max(policy.longest_us).saturating_mul(2),
         State::HalfOpen => policy.probe_us,

@@ -17,6 +17,7 @@ const STREAK: usize = 6;
 const ASKED: usize = 7;
 const SEATS: std::ops::Range<usize> = 8..16;
 const HINTS: std::ops::Range<usize> = 16..24;
+const LASTS: usize = 24;
 
 /// A stamp: near `now`, within what is believed, just beyond it, at the end of time, or anything.
 pub fn stamp(input: &mut Input<'_>, now: u64) -> u64 {
@@ -53,7 +54,7 @@ pub fn tagged(input: &mut Input<'_>, now: u64, generation: u64) -> u64 {
 /// Puts one damaged word into a cell or a log, shaped for the place it goes to or wholly any.
 pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now: u64) {
     let generation = load(&cell[WORD]) >> 16;
-    let (place, value) = match input.choice(12) {
+    let (place, value) = match input.choice(13) {
         0 | 1 => (&cell[WORD], fuse_word(input, now)),
         2 => (&cell[PROGRESS], generation << 16 | input.short()),
         3 => (&cell[SEATS.start + input.choice(SEATS.len())], tagged(input, now, generation)),
@@ -70,6 +71,12 @@ pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now:
         }
         9 => (&cell[STREAK], (stamp(input, now) << 16) | input.short()),
         10 => (&cell[ASKED], tagged(input, now, generation)),
+        11 => {
+            // How long an override lasts: mostly of this generation, and of any length that its bits have room for.
+            let mark = if input.choice(4) == 0 { input.word() } else { generation };
+            let lasts_us = if input.choice(2) == 0 { input.short() } else { input.word() };
+            (&cell[LASTS], lasts_us << 24 | mark & 0xff_ffff)
+        }
         _ => (&cell[input.choice(cell.len())], input.word()),
     };
     place.store(value, Ordering::Release);
