@@ -197,13 +197,18 @@ class Told(NamedTuple):
     faults: list[str]
 
 
+def is_event(each: Transition) -> bool:
+    """One manual override behind another is one: it has another end, and other reasons."""
+    return each.before is not each.after or each.after in (State.ISOLATED, State.DISABLED)
+
+
 def told(store: Store, *, is_quiet: bool) -> Told:
     """Judges the journal. Of two records of a fuse between which none is missing one follows the other."""
     is_full = store.journal_dropped > 0  # asked first: then the ring was full when it was read
     entries = store.journal()
     latest = store.now() + LEADS
     missing = RING - len(entries) if is_full else 0
-    faults = [str(each) for each in entries if each.fuse not in NAMES or each.before is each.after or each.at > latest]
+    faults = [str(each) for each in entries if each.fuse not in NAMES or not is_event(each) or each.at > latest]
     breaks = breaks_of(entries)
     if is_quiet:
         last = {each.fuse: each for each in entries}
