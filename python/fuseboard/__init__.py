@@ -4,6 +4,7 @@ from fuseboard._breaker import CircuitBreaker
 from fuseboard._core import FuseSnapshot, FuseState
 from fuseboard._failure import Failure
 from fuseboard._journal import Cause, Transition
+from fuseboard._leader import Counts, FuseCounts, Leader
 from fuseboard._outcome import Outcome
 from fuseboard._permit import Permit
 from fuseboard._policies import AnyOf, FailureRate, Failures, Policy, SlowRate, Tally
@@ -27,13 +28,16 @@ __all__ = [
     "CircuitBreaker",
     "CircuitIsolatedError",
     "CircuitOpenError",
+    "Counts",
     "Events",
     "Failure",
     "FailureRate",
     "Failures",
+    "FuseCounts",
     "FuseSnapshot",
     "FuseState",
     "FuseboardError",
+    "Leader",
     "Outcome",
     "Permit",
     "Policy",

@@ -148,10 +148,24 @@ def store_name(what: str, name: str) -> str:
         TypeError: if it is not a str.
         ValueError: if it is none, such as a path.
     """
+    return _part_of_a_path(what, name, "a path goes into FUSEBOARD_DIR; ")
+
+
+def purpose_name(name: str) -> str:
+    """Checks what a leader leads for, which the name of its lock's file tells; as an exact ``str``.
+
+    Raises:
+        TypeError: if it is not a str.
+        ValueError: if it is no such name.
+    """
+    return _part_of_a_path("purpose", name, "")
+
+
+def _part_of_a_path(what: str, name: str, advice: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
     name = exact(name)
     if not _STORE_NAME.fullmatch(name):
         allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
-        raise ValueError(f"{what} must be {allowed}; a path goes into FUSEBOARD_DIR; got {shown(name)}")
+        raise ValueError(f"{what} must be {allowed}; {advice}got {shown(name)}")
     return name

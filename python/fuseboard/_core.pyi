@@ -301,6 +301,31 @@ class Store:
         """Closes and forgets every fuse, held ones too; the transitions."""
 
 @final
+class Leader:
+    """This process as one of those that may lead; see ``fuseboard.Leader``."""
+
+    def __new__(cls, store: Store, purpose: str, lease_us: int) -> Self: ...
+    def lead(self) -> tuple[int | None, str | None]:
+        """Leads, or leads on; the term, or None, and what was wrong with the lock, if anything."""
+    def term(self) -> int | None:
+        """The term in which this process leads now."""
+    def resign(self) -> None:
+        """Leaves the lead to others."""
+    def pid(self) -> int | None:
+        """The process that leads now."""
+    def unexported(self) -> Unexported | None:
+        """What was not exported of the table's fuses; None if this process does not lead now."""
+
+@final
+class Unexported:
+    """What was not exported when it was asked for."""
+
+    def rows(self) -> list[tuple[str, list[int]]]:
+        """Each fuse that has something new: its name, its counters in their order, slow calls last."""
+    def note(self) -> None:
+        """Notes that it was exported."""
+
+@final
 class Reader:
     """A place in a store's journal: each transition once, those of one fuse in their order."""
 

@@ -9,6 +9,15 @@ use crate::sync::{AtomicU64, Ordering};
 /// What is exported of a fuse: its counters, and its slow calls.
 pub const EXPORTED: usize = COUNTERS + 1;
 
+/// What is told of a fuse at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// All that was counted: what is noted once it is told.
+    pub totals: [u64; EXPORTED],
+    /// What of it was not told before.
+    pub fresh: [u64; EXPORTED],
+}
+
 /// A slot's totals as they were last told. Any bytes are valid ones; zeroes are nothing told.
 #[repr(transparent)]
 #[derive(Debug)]
@@ -21,19 +30,25 @@ impl Exported {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// What was counted since the last telling, by totals that were just read. For the exporter alone: where more was told than
-    /// there is, the counters were reset, or are another tenant's, and the telling begins anew.
+    /// The totals that `read` reads, and what of them was counted since the last telling. Where more was told than there is, the
+    /// counters were reset, or are another tenant's, and the telling begins anew.
+    ///
+    /// The totals are read behind what was told: so they are no less than what an exporter told who has read them before, even
+    /// where two export at once because one was stopped and goes on.
     #[must_use]
-    pub fn since(&self, totals: &[u64; EXPORTED]) -> [u64; EXPORTED] {
-        std::array::from_fn(|i| {
-            let told = self.0[i].load(Ordering::Acquire);
-            if told > totals[i] {
+    pub fn since(&self, read: impl FnOnce() -> [u64; EXPORTED]) -> Telling {
+        // Acquire: behind this the counters show at least what the exporter that noted it had read.
+        let told: [u64; EXPORTED] = std::array::from_fn(|i| self.0[i].load(Ordering::Acquire));
+        let totals = read();
+        let fresh = std::array::from_fn(|i| {
+            if told[i] > totals[i] {
                 // Lost only to another exporter.
-                _ = self.0[i].compare_exchange(told, 0, Ordering::AcqRel, Ordering::Relaxed);
+                _ = self.0[i].compare_exchange(told[i], 0, Ordering::AcqRel, Ordering::Relaxed);
                 return totals[i];
             }
-            totals[i] - told
-        })
+            totals[i] - told[i]
+        });
+        Telling { totals, fresh }
     }
 
     /// Notes that these totals were told.
@@ -65,15 +80,19 @@ mod tests {
         totals
     }
 
+    fn since(exported: &Exported, totals: [u64; EXPORTED]) -> [u64; EXPORTED] {
+        exported.since(|| totals).fresh
+    }
+
     #[test]
     fn the_next_exporter_goes_on_where_the_last_one_ended() {
         let exported = Exported::new();
-        assert_eq!(totals(5, 1), exported.since(&totals(5, 1)));
+        assert_eq!(totals(5, 1), since(&exported, totals(5, 1)));
         exported.note(&totals(5, 1));
-        assert_eq!(totals(2, 0), exported.since(&totals(7, 1)));
+        assert_eq!(totals(2, 0), since(&exported, totals(7, 1)));
         exported.note(&totals(7, 1));
         exported.note(&totals(5, 1));
-        assert_eq!(totals(1, 1), exported.since(&totals(8, 2)), "a late exporter takes nothing back");
+        assert_eq!(totals(1, 1), since(&exported, totals(8, 2)), "a late exporter takes nothing back");
     }
 
     /// After a reset, and whatever damage left, each count is told once more from then on.
@@ -81,8 +100,8 @@ mod tests {
     fn counters_that_began_anew_are_told_anew() {
         let exported = Exported::new();
         exported.note(&totals(u64::MAX, 3));
-        assert_eq!(totals(2, 1), exported.since(&totals(2, 4)));
+        assert_eq!(totals(2, 1), since(&exported, totals(2, 4)));
         exported.note(&totals(2, 4));
-        assert_eq!(totals(1, 0), exported.since(&totals(3, 4)));
+        assert_eq!(totals(1, 0), since(&exported, totals(3, 4)));
     }
 }

@@ -5,6 +5,8 @@
 mod book;
 #[path = "crash_points/breaker.rs"]
 mod breaker;
+#[path = "crash_points/leader.rs"]
+mod leader;
 #[path = "crash_points/policies.rs"]
 mod policies;
 #[path = "common/slots.rs"]

@@ -11,6 +11,7 @@
 //! | `ready` | `Ready`: what `async with` awaits |
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
+//! | `leader` | `Leader` and `Unexported`: who leads for a purpose, and what was not exported yet |
 //! | `listing` | names and states that were read last, kept for the next time |
 //! | `names` | what is made once for the process, at the import; what the Python package hands in |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
@@ -24,6 +25,7 @@ mod call;
 mod fuse;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
 mod guard;
+mod leader;
 mod listing;
 mod names;
 mod numbers;
@@ -49,6 +51,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<breaker::Breaker>()?;
     module.add_class::<fuse::Fuse>()?;
     module.add_class::<fuse::Permit>()?;
+    module.add_class::<leader::Leader>()?;
+    module.add_class::<leader::Unexported>()?;
     module.add_class::<reader::Reader>()?;
     module.add_class::<ready::Ready>()?;
     module.add_class::<store::Store>()?;

@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// The tables of what a store has open, to write to them.
-    fn to_write<'a>(slf: &Bound<'_, Self>, opened: &'a Bound<'_, Opened>) -> PyResult<&'a Tables> {
+    pub(crate) fn to_write<'a>(slf: &Bound<'_, Self>, opened: &'a Bound<'_, Opened>) -> PyResult<&'a Tables> {
         opened.get().tables().ok_or_else(|| read_only_error(slf))
     }
 

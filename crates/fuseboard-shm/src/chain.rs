@@ -26,11 +26,16 @@ unsafe impl<T: Send + Sync> Sync for Chain<T> {}
 
 impl<T> Default for Chain<T> {
     fn default() -> Self {
-        Self { first: AtomicPtr::default() }
+        Self::new()
     }
 }
 
 impl<T> Chain<T> {
+    /// An empty one.
+    pub(crate) const fn new() -> Self {
+        Self { first: AtomicPtr::new(ptr::null_mut()) }
+    }
+
     /// The items, in the order they were added.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let mut next = &self.first;

@@ -13,6 +13,7 @@
 //! | [`open`] | open or create a host's table, or look at one |
 //! | `create` | make one whole before it has a name |
 //! | `place` | the private folder that tables lie in |
+//! | [`leading`] | one process of the host that leads for a purpose |
 //! | `watch` | when a store looks whether it is still on the host's table |
 //! | `chain` | a list that only grows, read without a lock |
 //! | `boot` | which boot of the host it is |
@@ -44,6 +45,7 @@ pub mod cursor;
 pub mod error;
 pub mod handle;
 mod hint;
+pub mod leading;
 mod mapping;
 pub mod open;
 pub mod owner;

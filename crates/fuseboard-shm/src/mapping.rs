@@ -109,6 +109,11 @@ impl Mapping {
         Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len, file: None })
     }
 
+    /// Device and number of the file; `None` of memory that is no file's.
+    pub(crate) const fn file(&self) -> Option<(u64, u64)> {
+        self.file
+    }
+
     /// Whether `path` certainly leads to another file than the mapped one, or to none.
     pub(crate) fn is_gone_from(&self, path: &Path) -> bool {
         match lstat(path) {
@@ -170,7 +175,7 @@ impl<T: ?Sized> Deref for Pinned<T> {
 }
 
 #[allow(clippy::unnecessary_cast, reason = "the numbers' types differ between systems")]
-fn identity(stat: &Stat) -> (u64, u64) {
+pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 

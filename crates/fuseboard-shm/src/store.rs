@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use fuseboard_core::counters::Stripe;
+use fuseboard_core::counters::{COUNTERS, Stripe, totals};
 use fuseboard_core::directory::Tenancy;
+use fuseboard_core::exported::{EXPORTED, Exported, Telling};
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
@@ -283,6 +284,34 @@ impl Slot {
     #[must_use]
     pub fn stripes(&self) -> &[Stripe] {
         self.table.stripes(self.tenancy.slot)
+    }
+
+    /// What was counted of the fuse, and what of it no exporter has told; `None` if the fuse was given back.
+    #[must_use]
+    pub fn unexported(&self) -> Option<Telling> {
+        let telling = self.exported().since(|| self.totals());
+        // Looked at behind it: else it is of the next tenant.
+        self.is_mine().then_some(telling)
+    }
+
+    /// Notes that an exporter has told what [`Self::unexported`] said; not if the counters have begun anew since.
+    pub fn note_exported(&self, telling: &Telling) {
+        let goes_on = self.totals().iter().zip(telling.totals).all(|(now, told)| *now >= told);
+        if goes_on && self.is_mine() {
+            self.exported().note(&telling.totals);
+        }
+    }
+
+    fn exported(&self) -> &Exported {
+        self.table.exported_of(self.tenancy.slot)
+    }
+
+    /// What is exported of the fuse, from the beginning.
+    fn totals(&self) -> [u64; EXPORTED] {
+        let mut all = [0; EXPORTED];
+        all[..COUNTERS].copy_from_slice(&totals(self.stripes()));
+        all[COUNTERS] = self.fuse().read().slow;
+        all
     }
 
     /// The name, if it stands there whole.

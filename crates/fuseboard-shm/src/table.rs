@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::{Key, Tenancy};
+use fuseboard_core::exported::Exported;
 use fuseboard_core::fuse::{Cell, Fuse, Transition};
 use fuseboard_core::journal::{Head, Journal, Place};
 use fuseboard_core::layout::{Geometry, Header};
+use fuseboard_core::leader::Leader;
 use fuseboard_core::maker::Module;
 use fuseboard_core::manual::Order;
 use fuseboard_core::policy::Policy;
@@ -219,6 +221,16 @@ impl Table {
     #[must_use]
     pub fn stripes(&self, slot: usize) -> &[Stripe] {
         self.counters(slot)
+    }
+
+    /// What exporters have told of a slot.
+    pub(crate) fn exported_of(&self, slot: usize) -> &Exported {
+        &self.exported()[slot]
+    }
+
+    /// The rows of the host's leaders.
+    pub(crate) fn leader_rows(&self) -> &[Leader] {
+        self.leaders()
     }
 
     /// The shared words of a tenancy's slot, for as long as they are wanted.

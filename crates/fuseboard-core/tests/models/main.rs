@@ -12,6 +12,7 @@
 //! | `rates`, `recovery`, `manual` | policies: rates; the ramp and the longest stay; manual overrides with an end |
 //! | `directory`, `tenancy`, `reset`, `forget` | names and slots, and how they are given back |
 //! | `reach`, `snapshot`, `journal`, `sealed` | what readers see |
+//! | `leader`, `exported` | who leads, and what exporters tell |
 //! | `pairs` | every operation beside every other, by a machine |
 //! | `common` | how a model is explored, how to race, one fuse as a value |
 //!
@@ -21,8 +22,10 @@ mod book;
 mod breaker;
 mod common;
 mod directory;
+mod exported;
 mod forget;
 mod journal;
+mod leader;
 mod lease;
 mod manual;
 mod pairs;

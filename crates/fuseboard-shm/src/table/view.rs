@@ -12,9 +12,11 @@ use std::sync::Arc;
 use fuseboard_core::contract::Reading;
 use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe};
 use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
+use fuseboard_core::exported::Exported;
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{Head, Journal, Place, RECORDS, Record};
 use fuseboard_core::layout::{Geometry, Header, Sections, Texts};
+use fuseboard_core::leader::{Leader, PURPOSES};
 use fuseboard_core::manual::SaidOf;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::{METERS, Meter};
@@ -266,8 +268,15 @@ impl View {
 
     pub(super) fn directory(&self) -> Directory<'_> {
         let stripes = self.mapping.section(self.sections.counters, self.geometry.slots() * STRIPES);
-        let exported = self.mapping.section(self.sections.exported, self.geometry.slots());
-        Directory::new(self.keys()).with_fuses(self.cells(), stripes).with_exported(exported)
+        Directory::new(self.keys()).with_fuses(self.cells(), stripes).with_exported(self.exported())
+    }
+
+    pub(super) fn exported(&self) -> &[Exported] {
+        self.mapping.section(self.sections.exported, self.geometry.slots())
+    }
+
+    pub(super) fn leaders(&self) -> &[Leader] {
+        self.mapping.section(self.sections.leaders, PURPOSES)
     }
 
     pub(super) fn keys(&self) -> &[Key] {
@@ -296,6 +305,22 @@ impl View {
         name.hash(&mut hasher);
         let hash = hasher.finish128();
         Fingerprint::new(hash.h1, hash.h2)
+    }
+
+    /// Three numbers that a purpose has in this table, and in no other.
+    pub(crate) fn hashes_of_purpose(&self, purpose: &str) -> [u64; 3] {
+        let hash = |what: &str| {
+            let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
+            (what, purpose).hash(&mut hasher);
+            hasher.finish128()
+        };
+        let (row, lock) = (hash("leader"), hash("lock"));
+        [row.h1, row.h2, lock.h1]
+    }
+
+    /// Device and number of a host's table's file.
+    pub(crate) fn file(&self) -> Option<(u64, u64)> {
+        self.mapping.file()
     }
 
     pub(super) fn counters(&self, slot: usize) -> &[Stripe] {

@@ -20,6 +20,7 @@ use super::file::{Bed, KEY_WORDS, METER_WORDS, Raw, key_of};
 use super::fuse::{Driver, WRITES};
 use super::input::Input;
 use super::journal::{check_ring, damage_journal};
+use super::leader::leads_and_exports;
 use super::sound;
 use super::steps::bounded;
 use super::store::{check_keys, is_sound_again};
@@ -150,6 +151,7 @@ pub fn table_bytes(bed: &Bed, tables: &[Raw], bytes: &[u8]) -> usize {
     }
     a_look_changes_nothing(bed, &table_name(place), raw);
     check_keys(contract.store(), raw);
+    leads_and_exports(contract.store(), &clock);
     is_sound_again(&mut contract, raw, &clock, first..first + LOOK_AT)
 }
 

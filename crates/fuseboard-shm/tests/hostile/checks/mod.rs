@@ -16,6 +16,7 @@
 //! | `view` | everything that reads, on a table mapped for reading only |
 //! | `table` | the whole contract on a store, by name and by handle |
 //! | `journal` | records that damage wrote, readers, and the journal after a reset |
+//! | `leader` | leaders and exporters |
 //! | `entry` | the three checks of a string of bytes |
 #![allow(dead_code, reason = "the tests and each fuzz target take the part they need")]
 
@@ -24,6 +25,7 @@ pub mod file;
 pub mod fuse;
 pub mod input;
 pub mod journal;
+pub mod leader;
 pub mod sound;
 pub mod steps;
 pub mod store;

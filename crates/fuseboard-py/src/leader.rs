@@ -1,0 +1,98 @@
+//! `Leader`: this process as one that may lead for a purpose; `Unexported`: what was not exported yet.
+
+use fuseboard_core::exported::{EXPORTED, Telling};
+use fuseboard_shm::leading::Candidate;
+use fuseboard_shm::store::Slot;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::opened::Opened;
+use crate::store::Store;
+
+/// This process as one of those that may lead; see ``fuseboard.Leader``.
+#[pyclass(frozen, module = "fuseboard._core")]
+pub struct Leader {
+    store: Py<Store>,
+    purpose: String,
+    lease_us: u64,
+}
+
+impl Leader {
+    /// What `act` says of the candidate for the table that the store has open.
+    fn of<T>(&self, opened: &Bound<'_, Opened>, act: impl FnOnce(Candidate<'_>) -> T) -> PyResult<T> {
+        let tables = Store::to_write(self.store.bind(opened.py()), opened)?;
+        let candidate = Candidate::new(tables.table(), &self.purpose).ok_or_else(|| {
+            let purpose = &self.purpose;
+            PyValueError::new_err(format!(
+                "no room for the purpose {purpose:?}: a store knows {} at most, as long as its table lives",
+                fuseboard_core::leader::PURPOSES
+            ))
+        })?;
+        Ok(act(candidate))
+    }
+}
+
+#[pymethods]
+impl Leader {
+    #[new]
+    fn new(store: &Bound<'_, Store>, purpose: String, lease_us: u64) -> PyResult<Self> {
+        let this = Self { store: store.clone().unbind(), purpose, lease_us };
+        this.of(&Store::up_to_date(store)?, |_| ())?;
+        Ok(this)
+    }
+
+    /// Leads, or leads on; the term, or None, and what was wrong with the lock, if anything.
+    fn lead(&self, py: Python<'_>) -> PyResult<(Option<u64>, Option<String>)> {
+        self.of(&Store::up_to_date(self.store.bind(py))?, |candidate| {
+            let term = candidate.lead(self.lease_us);
+            (term, candidate.fault().map(|fault| std::io::Error::from(fault).to_string()))
+        })
+    }
+
+    /// The term in which this process leads now.
+    fn term(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.of(&self.store.get().opened(py), |candidate| candidate.term())
+    }
+
+    /// Leaves the lead to others.
+    fn resign(&self, py: Python<'_>) -> PyResult<()> {
+        self.of(&self.store.get().opened(py), |candidate| candidate.resign())
+    }
+
+    /// The process that leads now.
+    fn pid(&self, py: Python<'_>) -> PyResult<Option<u32>> {
+        self.of(&self.store.get().opened(py), |candidate| candidate.pid())
+    }
+
+    /// What was not exported of the table's fuses; None if this process does not lead now.
+    fn unexported(&self, py: Python<'_>) -> PyResult<Option<Unexported>> {
+        let opened = self.store.get().opened(py);
+        if self.of(&opened, |candidate| candidate.term())?.is_none() {
+            return Ok(None);
+        }
+        // Of fuses that live in one process each, nobody could export those of the other processes.
+        let slots = Store::to_write(self.store.bind(py), &opened)?.slots();
+        let unexported = |slot: Slot| Some((slot.name()?, slot.unexported()?, slot));
+        Ok(Some(Unexported(slots.into_iter().filter(|slot| !slot.overflowed()).filter_map(unexported).collect())))
+    }
+}
+
+/// What was not exported when it was asked for.
+#[pyclass(frozen, module = "fuseboard._core")]
+pub struct Unexported(Vec<(String, Telling, Slot)>);
+
+#[pymethods]
+impl Unexported {
+    /// Each fuse that has something new: its name, its counters in their order, slow calls last.
+    fn rows(&self) -> Vec<(&str, [u64; EXPORTED])> {
+        let is_news = |telling: &&(String, Telling, Slot)| telling.1.fresh != [0; EXPORTED];
+        self.0.iter().filter(is_news).map(|(name, telling, _)| (name.as_str(), telling.fresh)).collect()
+    }
+
+    /// Notes that it was exported.
+    fn note(&self) {
+        for (_, telling, slot) in &self.0 {
+            slot.note_exported(telling);
+        }
+    }
+}

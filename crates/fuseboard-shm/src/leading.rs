@@ -1,0 +1,216 @@
+//! One process of the host that leads for a purpose: the system's lock beside the lease in the table.
+//!
+//! The lease decides ([`Leader`]). The lock says that its holder is dead, at once and for certain. It is a POSIX record lock
+//! (`fcntl`) of a file that is opened for nothing else: the system gives it back when the process dies, and a forked child does not
+//! have it. (An `flock` belongs to the open file, which a child inherits: it stays held while any child lives.)
+//!
+//! A POSIX lock is also lost when its process closes *any* descriptor of the file. So a process opens the file once for each
+//! table and purpose, however many stores and candidates it has: they share one [`Standing`]. If somebody else closes the
+//! descriptor, or removes the file, another process may take the lead too early. This one then learns so from the lease, as one that
+//! was stopped does.
+
+use std::mem::forget;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fuseboard_core::leader::{Leader, Rivals};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, fchmod, fcntl_lock, fstat, openat, stat};
+use rustix::io::{Errno, retry_on_intr};
+
+use crate::chain::Chain;
+use crate::mapping::identity;
+use crate::owner;
+use crate::place;
+use crate::table::Table;
+
+/// What this process has of each table and purpose that it has asked for. Never taken out: there are few.
+static STANDINGS: Chain<Standing> = Chain::new();
+
+/// How often to look again after somebody removed the lock's file just then.
+const TRIES: usize = 4;
+
+#[derive(Debug)]
+struct Standing {
+    /// The process: a forked child begins without its parent's.
+    token: usize,
+    /// The purpose and the table, by a hash under the table's own key, and the table's file.
+    id: [u64; 4],
+    /// Held for a moment, and never while this process waits; a child has one of its own.
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// The last term that this process led; 0 if it does not lead.
+    term: u64,
+    lock: Option<Lock>,
+    fault: Option<Errno>,
+}
+
+/// The lock. Whoever drops it gives it back.
+#[derive(Debug)]
+struct Lock {
+    fd: Option<OwnedFd>,
+    file: (u64, u64),
+}
+
+/// This process as one of those that may lead for a purpose of a table.
+#[derive(Debug)]
+pub struct Candidate<'t> {
+    table: &'t Table,
+    row: &'t Leader,
+    standing: &'static Standing,
+    path: Option<PathBuf>,
+}
+
+impl<'t> Candidate<'t> {
+    /// A candidate for a purpose: a short name, fit for the name of a file. `None` if the table knows as many other purposes as it
+    /// has room for.
+    #[must_use]
+    pub fn new(table: &'t Table, purpose: &str) -> Option<Self> {
+        let [hash, more, name] = table.hashes_of_purpose(purpose);
+        let row = Leader::of(table.leader_rows(), hash.max(1))?;
+        let (device, number) = table.file().unwrap_or_default();
+        let path = table.path().map(|path| lock_path(path, purpose, name));
+        Some(Self { table, row, standing: Standing::of([hash, more, device, number]), path })
+    }
+
+    /// Leads, or leads on, for `lease_us` microseconds, unless another process does; the term. Waits for nobody.
+    #[must_use]
+    pub fn lead(&self, lease_us: u64) -> Option<u64> {
+        let mut held = self.standing.held();
+        let now_us = self.table.clock().now_us();
+        self.lock(&mut held);
+        if held.term != 0 && self.row.renew(held.term, held.lock.is_some(), lease_us, now_us) {
+            return Some(held.term);
+        }
+        if held.term != 0 {
+            // Another has led since. The lock may be of a file that is not there any more, so it proves nothing now.
+            (held.term, held.lock) = (0, None);
+            self.lock(&mut held);
+        }
+        let rivals = match (&self.path, &held.lock) {
+            (None, _) => Rivals::None,
+            (_, None) => Rivals::Unknown,
+            (_, Some(_)) => Rivals::Unlocked,
+        };
+        let term = self.row.take(rivals, owner::pid(), lease_us, now_us);
+        if term.is_none() {
+            held.lock = None;
+        }
+        held.term = term.unwrap_or(0);
+        term
+    }
+
+    /// The term in which this process leads at this moment, by its lease; takes and renews nothing.
+    #[must_use]
+    pub fn term(&self) -> Option<u64> {
+        let term = self.standing.held().term;
+        (term != 0 && self.row.leads(term, self.table.clock().now_us())).then_some(term)
+    }
+
+    /// Leaves the lead to anybody; nothing if this process does not lead.
+    pub fn resign(&self) {
+        let mut held = self.standing.held();
+        if held.term != 0 {
+            // The lease first: whoever gets the lock then finds no leader, dead or alive.
+            self.row.resign(held.term);
+            (held.term, held.lock) = (0, None);
+        }
+    }
+
+    /// The process that leads, for people.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.row.pid(self.table.clock().now_us())
+    }
+
+    /// Why the lock could not be asked for when it was last wanted. Without it a leader's death is noticed when its lease runs out.
+    #[must_use]
+    pub fn fault(&self) -> Option<Errno> {
+        self.standing.held().fault
+    }
+
+    /// Gets the lock, unless it is had, or another process has it.
+    fn lock(&self, held: &mut Held) {
+        let Some(path) = self.path.as_deref().filter(|_| held.lock.is_none()) else { return };
+        (held.lock, held.fault) = match Lock::get(path) {
+            Ok(lock) => (lock, None),
+            Err(error) => (None, Some(error)),
+        };
+    }
+}
+
+/// Of each table one of its own, also where another has been in its place.
+fn lock_path(table: &Path, purpose: &str, hash: u64) -> PathBuf {
+    let mut path = table.as_os_str().to_owned();
+    path.push(format!(".{purpose}.{hash:016x}.lock"));
+    path.into()
+}
+
+impl Standing {
+    /// This process's, of these.
+    fn of(id: [u64; 4]) -> &'static Self {
+        let token = owner::token();
+        loop {
+            let like = || STANDINGS.iter().filter(|standing| standing.id == id);
+            if let Some(standing) = like().find(|standing| standing.token == token) {
+                return standing;
+            }
+            // A parent's: what its child closes gives back none of its locks. Whose thread is in the middle of it keeps it open.
+            like().filter_map(|standing| standing.held.try_lock().ok()).for_each(|mut held| held.lock = None);
+            let held = Mutex::new(Held { term: 0, lock: None, fault: None });
+            _ = STANDINGS.add_behind(STANDINGS.iter().count(), Self { token, id, held });
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lock {
+    /// The lock, `None` if another process has it.
+    fn get(path: &Path) -> Result<Option<Self>, Errno> {
+        for _ in 0..TRIES {
+            let fd = open(path)?;
+            match fcntl_lock(&fd, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::AGAIN | Errno::ACCESS) => return Ok(None),
+                other => other?,
+            }
+            let file = identity(&fstat(&fd)?);
+            // Removed just now: others lock another file.
+            if stat(path).is_ok_and(|stat| identity(&stat) == file) {
+                return Ok(Some(Self { fd: Some(fd), file }));
+            }
+        }
+        Err(Errno::BUSY)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // If somebody has closed the descriptor, its number may be another file's by now, and is not ours to close.
+        let fd = self.fd.take();
+        if fd.as_ref().is_some_and(|fd| fstat(fd).is_ok_and(|stat| identity(&stat) != self.file)) {
+            forget(fd);
+        }
+    }
+}
+
+/// The lock's file, which is made if it is not there: a regular file of this user's that nobody else has access to.
+fn open(path: &Path) -> Result<OwnedFd, Errno> {
+    let access = Mode::RUSR | Mode::WUSR;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = retry_on_intr(|| openat(CWD, path, flags, access))?;
+    let stat = fstat(&fd)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Errno::INVAL);
+    }
+    if place::ownership_fault(&stat, access).is_some() {
+        // Whatever the umask took away.
+        fchmod(&fd, access)?;
+    }
+    Ok(fd)
+}
