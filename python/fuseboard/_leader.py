@@ -43,9 +43,9 @@ class FuseCounts(NamedTuple):
 
 
 class Counts(Mapping[str, FuseCounts]):
-    """What to export: :class:`FuseCounts` by the fuse's name, of each fuse that has something new. From :meth:`Leader.counts`.
+    """What to export: :class:`FuseCounts` by the fuse's name, of each fuse that has something new.
 
-    Immutable. Call :meth:`done` when the export has succeeded.
+    From :meth:`Leader.counts`. Immutable. Call :meth:`done` when the export has succeeded.
     """
 
     __slots__ = ("_fuses", "_unexported")
@@ -57,8 +57,9 @@ class Counts(Mapping[str, FuseCounts]):
     def done(self) -> None:
         """Notes in the store that these counts were exported: the next ones begin where they end.
 
-        Not before the export has succeeded. A leader that is killed between the export and this leaves counts that the next
-        leader exports again; none is left out. Called twice, or by a leader that was replaced since, it takes nothing back.
+        Call it when the export has succeeded. A leader that is killed between the export and this leaves counts that
+        the next leader exports again; none is left out. Called twice, or by a leader that was replaced since, it takes
+        nothing back.
         """
         self._unexported.note()
 
@@ -76,16 +77,16 @@ class Counts(Mapping[str, FuseCounts]):
 
 
 class Leader:
-    """This process as one of those that may lead for a purpose; from :meth:`Store.leader`. One process of the host leads.
+    """This process as one of those that may lead for a purpose. One process of the host leads.
 
-    Call :meth:`lead` before each action, and act if it says True. Another process takes over at its next call of :meth:`lead`:
-    as soon as this one has ended, in whatever way; or when this one has not called it for ``lease`` seconds, because it was
-    stopped, or is late.
+    From :meth:`Store.leader`. Call :meth:`lead` before each action, and act if it says True. Another process takes over
+    at its next call of :meth:`lead`: as soon as this one has ended, in whatever way; or when this one has not called it
+    for ``lease`` seconds, because it was stopped, or is late.
 
-    All leaders of one store and purpose in a process are one: they lead together, and :meth:`resign` is for all of them. A
-    forked child does not lead because its parent does; it is a process like the others. In a private store, and in one that
-    has fallen back to a private table, the process always leads. A context manager, which resigns. Thread-safe; no thread of
-    its own; no call waits.
+    All leaders of one store and purpose in a process are one: they lead together, and :meth:`resign` is for all of
+    them. A forked child does not lead because its parent does; it is a process like the others. In a private store, and
+    in one that has fallen back to a private table, the process always leads. A context manager, which resigns.
+    Thread-safe; it has no thread of its own, and no call waits.
     """
 
     __slots__ = ("_candidate", "_fault", "_lease", "_purpose", "_store")
@@ -119,23 +120,23 @@ class Leader:
             self._fault = fault
             if fault is not None:
                 logger.warning(
-                    "purpose %r: the lock beside the store's table cannot be had: %s. If the leader dies, another process "
-                    "takes over only when its lease of %g seconds has run out.",
+                    "purpose %r: the lock beside the store's table cannot be had: %s. If the leader dies, another "
+                    "process takes over only when its lease of %g seconds has run out.",
                     self._purpose, fault, self._lease,
                 )  # fmt: skip
         return term is not None
 
     @property
     def is_leader(self) -> bool:
-        """Whether this process leads at this moment. Neither takes nor keeps the lead: before you act, call :meth:`lead`."""
+        """Whether this process leads at this moment. It does not keep the lead: before you act, call :meth:`lead`."""
         return self.term is not None
 
     @property
     def term(self) -> int | None:
         """The number of this process's leadership, None if it does not lead at this moment.
 
-        It grows with each new leader. A service that is told the term with each action can refuse those of an older one,
-        which a process sends that was stopped between :meth:`lead` and the action.
+        It grows with each new leader. A service that is told the term with each action can refuse those of an older
+        term: a process sends one if it was stopped between :meth:`lead` and the action.
         """
         return self._candidate.term()
 
@@ -151,13 +152,13 @@ class Leader:
     def counts(self) -> Counts | None:
         """What was counted on the host and not exported yet; None if another process leads. It calls :meth:`lead`.
 
-        Export it, and say so by :meth:`Counts.done`. Then the counts of all leaders together are the store's totals. Counts
-        are lost with ``reset_all`` and when a fuse's place is given back, if no leader has exported them before. Fuses that
-        found no room in the table are not in it: they live in one process each.
+        Export it, and say so by :meth:`Counts.done`. Then the counts of all leaders together are the store's totals.
+        ``reset_all``, and giving a fuse's place back, drop what no leader has exported before. Fuses that found no room
+        in the table are not in it: they live in one process each.
 
         Raises:
-            ValueError: the purpose is not ``"metrics"``. What was exported is noted once for a store, so two purposes would take
-                counts from each other.
+            ValueError: the purpose is not ``"metrics"``. A store notes once what was exported, so two purposes would
+                take counts from each other.
         """
         if self._purpose != METRICS:
             raise ValueError(f"counts are exported for the purpose {METRICS!r} only, this is {self._purpose!r}")

@@ -10,8 +10,8 @@ from fuseboard import _core, _registry
 from fuseboard._checks import Seconds, exact, flag, microseconds, shown, store_name, whole
 from fuseboard._events import announce, logger
 from fuseboard._journal import Transition, began, transition
-from fuseboard._orders import Order, order
 from fuseboard._leader import LEASE, Leader
+from fuseboard._orders import Order, order
 from fuseboard._policies import MAX_THRESHOLD
 from fuseboard._settings import Settings
 from fuseboard._state import State
@@ -458,16 +458,19 @@ class Store(Telling):
     def leader(self, purpose: str, *, lease: Seconds = LEASE) -> Leader:
         """This process as one of those that may lead for a purpose, of which one of the host leads at a time.
 
-        For what one process does for all: exporting the host's counts, which each process can read. See :class:`Leader`.
+        For what one process does for all, such as exporting the host's counts, which each process can read. See
+        :class:`Leader`.
 
         Args:
-            purpose: a name such as ``"metrics"``; as for a store, 1 to 64 letters, digits, dots, dashes and underscores, the
-                first a letter or digit. A store knows eight purposes at most, as long as its table lives.
-            lease: seconds that a leader may let pass between two calls of :meth:`Leader.lead`, 0.1 to 3,600. If it is later,
-                another process may take over. With the default, call it every 0.25 seconds: then a leader that is stopped
-                is replaced within one second. Who acts every 10 seconds gives 11.
+            purpose: a name such as ``"metrics"``; as for a store, 1 to 64 letters, digits, dots, dashes and
+                underscores, the first a letter or digit. A store knows eight purposes at most, as long as its table
+                lives.
+            lease: seconds that a leader may let pass between two calls of :meth:`Leader.lead`, 0.1 to 3,600. If it is
+                later, another process may take over. With the default, call it every 0.25 seconds: then a leader that
+                is stopped is replaced within one second. If you act every 10 seconds, give 11.
 
         Raises:
+            StoreReadOnlyError: the store only reads.
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range, or the store knows eight other purposes.
         """

@@ -14,13 +14,16 @@ from fuseboard import (
     CircuitBreaker,
     CircuitIsolatedError,
     CircuitOpenError,
+    Counts,
     Events,
     Failure,
     FailureRate,
     Failures,
     FuseboardError,
+    FuseCounts,
     FuseSnapshot,
     FuseState,
+    Leader,
     Outcome,
     Permit,
     Settings,
@@ -294,6 +297,28 @@ def attributes_of_breakers() -> None:
     breaker.name = "mail"  # type: ignore[misc]
     breaker.settings = Settings()  # type: ignore[misc]
     Settings().threshold = 3  # type: ignore[misc]
+
+
+def leaders(store: Store) -> None:
+    """One process of the host leads, and exports."""
+    with store.leader("metrics") as leader:
+        assert_type(leader, Leader)
+    assert_type(store.leader("agent", lease=timedelta(seconds=9)).lead(), bool)
+    assert_type(leader.is_leader, bool)
+    assert_type(leader.term, int | None)
+    assert_type(leader.pid, int | None)
+    assert_type(leader.purpose, str)
+    counts = leader.counts()
+    assert_type(counts, Counts | None)
+    counts.done()  # type: ignore[union-attr]
+    if counts is not None:
+        for fuse, counted in counts.items():
+            assert_type(fuse, str)
+            assert_type(counted, FuseCounts)
+            assert_type(counted.slow, int)
+        counts["db"] = FuseCounts()  # type: ignore[index]
+    store.leader()  # type: ignore[call-arg]
+    store.leader("metrics", 9)  # type: ignore[call-arg]
 
 
 def stores() -> None:

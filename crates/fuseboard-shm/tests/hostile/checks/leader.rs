@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fuseboard_core::exported::EXPORTED;
-use fuseboard_core::leader::{LEASE_MAX_US, PURPOSES};
+use fuseboard_core::leader::{BELIEVED_US, PURPOSES};
 use fuseboard_shm::clock::ManualClock;
 use fuseboard_shm::leading::Candidate;
 use fuseboard_shm::store::Store;
@@ -11,14 +11,14 @@ use fuseboard_shm::store::Store;
 use super::sound::SECOND;
 use super::steps::bounded;
 
-/// Whatever stands in the table, a purpose has a leader within the longest lease, or the table knows as many others as it has room
+/// Whatever stands in the table, a purpose has a leader within twice the longest lease, or the table knows as many others as it has room
 /// for; and what an exporter has told of a fuse is not told again. Only while nobody else writes.
 pub fn leads_and_exports(store: &Store, clock: &Arc<ManualClock>) {
     // One in the table, and what an exporter notes of each fuse.
     let Some(candidate) = bounded(PURPOSES as u32, || Candidate::new(store.table(), "metrics")) else { return };
     _ = bounded(4, || candidate.lead(SECOND));
-    clock.advance(LEASE_MAX_US);
-    let term = bounded(4, || candidate.lead(SECOND)).expect("no lease is longer");
+    clock.advance(BELIEVED_US);
+    let term = bounded(4, || candidate.lead(SECOND)).expect("no deadline is believed for longer");
     assert_eq!((Some(term), Some(std::process::id())), (candidate.term(), candidate.pid()));
     for slot in store.slots().iter().filter(|slot| !slot.overflowed()) {
         let Some(telling) = bounded(EXPORTED as u32, || slot.unexported()) else { continue };
