@@ -1,6 +1,7 @@
 """Words that several test modules use: calls that fail, breakers that trip, what a call is told."""
 
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,7 +55,11 @@ def go_the_way_round(breaker: CircuitBreaker, clock: Clock) -> None:
 
 
 def rejection(breaker: CircuitBreaker) -> CircuitOpenError | None:
-    """What a call is rejected with, if it is; else it is made, and ignored."""
+    """What a call is rejected with, if it is; else it is made, and ignored. It is inside of no other call."""
+    return contextvars.Context().run(_rejection, breaker)
+
+
+def _rejection(breaker: CircuitBreaker) -> CircuitOpenError | None:
     try:
         permit = breaker._admit()
     except CircuitOpenError as error:

@@ -393,7 +393,8 @@ class CircuitBreaker(Hold):
         """Asks to make a call whose outcome is reported by hand: later, by a callback, by another thread.
 
         Whoever gets the permit says how the call went, by ``success()``, ``failure()`` or ``ignore()``, or by using it
-        in a ``with`` statement. Fallbacks and ``failure_if`` have no part in it.
+        in a ``with`` statement. Fallbacks and ``failure_if`` have no part in it. Inside of another call of the same
+        fuse, such as another permit's block, it counts for nothing (state-machine.md, "A nested call").
 
         Raises:
             CircuitOpenError: the fuse rejects the call.

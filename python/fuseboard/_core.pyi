@@ -7,7 +7,7 @@ thread at any time.
 
 from collections.abc import Callable, Generator
 from os import PathLike
-from types import FunctionType, TracebackType
+from types import FrameType, FunctionType, TracebackType
 from typing import Any, ClassVar, Literal, Self, TypeVar, final
 
 from fuseboard._journal import Made, Row
@@ -389,6 +389,13 @@ class Permit:
 
     def give_back(self) -> None:
         """Gives it back as if it had never been taken, unless it was settled."""
+    def enter(self, frame: FrameType | None = None) -> Self:
+        """Marks the running context as inside its call: guards of the same fuse step aside there. Returns itself.
+
+        ``frame`` is what runs the call, by default whoever asks. Does nothing for a permit that the closed path gave.
+        """
+    def leave(self) -> None:
+        """Takes the mark away, if the running context has it."""
     @property
     def is_settled(self) -> bool:
         """Whether its outcome was given; False of one that many calls of a closed fuse share."""

@@ -54,7 +54,7 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
         guard = _async_generator_function
     else:
         return None
-    return guard(breaker, start, admit=lambda: permit)()
+    return guard(breaker, start, admit=permit.enter)()
 
 
 def _coroutine_function(
@@ -124,7 +124,12 @@ def _async_generator_function(
     admit, settle = admit or breaker._admit, breaker._settle
 
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        (permit, start), closed_early = _ask(admit, wrapped, fallback), False
+        closed_early = False
+        try:
+            # From this very frame, by which what is inside the call is known.
+            permit, start = admit(), wrapped
+        except CircuitOpenError as rejection:
+            permit, start = None, _instead(fallback, rejection)
         try:
             source = start(*args, **kwargs)
             step = _first_step(source)
@@ -158,17 +163,12 @@ def raised(breaker: "Breaker", wrapped: Callable[..., Any], permit: "Permit", er
         breaker._settle(permit, error)
 
 
-def _ask(
-    admit: Callable[[], "Permit"], wrapped: Callable[..., Any], fallback: Fallback
-) -> tuple["Permit | None", Callable[..., Any]]:
-    """A permit and what to call under it; or none, and what to call instead."""
-    try:
-        return admit(), wrapped
-    except CircuitOpenError as rejection:
-        if fallback is None:
-            raise
-        # Without its traceback: that holds frames, which hold what is made of it here.
-        return None, functools.partial(fallback, rejection.with_traceback(None))
+def _instead(fallback: Fallback, rejection: CircuitOpenError) -> Callable[..., Any]:
+    """What to call instead of a call that was rejected; without a fallback the rejection is raised."""
+    if fallback is None:
+        raise rejection
+    # Without its traceback: that holds frames, which hold what is made of it here.
+    return functools.partial(fallback, rejection.with_traceback(None))
 
 
 def _first_step(source: AsyncGenerator[Any, Any]) -> Any:

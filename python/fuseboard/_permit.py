@@ -1,6 +1,7 @@
 """Permits to hold in one's hand: for callbacks, and for calls that begin in one place and end in another."""
 
 import os
+import sys
 import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -17,7 +18,8 @@ class Permit:
     """The right to make one call, made by :meth:`CircuitBreaker.permit`. Say once how the call went.
 
     The first outcome counts; later ones do nothing, so a callback and a timeout may both report. As a context manager
-    it says how the block went, as ``with breaker:`` does, unless somebody has said so before.
+    it says how the block went, as ``with breaker:`` does, unless somebody has said so before. Guards of the same fuse
+    step aside inside of the block.
 
     Of a probe (rule R06) say so within ``probe_timeout``: later, another call may have taken the permit over, and the
     outcome is late (rule R09).
@@ -84,12 +86,15 @@ class Permit:
         return self._held.is_probe
 
     def __enter__(self) -> Self:
+        self._held.enter(sys._getframe(1))
         return self
 
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> Literal[False]:
         self._breaker._settle(self._held, error)
+        # Somebody may have said how the call went before.
+        self._held.leave()
         return False
 
     def __repr__(self) -> str:

@@ -96,3 +96,49 @@ gevent.spawn(breaker.reset)
 told = breaker.wait()
 """
     assert [True, "closed", 0, 0] == seen_in(scene)
+
+
+NESTED = """
+from gevent import monkey
+monkey.patch_all()
+import json
+import gevent
+from gevent.event import Event
+from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard.testing import Clock
+
+clock = Clock()
+breaker = CircuitBreaker("db", store=Store.private(clock=clock))
+told = []
+
+def ask(who):
+    try:
+        breaker.call(int)
+    except CircuitOpenError:
+        told.append(who + " rejected")
+    else:
+        told.append(who + " passed")
+
+@breaker
+def probe(started, go_on):
+    started.set()
+    go_on.wait()
+    ask("inside")
+
+breaker.store.set_half_open("db")
+started, go_on = Event(), Event()
+running = gevent.spawn(probe, started, go_on)
+started.wait()
+ask("beside")
+gevent.spawn(ask, "beside").join()
+go_on.set()
+running.get()
+print(json.dumps([told, breaker.state.value]))
+"""
+
+
+def test_a_guard_inside_of_a_probe_steps_aside_in_its_greenlet_alone() -> None:
+    """R06: a greenlet has a context of its own, although all of them are one thread."""
+    done = subprocess.run([sys.executable, "-c", NESTED], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - ours
+    assert 0 == done.returncode, done.stderr
+    assert [["beside rejected", "beside rejected", "inside passed"], "closed"] == json.loads(done.stdout)

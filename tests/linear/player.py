@@ -1,6 +1,7 @@
 """What the processes of a history do: operations at random, each noted before and after it. Free of pytest."""
 
 import contextlib
+import contextvars
 import os
 import random
 import signal
@@ -201,7 +202,8 @@ class Player:
         self.log.begin("admit", (0, int(kind == "hasty")))
         self.linger()
         try:
-            permit = breaker._admit()
+            # In a context of its own, as each task has one: no call is inside of another.
+            permit = contextvars.Context().run(breaker._admit)
         except CircuitOpenError as error:
             self.log.end((REJECTED, error.state.code, *breaker.told))
         else:

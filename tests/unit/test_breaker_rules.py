@@ -121,7 +121,7 @@ def test_as_many_probes_pass_at_once_as_the_settings_say(store: Store, clock: Cl
     """R06: others are rejected while all permits are out."""
     breaker = CircuitBreaker("db", threshold=1, reset_timeout=1, probes=probes, store=store)
     wait_for_probe(breaker, clock)
-    permits = [breaker._admit() for _ in range(probes)]
+    permits = [breaker._permit() for _ in range(probes)]
     assert [True] * probes == [permit.is_probe for permit in permits]
     assert rejection(breaker) is not None
 

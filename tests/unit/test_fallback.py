@@ -140,8 +140,9 @@ def test_an_isolated_fuse_and_probes_under_way_reject_too(store: Store, clock: C
     states: list[State] = []
     breaker = CircuitBreaker("db", threshold=1, fallback=lambda rejection: states.append(rejection.state), store=store)
     wait_for_probe(breaker, clock)
-    with breaker:
-        breaker.call(int)
+    probe = breaker.permit()
+    breaker.call(int)
+    probe.ignore()
     breaker.isolate()
     breaker.call(int)
     assert [State.HALF_OPEN, State.ISOLATED] == states

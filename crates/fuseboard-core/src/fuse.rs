@@ -268,6 +268,14 @@ impl<'a> Fuse<'a> {
         Some(enough)
     }
 
+    /// Whether a permit's call is within its time: the fuse is in the permit's generation, and a probe holds a lease whose
+    /// deadline is to come.
+    #[must_use]
+    pub fn is_valid(self, permit: Permit, now_us: u64) -> bool {
+        let is_held = |lease: Lease| self.seats().holds(lease) && lease.time_left(now_us).is_some();
+        self.word().generation() == permit.generation && permit.lease.is_none_or(is_held)
+    }
+
     /// Gives a permit back without an outcome (rule R10). Says whether it still meant anything.
     pub fn released(self, permit: Permit) -> Effect {
         match permit.lease {

@@ -35,6 +35,13 @@ pub struct Lease {
     pub word: u64,
 }
 
+impl Lease {
+    /// How long until its deadline, if that is to come.
+    pub(crate) fn time_left(self, now_us: u64) -> Option<u64> {
+        remaining(now_us, self.word >> TAG_BITS)
+    }
+}
+
 /// Bits of an owner's hint.
 pub const HINT_BITS: u32 = 48;
 const HINT_MASK: u64 = (1 << HINT_BITS) - 1;

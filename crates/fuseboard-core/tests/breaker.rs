@@ -190,6 +190,34 @@ fn a_dead_probers_seat_is_taken_over() {
     }
 }
 
+/// R09, R11: a permit is valid in its generation, a probe's as long as it has its seat and its time. To ask changes nothing.
+#[test]
+fn a_permit_is_valid_until_its_generation_or_its_lease_ends() {
+    let bench = Bench::new();
+    let is_valid = |permit| bench.book.fuse().is_valid(permit, bench.now_us.get());
+    let plain = bench.permit();
+    bench.advance(POLICY.probe_us);
+    assert!(is_valid(plain));
+    bench.open();
+    assert!(!is_valid(plain));
+    bench.advance(POLICY.reset_us);
+    let probe = bench.admit_as(DEAD).verdict.expect("a probe");
+    assert!(is_valid(probe));
+    bench.advance(POLICY.probe_us - 1);
+    assert!(is_valid(probe));
+    bench.advance(1);
+    assert!(!is_valid(probe), "its time is over, though nobody has its seat");
+    let next = bench.permit();
+    assert_eq!([false, true], [probe, next].map(is_valid));
+    bench.breaker().cancel(next);
+    assert!(!is_valid(next));
+    let last = bench.admit_as(DEAD).verdict.expect("a probe");
+    bench.advance(1);
+    assert!(is_valid(last));
+    let heir = bench.permit();
+    assert_eq!([false, true], [last, heir].map(is_valid), "a dead prober's seat");
+}
+
 /// A permit that is given back was never taken, but for its probe.
 #[test]
 fn what_is_cancelled_is_not_counted() {

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::blocks::Blocks;
-use crate::call::{admit, conclude_by, rejected, returned, settle, tell_voided};
-use crate::fuse::{Fuse, Held, Permit};
+use crate::call::{admit, conclude_by, is_inside, obtain, rejected, returned, settle, take, tell_voided};
+use crate::fuse::{Fuse, Permit};
 use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
 use crate::names::{self, state_member};
 use crate::ready::Ready;
@@ -108,7 +108,8 @@ impl Breaker {
     }
 
     fn _would_reject<'py>(slf: &Bound<'py, Self>, fuse: &Bound<'py, Fuse>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        fuse.get().would_reject().map(|rejection| rejected(slf, fuse.get(), rejection)).transpose()
+        let rejection = fuse.get().would_reject().filter(|_| !is_inside(slf, fuse.get()));
+        rejection.map(|rejection| rejected(slf, fuse.get(), rejection)).transpose()
     }
 
     fn _judge_results(&self) {
@@ -131,7 +132,7 @@ impl Breaker {
         {
             return Ok(last);
         }
-        let permit = Bound::new(py, Permit::new(admit(slf)?))?;
+        let permit = obtain(slf)?;
         if permit.get().serves_many() {
             breaker.closed.set(py, Some(permit.clone()));
         }
@@ -139,7 +140,7 @@ impl Breaker {
     }
 
     fn _returned(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, value: &Bound<'_, PyAny>) {
-        if let Some(held) = permit.get().take() {
+        if let Some(held) = take(slf, permit) {
             returned(slf, held, value);
         }
     }
@@ -150,31 +151,30 @@ impl Breaker {
     }
 
     fn _permit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
-        Ok(Permit::new(admit(slf)?.map(Held::alone)))
+        Ok(Permit::new(admit(slf, true)?))
     }
 
     #[pyo3(signature = (permit, error=None))]
     fn _settle(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, error: Option<Bound<'_, PyBaseException>>) {
-        if let Some(held) = permit.get().take() {
+        if let Some(held) = take(slf, permit) {
             settle(slf, held, error.as_ref());
         }
     }
 
     fn _conclude(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>, verdict: Verdict<'_>) {
-        if let Some(held) = permit.get().take() {
+        if let Some(held) = take(slf, permit) {
             conclude_by(slf, held, &verdict);
         }
     }
 
     /// Ends a call that says nothing about the service.
-    #[allow(clippy::unused_self, reason = "a permit is settled by its breaker")]
-    fn _ignore(&self, permit: &Bound<'_, Permit>) {
+    fn _ignore(slf: &Bound<'_, Self>, permit: &Bound<'_, Permit>) {
         // Ignored calls change no state.
-        _ = permit.get().take().and_then(|held| held.settle(Outcome::Ignored));
+        _ = take(slf, permit).and_then(|held| held.settle(Outcome::Ignored));
     }
 
     fn _enter(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let held = admit(slf)?;
+        let held = admit(slf, false)?;
         if let Some(frame) = running_frame(slf.py()) {
             slf.get().blocks.enter(frame, held);
         }

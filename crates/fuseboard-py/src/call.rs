@@ -12,13 +12,45 @@ use pyo3::prelude::*;
 
 use crate::breaker::Breaker;
 use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::ask_python;
+use crate::guard::{ask_python, running_frame};
 use crate::names;
+use crate::nesting;
 use crate::reader::made_here;
 use crate::verdict::Verdict;
 
-/// Asks for a permit; `Ok(None)` if the fuse cannot be had, by a fault of ours: then the call goes on unguarded.
-pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
+/// Asks for a permit, marked for the context that runs, unless the fuse is closed. Without one the call goes on unguarded:
+/// the fuse cannot be had, by a fault of ours, or the call is inside another one of the same fuse.
+pub(crate) fn obtain<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Permit>> {
+    let permit = Bound::new(slf.py(), Permit::new(admit(slf, false)?))?;
+    if permit.get().marks()
+        && let Err(fault) = nesting::enter(&permit, running_frame(slf.py()))
+    {
+        report(slf, fault);
+    }
+    Ok(permit)
+}
+
+/// What a permit holds, for whoever says how its call ended. Only the first to ask gets it.
+pub(crate) fn take<'a>(slf: &Bound<'_, Breaker>, permit: &'a Bound<'_, Permit>) -> Option<&'a Held> {
+    let held = permit.get().take()?;
+    if permit.get().marks()
+        && let Err(fault) = nesting::leave(permit)
+    {
+        report(slf, fault);
+    }
+    Some(held)
+}
+
+/// Whether the call is inside another one of the same fuse.
+pub(crate) fn is_inside(slf: &Bound<'_, Breaker>, fuse: &Fuse) -> bool {
+    nesting::is_inside(slf.py(), fuse).unwrap_or_else(|fault| {
+        report(slf, fault);
+        false
+    })
+}
+
+/// Asks for a permit, `alone` for one that no other call shares. `Ok(None)` as for [`obtain`].
+pub(crate) fn admit(slf: &Bound<'_, Breaker>, alone: bool) -> PyResult<Option<Held>> {
     let (fuse, admission) = loop {
         let fuse = match linked_or_resolved(slf) {
             Ok(fuse) => fuse,
@@ -28,8 +60,13 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
             }
         };
         let word = fuse.get().word();
-        if fuse.get().is_closed(word) {
-            return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
+        let is_closed = fuse.get().is_closed(word);
+        if (alone || !is_closed) && is_inside(slf, fuse.get()) {
+            return Ok(None);
+        }
+        if is_closed {
+            let held = Held::closed(&fuse, word, fuse.get().began_us());
+            return Ok(Some(if alone { held.alone() } else { held }));
         }
         // Not on the closed path: it asks for the time.
         if fuse.get().is_to_be_looked_up() {

@@ -1,6 +1,6 @@
 //! `Fuse`: a name's slot with one breaker's numbers. `Permit`: the right to make one call.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, Transition};
 use fuseboard_core::journal::About;
@@ -13,9 +13,10 @@ use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
 use siphasher::sip::SipHasher13;
 
-use crate::guard::{Link, call_python};
+use crate::guard::{Link, call_python, running_frame};
 use crate::listing::last_or_new;
 use crate::names::state_member;
+use crate::nesting;
 use crate::numbers::Numbers;
 use crate::python::{seconds, state_of_code};
 use crate::reader::{Made, made_here};
@@ -234,6 +235,12 @@ impl Held {
         }
     }
 
+    /// The same permit once more, for the rest of a call that goes on after it has returned.
+    pub(crate) fn again(&self, py: Python<'_>) -> Self {
+        let (fuse, stopped_us) = (self.fuse.clone_ref(py), AtomicU64::new(self.stopped_us.load(Ordering::Relaxed)));
+        Self { fuse, stopped_us, ..*self }
+    }
+
     /// Writes down a transition that [`Self::settle`] made, with the name of the exception's class that brought it about.
     pub(crate) fn write_down(&self, transition: Transition, class: About) {
         self.fuse.get().handle.fuse().write_down(transition, class);
@@ -247,16 +254,19 @@ impl Held {
 
 // No freelist: PyO3 makes one when it is first needed, under a lock that a forked child may find taken.
 /// The right to make one call.
-#[pyclass(frozen, module = "fuseboard._core")]
+#[pyclass(frozen, weakref, module = "fuseboard._core")]
 pub struct Permit {
     held: Option<Held>,
     settled: AtomicBool,
+    /// The address of the frame that a call inside must have on its stack; 0 for none. Of a generator, which waits in the
+    /// middle of its call while its caller does other things.
+    pub(crate) frame: AtomicUsize,
 }
 
 impl Permit {
     /// A permit; without a fuse where ours could not be had and the call goes on unguarded.
     pub(crate) fn new(held: Option<Held>) -> Self {
-        Self { held, settled: AtomicBool::new(false) }
+        Self { held, settled: AtomicBool::new(false), frame: AtomicUsize::new(0) }
     }
 
     /// Whether one permit may serve many calls: it was given by a closed fuse that is not to be looked up again, and does
@@ -266,6 +276,22 @@ impl Permit {
             let fuse = held.fuse.get();
             held.closed && !fuse.has_rates && !fuse.handle.may_move()
         })
+    }
+
+    /// Whether guards of the same fuse step aside inside of its call.
+    pub(crate) fn marks(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.closed)
+    }
+
+    /// Whether its call is still to end, and its outcome will count then.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let is_valid = |held: &Held| held.fuse.get().handle.is_valid(&held.ticket);
+        !self.is_settled() && self.held.as_ref().is_some_and(is_valid)
+    }
+
+    /// Whether it is of this fuse, whichever breaker's.
+    pub(crate) fn is_of(&self, fuse: &Fuse) -> bool {
+        self.held.as_ref().is_some_and(|held| held.fuse.get().handle.is_same(&fuse.handle))
     }
 
     /// Whether it is a closed permit that this fuse would give just now.
@@ -319,6 +345,22 @@ impl Permit {
         {
             held.cancel();
         }
+    }
+
+    /// Marks the running context as inside its call: guards of the same fuse step aside there. Returns itself.
+    ///
+    /// ``frame`` is what runs the call, by default whoever asks. Does nothing for a permit that the closed path gave.
+    #[pyo3(signature = (frame=None))]
+    fn enter<'py>(slf: &Bound<'py, Self>, frame: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, Self>> {
+        if slf.get().marks() {
+            nesting::enter(slf, frame.or_else(|| running_frame(slf.py())))?;
+        }
+        Ok(slf.clone())
+    }
+
+    /// Takes the mark away, if the running context has it.
+    fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.get().marks() { nesting::leave(slf) } else { Ok(()) }
     }
 
     /// Whether its outcome was given; False of one that many calls of a closed fuse share.

@@ -28,6 +28,7 @@ mod guard;
 mod leader;
 mod listing;
 mod names;
+mod nesting;
 mod numbers;
 mod opened;
 mod python;

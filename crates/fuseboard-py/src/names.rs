@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use crate::guard::Link;
+use crate::guard::{ContextVar, Link};
 use crate::ready::Ready;
 
 static MADE: PyOnceLock<Made> = PyOnceLock::new();
@@ -21,6 +21,7 @@ struct Made {
     names: Names,
     types: crate::guard::Types,
     ready: Py<Ready>,
+    inside: ContextVar,
     handed: Link<PyTuple>,
     first: Py<PyDict>,
 }
@@ -32,6 +33,7 @@ pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
         names: Names::make(py),
         types,
         ready: Py::new(py, Ready)?,
+        inside: ContextVar::new(py, c"fuseboard_inside")?,
         handed: Link::default(),
         first: PyDict::new(py).unbind(),
     };
@@ -95,6 +97,11 @@ pub(crate) fn types(py: Python<'_>) -> &crate::guard::Types {
 #[inline]
 pub(crate) fn ready(py: Python<'_>) -> Bound<'_, Ready> {
     made(py).ready.bind(py).clone()
+}
+
+/// The permits whose calls the context that runs is inside of.
+pub(crate) fn inside(py: Python<'_>) -> &ContextVar {
+    &made(py).inside
 }
 
 /// Hands in what the compiled part uses of the package, at the import. States are in the order of their codes.

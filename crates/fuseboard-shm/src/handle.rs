@@ -266,6 +266,18 @@ impl Handle {
         self.fuse().would_admit(policy, self.now_us(), owner::is_gone)
     }
 
+    /// Whether an outcome of a ticket would still count ([`Fuse::is_valid`]); not of a probe's in a forked child.
+    #[must_use]
+    pub fn is_valid(&self, ticket: &Ticket) -> bool {
+        ticket.valid().is_some_and(|permit| self.fuse().is_valid(permit, self.now_us()))
+    }
+
+    /// Whether the two are of one fuse, whichever store of this process they came by.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.words.tenancy() == other.words.tenancy() && self.table.is_same(&other.table)
+    }
+
     /// Gives a permit back as if it had never been taken: nothing is counted.
     pub fn cancel(&self, ticket: &Ticket) {
         if let Some(permit) = ticket.valid() {

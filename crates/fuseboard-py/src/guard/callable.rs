@@ -10,8 +10,8 @@ use pyo3::types::{PyDict, PyTuple};
 use super::class::Guard;
 use super::python_code::ask_python;
 use crate::breaker::Breaker;
-use crate::call::{admit, finish};
-use crate::fuse::{Fuse, Held};
+use crate::call::{finish, obtain, take};
+use crate::fuse::{Fuse, Held, Permit};
 use crate::names;
 
 /// A guard of `function` by `breaker`; a rejected call gets what `fallback` returns.
@@ -53,9 +53,9 @@ unsafe extern "C" fn call<const JUDGED: bool>(
         }
         let function = guard.function;
         match ask(guard.breaker) {
-            Asked::Held(held) => {
+            Asked::Permitted(permit) => {
                 let result = ffi::PyObject_Vectorcall(function, args, nargsf, kwnames);
-                end_held(guard, held, result)
+                end_permitted(guard, permit, result)
             }
             Asked::Unguarded => ffi::PyObject_Vectorcall(function, args, nargsf, kwnames),
             Asked::Rejected if guard.fallback.is_null() => ptr::null_mut(),
@@ -76,9 +76,9 @@ pub(super) struct Closed {
 
 /// How a call begins where the fuse is not known to be closed. Nothing that is cleaned up, as above.
 enum Asked {
-    /// A permit, from `Box::into_raw`.
-    Held(*mut Held),
-    /// Our own fault, or the interpreter is going away: the call goes on as if there were no breaker.
+    /// An owned reference to a permit.
+    Permitted(*mut ffi::PyObject),
+    /// The interpreter is going away: the call goes on as if there were no breaker.
     Unguarded,
     /// An exception is set.
     Rejected,
@@ -167,9 +167,8 @@ unsafe fn ask(breaker: *mut ffi::PyObject) -> Asked {
     let asked = Python::try_attach(|py| {
         // SAFETY: a live breaker, says the caller.
         let breaker = unsafe { Bound::from_borrowed_ptr(py, breaker).cast_into_unchecked::<Breaker>() };
-        match admit(&breaker) {
-            Ok(Some(held)) => Asked::Held(Box::into_raw(Box::new(held))),
-            Ok(None) => Asked::Unguarded,
+        match obtain(&breaker) {
+            Ok(permit) => Asked::Permitted(permit.into_ptr()),
             Err(error) => {
                 error.restore(py);
                 Asked::Rejected
@@ -256,15 +255,22 @@ unsafe fn pack<'py>(
 /// Settles a call that was given a permit.
 ///
 /// # Safety
-/// As for [`end_closed`]; `held` is from `Box::into_raw` and not used again.
+/// As for [`end_closed`]; `permit` is an owned reference to a permit, and not used again.
 #[cold]
 #[inline(never)]
-unsafe fn end_held(guard: &Guard, held: *mut Held, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe fn end_permitted(guard: &Guard, permit: *mut ffi::PyObject, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let ended = Python::try_attach(|py| {
-        // SAFETY: the box is given up by the caller.
-        let held = unsafe { Box::from_raw(held) };
-        // SAFETY: as the caller says.
-        unsafe { end(py, guard, *held, result) }
+        // SAFETY: an owned reference, given up here; the guard's breaker is live.
+        let (breaker, permit) = unsafe {
+            let breaker = Bound::from_borrowed_ptr(py, guard.breaker).cast_into_unchecked::<Breaker>();
+            (breaker, Bound::from_owned_ptr(py, permit).cast_into_unchecked::<Permit>())
+        };
+        match take(&breaker, &permit) {
+            // SAFETY: as the caller says.
+            Some(held) => unsafe { end(py, guard, held.again(py), result) },
+            // Unguarded.
+            None => result,
+        }
     });
     ended.unwrap_or(result)
 }

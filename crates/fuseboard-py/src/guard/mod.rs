@@ -8,6 +8,7 @@ mod block;
 mod callable;
 mod calls;
 mod class;
+mod context;
 mod entry;
 mod link;
 mod python_code;
@@ -15,6 +16,7 @@ mod python_code;
 pub(crate) use block::add_methods;
 pub(crate) use callable::new_guard;
 pub(crate) use calls::bound_calls;
+pub(crate) use context::ContextVar;
 pub(crate) use entry::enter_directly;
 pub(crate) use link::{Left, Link};
 pub(crate) use python_code::{ask_python, call_python};
@@ -42,8 +44,9 @@ pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
 pub(crate) struct Types {
     guard: Py<PyType>,
     block: Py<PyType>,
-    /// Of contextlib: what its decorators make.
+    /// Of contextlib: what its decorators make, and the code that enters one.
     managers: [Py<PyType>; 2],
+    enters: [Py<PyAny>; 2],
 }
 
 impl Types {
@@ -51,7 +54,14 @@ impl Types {
         let contextlib = py.import("contextlib")?;
         let manager = |name| PyResult::Ok(contextlib.getattr(name)?.cast_into()?.unbind());
         let managers = [manager("_GeneratorContextManager")?, manager("_AsyncGeneratorContextManager")?];
-        Ok(Self { guard: class::make_guard_type(py)?, block: block::make_block_type(py)?, managers })
+        let code = |of: &Py<PyType>, method| PyResult::Ok(of.bind(py).getattr(method)?.getattr("__code__")?.unbind());
+        let enters = [code(&managers[0], "__enter__")?, code(&managers[1], "__aenter__")?];
+        Ok(Self { guard: class::make_guard_type(py)?, block: block::make_block_type(py)?, managers, enters })
+    }
+
+    /// Whether it is the code by which contextlib enters a block.
+    pub(crate) fn enters_blocks(&self, code: &Bound<'_, PyAny>) -> bool {
+        self.enters.iter().any(|enters| enters.is(code))
     }
 
     fn guard(&self, py: Python<'_>) -> *mut ffi::PyTypeObject {

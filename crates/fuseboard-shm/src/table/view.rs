@@ -62,6 +62,11 @@ impl View {
         }
     }
 
+    /// Whether the two are one table: its key is random, and stays.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.hash_key == other.hash_key
+    }
+
     /// The same with another watch.
     pub(super) fn watched_by(self, watch: &Arc<Watch>) -> Self {
         Self { watch: Arc::clone(watch), ..self }
