@@ -121,8 +121,10 @@ class Stage:
         self.ledger.add(self.seat, "operations", 2 * BURST - 1)
 
     def operate(self) -> None:
-        """An operator's word, and a call under it."""
-        getattr(self.operated, self.random.choice(["isolate", "disable", "reset"]))()
+        """An operator's word, which may end by itself, and a call under it."""
+        word = self.random.choice(["isolate", "disable", "reset"])
+        end = {} if word == "reset" else {"for_": self.random.choice([None, 0.001, 0.01])}
+        getattr(self.operated, word)(who=f"worker {self.seat}", why="a storm", **end)
         attempt(lambda: self.operated.call(fail))
 
     def reopen(self) -> None:

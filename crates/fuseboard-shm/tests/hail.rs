@@ -16,6 +16,7 @@ use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::{About, Record};
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::manual::Order;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -152,6 +153,12 @@ impl Site {
             2 => _ = fuse.set([State::Open, State::HalfOpen, State::Closed][dice.below(3) as usize], now()),
             3 => _ = fuse.command([State::Isolated, State::Disabled, State::Closed][dice.below(3) as usize], now),
             4 => _ = fuse.forget(now),
+            8 => {
+                let state = [State::Isolated, State::Disabled][dice.below(2) as usize];
+                let order = Order { for_us: 300 * dice.below(3), who: "hail", why: "a storm", ..Order::new(state) };
+                _ = self.wild.obey(&order);
+            }
+            9 => _ = self.wild.admit(&NERVOUS),
             5 => _ = fuse.read(),
             6 => _ = self.store.resolve(["steady", "nervous", "wild", "other"][dice.below(4) as usize]),
             7 => _ = self.store.resolve(&name(dice.below(NAMES))),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fuseboard_core::directory::REST_US;
 use fuseboard_core::fuse::Fuse;
 use fuseboard_core::layout::Geometry;
+use fuseboard_core::manual::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
@@ -200,6 +201,11 @@ pub const DEAD_PROBER: Beginning = Beginning("half-open, one seat a dead prober'
 pub const ISOLATED: Beginning = Beginning("isolated", |bench| {
     DIRTY.1(bench);
     bench.fuse().command(State::Isolated, || bench.now());
+});
+pub const OVERRIDDEN: Beginning = Beginning("isolated for a time that is over", |bench| {
+    DIRTY.1(bench);
+    _ = bench.handle.obey(&Order { for_us: SECOND, who: "bob", ..Order::new(State::Isolated) });
+    bench.set_clock(bench.now() + 2 * SECOND);
 });
 pub const DISABLED: Beginning = Beginning("disabled", |bench| {
     DIRTY.1(bench);

@@ -85,7 +85,11 @@ pub fn goes_on_by_itself(bench: &Bench, failures: u32) {
         State::Closed => user.trips_after(POLICY.threshold.saturating_sub(failures).max(1)),
         State::Open => user.waits_for_the_timer(),
         State::HalfOpen => user.gets_every_seat(),
-        State::Isolated => assert!(!user.is_admitted()),
+        State::Isolated => {
+            let until_us = handle.fuse().until_us(handle.word());
+            let is_over = until_us.is_some_and(|until_us| until_us <= bench.now());
+            assert_eq!(is_over, user.is_admitted(), "isolated until {until_us:?}");
+        }
         State::Disabled => assert!(user.is_admitted()),
         State::Ramping => {
             assert!(user.is_admitted(), "to a policy without a ramp it is over");

@@ -2,15 +2,16 @@
 
 use std::hint::black_box;
 
+use fuseboard_core::manual::Order;
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Outcome, Ticket};
 
 use crate::bench::{
     BRINK, Beginning, Bench, CLOSED, DEAD_PROBER, DIRTY, DISABLED, EXPIRED, FORGOTTEN, GIVEN_BACK, HALF_CLOSED,
-    HALF_OPEN, ISOLATED, NAME, NEVER, OPEN, POLICY, UNKNOWN,
+    HALF_OPEN, ISOLATED, NAME, NEVER, OPEN, OVERRIDDEN, POLICY, SECOND, UNKNOWN,
 };
 use crate::operation::Operation;
-use crate::seen::{ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, SHORT, UNCOUNTED, UNSIGNED};
+use crate::seen::{ENDLESS, ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, SHORT, UNCOUNTED, UNSAID, UNSIGNED};
 
 /// An operation and where it begins.
 pub type Planned = (Operation, &'static [Beginning]);
@@ -41,11 +42,29 @@ fn command(bench: &Bench, state: State) {
     black_box(bench.fuse().command(state, || bench.now()));
 }
 
+fn obey(bench: &Bench, state: State, for_us: u64) {
+    let order = Order { for_us, who: "alice", why: "a drill of the western harbour", ..Order::new(state) };
+    black_box(bench.handle.obey(&order));
+}
+
 /// What a breaker does with every call.
 pub const CALLS: &[Planned] = &[
     (
         plain("admit", |bench, _| _ = black_box(bench.handle.admit(&POLICY)), &[NO_SEAT, UNSIGNED, FREED, UNCOUNTED]),
-        &[NEVER, CLOSED, DIRTY, OPEN, EXPIRED, HALF_OPEN, HALF_CLOSED, DEAD_PROBER, ISOLATED, DISABLED, FORGOTTEN],
+        &[
+            NEVER,
+            CLOSED,
+            DIRTY,
+            OPEN,
+            EXPIRED,
+            HALF_OPEN,
+            HALF_CLOSED,
+            DEAD_PROBER,
+            ISOLATED,
+            DISABLED,
+            FORGOTTEN,
+            OVERRIDDEN,
+        ],
     ),
     (
         of_a_call("settle success", |bench, ticket| settle(bench, ticket, Outcome::Success), &[UNCOUNTED, LEASE_OUT]),
@@ -106,6 +125,10 @@ pub const RAW: &[Planned] = &[
     (plain("set half-open", |bench, _| set(bench, State::HalfOpen), &[]), &[OPEN, HALF_OPEN]),
     (plain("set closed", |bench, _| set(bench, State::Closed), &[]), &[BRINK, OPEN, HALF_OPEN, DISABLED]),
     (plain("isolate", |bench, _| command(bench, State::Isolated), &[]), &[NEVER, DIRTY, HALF_OPEN]),
+    (
+        plain("isolate for a time", |bench, _| obey(bench, State::Isolated, 60 * SECOND), &[ENDLESS, UNSAID]),
+        &[NEVER, HALF_OPEN, ISOLATED, OVERRIDDEN],
+    ),
     (plain("disable", |bench, _| command(bench, State::Disabled), &[]), &[DIRTY, OPEN, ISOLATED]),
     (plain("reset", |bench, _| command(bench, State::Closed), &[]), &[OPEN, ISOLATED, DISABLED]),
     (
@@ -134,7 +157,7 @@ pub const SLOTS: &[Planned] = &[
         },
         &[CLOSED],
     ),
-    (plain("note settings", |bench, _| _ = black_box(bench.fuse().note_settings(7)), &[]), &[CLOSED]),
+    (plain("note settings", |bench, _| _ = black_box(bench.handle.note_settings(7, &POLICY, false)), &[]), &[CLOSED]),
     (
         Operation {
             prepare: |bench| {

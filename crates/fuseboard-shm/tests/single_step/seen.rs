@@ -2,6 +2,7 @@
 
 use fuseboard_core::counters::{COUNTERS, totals};
 use fuseboard_core::fuse::{Effect, Permit};
+use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 
 use crate::bench::{Bench, NAME, POLICY, SECOND};
@@ -38,6 +39,11 @@ pub struct Seen {
     names: Vec<Option<String>>,
     /// The modules that made their fuses.
     makers: Vec<Option<String>>,
+    /// Until when a manual override holds the fuse, and who made it and why.
+    until_us: Option<u64>,
+    said: [Option<String>; 2],
+    /// The settings that a tool finds.
+    settings: Option<Policy>,
 }
 
 impl Seen {
@@ -59,6 +65,9 @@ impl Seen {
             names: slots.iter().map(fuseboard_shm::store::Slot::name).collect(),
             makers: slots.iter().map(fuseboard_shm::store::Slot::maker).collect(),
             next_count: tried(bench, || bench.slot().fuse().record_failure(POLICY.window_us, bench.now())),
+            until_us: reading.and_then(|it| it.until_us),
+            said: reading.map(|it| bench.slot().said(it.word.generation())).unwrap_or_default(),
+            settings: reading.and_then(|it| bench.slot().settings(it.settings)),
             differs: tried(bench, || bench.slot().fuse().note_settings(7).is_some()),
             free: tried(bench, || admitted(bench, || bench.fuse().admit(&POLICY, bench.now()).verdict.is_ok())),
             reclaimable: tried(bench, || admitted(bench, || bench.handle.admit(&POLICY).verdict.is_ok())),
@@ -116,6 +125,10 @@ pub const SHORT: &str = "open for a shorter time";
 pub const MEASURED: &str = "counted by a rate alone";
 /// One change of settings not counted.
 pub const NOTED: &str = "settings noted but not counted";
+/// A manual override that has not said yet when it ends, and why it was made: it stands until somebody ends it (rule R12).
+pub const ENDLESS: &str = "overridden without an end";
+/// It has an end, and nobody knows yet why it was made.
+pub const UNSAID: &str = "overridden, and not said why";
 /// A slot that its name's next user completes.
 pub const NAMELESS: &str = "slot taken but not named";
 
@@ -135,7 +148,8 @@ pub fn kind(before: &Seen, after: &Seen, seen: &Seen) -> Option<&'static str> {
         (ENTERED, before.state == State::Unseen && is(Seen { state: State::Closed, generation, ..before.clone() })),
         (
             NO_SEAT,
-            before.state == State::Open && is(Seen { free: POLICY.probes, reclaimable: POLICY.probes, ..untold() }),
+            matches!(before.state, State::Open | State::Isolated)
+                && is(Seen { free: POLICY.probes, reclaimable: POLICY.probes, ..untold() }),
         ),
         (UNSIGNED, is(Seen { reclaimable: after.free, ..untold() })),
         (FREED, is(Seen { free: before.free + 1, ..before.clone() })),
@@ -151,6 +165,8 @@ pub fn kind(before: &Seen, after: &Seen, seen: &Seen) -> Option<&'static str> {
             seen.bad_to_trip + 1 == before.bad_to_trip && is(Seen { bad_to_trip: seen.bad_to_trip, ..before.clone() }),
         ),
         (NOTED, is(Seen { differs: after.differs, ..before.clone() })),
+        (ENDLESS, is(Seen { until_us: None, said: [None, None], ..after.clone() })),
+        (UNSAID, is(Seen { said: [None, None], ..after.clone() })),
         (NAMELESS, is(Seen { names, ..after.clone() }) && seen.names == [None]),
     ];
     kinds.into_iter().find_map(|(kind, found)| found.then_some(kind))
