@@ -394,8 +394,6 @@ class Permit:
 
         ``frame`` is what runs the call, by default whoever asks. Does nothing for a permit that the closed path gave.
         """
-    def leave(self) -> None:
-        """Takes the mark away, if the running context has it."""
     @property
     def is_settled(self) -> bool:
         """Whether its outcome was given; False of one that many calls of a closed fuse share."""

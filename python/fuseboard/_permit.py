@@ -92,9 +92,8 @@ class Permit:
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> Literal[False]:
+        # Where somebody has said how the call went before, the mark counts no more.
         self._breaker._settle(self._held, error)
-        # Somebody may have said how the call went before.
-        self._held.leave()
         return False
 
     def __repr__(self) -> str:

@@ -358,11 +358,6 @@ impl Permit {
         Ok(slf.clone())
     }
 
-    /// Takes the mark away, if the running context has it.
-    fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
-        if slf.get().marks() { nesting::leave(slf) } else { Ok(()) }
-    }
-
     /// Whether its outcome was given; False of one that many calls of a closed fuse share.
     #[getter]
     fn is_settled(&self) -> bool {

@@ -85,6 +85,9 @@ names! {
     admit = "_admit",
     returned = "_returned",
     fall_back = "_fall_back",
+    f_code = "f_code",
+    f_back = "f_back",
+    co_flags = "co_flags",
 }
 
 /// The types that are made by hand.

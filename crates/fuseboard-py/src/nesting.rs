@@ -80,8 +80,8 @@ fn generator_of(frame: Bound<'_, PyAny>) -> PyResult<Option<Bound<'_, PyAny>>> {
     let mut next = Some(frame);
     // By way of all that hand on to each other by "yield from".
     while let Some(frame) = next {
-        let code = frame.getattr("f_code")?;
-        let flags: u32 = code.getattr("co_flags")?.extract()?;
+        let code = frame.getattr(names::f_code(py))?;
+        let flags: u32 = code.getattr(names::co_flags(py))?.extract()?;
         if flags & BY_STEPS == 0 || flags & AWAITED != 0 {
             let is_by_steps = !frame.is(&first) && !names::types(py).enters_blocks(&code);
             return Ok(is_by_steps.then_some(first));
@@ -104,6 +104,6 @@ fn is_on_the_stack(py: Python<'_>, address: usize) -> PyResult<bool> {
 }
 
 fn back<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let back = frame.getattr("f_back")?;
+    let back = frame.getattr(names::f_back(frame.py()))?;
     Ok((!back.is_none()).then_some(back))
 }
