@@ -193,7 +193,7 @@ class Told(NamedTuple):
 
     entries: int
     missing: int
-    """Records of the ring that are not there, or not yet, or there twice."""
+    """Records of the ring, at most, that are not there, or not yet, or there twice."""
     breaks: list[str]
     """Where a fuse's records do not follow one another, or its last one is not of its state."""
     faults: list[str]
@@ -209,7 +209,8 @@ def told(store: Store, *, is_quiet: bool) -> Told:
     is_full = store.journal_dropped > 0  # asked first: then the ring was full when it was read
     entries = store.journal()
     latest = store.now() + LEADS
-    missing = RING - len(entries) if is_full else 0
+    # The last of each fuse may stand in the fuse alone, and takes no place in the ring.
+    missing = RING - len(entries) + len({each.fuse for each in entries}) if is_full else 0
     faults = [str(each) for each in entries if each.fuse not in NAMES or not is_event(each) or each.at > latest]
     breaks = breaks_of(entries)
     if is_quiet:
