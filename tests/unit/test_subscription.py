@@ -21,6 +21,7 @@ def _no_thread_is_left() -> Iterator[None]:
 
 def test_there_is_no_thread_before_the_first_subscription_nor_after_the_last(store: Store) -> None:
     """One for all listeners of a store, and a new one when somebody comes again."""
+    wait_until(lambda: not listening_threads())  # those of tests before this one
     store.set_open("db")
     assert not listening_threads()
     for _ in range(2):
