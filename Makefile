@@ -81,7 +81,7 @@ threads: build  ## the store's contract in eight threads at once
 tsan:  ## run the tests with real threads under ThreadSanitizer; needs a nightly toolchain, and says so
 	$(PYTHON) tools/tsan.py
 
-check: build  ## formats, lints, types, stubs, and whether the fuzzer's mutants apply
+check: build  ## formats, lints, types, stubs, and whether all mutants apply
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo clippy --locked --package fuseboard-core --test models --quiet -- -D warnings
@@ -89,7 +89,9 @@ check: build  ## formats, lints, types, stubs, and whether the fuzzer's mutants 
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --ignore-disjoint-bases fuseboard._core
-	@for mutant in fuzz/mutants/*.patch; do patch -p1 --dry-run --batch --quiet -i $$mutant || { echo "$$mutant does not apply" >&2; exit 1; }; done
+	@applies() { patch -d "$$1" -p1 --dry-run --batch --quiet -i "$$2" || { echo "$$2 does not apply" >&2; exit 1; }; }; \
+	for mutant in fuzz/mutants/*.patch; do applies . "$$PWD/$$mutant"; done; \
+	for mutant in crates/fuseboard-core/mutants/*.patch; do applies crates/fuseboard-core "$$PWD/$$mutant"; done
 
 bench: build  ## what a guarded call costs, beside yardsticks and every peer; eight minutes, or BENCH=--quick for one
 	$(BIN)/python -m pip install --quiet --group bench
