@@ -252,14 +252,15 @@ def test_slow_calls_are_counted(private_store: Store, clock: Clock) -> None:
 def test_a_reset_begins_the_counts_anew(leader: Leader, store: Store) -> None:
     """What was exported before is not taken from what is counted after; a late word of before changes nothing."""
     db = CircuitBreaker("db", store=store)
-    fail(db, 3)
+    fail(db)
+    assert {"db": FuseCounts(failures=1)} == exported(leader)
+    fail(db, 2)
     late = leader.counts()
     assert late is not None
-    assert {"db": FuseCounts(failures=3)} == exported(leader)
+    assert {"db": FuseCounts(failures=2)} == dict(late)
     store.reset_all()
-    fail(db, 2)
+    fail(db, 4)
     late.done()
-    fail(db, 2)
     assert {"db": FuseCounts(failures=4)} == exported(leader)
 
 

@@ -12,6 +12,8 @@ pub const EXPORTED: usize = COUNTERS + 1;
 /// What is told of a fuse at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Telling {
+    /// Up to where it was told before.
+    told: [u64; EXPORTED],
     /// All that was counted: what is noted once it is told.
     pub totals: [u64; EXPORTED],
     /// What of it was not told before.
@@ -38,23 +40,31 @@ impl Exported {
     #[must_use]
     pub fn since(&self, read: impl FnOnce() -> [u64; EXPORTED]) -> Telling {
         // Acquire: behind this the counters show at least what the exporter that noted it had read.
-        let told: [u64; EXPORTED] = std::array::from_fn(|i| self.0[i].load(Ordering::Acquire));
+        let mut told: [u64; EXPORTED] = std::array::from_fn(|i| self.0[i].load(Ordering::Acquire));
         let totals = read();
-        let fresh = std::array::from_fn(|i| {
-            if told[i] > totals[i] {
+        for ((word, told), total) in self.0.iter().zip(&mut told).zip(totals) {
+            if *told > total {
                 // Lost only to another exporter.
-                _ = self.0[i].compare_exchange(told[i], 0, Ordering::AcqRel, Ordering::Relaxed);
-                return totals[i];
+                _ = word.compare_exchange(*told, 0, Ordering::AcqRel, Ordering::Relaxed);
+                *told = 0;
             }
-            totals[i] - told[i]
-        });
-        Telling { totals, fresh }
+        }
+        Telling { told, totals, fresh: std::array::from_fn(|i| totals[i] - told[i]) }
     }
 
-    /// Notes that these totals were told.
-    pub fn note(&self, totals: &[u64; EXPORTED]) {
-        for (told, total) in self.0.iter().zip(totals).filter(|(_, total)| **total > 0) {
-            told.fetch_max(*total, Ordering::AcqRel);
+    /// Notes that this was told. Where less was told by now than before it, the counters have begun anew since, and it is of the
+    /// old ones; that is not seen of what was told for the first time.
+    pub fn note(&self, telling: &Telling) {
+        let words = self.0.iter().zip(telling.told).zip(telling.totals);
+        for ((word, before), total) in words.filter(|((_, before), total)| before < total) {
+            let mut told = word.load(Ordering::Acquire);
+            while (before..total).contains(&told) {
+                // AcqRel: whoever reads this reads counters that are no older.
+                match word.compare_exchange(told, total, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => break,
+                    Err(now) => told = now,
+                }
+            }
         }
     }
 
@@ -80,28 +90,40 @@ mod tests {
         totals
     }
 
-    fn since(exported: &Exported, totals: [u64; EXPORTED]) -> [u64; EXPORTED] {
-        exported.since(|| totals).fresh
+    /// Tells all, with success; what was told.
+    fn tell(exported: &Exported, totals: [u64; EXPORTED]) -> [u64; EXPORTED] {
+        let telling = exported.since(|| totals);
+        exported.note(&telling);
+        telling.fresh
     }
 
     #[test]
     fn the_next_exporter_goes_on_where_the_last_one_ended() {
         let exported = Exported::new();
-        assert_eq!(totals(5, 1), since(&exported, totals(5, 1)));
-        exported.note(&totals(5, 1));
-        assert_eq!(totals(2, 0), since(&exported, totals(7, 1)));
-        exported.note(&totals(7, 1));
-        exported.note(&totals(5, 1));
-        assert_eq!(totals(1, 1), since(&exported, totals(8, 2)), "a late exporter takes nothing back");
+        let late = exported.since(|| totals(5, 1));
+        assert_eq!(totals(5, 1), late.fresh);
+        assert_eq!(totals(6, 1), tell(&exported, totals(6, 1)), "nobody has noted that it was told");
+        exported.note(&late);
+        assert_eq!(totals(2, 1), tell(&exported, totals(8, 2)), "a late exporter takes nothing back");
     }
 
     /// After a reset, and whatever damage left, each count is told once more from then on.
     #[test]
     fn counters_that_began_anew_are_told_anew() {
         let exported = Exported::new();
-        exported.note(&totals(u64::MAX, 3));
-        assert_eq!(totals(2, 1), since(&exported, totals(2, 4)));
-        exported.note(&totals(2, 4));
-        assert_eq!(totals(1, 0), since(&exported, totals(3, 4)));
+        assert_eq!(totals(u64::MAX, 3), tell(&exported, totals(u64::MAX, 3)));
+        assert_eq!(totals(2, 1), tell(&exported, totals(2, 4)));
+        assert_eq!(totals(1, 0), tell(&exported, totals(3, 4)));
+    }
+
+    /// An exporter that says late what it told before a reset takes nothing from what is counted behind it.
+    #[test]
+    fn what_was_told_of_old_counters_is_not_noted_of_new_ones() {
+        let exported = Exported::new();
+        assert_eq!(totals(3, 1), tell(&exported, totals(3, 1)));
+        let late = exported.since(|| totals(5, 2));
+        exported.clear_if(|| true);
+        exported.note(&late);
+        assert_eq!(totals(9, 9), tell(&exported, totals(9, 9)));
     }
 }

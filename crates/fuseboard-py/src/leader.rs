@@ -72,7 +72,10 @@ impl Leader {
         }
         // Of fuses that live in one process each, nobody could export those of the other processes.
         let slots = Store::to_write(self.store.bind(py), &opened)?.slots();
-        let unexported = |slot: Slot| Some((slot.name()?, slot.unexported()?, slot));
+        let unexported = |slot: Slot| {
+            let telling = slot.unexported()?;
+            Some((slot.name()?, telling, slot))
+        };
         Ok(Some(Unexported(slots.into_iter().filter(|slot| !slot.overflowed()).filter_map(unexported).collect())))
     }
 }
@@ -85,8 +88,7 @@ pub struct Unexported(Vec<(String, Telling, Slot)>);
 impl Unexported {
     /// Each fuse that has something new: its name, its counters in their order, slow calls last.
     fn rows(&self) -> Vec<(&str, [u64; EXPORTED])> {
-        let is_news = |telling: &&(String, Telling, Slot)| telling.1.fresh != [0; EXPORTED];
-        self.0.iter().filter(is_news).map(|(name, telling, _)| (name.as_str(), telling.fresh)).collect()
+        self.0.iter().map(|(name, telling, _)| (name.as_str(), telling.fresh)).collect()
     }
 
     /// Notes that it was exported.

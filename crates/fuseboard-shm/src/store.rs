@@ -286,19 +286,19 @@ impl Slot {
         self.table.stripes(self.tenancy.slot)
     }
 
-    /// What was counted of the fuse, and what of it no exporter has told; `None` if the fuse was given back.
+    /// What was counted of the fuse, and what of it no exporter has told, if anything; `None` if the fuse was given back.
     #[must_use]
     pub fn unexported(&self) -> Option<Telling> {
         let telling = self.exported().since(|| self.totals());
         // Looked at behind it: else it is of the next tenant.
-        self.is_mine().then_some(telling)
+        Some(telling).filter(|telling| telling.fresh != [0; EXPORTED] && self.is_mine())
     }
 
     /// Notes that an exporter has told what [`Self::unexported`] said; not if the counters have begun anew since.
     pub fn note_exported(&self, telling: &Telling) {
         let goes_on = self.totals().iter().zip(telling.totals).all(|(now, told)| *now >= told);
         if goes_on && self.is_mine() {
-            self.exported().note(&telling.totals);
+            self.exported().note(telling);
         }
     }
 

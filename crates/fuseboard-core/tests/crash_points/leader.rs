@@ -72,7 +72,7 @@ fn a_dead_exporter_leaves_nothing_out() {
     for point in 0..=EXPORTED as u32 {
         let exported = Exported::new();
         let told = exported.since(|| totals);
-        let died = abandon_after(point, || exported.note(&told.totals));
+        let died = abandon_after(point, || exported.note(&told));
         assert_eq!(point < EXPORTED as u32, died);
         let next = exported.since(|| totals.map(|total| total + 1)).fresh;
         for (number, (fresh, total)) in (0..).zip(next.into_iter().zip(totals)) {
