@@ -86,7 +86,10 @@ class Permit:
         return self._held.is_probe
 
     def __enter__(self) -> Self:
-        self._held.enter(sys._getframe(1))
+        frame = sys._getframe(1)
+        # A stack may hand the block on (`pop_all`): where that ends, and which calls are inside, nobody can say.
+        if frame.f_globals.get("__name__") != "contextlib":
+            self._held.enter(frame)
         return self
 
     def __exit__(

@@ -602,17 +602,41 @@ def test_a_block_may_be_left_in_another_context(probing: CircuitBreaker) -> None
     assert State.OPEN is probing.state
 
 
-def test_a_stack_that_enters_permits_is_a_block(probing: CircuitBreaker) -> None:
-    """``enter_context(breaker.permit())`` marks; a breaker that a stack enters does not."""
+@pytest.mark.parametrize("kind", ["permit", "breaker"])
+def test_what_a_stack_enters_marks_nothing(probing: CircuitBreaker, kind: str) -> None:
+    """Neither a breaker nor a permit: nobody can say where the block ends."""
     with ExitStack() as stack:
-        stack.enter_context(probing.permit())
-        assert 0 == probing.call(int)
-    assert State.CLOSED is probing.state
-    probing.store.set_half_open("db")
-    with ExitStack() as stack:
-        stack.enter_context(probing)
+        stack.enter_context(probing if kind == "breaker" else probing.permit())
         with pytest.raises(CircuitOpenError):
             probing.call(int)
+    assert State.CLOSED is probing.state
+
+
+def handed_on(breaker: CircuitBreaker) -> Permit:
+    """A permit of a call whose response is read later, or never, as an integration takes it."""
+    with ExitStack() as on_error:
+        permit = breaker.permit()
+        on_error.enter_context(permit)
+        on_error.pop_all()
+    return permit
+
+
+def test_calls_beside_a_permit_that_was_handed_on_count(breaker: CircuitBreaker) -> None:
+    """R03: a response that nobody reads keeps no other call of its task from being counted."""
+    permit = handed_on(breaker)
+    fail(breaker, 2)
+    assert State.OPEN is breaker.state
+    permit.success()
+
+
+def test_calls_beside_a_probe_that_was_handed_on_are_rejected(probing: CircuitBreaker) -> None:
+    """R06: nor does it let them pass."""
+    permit = handed_on(probing)
+    assert permit.is_probe
+    with pytest.raises(CircuitOpenError):
+        probing.call(int)
+    permit.success()
+    assert State.CLOSED is probing.state
 
 
 def test_an_unguarded_call_marks_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
