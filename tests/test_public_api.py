@@ -32,8 +32,8 @@ from fuseboard import (
 PUBLIC = [
     "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "Counts", "Events", "Failure",
     "FailureRate", "Failures", "FuseCounts", "FuseSnapshot", "FuseState", "FuseboardError", "Leader", "Outcome",
-    "Permit", "Policy", "Settings", "SlowRate", "State", "Store", "StoreOpenError", "StoreReadOnlyError",
-    "Subscription", "Tally", "Transition", "TripError",
+    "Permit", "Policy", "Settings", "SlowRate", "State", "Store", "StoreFullError", "StoreOpenError",
+    "StoreReadOnlyError", "Subscription", "Tally", "Transition", "TripError",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -103,6 +103,7 @@ SIGNATURES = {
     "Store.snapshot": "(self, /)",
     "Store.state": "(self, /, fuse)",
     "Store.subscribe": "(self, listener)",
+    "StoreFullError": "(store, fuse)",
     "StoreOpenError": "(store, path, reason, detail, is_passing=False)",
     "StoreReadOnlyError": "(store)",
     "Subscription.close": "(self)",

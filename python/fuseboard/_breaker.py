@@ -128,6 +128,8 @@ class CircuitBreaker(Hold):
         )
         check_capacity(family.numbers, store)
         self._begin(name, family)
+        if store is not None:
+            self._look()
 
     def for_key(self, key: str | int) -> Self:
         """The breaker of one of many alike, such as a tenant, a host or a shard: this one in all but its fuse.
@@ -204,8 +206,9 @@ class CircuitBreaker(Hold):
         first call after it is a probe. No restart undoes it. The last word counts, also one without an end.
 
         Args:
-            why: the reason, for the journal, the log and whoever looks; 1 to 111 bytes of UTF-8.
-            who: who says so; 1 to 39 bytes of UTF-8.
+            why: the reason, for the journal, the log and whoever looks; 1 to 111 bytes of printable
+                text in UTF-8.
+            who: who says so; 1 to 39 bytes of printable text in UTF-8.
             for_: how long, in seconds or as a timedelta: 1 millisecond to seven days. None for no end. A process
                 that is killed in the middle of this leaves an override without an end, never a shorter one.
 

@@ -47,20 +47,21 @@ def in_seconds(value: Seconds) -> float | int:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS) -> int:
+def microseconds(argument: str, value: Seconds, *, least: float = MIN_SECONDS, most: float = MAX_SECONDS) -> int:
     """Checks a length of time and converts it.
 
     Raises:
         TypeError: if it is neither a number nor a timedelta.
-        ValueError: if it is not a number from ``least`` to seven days.
+        ValueError: if it is not a number from ``least`` to ``most``, seven days unless something else is given.
     """
-    if type(value) is float and least <= value <= MAX_SECONDS:
+    if type(value) is float and least <= value <= most:
         return round(value * 1_000_000)
     seconds = in_seconds(value)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{argument} must be seconds or a timedelta, got {type(value).__name__}: {shown(value)}")
-    if not least <= seconds <= MAX_SECONDS:  # nor is NaN
-        raise ValueError(f"{argument} must be from {least:g} to {MAX_SECONDS} seconds (seven days), got {shown(value)}")
+    if not least <= seconds <= most:  # nor is NaN
+        days = " (seven days)" if most == MAX_SECONDS else ""
+        raise ValueError(f"{argument} must be from {least:g} to {most:.10g} seconds{days}, got {shown(value)}")
     return round(seconds * 1_000_000)
 
 
@@ -125,19 +126,17 @@ def text(argument: str, value: str | None, most: int) -> str:
 
     Raises:
         TypeError: if it is neither a str nor None.
-        ValueError: if it is empty, longer than ``most`` bytes of UTF-8, or has lone surrogates.
+        ValueError: if it is empty, longer than ``most`` bytes of UTF-8, or not printable.
     """
     if value is None:
         return ""
     if not isinstance(value, str):
         raise TypeError(f"{argument} must be a str or None, got {type(value).__name__}: {shown(value)}")
     value = exact(value)
-    try:
-        length = len(value.encode())
-    except UnicodeEncodeError:
-        raise ValueError(f"{argument} must be text without lone surrogates, got {shown(value)}") from None
-    if not 1 <= length <= most:
-        raise ValueError(f"{argument} must have 1 to {most} bytes of UTF-8, got {length}: {shown(value)}")
+    # A lone surrogate is not printable, so what follows can be encoded.
+    if not value or not value.isprintable() or len(value.encode()) > most:
+        allowed = f"1 to {most} bytes of printable text in UTF-8"
+        raise ValueError(f"{argument} must be {allowed}, got {shown(value)}; shorten it and leave out line breaks")
     return value
 
 

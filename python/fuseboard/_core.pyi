@@ -283,8 +283,8 @@ class Store:
         """
     def _set_state(self, fuse: str, code: int) -> Made | None:
         """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
-    def _obey(self, fuse: str, code: int, for_us: int, who: str, why: str) -> Made:
-        """Does what an operator says; the transition."""
+    def _obey(self, fuse: str, code: int, for_us: int, who: str, why: str) -> Made | None:
+        """Does what an operator says; the transition. None if the fuse finds no room in the host's table."""
     def _settings(self, fuse: str) -> Numbers | None:
         """The numbers of the settings that a breaker last made calls with, if they are known."""
     def all_states(self) -> dict[str, FuseState]:
@@ -380,7 +380,7 @@ class Fuse:
     def note_settings(self, fingerprint: int, again: bool) -> int:
         """Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
 
-        One that may have come before (``again``) notes them only where no breaker has noted any.
+        One that may have come before (``again``) is not counted as a change, nor told of one.
         """
 
 @final

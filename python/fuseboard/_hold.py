@@ -51,11 +51,12 @@ class Hold(_core.Breaker):
             self._judge_results()
         if family.store is None:
             _registry.follow_default(self)
-        else:
-            self._look()
 
     def _another(self, name: str, family: Family) -> Self:
-        """Another breaker of this class, with the attributes that a program has given this one."""
+        """Another breaker of this class, with the attributes that a program has given this one.
+
+        It finds its fuse when it is first needed: to ask for a key takes no place in the table.
+        """
         other = type(self).__new__(type(self))
         if self.__dict__:
             other.__dict__.update(self.__dict__)

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from fuseboard import _core
-from fuseboard._checks import MILLION, Seconds, in_seconds, microseconds, purpose_name, shown
+from fuseboard._checks import Seconds, in_seconds, microseconds, purpose_name
 from fuseboard._events import logger
 
 LEASE = 0.75
@@ -93,9 +93,7 @@ class Leader:
 
     def __init__(self, store: _core.Store, purpose: str, lease: Seconds) -> None:
         self._purpose = purpose_name(purpose)
-        lease_us = microseconds("lease", lease, least=LEAST_LEASE)
-        if lease_us > LONGEST_LEASE * MILLION:
-            raise ValueError(f"lease must be from {LEAST_LEASE} to {LONGEST_LEASE} seconds, got {shown(lease)}")
+        lease_us = microseconds("lease", lease, least=LEAST_LEASE, most=LONGEST_LEASE)
         self._lease = in_seconds(lease)
         self._store = store
         self._candidate = _core.Leader(store, self._purpose, lease_us)

@@ -18,7 +18,7 @@ def order(state: State, why: str | None, who: str | None, for_: Seconds | None =
 
     Raises:
         TypeError: an argument is of the wrong type.
-        ValueError: a text is empty or too long, or the time is not from a millisecond to seven days.
+        ValueError: a text is empty, too long or not printable, or the time is not from a millisecond to seven days.
     """
     for_us = 0 if for_ is None else microseconds("for_", for_)
     return state.code, for_us, text("who", who, WHO_MAX), text("why", why, WHY_MAX)

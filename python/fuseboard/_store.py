@@ -17,7 +17,7 @@ from fuseboard._settings import Settings
 from fuseboard._state import State
 from fuseboard._subscription import Hub, see_to_forks
 from fuseboard._telling import Telling
-from fuseboard.errors import StoreOpenError
+from fuseboard.errors import StoreFullError, StoreOpenError
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -411,6 +411,11 @@ class Store(Telling):
         """Rejects every call on the host, whatever happens meanwhile; see :meth:`CircuitBreaker.isolate`.
 
         For who has no breaker, such as a command. A fuse that nobody has used yet comes into being, and is isolated.
+
+        Raises:
+            StoreFullError: the fuse finds no room in the host's table, so this would reach no other process.
+            StoreReadOnlyError: the store was opened to read only.
+            TypeError, ValueError: as for :meth:`CircuitBreaker.isolate`, or it is no name of a fuse.
         """
         return self._command(fuse, order(State.ISOLATED, why, who, for_))
 
@@ -427,7 +432,10 @@ class Store(Telling):
     def _command(self, fuse: str, said: Order) -> Transition:
         # A word that others are to hear must not be said to a table that nobody comes to any more.
         self._look_around(at_once=True)
-        told = transition((exact(fuse), *self._obey(fuse, *said)), began(self))
+        made = self._obey(fuse, *said)
+        if made is None:
+            raise StoreFullError(cast("str", self.name), exact(fuse))
+        told = transition((exact(fuse), *made), began(self))
         announce(told, None)
         return told
 

@@ -5,9 +5,10 @@
     Exception
     └── FuseboardError
         ├── CircuitOpenError          a call was rejected: wait, or do without it
-        │   └── CircuitIsolatedError  ... by a manual override: waiting will not help
+        │   └── CircuitIsolatedError  ... by a manual override
         ├── TripError                 raise it in a guarded call to open the fuse at once
         ├── StoreOpenError            a host's table cannot be had (only with ``strict=True`` or ``Store.existing``)
+        ├── StoreFullError            a manual override found no room in the host's table
         └── StoreReadOnlyError        a store that was opened to read was asked to write
 
 Settings and names out of range raise ``ValueError`` or ``TypeError`` where they are given.
@@ -29,6 +30,7 @@ __all__ = [
     "CircuitIsolatedError",
     "CircuitOpenError",
     "FuseboardError",
+    "StoreFullError",
     "StoreOpenError",
     "StoreReadOnlyError",
     "TripError",
@@ -52,6 +54,10 @@ class FuseboardError(Exception):
     def __reduce__(self) -> str | tuple[Any, ...]:
         """By class, ``args`` and attributes, also where a second base does it in another way."""
         return Exception.__reduce__(self)
+
+    def __setstate__(self, state: Any) -> None:
+        """The attributes, as any exception takes them back."""
+        Exception.__setstate__(self, state)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """The same for every protocol."""
@@ -181,6 +187,33 @@ class StoreOpenError(FuseboardError):
         way_out = _WAY_OUT.get(kind, "")
         doing = "opened" if kind == "missing" else "shared"
         return f"store {self.store!r} cannot be {doing}: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
+
+
+@_core.first
+class StoreFullError(FuseboardError):
+    """A manual override was said to a store by name, and its table has no room for the fuse. Nothing was changed.
+
+    The fuse lives in each process alone that uses it (rule T12), so the override would have reached no other process.
+
+    Attributes:
+        store: the store's name.
+        fuse: the fuse's name.
+    """
+
+    store: str
+    fuse: str
+
+    def __init__(self, store: str, fuse: str) -> None:
+        Exception.__init__(self, store, fuse)
+        self.store = store
+        self.fuse = fuse
+
+    def _message(self) -> str:
+        return (
+            f"store {_quoted(self.store)} is full and has no room for fuse {_quoted(self.fuse)}, which each "
+            "process keeps for itself: an override would reach no other one. Use a store with more fuses, give "
+            "idle ones back, or call the breaker's own method in the process that is meant"
+        )
 
 
 @_core.first

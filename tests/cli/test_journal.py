@@ -55,7 +55,8 @@ def test_json_has_every_field(shop: Store, capsys: pytest.CaptureFixture[str]) -
     made = shop.journal()[0]
     assert first.pop("time").endswith("Z")
     words = {"fuse": "payments", "before": "closed", "after": "open", "cause": "set", "error": None}
-    assert {"at": made.at, **words, "pid": os.getpid(), "generation": made.generation} == first
+    said = {"until": None, "who": None, "why": None}
+    assert {"at": made.at, **words, **said, "pid": os.getpid(), "generation": made.generation} == first
 
 
 def test_it_follows_until_ctrl_c(shop: Store) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable
 
 import pytest
-from tests.helpers import fail
+from tests.helpers import MakeStore, fail
 
 from fuseboard import CircuitBreaker, CircuitOpenError, State, Store, _registry
 from fuseboard.testing import private_default_store
@@ -228,3 +228,15 @@ def test_keys_follow_the_default_store() -> None:
         assert one.state("db[a]").state is State.OPEN
     with private_default_store():
         assert breaker.for_key("a").state is State.CLOSED
+
+
+def test_to_ask_for_a_key_takes_no_place(make_store: MakeStore) -> None:
+    """A look-up writes nothing: only a call, or a command, makes the fuse."""
+    store = make_store(fuses=4)
+    search = CircuitBreaker("search", store=store)
+    for key in range(100):
+        search.for_key(key)
+    assert (0, {}) == (store.overflowed, store.snapshot())
+    for name in ("a", "b", "c"):
+        CircuitBreaker(name, store=store).call(int)
+    assert 0 == store.overflowed

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -548,7 +549,7 @@ def test_a_mark_counts_no_more_than_its_permit(breaker: CircuitBreaker, clock: C
 
 
 def test_a_permit_in_ones_hand_marks_nothing(breaker: CircuitBreaker) -> None:
-    """Whoever takes many permits for many calls takes none inside of another; a block of one does."""
+    """Whoever takes many permits for many calls takes none inside of another; nor do blocks of a closed fuse."""
     permits = [breaker.permit() for _ in range(3)]
     for permit in permits:
         permit.success()
@@ -557,7 +558,7 @@ def test_a_permit_in_ones_hand_marks_nothing(breaker: CircuitBreaker) -> None:
         with breaker.permit() as inner:
             assert not inner.is_probe
         inner.failure()
-    assert (4, 0) == counts(breaker)[:2]
+    assert (5, 0) == counts(breaker)[:2]
 
 
 def test_a_closed_fuse_counts_each_guard(breaker: CircuitBreaker) -> None:
@@ -637,6 +638,51 @@ def test_calls_beside_a_probe_that_was_handed_on_are_rejected(probing: CircuitBr
         probing.call(int)
     permit.success()
     assert State.CLOSED is probing.state
+
+
+def test_blocks_of_a_closed_fuse_that_overlap_count_each(breaker: CircuitBreaker) -> None:
+    """R03: such as those of the connections of a pool."""
+    blocks = [breaker.permit() for _ in range(2)]
+    for block in blocks:
+        block.__enter__()
+    for block in blocks:
+        block.__exit__(BoomError, BoomError(), None)
+    assert State.OPEN is breaker.state
+
+
+def test_a_block_that_is_never_left_hides_nothing(breaker: CircuitBreaker) -> None:
+    """R03: while closed; a probe's mark ends with its lease, which the next test shows."""
+    leaked = breaker.permit()
+    leaked.__enter__()
+    fail(breaker, 2)
+    assert State.OPEN is breaker.state
+    leaked.ignore()
+
+
+def test_a_probes_block_that_is_never_left_ends_with_its_lease(probing: CircuitBreaker, clock: Clock) -> None:
+    """R11: then the next call is the probe, and a failed one opens the fuse."""
+    leaked = probing.permit()
+    leaked.__enter__()
+    clock.advance(30)
+    fail(probing)
+    assert State.OPEN is probing.state
+    leaked.ignore()
+
+
+def test_a_child_is_not_inside_of_its_parents_call(make_shared: Any, clock: Clock) -> None:
+    """R09, R11: the parent's probe, and its place on the ramp, are the parent's; the child asks for itself."""
+    store = make_shared()
+    breaker = CircuitBreaker("db", threshold=1, ramp=10, ramp_from=0.001, store=store)
+    store.set_half_open("db")
+    assert 0 == breaker.call(int)
+    clock.advance(9.999)
+    with breaker.permit():
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                fail(breaker)
+            os._exit(0 if breaker.state is State.OPEN else 1)
+        assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_an_unguarded_call_marks_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from fuseboard import Cause, CircuitBreaker, CircuitIsolatedError, CircuitOpenError, State, Store, Transition
+from fuseboard import (
+    Cause,
+    CircuitBreaker,
+    CircuitIsolatedError,
+    CircuitOpenError,
+    State,
+    Store,
+    StoreFullError,
+    Transition,
+)
 from fuseboard.testing import Clock
 from helpers import BoomError, boom
 
@@ -135,11 +144,13 @@ def test_a_raw_operation_passes_an_override_whose_time_is_over(store: Store, clo
         ({"for_": 0}, ValueError, "for_ must be from 0.001 to 604800 seconds (seven days), got 0"),
         ({"for_": timedelta(days=8)}, ValueError, "for_ must be from 0.001 to 604800 seconds (seven days)"),
         ({"for_": "10m"}, TypeError, "for_ must be seconds or a timedelta, got str: '10m'"),
-        ({"why": ""}, ValueError, "why must have 1 to 111 bytes of UTF-8, got 0: ''"),
-        ({"why": "é" * 56}, ValueError, "why must have 1 to 111 bytes of UTF-8, got 112: "),
-        ({"who": "w" * 40}, ValueError, "who must have 1 to 39 bytes of UTF-8, got 40: "),
+        ({"why": ""}, ValueError, "why must be 1 to 111 bytes of printable text in UTF-8, got ''; "),
+        ({"why": "é" * 56}, ValueError, "why must be 1 to 111 bytes of printable text in UTF-8, got 'éé"),
+        ({"who": "w" * 40}, ValueError, "who must be 1 to 39 bytes of printable text in UTF-8, got 'ww"),
         ({"who": b"alice"}, TypeError, "who must be a str or None, got bytes: b'alice'"),
-        ({"why": "\ud800"}, ValueError, "why must be text without lone surrogates, got '\\ud800'"),
+        ({"why": "line\nbreak"}, ValueError, "shorten it and leave out line breaks"),
+        ({"who": "\x1b[31mred"}, ValueError, "who must be 1 to 39 bytes of printable text in UTF-8"),
+        ({"why": "\ud800"}, ValueError, "why must be 1 to 111 bytes of printable text in UTF-8, got '\\ud800'"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_before_anything_happens(
@@ -151,6 +162,21 @@ def test_what_cannot_be_kept_is_refused_before_anything_happens(
             act(**said)
         assert message in str(refused.value)
     assert (State.CLOSED, []) == (breaker.state, store.journal())
+
+
+def test_an_override_that_would_reach_this_process_alone_is_refused(make_shared: type[Store]) -> None:
+    """R12, T12: in a full table the fuse is not the one that others use, and the caller means the host's."""
+    store = make_shared(fuses=2)
+    for name in ("a", "b"):
+        CircuitBreaker(name, store=store).call(int)
+    local = CircuitBreaker("c", store=store)
+    for act in (store.isolate, store.disable, store.reset):
+        with pytest.raises(StoreFullError, match="has no room for fuse 'c'") as refused:
+            act("c")
+    assert refused.value.fuse == "c"
+    assert (0, State.CLOSED) == (local.call(int), local.state)
+    local.isolate()
+    assert local.state is State.ISOLATED, "a breaker has the fuse that its own calls go by"
 
 
 def test_texts_are_kept_up_to_their_last_byte(store: Store) -> None:

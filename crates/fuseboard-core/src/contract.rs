@@ -209,10 +209,9 @@ impl Fuse<'_> {
         other
     }
 
-    /// Whether a breaker has noted its settings.
-    #[must_use]
-    pub fn has_settings(self) -> bool {
-        self.cell.settings.load(Ordering::Relaxed) != 0
+    /// Notes the same of a breaker that came before, and was made anew since: it changes nothing.
+    pub fn show_settings(self, fingerprint: u64) {
+        self.cell.settings.store(fingerprint, Ordering::Relaxed);
     }
 }
 

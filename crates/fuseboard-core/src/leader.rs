@@ -75,6 +75,12 @@ impl Leader {
         })
     }
 
+    /// Whether a purpose has a row, or there is one to take. Takes none.
+    #[must_use]
+    pub fn has_room(rows: &[Self], purpose: u64) -> bool {
+        rows.iter().any(|row| [0, purpose].contains(&row.purpose.load(Ordering::Relaxed)))
+    }
+
     /// Takes the lead for `lease_us` microseconds, unless somebody else has it; the new term. Also from this process itself, where
     /// that leads: ask [`Self::renew`] first.
     #[must_use]

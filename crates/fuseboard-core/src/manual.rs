@@ -90,8 +90,9 @@ impl<'a> SaidOf<'a> {
         generation << (u64::BITS - STAMP_BITS) | (self.slot >> SAID_BITS) as u64
     }
 
-    /// Writes down what was said of the override that began with a generation.
-    pub fn note(self, generation: u64, order: &Order<'_>) {
+    /// Writes down what was said of the override that began with a generation, unless that is over by now: a later operator's
+    /// words may stand there.
+    pub fn note(self, generation: u64, order: &Order<'_>, is_current: impl Fn() -> bool) {
         if order.who.is_empty() && order.why.is_empty() {
             return;
         }
@@ -99,8 +100,11 @@ impl<'a> SaidOf<'a> {
         let mut words = [0; WORDS];
         words[..WHO_WORDS].copy_from_slice(&who);
         words[WHO_WORDS..].copy_from_slice(&why);
-        // Lost only to another operator's, who writes at this very moment.
-        _ = self.place.0.write(self.place.0.seen(), self.tag(generation), &words);
+        let seen = self.place.0.seen();
+        // Asked behind the look. Lost only to another operator's, who writes at this very moment.
+        if is_current() {
+            _ = self.place.0.write(seen, self.tag(generation), &words);
+        }
     }
 
     /// Who made the override that began with a generation, and why; `None` for what was not said, or does not stand there whole.
@@ -119,7 +123,7 @@ impl Fuse<'_> {
             if order.for_us > 0 {
                 self.limit(made.generation, order.for_us.min(HORIZON_US));
             }
-            said.note(made.generation, order);
+            said.note(made.generation, order, || self.word().generation() == made.generation);
         }
         self.write_down(made, order.about());
         Some(made)
@@ -284,13 +288,14 @@ mod tests {
         let places: [Said; 2] = Default::default();
         let (said, other) = (SaidOf::new(&places, 1), SaidOf::new(&places, 1 + SAID_MAX));
         let long = Order { who: &"w".repeat(99), why: &"y".repeat(999), ..Order::new(State::Isolated) };
-        said.note(7, &long);
+        said.note(7, &long, || true);
         assert_eq!([Some("w".repeat(WHO_MAX)), Some("y".repeat(WHY_MAX))], said.read(7));
-        said.note(8, &Order { why: "drill", ..Order::new(State::Disabled) });
+        said.note(8, &Order { why: "drill", ..Order::new(State::Disabled) }, || true);
+        said.note(7, &long, || false);
         assert_eq!(([None, None], [None, Some("drill".to_owned())]), (said.read(7), said.read(8)));
-        said.note(9, &Order::new(State::Disabled));
+        said.note(9, &Order::new(State::Disabled), || true);
         assert_eq!([None, None], said.read(9));
-        other.note(8, &Order { why: "fire", ..Order::new(State::Disabled) });
+        other.note(8, &Order { why: "fire", ..Order::new(State::Disabled) }, || true);
         assert_eq!(([None, None], [None, Some("fire".to_owned())]), (said.read(8), other.read(8)), "a place shared");
         assert_eq!((39, 111), (WHO_MAX, WHY_MAX));
     }

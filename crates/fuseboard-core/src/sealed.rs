@@ -42,7 +42,8 @@ impl<const N: usize> Sealed<N> {
     /// Whether they stand there now, unless another writer comes.
     pub(crate) fn write(&self, seen: u64, tag: u64, words: &[u64; N]) -> bool {
         let check = check_of(tag, words);
-        if seen != check && self.check.compare_exchange(seen, check, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        let swapped = self.check.compare_exchange(seen, check, Ordering::AcqRel, Ordering::Relaxed);
+        if swapped.is_err_and(|found| found != check) {
             return false;
         }
         for (place, word) in self.words.iter().zip(words) {

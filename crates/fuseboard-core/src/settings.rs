@@ -1,9 +1,9 @@
 //! The settings that breakers came with: once for each distinct set, so that a tool which has no breaker can say "3 of 5".
 //!
 //! A fuse's cell has the **fingerprint** of the settings that a breaker last came with. They stand here as the numbers of a
-//! [`Policy`], found by the fingerprint, in one of a few places ([`crate::sealed`], with the fingerprint as the tag). Nobody
-//! removes a set: where all its places are taken by others, it replaces one of them, and the replaced one comes back with the
-//! next breaker that has it. Settings are not shared (rule R15): no decision reads them.
+//! [`Policy`], found by the fingerprint ([`crate::sealed`], with the fingerprint as the tag), in the first free place from one that the
+//! fingerprint chooses. Nobody removes a set: where all places are taken by others, it replaces one of them, and the replaced
+//! one comes back with the next breaker that has it. Settings are not shared (rule R15): no decision reads them.
 
 use crate::policy::{Policy, Rate};
 use crate::rate::METERS;
@@ -11,8 +11,6 @@ use crate::sealed::Sealed;
 
 /// Sets that a table has room for, a power of two.
 pub const SETS: usize = 128;
-/// Places that a set can stand in.
-const TRIED: usize = 8;
 const WORDS: usize = if cfg!(fuseboard_loom) { 2 } else { 31 };
 const NUMBERS: usize = 14;
 const IN_RATE: usize = 4;
@@ -40,7 +38,7 @@ impl<'a> Sets<'a> {
 
     fn places(self, fingerprint: u64) -> impl Iterator<Item = &'a Sealed<WORDS>> {
         let mask = self.0.len() - 1;
-        (0..TRIED.min(self.0.len())).map(move |step| &self.0[(fingerprint as usize).wrapping_add(step) & mask].0)
+        (0..self.0.len()).map(move |step| &self.0[(fingerprint as usize).wrapping_add(step) & mask].0)
     }
 
     /// The settings of this fingerprint, if they stand here.
@@ -162,14 +160,26 @@ mod tests {
     fn a_set_that_finds_no_room_takes_the_place_of_another() {
         let places = places();
         let sets = Sets::new(&places);
-        let prints: Vec<u64> = (0..=TRIED as u64).map(|number| 16 * number + 3).collect();
+        let prints: Vec<u64> = (0..=16).map(|number| 16 * number + 3).collect();
         let known = || prints.iter().map(|print| sets.find(*print).is_some()).collect::<Vec<_>>();
         for print in &prints {
             sets.note(*print, &policy(*print as u32));
         }
-        assert_eq!([vec![false], vec![true; TRIED]].concat(), known());
+        assert_eq!([vec![false], vec![true; 16]].concat(), known());
         sets.note(prints[0], &policy(3));
-        assert_eq!((Some(policy(3)), TRIED), (sets.find(3), known().into_iter().filter(|is_known| *is_known).count()));
+        assert_eq!((Some(policy(3)), 16), (sets.find(3), known().into_iter().filter(|is_known| *is_known).count()));
+    }
+
+    /// One that a killed process left half is completed where it stands, not put beside it.
+    #[test]
+    fn a_half_written_set_takes_one_place() {
+        let places = places();
+        let sets = Sets::new(&places);
+        sets.note(5, &policy(4));
+        places[5].0.raw().nth(1).expect("a word").store(0, crate::sync::Ordering::Relaxed);
+        sets.note(5, &policy(4));
+        let taken = places.iter().filter(|place| place.0.seen() != 0).count();
+        assert_eq!((Some(policy(4)), 1), (sets.find(5), taken));
     }
 
     /// T10: what was damaged is nothing, and the next breaker brings it back.

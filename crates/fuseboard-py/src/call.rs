@@ -33,7 +33,7 @@ pub(crate) fn obtain<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Perm
 /// What a permit holds, for whoever says how its call ended. Only the first to ask gets it.
 pub(crate) fn take<'a>(slf: &Bound<'_, Breaker>, permit: &'a Bound<'_, Permit>) -> Option<&'a Held> {
     let held = permit.get().take()?;
-    if permit.get().marks()
+    if !held.is_closed()
         && let Err(fault) = nesting::leave(permit)
     {
         report(slf, fault);
@@ -61,7 +61,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>, alone: bool) -> PyResult<Option<He
         };
         let word = fuse.get().word();
         let is_closed = fuse.get().is_closed(word);
-        if (alone || !is_closed) && is_inside(slf, fuse.get()) {
+        if !is_closed && is_inside(slf, fuse.get()) {
             return Ok(None);
         }
         if is_closed {

@@ -7,6 +7,7 @@ use fuseboard_core::journal::About;
 use fuseboard_core::manual::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::Measure;
+use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
@@ -85,7 +86,7 @@ impl Fuse {
 
     /// Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
     ///
-    /// One that may have come before (``again``) notes them only where no breaker has noted any.
+    /// One that may have come before (``again``) is not counted as a change, nor told of one.
     fn note_settings(&self, fingerprint: u64, again: bool) -> u64 {
         self.handle.note_settings(fingerprint, &self.policy, again).unwrap_or(0)
     }
@@ -201,6 +202,17 @@ impl Held {
         is_given.then(|| Self::closed(fuse, word, fuse.get().began_us()))
     }
 
+    /// Whether the closed path gave it.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn marks(&self) -> bool {
+        let word = self.fuse.get().word();
+        let is_on_a_ramp = || word.state() == State::Ramping && word.generation() == self.ticket.generation();
+        self.ticket.is_probe() || is_on_a_ramp()
+    }
+
     /// Whether the two may stand for each other, but for when their calls began.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.fuse.is(&other.fuse) && self.ticket.is_like(&other.ticket)
@@ -278,14 +290,15 @@ impl Permit {
         })
     }
 
-    /// Whether guards of the same fuse step aside inside of its call.
+    /// Whether guards of the same fuse step aside inside of its call: of a probe, and of a call that passed a ramp. While a
+    /// fuse is closed each guard counts for itself.
     pub(crate) fn marks(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| !held.closed)
+        self.held.as_ref().is_some_and(Held::marks)
     }
 
-    /// Whether its call is still to end, and its outcome will count then.
+    /// Whether its call is still to end in this process, and its outcome will count then.
     pub(crate) fn is_under_way(&self) -> bool {
-        let is_valid = |held: &Held| held.fuse.get().handle.is_valid(&held.ticket);
+        let is_valid = |held: &Held| held.ticket.is_own() && held.fuse.get().handle.is_valid(&held.ticket);
         !self.is_settled() && self.held.as_ref().is_some_and(is_valid)
     }
 

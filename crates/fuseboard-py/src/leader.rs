@@ -21,14 +21,17 @@ impl Leader {
     /// What `act` says of the candidate for the table that the store has open.
     fn of<T>(&self, opened: &Bound<'_, Opened>, act: impl FnOnce(Candidate<'_>) -> T) -> PyResult<T> {
         let tables = Store::to_write(self.store.bind(opened.py()), opened)?;
-        let candidate = Candidate::new(tables.table(), &self.purpose).ok_or_else(|| {
-            let purpose = &self.purpose;
-            PyValueError::new_err(format!(
-                "no room for the purpose {purpose:?}: a store knows {} at most, as long as its table lives",
-                fuseboard_core::leader::PURPOSES
-            ))
-        })?;
+        let candidate = Candidate::new(tables.table(), &self.purpose).ok_or_else(|| self.no_room())?;
         Ok(act(candidate))
+    }
+
+    fn no_room(&self) -> PyErr {
+        PyValueError::new_err(format!(
+            "no room for the purpose {:?}: a store knows {} at most, as long as its table lives; use one that it knows, or \
+             another store",
+            self.purpose,
+            fuseboard_core::leader::PURPOSES
+        ))
     }
 }
 
@@ -37,8 +40,9 @@ impl Leader {
     #[new]
     fn new(store: &Bound<'_, Store>, purpose: String, lease_us: u64) -> PyResult<Self> {
         let this = Self { store: store.clone().unbind(), purpose, lease_us };
-        this.of(&Store::up_to_date(store)?, |_| ())?;
-        Ok(this)
+        let opened = Store::up_to_date(store)?;
+        let is_possible = Candidate::is_possible(Store::to_write(store, &opened)?.table(), &this.purpose);
+        if is_possible { Ok(this) } else { Err(this.no_room()) }
     }
 
     /// Leads, or leads on; the term, or None, and what was wrong with the lock, if anything.

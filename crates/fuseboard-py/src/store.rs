@@ -261,10 +261,12 @@ impl Store {
         for_us: u64,
         who: &str,
         why: &str,
-    ) -> PyResult<Made> {
+    ) -> PyResult<Option<Made>> {
         let order = Order { state: state_of_code(code)?, for_us, who, why };
-        let made = Self::act(slf, fuse, |slot| slot.obey(&order))?;
-        Ok(made_here(made, order.until_us(&made), order.about()))
+        let is_shared = slf.get().opened(slf.py()).get().view().path().is_some();
+        let obey = |slot: &Slot| if is_shared && slot.overflowed() { Some(None) } else { slot.obey(&order).map(Some) };
+        let made = Self::act(slf, fuse, obey)?;
+        Ok(made.map(|made| made_here(made, order.until_us(&made), order.about())))
     }
 
     fn _settings<'py>(slf: &Bound<'py, Self>, fuse: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {

@@ -159,14 +159,18 @@ impl Handle {
     }
 
     /// Notes the settings that a breaker comes to make calls with; the fingerprint of those of the one before if it had others.
-    /// One that may have come before (`again`) notes them only where no breaker has noted any.
+    /// One that may have come before (`again`) is not counted as a change, nor told of one.
     #[must_use]
     pub fn note_settings(&self, fingerprint: u64, policy: &Policy, again: bool) -> Option<u64> {
         let fuse = self.fuse();
         fuse.note_reach(policy.reach_us());
         fuse.mine()?;
         self.table.note_settings(fingerprint, policy);
-        if again && fuse.has_settings() { None } else { fuse.note_settings(fingerprint) }
+        if again {
+            fuse.show_settings(fingerprint);
+            return None;
+        }
+        fuse.note_settings(fingerprint)
     }
 
     /// Does what an operator says, and writes it down; `None` if the fuse was given back.

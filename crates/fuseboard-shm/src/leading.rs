@@ -24,7 +24,8 @@ use crate::owner;
 use crate::place;
 use crate::table::Table;
 
-/// What this process has of each table and purpose that it has asked for. Never taken out: there are few.
+/// What this process has of each table and purpose that it has asked for. Never taken out: a program has a few stores, and
+/// leads for a few purposes.
 static STANDINGS: Chain<Standing> = Chain::new();
 
 /// How often to look again after somebody removed the lock's file just then.
@@ -74,6 +75,13 @@ impl<'t> Candidate<'t> {
         let (device, number) = table.file().unwrap_or_default();
         let path = table.path().map(|path| lock_path(path, purpose, name));
         Some(Self { table, row, standing: Standing::of([hash, more, device, number]), path })
+    }
+
+    /// Whether [`Self::new`] would find one. Nothing is taken: who only says that he may lead some day takes no other's room.
+    #[must_use]
+    pub fn is_possible(table: &Table, purpose: &str) -> bool {
+        let [hash, ..] = table.hashes_of_purpose(purpose);
+        Leader::has_room(table.leader_rows(), hash.max(1))
     }
 
     /// Leads, or leads on, for `lease_us` microseconds, unless another process does; the term. Waits for nobody.

@@ -65,6 +65,12 @@ impl Ticket {
         stopped_us.saturating_sub(self.began_us)
     }
 
+    /// Whether this process took it, and not one that it is a forked child of.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.owner == owner::token()
+    }
+
     /// The permit, unless it is a probe's and this process is a forked child of the one that took it: the probe is the
     /// parent's to answer for.
     pub(crate) fn valid(&self) -> Option<Permit> {

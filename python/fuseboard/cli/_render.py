@@ -28,6 +28,7 @@ _COUNTERS = (
     "closes",
     "settings_changes",
     "streak",
+    "slow",
 )
 
 _EMPTY = """\
@@ -74,17 +75,17 @@ def as_json(view: StoreView) -> str:
 
 def transition_as_line(made: Transition, encoding: str = "utf-8") -> str:
     """A transition for people: the time of day in UTC, the fuse, both states, why, and by which process."""
-    why = made.cause.value if made.error is None else f"{made.cause.value}, {printable(made.error, encoding)}"
-    who = "" if made.pid is None else f" by process {made.pid}"
-    fuse = printable(made.fuse, encoding)
-    return f"{in_utc(made.time)}  {fuse}: {made.before.value} -> {made.after.value} ({why}){who}"
+    process = "" if made.pid is None else f" by process {made.pid}"
+    fuse, reason = printable(made.fuse, encoding), printable(made._reason, encoding)  # noqa: SLF001 - what its own line has
+    return f"{in_utc(made.time)}  {fuse}: {made.before.value} -> {made.after.value} ({reason}){process}"
 
 
 def transition_as_json(made: Transition) -> str:
     """A transition as one object on one line."""
     words = {"before": made.before.value, "after": made.after.value, "cause": made.cause.value}
     facts = {"at": made.at, "fuse": made.fuse, **words, "error": made.error, "pid": made.pid}
-    return json.dumps({"time": in_utc(made.time), **facts, "generation": made.generation})
+    said = {"until": made.until, "who": made.who, "why": made.why}
+    return json.dumps({"time": in_utc(made.time), **facts, **said, "generation": made.generation})
 
 
 def printable(text: str, encoding: str = "utf-8") -> str:
@@ -139,10 +140,13 @@ def _facts(now: float, fuse: FuseSnapshot) -> dict[str, object]:
     def age(moment: float | None) -> float | None:
         return None if moment is None else round(max(0.0, now - moment), 6)
 
+    left = None if fuse.until is None else round(max(0.0, fuse.until - now), 6)
     times = {"for_seconds": age(fuse.since), "last_failure_seconds_ago": age(fuse.last_failure)}
+    override = {"override_ends_in_seconds": left, "who": fuse.who, "why": fuse.why}
     return {
         "state": fuse.state.value,
         "module": fuse.module,
         **times,
+        **override,
         **{counter: getattr(fuse, counter) for counter in _COUNTERS},
     }

@@ -44,7 +44,7 @@ fn what_was_said_is_of_its_override() {
         let places = Arc::new([Said::default()]);
         let order = |who: &'static str, why| Order { who, why, ..Order::new(State::Isolated) };
         let note = |generation, who, why| {
-            job(move |places: &[Said; 1]| SaidOf::new(places, 0).note(generation, &order(who, why)))
+            job(move |places: &[Said; 1]| SaidOf::new(places, 0).note(generation, &order(who, why), || true))
         };
         race(&places, [note(7, "alice", "drill"), note(8, "bob", "fire")]);
         let said = SaidOf::new(&*places, 0);
