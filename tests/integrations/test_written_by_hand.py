@@ -72,6 +72,43 @@ def test_thirty_broken_bodies_are_thirty_failures(shown: dict[str, Any], apis: C
     assert [1] * 30 == [body.closed for body in bodies]
 
 
+def test_calls_beside_an_open_response_count(shown: dict[str, Any]) -> None:
+    """A stream that nobody reads yet keeps no other call from being counted, and from opening the fuse."""
+    apis = CircuitBreaker("apis", threshold=5, store=Store.private())
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        is_stream = request.url.path == "/stream"
+        return httpx.Response(200, stream=Body(breaks=False)) if is_stream else httpx.Response(503)
+
+    with client(shown, apis, handler) as http, http.stream("GET", "https://a.example/stream") as response:
+        for _ in range(5):
+            assert 503 == http.get("https://a.example/").status_code
+        with pytest.raises(CircuitOpenError):
+            http.get("https://a.example/")
+        assert b"firstlast" == response.read()
+
+
+def test_responses_that_are_open_at_once_count_each(shown: dict[str, Any], apis: CircuitBreaker) -> None:
+    """Twenty streams are opened, then read, and break."""
+    with client(shown, apis, lambda _: httpx.Response(200, stream=Body(breaks=True))) as http:
+        responses = [http.send(http.build_request("GET", "https://a.example/"), stream=True) for _ in range(20)]
+        for response in responses:
+            with pytest.raises(httpx.ReadError):
+                response.read()
+    assert (0, 20, 0) == counted(apis)
+
+
+def test_a_probe_whose_body_is_open_lets_no_other_call_pass(shown: dict[str, Any], apis: CircuitBreaker) -> None:
+    """R06."""
+    apis.store.set_half_open("apis[a.example]")
+    with client(shown, apis, lambda _: httpx.Response(200, stream=Body(breaks=False))) as http:
+        with http.stream("GET", "https://a.example/"):
+            for _ in range(5):
+                with pytest.raises(CircuitOpenError):
+                    http.get("https://a.example/")
+        assert 200 == http.get("https://a.example/").status_code
+
+
 def test_a_body_that_is_read_or_closed_early_is_a_success(shown: dict[str, Any], apis: CircuitBreaker) -> None:
     """The service did its part."""
     with client(shown, apis, lambda _: httpx.Response(200, stream=Body(breaks=False))) as http:

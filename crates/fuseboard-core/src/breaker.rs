@@ -5,6 +5,43 @@
 //!
 //! Everything is counted behind the step that it tells of, on the line of counters that the caller chooses. So whoever
 //! dies in between leaves a counter short by one, and no counter is ever more than what happened (rule T07).
+//!
+//! A replay of three calls that fail and one that comes too early, on a clock of its own:
+//!
+//! ```
+//! use std::cell::Cell as Clock;
+//!
+//! use fuseboard_core::breaker::{Breaker, Outcome};
+//! use fuseboard_core::counters::Stripe;
+//! use fuseboard_core::fuse::{Cell, Effect, Fuse};
+//! use fuseboard_core::journal::About;
+//! use fuseboard_core::policy::Policy;
+//! use fuseboard_core::state::State;
+//! use fuseboard_core::sync::AtomicU64;
+//!
+//! const SECOND: u64 = 1_000_000;
+//! let policy = Policy { threshold: 3, ..Policy::DEFAULT }.in_range(256);
+//! let (cell, stripe) = (Cell::new(), Stripe::new());
+//! let log: Vec<AtomicU64> = (0..256).map(|_| AtomicU64::new(0)).collect();
+//! let fuse = Fuse::new(&cell, &log); // `with_scribe` writes transitions into a journal, `with_meters` has rates
+//! let breaker = Breaker::new(fuse, &stripe);
+//!
+//! let clock = Clock::new(1_000 * SECOND);
+//! let now_us = || clock.get();
+//! for _ in 0..3 {
+//!     let admission = breaker.admit(&policy, now_us, 0, |_| false);
+//!     let (permit, began_us) = (admission.verdict.ok(), now_us());
+//!     clock.set(began_us + SECOND / 2);
+//!     let effect = breaker.settle(&policy, permit, Outcome::Failure, |ended_us| ended_us - began_us, now_us);
+//!     // What `admit` changes it writes down itself; what `settle` changes the caller does, who knows more about it.
+//!     if let Effect::Changed(transition) = effect {
+//!         fuse.write_down(transition, About::new(b"TimeoutError"));
+//!     }
+//! }
+//! assert_eq!(State::Open, fuse.word().state());
+//! let rejection = breaker.admit(&policy, now_us, 0, |_| false).verdict.expect_err("it is open");
+//! assert_eq!(Some(30 * SECOND), rejection.retry_after_us);
+//! ```
 
 use crate::answer::{Admission, Effect, Permit, Rejection};
 use crate::cell::Cell;
