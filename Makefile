@@ -89,7 +89,7 @@ check: build  ## formats, lints, types, stubs, and whether all mutants apply
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --ignore-disjoint-bases fuseboard._core
-	@applies() { patch -d "$$1" -p1 --dry-run --batch --quiet -i "$$2" || { echo "$$2 does not apply" >&2; exit 1; }; }; \
+	@applies() { patch -d "$$1" -p1 --dry-run --batch --quiet --fuzz=1 -i "$$2" || { echo "$$2 does not apply" >&2; exit 1; }; }; \
 	for mutant in fuzz/mutants/*.patch; do applies . "$$PWD/$$mutant"; done; \
 	for mutant in crates/fuseboard-core/mutants/*.patch; do applies crates/fuseboard-core "$$PWD/$$mutant"; done
 
