@@ -121,7 +121,7 @@ def _checked_share(argument: str, value: float, least: float) -> float:
     return value
 
 
-def text(argument: str, value: str | None, most: int) -> str:
+def text(argument: str, value: object, most: int, *, example: str) -> str:
     """Checks a short text that people read; an empty one for None.
 
     Raises:
@@ -131,7 +131,8 @@ def text(argument: str, value: str | None, most: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise TypeError(f"{argument} must be a str or None, got {type(value).__name__}: {shown(value)}")
+        kind = type(value).__name__
+        raise TypeError(f"{argument} must be a str or None, got {kind}: {shown(value)}; use text such as {example!r}")
     value = exact(value)
     # A lone surrogate is not printable, so what follows can be encoded.
     if not value or not value.isprintable() or len(value.encode()) > most:

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from fuseboard._checks import Seconds, exact, flag, in_seconds, shown
+from fuseboard._checks import Seconds, flag, in_seconds, shown, text
 from fuseboard._value import Value
 
 LABEL_BYTES = 95
@@ -56,7 +56,7 @@ class Failure(Value):
             error=error,
             retry_after=_checked_time(retry_after),
             trip=flag("trip", trip),
-            label=_checked_label(label),
+            label=text("label", label, LABEL_BYTES, example="HTTP 503") or None,
         )
 
 
@@ -71,17 +71,3 @@ def _checked_time(value: object) -> float | None:
     if not seconds >= 0:  # nor is NaN
         raise ValueError(f"retry_after must be 0 seconds or more, got {shown(value)}; use None for no time")
     return seconds
-
-
-def _checked_label(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        kind = type(value).__name__
-        raise TypeError(f"label must be a str or None, got {kind}: {shown(value)}; use text such as 'HTTP 503'")
-    label = exact(value)
-    # A lone surrogate is not printable, so what follows can be encoded.
-    if not label or not label.isprintable() or len(label.encode()) > LABEL_BYTES:
-        allowed = f"1 to {LABEL_BYTES} bytes of printable text in UTF-8"
-        raise ValueError(f"label must be {allowed}, got {shown(value)}; shorten it and leave out line breaks")
-    return label

@@ -21,4 +21,5 @@ def order(state: State, why: str | None, who: str | None, for_: Seconds | None =
         ValueError: a text is empty, too long or not printable, or the time is not from a millisecond to seven days.
     """
     for_us = 0 if for_ is None else microseconds("for_", for_)
-    return state.code, for_us, text("who", who, WHO_MAX), text("why", why, WHY_MAX)
+    said = text("who", who, WHO_MAX, example="alice"), text("why", why, WHY_MAX, example="maintenance, INC-4711")
+    return state.code, for_us, *said

@@ -147,7 +147,7 @@ def test_a_raw_operation_passes_an_override_whose_time_is_over(store: Store, clo
         ({"why": ""}, ValueError, "why must be 1 to 111 bytes of printable text in UTF-8, got ''; "),
         ({"why": "é" * 56}, ValueError, "why must be 1 to 111 bytes of printable text in UTF-8, got 'éé"),
         ({"who": "w" * 40}, ValueError, "who must be 1 to 39 bytes of printable text in UTF-8, got 'ww"),
-        ({"who": b"alice"}, TypeError, "who must be a str or None, got bytes: b'alice'"),
+        ({"who": b"alice"}, TypeError, "who must be a str or None, got bytes: b'alice'; use text such as 'alice'"),
         ({"why": "line\nbreak"}, ValueError, "shorten it and leave out line breaks"),
         ({"who": "\x1b[31mred"}, ValueError, "who must be 1 to 39 bytes of printable text in UTF-8"),
         ({"why": "\ud800"}, ValueError, "why must be 1 to 111 bytes of printable text in UTF-8, got '\\ud800'"),
