@@ -392,7 +392,7 @@ class Permit:
     def enter(self, frame: FrameType | None = None) -> Self:
         """Marks the running context as inside its call: guards of the same fuse step aside there. Returns itself.
 
-        ``frame`` is what runs the call, by default whoever asks. Does nothing for a permit that the closed path gave.
+        ``frame`` is what runs the call, by default whoever asks. Does nothing unless it is a probe's, or on a ramp.
         """
     @property
     def is_settled(self) -> bool:

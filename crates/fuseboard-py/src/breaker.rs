@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::blocks::Blocks;
 use crate::call::{admit, conclude_by, is_inside, obtain, rejected, returned, settle, take, tell_voided};
-use crate::fuse::{Fuse, Permit};
+use crate::fuse::{Fuse, Held, Permit};
 use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
 use crate::names::{self, state_member};
 use crate::ready::Ready;
@@ -151,7 +151,7 @@ impl Breaker {
     }
 
     fn _permit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
-        Ok(Permit::new(admit(slf, true)?))
+        Ok(Permit::new(admit(slf)?.map(Held::alone)))
     }
 
     #[pyo3(signature = (permit, error=None))]
@@ -174,7 +174,7 @@ impl Breaker {
     }
 
     fn _enter(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let held = admit(slf, false)?;
+        let held = admit(slf)?;
         if let Some(frame) = running_frame(slf.py()) {
             slf.get().blocks.enter(frame, held);
         }

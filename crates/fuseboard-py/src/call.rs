@@ -18,10 +18,10 @@ use crate::nesting;
 use crate::reader::made_here;
 use crate::verdict::Verdict;
 
-/// Asks for a permit, marked for the context that runs, unless the fuse is closed. Without one the call goes on unguarded:
+/// Asks for a permit, marked for the context that runs if it is a probe's, or on a ramp. Without one the call goes on unguarded:
 /// the fuse cannot be had, by a fault of ours, or the call is inside another one of the same fuse.
 pub(crate) fn obtain<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Permit>> {
-    let permit = Bound::new(slf.py(), Permit::new(admit(slf, false)?))?;
+    let permit = Bound::new(slf.py(), Permit::new(admit(slf)?))?;
     if permit.get().marks()
         && let Err(fault) = nesting::enter(&permit, running_frame(slf.py()))
     {
@@ -49,8 +49,8 @@ pub(crate) fn is_inside(slf: &Bound<'_, Breaker>, fuse: &Fuse) -> bool {
     })
 }
 
-/// Asks for a permit, `alone` for one that no other call shares. `Ok(None)` as for [`obtain`].
-pub(crate) fn admit(slf: &Bound<'_, Breaker>, alone: bool) -> PyResult<Option<Held>> {
+/// Asks for a permit. `Ok(None)` as for [`obtain`].
+pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
     let (fuse, admission) = loop {
         let fuse = match linked_or_resolved(slf) {
             Ok(fuse) => fuse,
@@ -65,8 +65,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>, alone: bool) -> PyResult<Option<He
             return Ok(None);
         }
         if is_closed {
-            let held = Held::closed(&fuse, word, fuse.get().began_us());
-            return Ok(Some(if alone { held.alone() } else { held }));
+            return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
         }
         // Not on the closed path: it asks for the time.
         if fuse.get().is_to_be_looked_up() {

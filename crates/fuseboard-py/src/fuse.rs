@@ -362,7 +362,7 @@ impl Permit {
 
     /// Marks the running context as inside its call: guards of the same fuse step aside there. Returns itself.
     ///
-    /// ``frame`` is what runs the call, by default whoever asks. Does nothing for a permit that the closed path gave.
+    /// ``frame`` is what runs the call, by default whoever asks. Does nothing unless it is a probe's, or on a ramp.
     #[pyo3(signature = (frame=None))]
     fn enter<'py>(slf: &Bound<'py, Self>, frame: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, Self>> {
         if slf.get().marks() {

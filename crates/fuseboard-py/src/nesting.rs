@@ -12,8 +12,8 @@
 //! frame runs is inside only where that frame is on the stack; but for generators that contextlib makes a block of, where it
 //! is the caller that runs the block.
 //!
-//! The closed path of a native guard marks nothing and looks at nothing: that would cost as much as all of it. So while a
-//! fuse is closed each guard of it is a call of its own.
+//! While a fuse is closed nothing is marked, and nobody looks: to the closed path of a native guard that would cost as much as all
+//! of it, and a permit's block that overlaps another, or is never left, would hide failures. Each guard is a call of its own then.
 
 use std::sync::atomic::Ordering;
 

@@ -9,7 +9,6 @@ use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::manual::Order;
-use fuseboard_core::policy::Policy;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
@@ -232,12 +231,6 @@ impl Slot {
     #[must_use]
     pub fn said(&self, generation: u64) -> [Option<String>; 2] {
         self.table.said(self.tenancy.slot, generation)
-    }
-
-    /// The settings of a fingerprint, if they are known.
-    #[must_use]
-    pub fn settings(&self, fingerprint: u64) -> Option<Policy> {
-        self.table.settings(fingerprint)
     }
 
     /// Says a manual override of this fuse in another store, where nobody has said otherwise: for the time that is left of it.

@@ -67,7 +67,7 @@ impl Seen {
             next_count: tried(bench, || bench.slot().fuse().record_failure(POLICY.window_us, bench.now())),
             until_us: reading.and_then(|it| it.until_us),
             said: reading.map(|it| bench.slot().said(it.word.generation())).unwrap_or_default(),
-            settings: reading.and_then(|it| bench.slot().settings(it.settings)),
+            settings: reading.and_then(|it| bench.store.table().settings(it.settings)),
             differs: tried(bench, || bench.slot().fuse().note_settings(7).is_some()),
             free: tried(bench, || admitted(bench, || bench.fuse().admit(&POLICY, bench.now()).verdict.is_ok())),
             reclaimable: tried(bench, || admitted(bench, || bench.handle.admit(&POLICY).verdict.is_ok())),
