@@ -1,8 +1,8 @@
 """The compiled part: the table in shared memory and the calls on it.
 
-This is its manual. Names with an underscore, and ``Fuse``, ``Permit``, ``Reader`` and ``Ready``, are for the package
-alone. Times are whole microseconds where a name ends in ``_us``, else seconds. Every method may be called from any
-thread at any time.
+This is its manual. Names with an underscore are for the package alone, and so are ``Fuse``, ``Permit``,
+``JournalCursor`` and ``CompletedAwaitable``. Times are whole microseconds where a name ends in ``_us``, else seconds.
+Every method may be called from any thread at any time.
 """
 
 from collections.abc import Callable, Generator
@@ -21,13 +21,13 @@ _Class = TypeVar("_Class", bound=type[Any])
 __all__ = [
     "Breaker",
     "Clock",
+    "CompletedAwaitable",
     "Fuse",
     "FuseSnapshot",
     "FuseState",
+    "JournalCursor",
     "Leader",
     "Permit",
-    "Reader",
-    "Ready",
     "Store",
     "Unexported",
     "check_name",
@@ -328,7 +328,7 @@ class Unexported:
         """Notes that it was exported."""
 
 @final
-class Reader:
+class JournalCursor:
     """A place in a store's journal: each transition once, those of one fuse in their order."""
 
     def __new__(cls, store: Store, since: str | None = None) -> Self:
@@ -404,7 +404,7 @@ class Permit:
         """Stops the clock by which a rate of slow calls judges the call; the first stop counts."""
 
 @final
-class Ready:
+class CompletedAwaitable:
     """A coroutine that is ready at once, with None."""
 
     def __await__(self) -> Generator[Any]: ...

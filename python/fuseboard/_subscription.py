@@ -34,7 +34,7 @@ class Reading:
     """A place in a store's journal, and whether its owner knows what it missed."""
 
     def __init__(self, store: _core.Store, reader: str, since: str | None = None) -> None:
-        self.place = _core.Reader(store, since)
+        self.place = _core.JournalCursor(store, since)
         self._reader = reader
         self._told_lost = 0
         self._falls_behind = False

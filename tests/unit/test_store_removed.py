@@ -223,7 +223,7 @@ def test_cursors_go_on_from_where_the_process_joined(
     store: Store, remove: Callable[[], None], another: Callable[[], Store]
 ) -> None:
     """T14: the old journal to its end, then what comes after the process has gone over."""
-    reader = _core.Reader(store)
+    reader = _core.JournalCursor(store)
     store.set_open("before")
     remove()
     new = another()

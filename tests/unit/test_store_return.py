@@ -205,7 +205,7 @@ def test_an_old_reset_on_the_host_is_no_answer(stopgap: Store, host: Store, cloc
 
 def test_cursors_go_on_in_the_hosts_journal(stopgap: Store, host: Store, clock: Clock) -> None:
     """T14: nothing of the old journal is lost, nothing old of the host's is news, and nothing new is missing."""
-    reader = _core.Reader(stopgap)
+    reader = _core.JournalCursor(stopgap)
     host.set_open("old")
     stopgap.set_open("ours")
     clock.advance(1)

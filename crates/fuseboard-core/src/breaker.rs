@@ -110,7 +110,7 @@ impl FastPath<'_> {
     /// empty window. Whether it was one; if not, [`Breaker::settle`] it.
     #[must_use]
     #[inline(always)]
-    pub fn plain_success(self, admitted: Word) -> bool {
+    pub fn fast_success(self, admitted: Word) -> bool {
         self.count_if(self.cell.load() == admitted && !admitted.is_dirty())
     }
 
@@ -230,7 +230,7 @@ impl<'a> Breaker<'a> {
         self.fuse.released(permit);
     }
 
-    /// [`FastPath::plain_success`] under a policy with rates.
+    /// [`FastPath::fast_success`] under a policy with rates.
     #[must_use]
     #[inline]
     pub fn measured_success(
@@ -241,7 +241,7 @@ impl<'a> Breaker<'a> {
         now_us: impl Fn() -> u64,
     ) -> bool {
         let permit = Permit { generation: admitted.generation(), lease: None };
-        self.measured(policy, permit, took_us, now_us, || self.fast_path().plain_success(admitted))
+        self.measured(policy, permit, took_us, now_us, || self.fast_path().fast_success(admitted))
     }
 
     /// [`FastPath::untouched_success`] under a policy with rates.

@@ -8,35 +8,24 @@
 //! | `breaker` | `Breaker`: what is kept for a breaker, and its methods |
 //! | `call` | what calls ask and say: admits and settles them |
 //! | `verdict` | what the Python class says of a call's end, and what of that is remembered |
-//! | `ready` | `Ready`: what `async with` awaits |
+//! | `ready` | `CompletedAwaitable`: what `async with` awaits |
 //! | `blocks` | the permits of `with` blocks |
 //! | `guard` | the native callable, and the binding's only unsafe code |
 //! | `leader` | `Leader` and `Unexported`: who leads for a purpose, and what was not exported yet |
-//! | `listing` | names and states that were read last, kept for the next time |
+//! | `state_cache` | names and states that were read last, kept for the next time |
 //! | `names` | what is made once for the process, at the import; what the Python package hands in |
 //! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
-//! | `reader` | `Reader`: a place in the journal; transitions as Python takes them |
+//! | `reader` | `JournalCursor`: a place in the journal; transitions as Python takes them |
 //! | `python` | checks that answer with the package's errors |
 #![deny(unsafe_code)]
 
-mod blocks;
 mod breaker;
-mod call;
-mod fuse;
+mod convert;
 #[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
 mod guard;
-mod leader;
-mod listing;
-mod names;
-mod nesting;
-mod numbers;
-mod opened;
-mod python;
-mod reader;
-mod ready;
-mod store;
-mod values;
-mod verdict;
+#[allow(unsafe_code, reason = "references, context variables and calls of Python code, as the guard needs them")]
+mod interpreter;
+mod table;
 
 use pyo3::prelude::*;
 
@@ -48,25 +37,25 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     guard::refuse_sub_interpreter(module.py())?;
     // Before anybody can fork in the middle of it; neither I/O nor a thread.
     fuseboard_shm::owner::register();
-    names::make(module.py())?;
-    module.add_class::<breaker::Breaker>()?;
-    module.add_class::<fuse::Fuse>()?;
-    module.add_class::<fuse::Permit>()?;
-    module.add_class::<leader::Leader>()?;
-    module.add_class::<leader::Unexported>()?;
-    module.add_class::<reader::Reader>()?;
-    module.add_class::<ready::Ready>()?;
-    module.add_class::<store::Store>()?;
+    interpreter::interned::make(module.py())?;
+    module.add_class::<breaker::class::Breaker>()?;
+    module.add_class::<table::fuse::Fuse>()?;
+    module.add_class::<table::fuse::Permit>()?;
+    module.add_class::<table::leader::Leader>()?;
+    module.add_class::<table::leader::Unexported>()?;
+    module.add_class::<table::journal_cursor::JournalCursor>()?;
+    module.add_class::<interpreter::completed_awaitable::CompletedAwaitable>()?;
+    module.add_class::<table::store::Store>()?;
     // Made like the others, but nobody's to see.
-    module.py().get_type::<opened::Opened>();
-    module.add_class::<values::Clock>()?;
-    module.add_class::<values::FuseSnapshot>()?;
-    module.add_class::<values::FuseState>()?;
-    module.add_function(wrap_pyfunction!(fuse::fingerprint, module)?)?;
-    module.add_function(wrap_pyfunction!(names::first, module)?)?;
+    module.py().get_type::<table::opened::Opened>();
+    module.add_class::<convert::values::Clock>()?;
+    module.add_class::<convert::values::FuseSnapshot>()?;
+    module.add_class::<convert::values::FuseState>()?;
+    module.add_function(wrap_pyfunction!(table::fuse::fingerprint, module)?)?;
+    module.add_function(wrap_pyfunction!(interpreter::interned::first, module)?)?;
     module.add_function(wrap_pyfunction!(guard::enter_directly, module)?)?;
-    module.add_function(wrap_pyfunction!(names::hand_in, module)?)?;
-    module.add_function(wrap_pyfunction!(python::check_name, module)?)?;
-    module.add_function(wrap_pyfunction!(python::take_note_of_a_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(interpreter::interned::hand_in, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::errors::check_name, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::errors::take_note_of_a_fork, module)?)?;
     guard::add_methods(module.py())
 }

@@ -219,11 +219,11 @@ impl Handle {
         Breaker::new(self.fuse(), self.stripe())
     }
 
-    /// [`FastPath::plain_success`]; where it says no, [`Self::settle`] the call.
+    /// [`FastPath::fast_success`]; where it says no, [`Self::settle`] the call.
     #[must_use]
     #[inline(always)]
-    pub fn plain_success(&self, admitted: Word) -> bool {
-        self.fast_path().plain_success(admitted)
+    pub fn fast_success(&self, admitted: Word) -> bool {
+        self.fast_path().fast_success(admitted)
     }
 
     /// [`FastPath::untouched_success`] of a ticket.
@@ -233,7 +233,7 @@ impl Handle {
         self.fast_path().untouched_success(ticket.permit)
     }
 
-    /// [`Self::plain_success`] under a policy with rates, of a call that began at `began_us`.
+    /// [`Self::fast_success`] under a policy with rates, of a call that began at `began_us`.
     #[must_use]
     #[inline]
     pub fn measured_success(&self, policy: &Policy, admitted: Word, began_us: u64) -> bool {

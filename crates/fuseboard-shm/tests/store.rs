@@ -86,17 +86,17 @@ fn a_process_counts_on_its_own_line() {
 
 /// R04: a success while the window holds a failure clears it; one while it is empty is counted without a change.
 #[test]
-fn a_plain_success_is_one_that_changes_nothing() {
+fn a_fast_success_is_one_that_changes_nothing() {
     let (store, _) = store();
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
     let clean = handle.word();
-    assert!(handle.plain_success(clean));
+    assert!(handle.fast_success(clean));
     assert_eq!([1, 0, 0, 0, 0, 0, 0, 0], counted(&store));
     handle.settle(&POLICY, &ticket(&handle), Outcome::Failure);
     let dirty = handle.word();
-    assert!(!handle.plain_success(clean), "a failure came in between");
-    assert!(!handle.plain_success(dirty), "there is a window to clear");
+    assert!(!handle.fast_success(clean), "a failure came in between");
+    assert!(!handle.fast_success(dirty), "there is a window to clear");
     handle.settle(&POLICY, &ticket(&handle), Outcome::Success);
     assert!(!handle.word().is_dirty());
     assert_eq!([2, 1, 0, 0, 0, 0, 0, 0], counted(&store));

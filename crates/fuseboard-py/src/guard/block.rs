@@ -8,7 +8,7 @@
 //!
 //! **What looks wrong and is not.** Somebody may look up one method alone, and call it: an `ExitStack`, or code that enters
 //! a breaker by hand. Such a look-up finds no other half, or leaves one that nobody takes and that goes with its last
-//! reference. Then the permit is kept by frame ([`crate::blocks`]): slower, and right. A block that is left at the breaker
+//! reference. Then the permit is kept by frame ([`crate::breaker::blocks`]): slower, and right. A block that is left at the breaker
 //! by somebody else's look-up alone is replaced by the next one, never taken by it, because only a second method takes.
 
 use std::ffi::{c_int, c_void};
@@ -19,11 +19,11 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
-use super::calls::{by_method, call_admit};
+use super::bound_calls::{by_method, call_admit};
 use super::class::{make_type, offset_member, slot};
-use crate::breaker::Breaker;
-use crate::fuse::Permit;
-use crate::names;
+use crate::breaker::class::Breaker;
+use crate::interpreter::interned;
+use crate::table::fuse::Permit;
 
 /// Both methods of one statement, laid out for the interpreter.
 #[repr(C)]
@@ -115,17 +115,17 @@ const BEGINS_FIRST: bool = cfg!(not(Py_3_14));
 /// The method that does the same, and keeps the permit by frame.
 fn by_frame(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
     match (waits, begins) {
-        (false, true) => names::enter(py),
-        (false, false) => names::exit(py),
-        (true, true) => names::aenter(py),
-        (true, false) => names::aexit(py),
+        (false, true) => interned::enter(py),
+        (false, false) => interned::exit(py),
+        (true, true) => interned::aenter(py),
+        (true, false) => interned::aexit(py),
     }
 }
 
 /// # Safety
 /// `breaker` is a live breaker.
 unsafe fn new_block(py: Python<'_>, breaker: *mut ffi::PyObject, waits: bool) -> *mut ffi::PyObject {
-    let class = names::types(py).block(py);
+    let class = interned::types(py).block(py);
     // SAFETY: a type made for `Block`; the collector does not look at it before it is filled in, as nothing runs between.
     unsafe {
         let block = ffi::PyType_GenericAlloc(class, 0).cast::<Block>();
@@ -188,9 +188,9 @@ unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *
     // SAFETY: the permit is the block's own reference, given up here; it and the breaker live to the end of this.
     unsafe {
         let permit = Bound::from_owned_ptr(py, std::mem::replace(&mut (*block).permit, ptr::null_mut()));
-        let is_plain = error == ffi::Py_None() && permit.cast_unchecked::<Permit>().get().plain_success();
+        let is_plain = error == ffi::Py_None() && permit.cast_unchecked::<Permit>().get().fast_success();
         if !is_plain {
-            let settled = by_method(names::settle(py), &[(*block).breaker, permit.as_ptr(), error]);
+            let settled = by_method(interned::settle(py), &[(*block).breaker, permit.as_ptr(), error]);
             if settled.is_null() {
                 return settled;
             }
@@ -207,7 +207,7 @@ unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *
 #[inline(always)]
 unsafe fn answer(py: Python<'_>, waits: bool, at_once: *mut ffi::PyObject) -> *mut ffi::PyObject {
     if waits {
-        return names::ready(py).into_ptr();
+        return interned::ready(py).into_ptr();
     }
     // SAFETY: a live object, says the caller.
     unsafe { ffi::Py_NewRef(at_once) }

@@ -8,11 +8,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::class::Guard;
-use super::python_code::ask_python;
-use crate::breaker::Breaker;
-use crate::call::{finish, obtain, take};
-use crate::fuse::{Fuse, Held, Permit};
-use crate::names;
+use crate::breaker::calls::{finish, obtain, take};
+use crate::breaker::class::Breaker;
+use crate::interpreter::interned;
+use crate::interpreter::python_code::ask_python;
+use crate::table::fuse::{Fuse, Permit, PermitInner};
 
 /// A guard of `function` by `breaker`; a rejected call gets what `fallback` returns.
 pub(crate) fn new_guard(
@@ -21,7 +21,7 @@ pub(crate) fn new_guard(
     fallback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let py = breaker.py();
-    let class = names::types(py).guard(py);
+    let class = interned::types(py).guard(py);
     // SAFETY: `class` is a heap type made with `Guard`'s size and the collector's flag; its allocator returns a zeroed
     // instance, which the collector does not look at before it is filled in, as nothing runs between.
     unsafe {
@@ -147,7 +147,7 @@ unsafe fn plain(closed: &Closed, result: *mut ffi::PyObject) -> bool {
         let py = Python::assume_attached();
         let fuse = Bound::ref_from_ptr(py, &closed.fuse).cast_unchecked::<Fuse>();
         let plain = !super::has_only_begun(Bound::ref_from_ptr(py, &result))
-            && fuse.get().plain_success(closed.word, closed.began_us);
+            && fuse.get().fast_success(closed.word, closed.began_us);
         if plain {
             ffi::Py_DECREF(closed.fuse);
         }
@@ -189,7 +189,7 @@ unsafe fn end_closed(guard: &Guard, closed: Closed, result: *mut ffi::PyObject) 
         // SAFETY: an owned reference to a fuse, given up here.
         let fuse = unsafe { Bound::from_owned_ptr(py, closed.fuse).cast_into_unchecked::<Fuse>() };
         // SAFETY: as the caller says.
-        unsafe { end(py, guard, Held::closed(&fuse, closed.word, closed.began_us), result) }
+        unsafe { end(py, guard, PermitInner::closed(&fuse, closed.word, closed.began_us), result) }
     });
     ended.unwrap_or(result)
 }
@@ -213,7 +213,7 @@ unsafe fn fall_back(
             unsafe { (Bound::from_borrowed_ptr(py, guard.breaker), Bound::from_borrowed_ptr(py, guard.fallback)) };
         // SAFETY: as the caller says.
         let got = unsafe { pack(py, args, nargsf, kwnames) }.and_then(|(args, kwargs)| {
-            ask_python(&breaker, names::fall_back(py), (fallback, rejection.into_value(py), args, kwargs))
+            ask_python(&breaker, interned::fall_back(py), (fallback, rejection.into_value(py), args, kwargs))
         });
         got.map_or_else(
             |error| {
@@ -277,7 +277,7 @@ unsafe fn end_permitted(guard: &Guard, permit: *mut ffi::PyObject, result: *mut 
 
 /// # Safety
 /// `result` is an owned reference, or null with an exception set.
-unsafe fn end(py: Python<'_>, guard: &Guard, held: Held, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe fn end(py: Python<'_>, guard: &Guard, held: PermitInner, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: a guard's fields are live; the result as the caller says.
     let (breaker, function, result) = unsafe {
         let breaker = Bound::from_borrowed_ptr(py, guard.breaker).cast_into_unchecked::<Breaker>();

@@ -43,8 +43,8 @@ mod direct {
 
     use super::super::callable::{begin, closed_call};
     use super::super::class::Guard;
-    use crate::breaker::Breaker;
-    use crate::names;
+    use crate::breaker::class::Breaker;
+    use crate::interpreter::interned;
 
     unsafe extern "C" {
         // Part of CPython's API since 3.12, not declared by pyo3-ffi.
@@ -57,7 +57,7 @@ mod direct {
     static GUARD: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 
     pub(super) fn set(front: &Bound<'_, PyFunction>, guard: &Bound<'_, PyAny>, is_exact: bool) -> PyResult<()> {
-        let class = names::types(front.py()).guard(front.py());
+        let class = interned::types(front.py()).guard(front.py());
         // SAFETY: both are live objects; the one is a function (PyO3 has looked), the other, once looked at, a guard whose
         // code nobody has set yet, and its breaker is one.
         unsafe {

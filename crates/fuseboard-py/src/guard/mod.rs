@@ -5,21 +5,15 @@
 //! classes take their arguments in a tuple.
 
 mod block;
+mod bound_calls;
 mod callable;
-mod calls;
 mod class;
-mod context;
 mod entry;
-mod link;
-mod python_code;
 
 pub(crate) use block::add_methods;
+pub(crate) use bound_calls::bound_calls;
 pub(crate) use callable::new_guard;
-pub(crate) use calls::bound_calls;
-pub(crate) use context::ContextVar;
 pub(crate) use entry::enter_directly;
-pub(crate) use link::{Left, Link};
-pub(crate) use python_code::{ask_python, call_python};
 
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
@@ -37,7 +31,10 @@ pub(crate) fn has_only_begun(value: &Bound<'_, PyAny>) -> bool {
     class == &raw mut ffi::PyGen_Type
         || class == &raw mut ffi::PyAsyncGen_Type
         || methods.am_await.is_some()
-        || crate::names::types(value.py()).managers.iter().any(|manager| manager.as_ptr() == class.cast())
+        || crate::interpreter::interned::types(value.py())
+            .managers
+            .iter()
+            .any(|manager| manager.as_ptr() == class.cast())
 }
 
 /// The types that are made by hand.

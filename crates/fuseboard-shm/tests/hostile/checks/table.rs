@@ -36,7 +36,7 @@ pub const OPERATIONS: [&str; 15] = [
     "pin",
     "admit",
     "settle",
-    "plain_success",
+    "fast_success",
     "note_settings",
     "append",
     "follow",
@@ -100,7 +100,7 @@ impl Contract {
             6 => self.pin(input),
             7 => self.admit(input),
             8 => self.settle(input),
-            9 => self.plain_success(input),
+            9 => self.fast_success(input),
             10 => self.note(input),
             11 => self.append(input),
             12 => self.follow(input),
@@ -228,10 +228,10 @@ impl Contract {
         }
     }
 
-    fn plain_success(&self, input: &mut Input<'_>) {
+    fn fast_success(&self, input: &mut Input<'_>) {
         if let Some(handle) = self.handles.get(input.choice(HANDLES)) {
             let (policy, word) = (policy(input, self.log_len()), handle.word());
-            _ = bounded(1, || handle.plain_success(word));
+            _ = bounded(1, || handle.fast_success(word));
             _ = bounded(self.writes(), || handle.measured_success(&policy, word, input.word()));
         }
     }

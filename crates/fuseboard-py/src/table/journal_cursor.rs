@@ -1,4 +1,4 @@
-//! `Reader`: a place in a store's journal; and transitions as Python takes them.
+//! `JournalCursor`: a place in a store's journal; and transitions as Python takes them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::names::shown;
-use crate::opened::Opened;
-use crate::python::wrong_type;
-use crate::store::Store;
+use crate::convert::errors::wrong_type;
+use crate::interpreter::interned::shown;
+use crate::table::opened::Opened;
+use crate::table::store::Store;
 
 /// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, when a manual
 /// override ends, in microseconds or 0 for never, and two texts: the name of an exception's class, or who made it and why.
@@ -197,19 +197,19 @@ impl Begin {
 
 /// A place in a store's journal: each transition once, those of one fuse in their order.
 #[pyclass(frozen, module = "fuseboard._core")]
-pub struct Reader {
-    /// Held for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
+pub struct JournalCursor {
+    /// PermitInner for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
     place: Mutex<Place>,
 }
 
-impl Reader {
+impl JournalCursor {
     fn place(&self) -> MutexGuard<'_, Place> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
-impl Reader {
+impl JournalCursor {
     #[new]
     #[pyo3(signature = (store, since=None))]
     fn new(store: &Bound<'_, Store>, since: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {

@@ -10,13 +10,14 @@ use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 
-use crate::breaker::Breaker;
-use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{ask_python, running_frame};
-use crate::names;
-use crate::nesting;
-use crate::reader::made_here;
-use crate::verdict::Verdict;
+use crate::breaker::class::Breaker;
+use crate::breaker::nesting;
+use crate::breaker::verdict::Verdict;
+use crate::guard::running_frame;
+use crate::interpreter::interned;
+use crate::interpreter::python_code::ask_python;
+use crate::table::fuse::{Fuse, Permit, PermitInner};
+use crate::table::journal_cursor::made_here;
 
 /// Asks for a permit, marked for the context that runs if it is a probe's, or on a ramp. Without one the call goes on unguarded:
 /// the fuse cannot be had, by a fault of ours, or the call is inside another one of the same fuse.
@@ -31,7 +32,7 @@ pub(crate) fn obtain<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Perm
 }
 
 /// What a permit holds, for whoever says how its call ended. Only the first to ask gets it.
-pub(crate) fn take<'a>(slf: &Bound<'_, Breaker>, permit: &'a Bound<'_, Permit>) -> Option<&'a Held> {
+pub(crate) fn take<'a>(slf: &Bound<'_, Breaker>, permit: &'a Bound<'_, Permit>) -> Option<&'a PermitInner> {
     let held = permit.get().take()?;
     if !held.is_closed()
         && let Err(fault) = nesting::leave(permit)
@@ -50,7 +51,7 @@ pub(crate) fn is_inside(slf: &Bound<'_, Breaker>, fuse: &Fuse) -> bool {
 }
 
 /// Asks for a permit. `Ok(None)` as for [`obtain`].
-pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
+pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<PermitInner>> {
     let (fuse, admission) = loop {
         let fuse = match linked_or_resolved(slf) {
             Ok(fuse) => fuse,
@@ -65,7 +66,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
             return Ok(None);
         }
         if is_closed {
-            return Ok(Some(Held::closed(&fuse, word, fuse.get().began_us())));
+            return Ok(Some(PermitInner::closed(&fuse, word, fuse.get().began_us())));
         }
         // Not on the closed path: it asks for the time.
         if fuse.get().is_to_be_looked_up() {
@@ -83,7 +84,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<Held>> {
         tell(slf, transition, About::NOTHING);
     }
     match admission.verdict {
-        Ok(permit) => Ok(Some(Held::new(&fuse, permit))),
+        Ok(permit) => Ok(Some(PermitInner::new(&fuse, permit))),
         Err(rejection) => {
             if slf.get().is_shadow.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -106,47 +107,52 @@ pub(crate) fn rejected<'py>(
             Err(fault) => report(slf, fault),
         }
     }
-    fuse.rejected(rejection, &names::rejection_class(py, state)?)
+    fuse.rejected(rejection, &interned::rejection_class(py, state)?)
 }
 
 pub(crate) fn linked_or_resolved<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fuse>> {
     if let Some(fuse) = slf.get().link.get(slf.py()) {
         return Ok(fuse);
     }
-    Ok(ask_python(slf, names::resolve(slf.py()), ())?.cast_into::<Fuse>()?)
+    Ok(ask_python(slf, interned::resolve(slf.py()), ())?.cast_into::<Fuse>()?)
 }
 
 /// Reports how a call ended: without an error, or with this one.
-pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &Held, error: Option<&Bound<'_, PyBaseException>>) {
+pub(crate) fn settle(slf: &Bound<'_, Breaker>, held: &PermitInner, error: Option<&Bound<'_, PyBaseException>>) {
     let outcome = error.map_or(Outcome::Success, |error| classify(slf, error));
     conclude(slf, held, outcome, error);
 }
 
 /// Reports that a call returned this value, which may be a failure all the same.
-pub(crate) fn returned(slf: &Bound<'_, Breaker>, held: &Held, value: &Bound<'_, PyAny>) {
+pub(crate) fn returned(slf: &Bound<'_, Breaker>, held: &PermitInner, value: &Bound<'_, PyAny>) {
     if !slf.get().judges() {
         return conclude(slf, held, Outcome::Success, None);
     }
-    let verdict = judged(slf, ask_python(slf, names::failure_if(slf.py()), (value,)));
+    let verdict = judged(slf, ask_python(slf, interned::failure_if(slf.py()), (value,)));
     conclude_by(slf, held, &verdict);
 }
 
 /// Reports how a call ended that raised nothing, as the Python class or the caller says it.
-pub(crate) fn conclude_by(slf: &Bound<'_, Breaker>, held: &Held, verdict: &Verdict<'_>) {
+pub(crate) fn conclude_by(slf: &Bound<'_, Breaker>, held: &PermitInner, verdict: &Verdict<'_>) {
     conclude_as(slf, held, verdict.outcome(), || match (class_of(verdict.error.as_ref()), &verdict.label) {
         (None, Some(label)) => About::new(label.as_bytes()),
         (class, _) => class.unwrap_or(About::NOTHING),
     });
 }
 
-fn conclude(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, error: Option<&Bound<'_, PyBaseException>>) {
+fn conclude(
+    slf: &Bound<'_, Breaker>,
+    held: &PermitInner,
+    outcome: Outcome,
+    error: Option<&Bound<'_, PyBaseException>>,
+) {
     // An exception that is an answer has brought nothing about that a success would not have.
     let error = error.filter(|_| outcome != Outcome::Success);
     conclude_as(slf, held, outcome, || class_of(error).unwrap_or(About::NOTHING));
 }
 
 /// Settles a call; a transition that it makes is written down and told, with what brought it about.
-fn conclude_as(slf: &Bound<'_, Breaker>, held: &Held, outcome: Outcome, about: impl FnOnce() -> About) {
+fn conclude_as(slf: &Bound<'_, Breaker>, held: &PermitInner, outcome: Outcome, about: impl FnOnce() -> About) {
     if let Some(transition) = held.settle(outcome) {
         let about = about();
         held.write_down(transition, about);
@@ -165,7 +171,7 @@ fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Out
     if let Some(outcome) = meanings.of(&class) {
         return outcome;
     }
-    let verdict = judged(slf, ask_python(slf, names::judge(slf.py()), (error,)));
+    let verdict = judged(slf, ask_python(slf, interned::judge(slf.py()), (error,)));
     if verdict.by_class {
         meanings.remember(verdict.outcome(), class);
     }
@@ -182,14 +188,14 @@ fn judged<'py>(slf: &Bound<'py, Breaker>, told: PyResult<Bound<'py, PyAny>>) -> 
 
 /// Tells the Python class of a transition that this call made. Nothing it does can change the call.
 fn tell(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
-    if let Err(fault) = ask_python(slf, names::transitioned(slf.py()), made_here(transition, 0, about)) {
+    if let Err(fault) = ask_python(slf, interned::transitioned(slf.py()), made_here(transition, 0, about)) {
         report(slf, fault);
     }
 }
 
 /// Tells the Python class that nobody can say whose the outcomes of some blocks are.
 pub(crate) fn tell_voided(slf: &Bound<'_, Breaker>) {
-    if let Err(fault) = ask_python(slf, names::voided(slf.py()), ()) {
+    if let Err(fault) = ask_python(slf, interned::voided(slf.py()), ()) {
         report(slf, fault);
     }
 }
@@ -200,7 +206,7 @@ fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
     let py = slf.py();
     if fault.is_instance_of::<PyKeyboardInterrupt>(py) {
         crate::guard::interrupt_again(py);
-    } else if let Err(another) = ask_python(slf, names::report(py), (fault.into_value(py),)) {
+    } else if let Err(another) = ask_python(slf, interned::report(py), (fault.into_value(py),)) {
         another.write_unraisable(py, Some(slf.as_any()));
     }
 }
@@ -210,13 +216,13 @@ fn report(slf: &Bound<'_, Breaker>, fault: PyErr) {
 pub(crate) fn finish<'py>(
     slf: &Bound<'py, Breaker>,
     function: &Bound<'py, PyAny>,
-    held: Held,
+    held: PermitInner,
     result: PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     match result {
         Ok(value) if crate::guard::has_only_begun(&value) => {
-            ask_python(slf, names::follow(py), (value, Permit::new(Some(held))))
+            ask_python(slf, interned::follow(py), (value, Permit::new(Some(held))))
         }
         Ok(value) => {
             returned(slf, &held, &value);
@@ -241,7 +247,7 @@ fn has_begun(slf: &Bound<'_, Breaker>, function: &Bound<'_, PyAny>, error: &PyEr
     if !error.is_instance_of::<PyTypeError>(py) {
         return true;
     }
-    let told = ask_python(slf, names::has_begun(py), (function, error.traceback(py)));
+    let told = ask_python(slf, interned::has_begun(py), (function, error.traceback(py)));
     told.and_then(|told| told.is_truthy()).unwrap_or_else(|fault| {
         report(slf, fault);
         true

@@ -12,15 +12,16 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
-use crate::guard::{ContextVar, Link};
-use crate::ready::Ready;
+use crate::interpreter::completed_awaitable::CompletedAwaitable;
+use crate::interpreter::context_variable::ContextVar;
+use crate::interpreter::link::Link;
 
 static MADE: PyOnceLock<Made> = PyOnceLock::new();
 
 struct Made {
     names: Names,
     types: crate::guard::Types,
-    ready: Py<Ready>,
+    ready: Py<CompletedAwaitable>,
     inside: ContextVar,
     handed: Link<PyTuple>,
     first: Py<PyDict>,
@@ -32,7 +33,7 @@ pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
     let made = Made {
         names: Names::make(py),
         types,
-        ready: Py::new(py, Ready)?,
+        ready: Py::new(py, CompletedAwaitable)?,
         inside: ContextVar::new(py, c"fuseboard_inside")?,
         handed: Link::default(),
         first: PyDict::new(py).unbind(),
@@ -98,7 +99,7 @@ pub(crate) fn types(py: Python<'_>) -> &crate::guard::Types {
 
 /// What `async with` awaits: it has nothing to remember, so one serves everybody.
 #[inline]
-pub(crate) fn ready(py: Python<'_>) -> Bound<'_, Ready> {
+pub(crate) fn ready(py: Python<'_>) -> Bound<'_, CompletedAwaitable> {
     made(py).ready.bind(py).clone()
 }
 
@@ -170,5 +171,5 @@ pub(crate) fn read_only_class(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
 
 /// A value for a message, shortened, whatever its own repr does.
 pub(crate) fn shown<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    crate::guard::call_python(&handed(value.py(), STATES + 4)?, (value,))
+    crate::interpreter::python_code::call_python(&handed(value.py(), STATES + 4)?, (value,))
 }

@@ -6,8 +6,8 @@ use fuseboard_shm::store::Slot;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::opened::Opened;
-use crate::store::Store;
+use crate::table::opened::Opened;
+use crate::table::store::Store;
 
 /// This process as one of those that may lead; see ``fuseboard.Leader``.
 #[pyclass(frozen, module = "fuseboard._core")]

@@ -18,14 +18,15 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::guard::{Link, ask_python};
-use crate::listing::Listing;
-use crate::names;
-use crate::numbers::items;
-use crate::opened::Opened;
-use crate::python::{fuse_name, open_error, read_only_error, seconds, state_of_code};
-use crate::reader::{Made, Row, made_here, row_here, written_down};
-use crate::values::{Clock, FuseSnapshot, FuseState};
+use crate::convert::errors::{fuse_name, open_error, read_only_error, seconds, state_of_code};
+use crate::convert::numbers::items;
+use crate::convert::values::{Clock, FuseSnapshot, FuseState};
+use crate::interpreter::interned;
+use crate::interpreter::link::Link;
+use crate::interpreter::python_code::ask_python;
+use crate::table::journal_cursor::{Made, Row, made_here, row_here, written_down};
+use crate::table::opened::Opened;
+use crate::table::state_cache::StateCache;
 
 /// A table of fuses; see ``fuseboard.Store``.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
@@ -44,12 +45,12 @@ impl Store {
     pub(crate) fn up_to_date<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Opened>> {
         let opened = slf.get().opened(slf.py());
         if is_new_child() {
-            ask_python(slf, names::look_around(slf.py()), ())?;
+            ask_python(slf, interned::look_around(slf.py()), ())?;
         }
         if !opened.get().view().is_to_look(false) {
             return Ok(opened);
         }
-        ask_python(slf, names::search(slf.py()), ())?;
+        ask_python(slf, interned::search(slf.py()), ())?;
         Ok(slf.get().opened(slf.py()))
     }
 
@@ -64,7 +65,7 @@ impl Store {
         let found = Self::to_write(slf, &opened)?.resolve(fuse_name(name)?);
         let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
         if slot.overflowed() && !opened.get().told_full.swap(true, Ordering::Relaxed) {
-            ask_python(slf, names::full(slf.py()), (name,))?;
+            ask_python(slf, interned::full(slf.py()), (name,))?;
         }
         Ok(slot)
     }
@@ -278,10 +279,10 @@ impl Store {
     /// The fuses that have been used, by name, in no particular order. Safe while others write.
     fn all_states<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let (py, opened) = (slf.py(), Self::up_to_date(slf)?);
-        let states = opened.get().listing.list(opened.get().view(), py)?;
+        let states = opened.get().state_cache.list(opened.get().view(), py)?;
         for view in opened.get().views().skip(1) {
             // Few, and of this process alone.
-            states.update(Listing::default().list(view, py)?.as_mapping())?;
+            states.update(StateCache::default().list(view, py)?.as_mapping())?;
         }
         Ok(states)
     }

@@ -14,15 +14,17 @@ use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use pyo3::prelude::*;
 use siphasher::sip::SipHasher13;
 
-use crate::guard::{Link, call_python, running_frame};
-use crate::listing::last_or_new;
-use crate::names::state_member;
-use crate::nesting;
-use crate::numbers::Numbers;
-use crate::python::{seconds, state_of_code};
-use crate::reader::{Made, made_here};
-use crate::store::Store;
-use crate::values::FuseState;
+use crate::breaker::nesting;
+use crate::convert::errors::{seconds, state_of_code};
+use crate::convert::numbers::Numbers;
+use crate::convert::values::FuseState;
+use crate::guard::running_frame;
+use crate::interpreter::interned::state_member;
+use crate::interpreter::link::Link;
+use crate::interpreter::python_code::call_python;
+use crate::table::journal_cursor::{Made, made_here};
+use crate::table::state_cache::last_or_new;
+use crate::table::store::Store;
 
 // What a closed call needs comes first, beside the object's count of references.
 /// A fuse, with one breaker's numbers.
@@ -158,17 +160,17 @@ impl Fuse {
     }
 
     #[inline(always)]
-    pub(crate) fn plain_success(&self, admitted: Word, began_us: u64) -> bool {
+    pub(crate) fn fast_success(&self, admitted: Word, began_us: u64) -> bool {
         if self.has_rates {
             self.handle.measured_success(&self.policy, admitted, began_us)
         } else {
-            self.handle.plain_success(admitted)
+            self.handle.fast_success(admitted)
         }
     }
 }
 
 /// A permit and the fuse that gave it.
-pub(crate) struct Held {
+pub(crate) struct PermitInner {
     fuse: Py<Fuse>,
     ticket: Ticket,
     /// When the call's clock was stopped, in microseconds; 0 while it runs.
@@ -176,7 +178,7 @@ pub(crate) struct Held {
     closed: bool,
 }
 
-impl Held {
+impl PermitInner {
     pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
         let ticket = Ticket::new(permit).begun(fuse.get().began_us());
         Self { fuse: fuse.clone().unbind(), ticket, stopped_us: AtomicU64::new(0), closed: false }
@@ -268,7 +270,7 @@ impl Held {
 /// The right to make one call.
 #[pyclass(frozen, weakref, module = "fuseboard._core")]
 pub struct Permit {
-    held: Option<Held>,
+    held: Option<PermitInner>,
     settled: AtomicBool,
     /// The address of the frame that a call inside must have on its stack; 0 for none. Of a generator, which waits in the
     /// middle of its call while its caller does other things.
@@ -277,7 +279,7 @@ pub struct Permit {
 
 impl Permit {
     /// A permit; without a fuse where ours could not be had and the call goes on unguarded.
-    pub(crate) fn new(held: Option<Held>) -> Self {
+    pub(crate) fn new(held: Option<PermitInner>) -> Self {
         Self { held, settled: AtomicBool::new(false), frame: AtomicUsize::new(0) }
     }
 
@@ -293,12 +295,12 @@ impl Permit {
     /// Whether guards of the same fuse step aside inside of its call: of a probe, and of a call that passed a ramp. While a
     /// fuse is closed each guard counts for itself.
     pub(crate) fn marks(&self) -> bool {
-        self.held.as_ref().is_some_and(Held::marks)
+        self.held.as_ref().is_some_and(PermitInner::marks)
     }
 
     /// Whether its call is still to end in this process, and its outcome will count then.
     pub(crate) fn is_under_way(&self) -> bool {
-        let is_valid = |held: &Held| held.ticket.is_own() && held.fuse.get().handle.is_valid(&held.ticket);
+        let is_valid = |held: &PermitInner| held.ticket.is_own() && held.fuse.get().handle.is_valid(&held.ticket);
         !self.is_settled() && self.held.as_ref().is_some_and(is_valid)
     }
 
@@ -322,7 +324,7 @@ impl Permit {
     /// Counts a success that changes nothing else, of a call that found the fuse closed; whether it was one. If not, the
     /// permit is still to be settled.
     #[inline(always)]
-    pub(crate) fn plain_success(&self) -> bool {
+    pub(crate) fn fast_success(&self) -> bool {
         let Some(held) = self.held.as_ref().filter(|held| held.closed) else { return false };
         let fuse = held.fuse.get();
         if !fuse.has_rates {
@@ -336,7 +338,7 @@ impl Permit {
     }
 
     /// What it holds. A probe's permit, and one that a call has for itself, has one outcome: only the first to ask gets it.
-    pub(crate) fn take(&self) -> Option<&Held> {
+    pub(crate) fn take(&self) -> Option<&PermitInner> {
         (self.serves_many() || !self.settled.swap(true, Ordering::Relaxed)).then_some(self.held.as_ref()).flatten()
     }
 }

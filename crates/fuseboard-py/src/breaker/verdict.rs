@@ -7,7 +7,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::guard::Link;
+use crate::interpreter::link::Link;
 
 const IGNORED: u8 = 0;
 const ANSWERED: u8 = 1;

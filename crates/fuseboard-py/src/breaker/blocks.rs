@@ -9,15 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::fuse::Held;
 use crate::guard::references;
+use crate::table::fuse::PermitInner;
 
 /// A frame, kept so that no other gets its address, and the permits of the blocks it is in. None for a block that runs
 /// unguarded, or whose permit is void.
 struct Frame {
     frame: Py<PyAny>,
-    innermost: Option<Held>,
-    outer: Vec<Option<Held>>,
+    innermost: Option<PermitInner>,
+    outer: Vec<Option<PermitInner>>,
 }
 
 impl Frame {
@@ -26,7 +26,7 @@ impl Frame {
         references(&self.frame) == 1
     }
 
-    fn permits(&self) -> impl Iterator<Item = Option<&Held>> {
+    fn permits(&self) -> impl Iterator<Item = Option<&PermitInner>> {
         std::iter::once(&self.innermost).chain(&self.outer).map(Option::as_ref)
     }
 
@@ -53,13 +53,13 @@ type Frames = HashMap<usize, Frame, BuildHasherDefault<AddressHasher>>;
 pub(crate) struct Blocks(Mutex<Frames>);
 
 impl Blocks {
-    /// Held for a few instructions that call nobody, so never across a fork of the thread that holds it.
+    /// PermitInner for a few instructions that call nobody, so never across a fork of the thread that holds it.
     fn lock(&self) -> MutexGuard<'_, Frames> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the permit of a block that the frame enters.
-    pub(crate) fn enter(&self, frame: Bound<'_, PyAny>, held: Option<Held>) {
+    pub(crate) fn enter(&self, frame: Bound<'_, PyAny>, held: Option<PermitInner>) {
         let mut frames = self.lock();
         match frames.get_mut(&frame.as_ptr().addr()) {
             Some(entered) => entered.outer.push(std::mem::replace(&mut entered.innermost, held)),
@@ -72,7 +72,7 @@ impl Blocks {
 
     /// The permit of the innermost block of a frame, which it leaves. If it is in none, the block was entered by a frame
     /// that has ended, as an `ExitStack` does it; `voided` is called if nobody can tell whose it is.
-    pub(crate) fn leave(&self, frame: &Bound<'_, PyAny>, voided: impl FnOnce()) -> Option<Held> {
+    pub(crate) fn leave(&self, frame: &Bound<'_, PyAny>, voided: impl FnOnce()) -> Option<PermitInner> {
         let mut frames = self.lock();
         let running = frame.as_ptr().addr();
         let found = if frames.contains_key(&running) { Ended::at(running) } else { ended(&mut frames)? };
@@ -147,15 +147,15 @@ fn ended(frames: &mut Frames) -> Option<Ended> {
     first.map(|(address, _)| Ended { latest_us, ..Ended::at(**address) })
 }
 
-fn are_alike(one: Option<&Held>, other: Option<&Held>) -> bool {
+fn are_alike(one: Option<&PermitInner>, other: Option<&PermitInner>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.is_like(other),
         _ => one.is_none() && other.is_none(),
     }
 }
 
-fn began_us(held: Option<&Held>) -> u64 {
-    held.map_or(0, Held::began_us)
+fn began_us(held: Option<&PermitInner>) -> u64 {
+    held.map_or(0, PermitInner::began_us)
 }
 
 /// Addresses are as good as random in their middle bits; nobody chooses them to collide.

@@ -6,8 +6,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::names::{read_only_class, shown, state_member, store_open_error};
-use crate::store::Store;
+use crate::interpreter::interned::{read_only_class, shown, state_member, store_open_error};
+use crate::table::store::Store;
 
 /// The state that a member of `fuseboard.State` stands for.
 pub(crate) fn state_of_member(member: &Bound<'_, PyAny>) -> PyResult<State> {

@@ -9,9 +9,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::breaker::Breaker;
-use crate::fuse::{Held, Permit};
-use crate::names;
+use crate::breaker::class::Breaker;
+use crate::interpreter::interned;
+use crate::table::fuse::{Permit, PermitInner};
 
 /// What the interpreter is told of a function. It keeps the pointer for as long as the function lives.
 struct Method(ffi::PyMethodDef);
@@ -62,13 +62,13 @@ pub(super) unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi
                 return ffi::Py_NewRef(last.as_ptr());
             }
             // A reference of the permit's own, before its allocation, which may run other code.
-            if let Some(held) = Held::of_a_rate(&fuse)
+            if let Some(held) = PermitInner::of_a_rate(&fuse)
                 && let Ok(permit) = Bound::new(py, Permit::new(Some(held)))
             {
                 return permit.into_ptr();
             }
         }
-        by_method(names::admit(py), &[this])
+        by_method(interned::admit(py), &[this])
     }
 }
 
@@ -85,13 +85,13 @@ unsafe extern "C" fn call_returned(
         if count == 2
             && let Ok(permit) = Bound::ref_from_ptr(py, &*args).cast_exact::<Permit>()
             && !breaker.get().judges()
-            && permit.get().plain_success()
+            && permit.get().fast_success()
         {
             return ffi::Py_NewRef(ffi::Py_None());
         }
         // Too many or too few arguments are the method's to refuse.
         let arguments = std::slice::from_raw_parts(args, count.cast_unsigned());
-        by_method(names::returned(py), &[&[this], arguments].concat())
+        by_method(interned::returned(py), &[&[this], arguments].concat())
     }
 }
 

@@ -36,7 +36,7 @@ impl<T> Link<T> {
     /// # Safety
     /// While the result is used the link is not replaced, and no Python code runs, which could do that.
     #[inline(always)]
-    pub(super) unsafe fn peek<'a>(&'a self, py: Python<'a>) -> Option<Borrowed<'a, 'a, T>> {
+    pub(crate) unsafe fn peek<'a>(&'a self, py: Python<'a>) -> Option<Borrowed<'a, 'a, T>> {
         let object = self.0.load(Ordering::Relaxed);
         // SAFETY: null, or a `T` that the link owns (only `set` writes it), and goes on to, says the caller.
         unsafe { Some(Borrowed::from_ptr_or_opt(py, object)?.cast_unchecked()) }
@@ -66,19 +66,19 @@ pub struct Left(AtomicPtr<ffi::PyObject>);
 impl Left {
     /// Leaves it, in the place of what was left before. It sees to it that it is forgotten before it goes.
     #[inline(always)]
-    pub(super) fn leave(&self, object: *mut ffi::PyObject) {
+    pub(crate) fn leave(&self, object: *mut ffi::PyObject) {
         self.0.store(object, Ordering::Relaxed);
     }
 
     /// What was left last, or null; nobody else gets it.
     #[inline(always)]
-    pub(super) fn take(&self) -> *mut ffi::PyObject {
+    pub(crate) fn take(&self) -> *mut ffi::PyObject {
         self.0.swap(ptr::null_mut(), Ordering::Relaxed)
     }
 
     /// Leaves it no more.
     #[inline(always)]
-    pub(super) fn forget(&self, object: *mut ffi::PyObject) {
+    pub(crate) fn forget(&self, object: *mut ffi::PyObject) {
         _ = self.0.compare_exchange(object, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed);
     }
 }

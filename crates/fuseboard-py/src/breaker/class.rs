@@ -8,13 +8,15 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::blocks::Blocks;
-use crate::call::{admit, conclude_by, is_inside, obtain, rejected, returned, settle, take, tell_voided};
-use crate::fuse::{Fuse, Held, Permit};
-use crate::guard::{Left, Link, ask_python, bound_calls, new_guard, running_frame};
-use crate::names::{self, state_member};
-use crate::ready::Ready;
-use crate::verdict::{Meanings, Verdict};
+use crate::breaker::blocks::Blocks;
+use crate::breaker::calls::{admit, conclude_by, is_inside, obtain, rejected, returned, settle, take, tell_voided};
+use crate::breaker::verdict::{Meanings, Verdict};
+use crate::guard::{bound_calls, new_guard, running_frame};
+use crate::interpreter::completed_awaitable::CompletedAwaitable;
+use crate::interpreter::interned::{self, state_member};
+use crate::interpreter::link::{Left, Link};
+use crate::interpreter::python_code::ask_python;
+use crate::table::fuse::{Fuse, Permit, PermitInner};
 
 // What a closed call needs comes first, beside the object's count of references.
 /// Admits calls and settles them.
@@ -88,7 +90,7 @@ impl Breaker {
         loop {
             let fuse = match slf.get().known(slf.py()) {
                 Some(fuse) => fuse,
-                None => ask_python(slf, names::look(slf.py()), ())?.cast_into::<Fuse>()?,
+                None => ask_python(slf, interned::look(slf.py()), ())?.cast_into::<Fuse>()?,
             };
             if let Some(word) = fuse.get().mine()
                 && !(fuse.get().has_moved() && fuse.get().is_to_be_looked_up())
@@ -151,7 +153,7 @@ impl Breaker {
     }
 
     fn _permit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
-        Ok(Permit::new(admit(slf)?.map(Held::alone)))
+        Ok(Permit::new(admit(slf)?.map(PermitInner::alone)))
     }
 
     #[pyo3(signature = (permit, error=None))]
@@ -200,9 +202,9 @@ impl Breaker {
         self.blocks.traverse(&visit)
     }
 
-    fn _aenter<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Ready>> {
+    fn _aenter<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, CompletedAwaitable>> {
         Self::_enter(slf)?;
-        Ok(names::ready(slf.py()))
+        Ok(interned::ready(slf.py()))
     }
 
     fn _aexit<'py>(
@@ -210,9 +212,9 @@ impl Breaker {
         class: &Bound<'py, PyAny>,
         error: Option<Bound<'py, PyBaseException>>,
         traceback: &Bound<'py, PyAny>,
-    ) -> Bound<'py, Ready> {
+    ) -> Bound<'py, CompletedAwaitable> {
         Self::_exit(slf, class, error, traceback);
-        names::ready(slf.py())
+        interned::ready(slf.py())
     }
 }
 

@@ -8,8 +8,8 @@ use fuseboard_shm::table::View;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::guard::Link;
-use crate::values::FuseState;
+use crate::convert::values::FuseState;
+use crate::interpreter::link::Link;
 
 /// How many states by name are kept.
 const RECENT: usize = 64;
@@ -29,9 +29,9 @@ struct Listed {
 
 /// What was listed of a table's fuses last; nothing until somebody asks for a list.
 #[derive(Default)]
-pub(crate) struct Listing(Mutex<Option<Listed>>);
+pub(crate) struct StateCache(Mutex<Option<Listed>>);
 
-impl Listing {
+impl StateCache {
     /// The states of a table's fuses by name, in a dict of the caller's own.
     pub(crate) fn list<'py>(&self, table: &View, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         // Taken out, for objects are made and let go below, which runs other code: who comes meanwhile begins anew.

@@ -11,9 +11,9 @@ use fuseboard_shm::store::Store as Tables;
 use fuseboard_shm::table::View;
 use pyo3::prelude::*;
 
-use crate::guard::Link;
-use crate::listing::{Listing, Recent};
-use crate::reader::{Row, row};
+use crate::interpreter::link::Link;
+use crate::table::journal_cursor::{Row, row};
+use crate::table::state_cache::{Recent, StateCache};
 
 /// Not Python's to see: a Python object because links are to such.
 #[pyclass(frozen, module = "fuseboard._core")]
@@ -23,7 +23,7 @@ pub struct Opened {
     /// The same and what overflows from it, to write to; None in a store that only reads.
     tables: Option<Tables>,
     pub(crate) told_full: AtomicBool,
-    pub(crate) listing: Listing,
+    pub(crate) state_cache: StateCache,
     pub(crate) recent: Recent,
     /// What the store has open after this.
     next: Link<Opened>,
@@ -41,8 +41,8 @@ impl Opened {
     }
 
     fn of(view: View, tables: Option<Tables>) -> Self {
-        let (told_full, listing, recent) = (AtomicBool::new(false), Listing::default(), Recent::default());
-        Self { view, tables, told_full, listing, recent, next: Link::default(), joined: None }
+        let (told_full, state_cache, recent) = (AtomicBool::new(false), StateCache::default(), Recent::default());
+        Self { view, tables, told_full, state_cache, recent, next: Link::default(), joined: None }
     }
 
     /// The same tables, for a store that comes to them from others. What happened here before it came is told by who took part in

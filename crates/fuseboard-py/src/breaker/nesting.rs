@@ -20,13 +20,13 @@ use std::sync::atomic::Ordering;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyWeakrefReference};
 
-use crate::fuse::{Fuse, Permit};
 use crate::guard::running_frame;
-use crate::names;
+use crate::interpreter::interned;
+use crate::table::fuse::{Fuse, Permit};
 
 /// The permits whose calls this context is inside of, as far as they still count.
 fn marks(py: Python<'_>) -> PyResult<Vec<(Bound<'_, PyAny>, Bound<'_, Permit>)>> {
-    let Some(marks) = names::inside(py).get(py)? else { return Ok(Vec::new()) };
+    let Some(marks) = interned::inside(py).get(py)? else { return Ok(Vec::new()) };
     Ok(marks.cast_into::<PyTuple>()?.iter().filter_map(under_way).collect())
 }
 
@@ -42,14 +42,14 @@ pub(crate) fn enter<'py>(permit: &Bound<'py, Permit>, frame: Option<Bound<'py, P
     permit.get().frame.store(generator.map_or(0, |frame| frame.as_ptr().addr()), Ordering::Relaxed);
     let mut marks = others(permit)?;
     marks.push(PyWeakrefReference::new(permit)?.into_any());
-    names::inside(py).set(PyTuple::new(py, marks)?.as_any())
+    interned::inside(py).set(PyTuple::new(py, marks)?.as_any())
 }
 
 /// Takes the mark away, where the context that runs has it: a call may end in another one.
 pub(crate) fn leave(permit: &Bound<'_, Permit>) -> PyResult<()> {
     let py = permit.py();
-    if names::inside(py).get(py)?.is_some() {
-        names::inside(py).set(PyTuple::new(py, others(permit)?)?.as_any())?;
+    if interned::inside(py).get(py)?.is_some() {
+        interned::inside(py).set(PyTuple::new(py, others(permit)?)?.as_any())?;
     }
     Ok(())
 }
@@ -80,10 +80,10 @@ fn generator_of(frame: Bound<'_, PyAny>) -> PyResult<Option<Bound<'_, PyAny>>> {
     let mut next = Some(frame);
     // By way of all that hand on to each other by "yield from".
     while let Some(frame) = next {
-        let code = frame.getattr(names::f_code(py))?;
-        let flags: u32 = code.getattr(names::co_flags(py))?.extract()?;
+        let code = frame.getattr(interned::f_code(py))?;
+        let flags: u32 = code.getattr(interned::co_flags(py))?.extract()?;
         if flags & BY_STEPS == 0 || flags & AWAITED != 0 {
-            let is_by_steps = !frame.is(&first) && !names::types(py).enters_blocks(&code);
+            let is_by_steps = !frame.is(&first) && !interned::types(py).enters_blocks(&code);
             return Ok(is_by_steps.then_some(first));
         }
         next = back(&frame)?;
@@ -104,6 +104,6 @@ fn is_on_the_stack(py: Python<'_>, address: usize) -> PyResult<bool> {
 }
 
 fn back<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let back = frame.getattr(names::f_back(frame.py()))?;
+    let back = frame.getattr(interned::f_back(frame.py()))?;
     Ok((!back.is_none()).then_some(back))
 }

@@ -1,14 +1,14 @@
-//! `Ready`: what `async with` awaits.
+//! `CompletedAwaitable`: what `async with` awaits.
 
 use pyo3::exceptions::{PyBaseException, PyStopIteration};
 use pyo3::prelude::*;
 
 /// A coroutine that is ready at once, with None.
 #[pyclass(frozen, module = "fuseboard._core")]
-pub struct Ready;
+pub struct CompletedAwaitable;
 
 #[pymethods]
-impl Ready {
+impl CompletedAwaitable {
     fn __await__(slf: Py<Self>) -> Py<Self> {
         slf
     }
