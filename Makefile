@@ -68,7 +68,7 @@ crash: crash-points build  ## death at every instruction, and two storms of CRAS
 	FUSEBOARD_SINGLE_STEP=full cargo test --locked --quiet --release --package fuseboard-shm \
 		--test single_step -- --nocapture
 	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) cargo test --locked --quiet --release --package fuseboard-shm \
-		--test hail -- --nocapture
+		--test kill_storm -- --nocapture
 	FUSEBOARD_STORM_SECONDS=$(CRASH_SECONDS) $(BIN)/python -m pytest -q -s tests/processes/test_kill.py
 
 mutation: build  ## break core, table and package in every small way, and see what the quick tests miss; takes an hour
@@ -100,7 +100,7 @@ bench: build  ## what a guarded call costs, beside yardsticks and every peer; ei
 fuzz:  ## search for bytes that break a table, FUZZ_SECONDS (60) for each of three targets; needs cargo-fuzz
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60)
 
-fuzz-control:  ## break the code in ten ways, and see that the fuzzer and the hostile tests find each
+fuzz-control:  ## break the code in ten ways, and see that the fuzzer and the tests of any_bytes find each
 	fuzz/control.sh
 
 format:  ## format everything

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# See that the fuzzer and the hostile tests find what they should: fuzz/control.sh [MUTANT...]
+# See that the fuzzer and the tests of any_bytes find what they should: fuzz/control.sh [MUTANT...]
 #
 # Each patch in fuzz/mutants breaks one thing in the shipped code. Its first line names the target that must find it, from no
-# corpus and within RUNS runs, and the test of tests/hostile that must fail. Exits with 1 if either lets one pass.
+# corpus and within RUNS runs, and the test of tests/any_bytes that must fail. Exits with 1 if either lets one pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -37,9 +37,9 @@ runs_of() {  # log: of a hang the final figures are not printed, only those befo
 
 test_fails() {  # test
     (cd "$work" && CARGO_TARGET_DIR=$root/target/fuzz-control cargo test --locked --quiet -p fuseboard-shm \
-        --test hostile --no-run >"$work/build" 2>&1) || { cat "$work/build" >&2; exit 1; }
+        --test any_bytes --no-run >"$work/build" 2>&1) || { cat "$work/build" >&2; exit 1; }
     ! (cd "$work" && CARGO_TARGET_DIR=$root/target/fuzz-control cargo test --locked --quiet -p fuseboard-shm \
-        --test hostile -- "replay::$1" >"$work/test" 2>&1)
+        --test any_bytes -- "replay::$1" >"$work/test" 2>&1)
 }
 
 missed=0

@@ -1,10 +1,10 @@
-//! What the fuzz targets share: the checks of `crates/fuseboard-shm/tests/hostile/checks`, and a folder for tables.
+//! What the fuzz targets share: the checks of `crates/fuseboard-shm/tests/any_bytes/checks`, and a folder for tables.
 
 use std::path::PathBuf;
 
 use checks::file::{Bed, Raw};
 
-#[path = "../../crates/fuseboard-shm/tests/hostile/checks/mod.rs"]
+#[path = "../../crates/fuseboard-shm/tests/any_bytes/checks/mod.rs"]
 pub mod checks;
 
 thread_local! {

@@ -43,12 +43,12 @@
 //! assert_eq!(Some(30 * SECOND), rejection.retry_after_us);
 //! ```
 
-use crate::answer::{Admission, Effect, Permit, Rejection};
+use crate::admission::{Admission, Effect, Permit, Rejection};
 use crate::cell::Cell;
 use crate::counters::{Counter, Stripe};
 use crate::fuse::Fuse;
 use crate::journal::About;
-use crate::judging::Call;
+use crate::outcome::Call;
 use crate::policy::Policy;
 use crate::state::State;
 use crate::word::Word;

@@ -17,7 +17,7 @@ pub struct Cell {
     /// Fingerprint of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
     pub(crate) settings: AtomicU64,
     /// How often a breaker came with other settings than the one before it, and how far the furthest of them looks back: see
-    /// [`crate::reach`].
+    /// [`crate::lookback`].
     pub(crate) settings_changes: AtomicU64,
     /// The generation up to which the journal knows of this fuse, and the state in that.
     pub(crate) told: AtomicU64,
@@ -29,7 +29,7 @@ pub struct Cell {
     pub(crate) asked: AtomicU64,
     pub(crate) seats: [AtomicU64; SEATS],
     pub(crate) hints: [AtomicU64; SEATS],
-    /// For how long the manual override lasts that began with a generation, and a mark of that: see [`crate::manual`].
+    /// For how long the manual override lasts that began with a generation, and a mark of that: see [`crate::overrides`].
     pub(crate) lasts: AtomicU64,
     /// Calls that were slow by the policy of their breaker. Not striped: who counts one has waited longer for the call.
     pub(crate) slow: AtomicU64,

@@ -12,18 +12,18 @@
 //! Acquire on each load and AcqRel on each swap of the fuse word order one thing: the entries of the failure log that
 //! the word's head counts. Leases and the count of successful probes are separate words that belong to a generation.
 
-pub use crate::answer::{Admission, Effect, Permit, Rejection, Transition};
+pub use crate::admission::{Admission, Effect, Permit, Rejection, Transition};
 pub use crate::cell::Cell;
 use crate::journal::Cause;
-use crate::judging::Call;
+use crate::journal_writer::Scribe;
 use crate::key::{Key, Owner};
 use crate::lease::{FAILURES, Lease, SUCCESSES, Seats};
 use crate::log::{Entry, Log};
+use crate::outcome::Call;
 use crate::policy::Policy;
 use crate::rate::{METERS, Meter};
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
-use crate::telling::Scribe;
 use crate::time::{LEAD_US, age};
 use crate::word::Word;
 

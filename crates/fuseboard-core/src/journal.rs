@@ -27,7 +27,8 @@ const ABOUT_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 27 };
 const ABOUT_BYTES: usize = ABOUT_WORDS * 8;
 /// The last word is reserved.
 const BODY: usize = 4 + ABOUT_WORDS;
-const _: () = assert!(cfg!(fuseboard_loom) || SECOND_MAX >= crate::manual::WHY_MAX, "a record has room for a reason");
+const _: () =
+    assert!(cfg!(fuseboard_loom) || SECOND_MAX >= crate::overrides::WHY_MAX, "a record has room for a reason");
 
 /// What brought a transition about. The codes live in files: never renumber them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ use crate::fuse::Cell;
 use crate::journal::{Head, Place, RECORDS};
 use crate::leader::{Leader, PURPOSES};
 use crate::maker::Maker;
-use crate::manual::{SAID_MAX, Said};
+use crate::overrides::{SAID_MAX, Said};
 use crate::rate::{METERS, Meter};
 use crate::settings::{SETS, Set};
 use crate::sync::{AtomicU64, Ordering};

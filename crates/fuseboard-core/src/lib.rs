@@ -11,31 +11,31 @@
 //! | `log` | the failure log behind the window |
 //! | [`lease`] | probe leases |
 //! | [`rate`] | rate windows |
-//! | `pause` | how long an open fuse stays open |
-//! | `growth` | the arithmetic of growing open times |
+//! | `open_time` | how long an open fuse stays open |
+//! | `backoff` | the arithmetic of growing open times |
 //! | `ramp` | a growing share of calls after closing |
 //! | [`policy`] | what one process asks of a fuse |
 //! | [`cell`] | the shared words of one fuse |
 //! | [`fuse`] | admit, succeeded, failed, released |
 //! | [`breaker`] | admits calls, settles them and counts both: what live code, a replay and a simulation run |
-//! | [`judging`] | what the end of a call means by every rule of a policy |
-//! | [`answer`] | what a fuse answers: permits, rejections, transitions |
-//! | [`contract`] | the raw store operations, and reading |
-//! | `look` | what a call would be told, without making one |
+//! | [`outcome`] | what the end of a call means by every rule of a policy |
+//! | [`admission`] | what a fuse answers: permits, rejections, transitions |
+//! | [`raw`] | the raw store operations, and reading |
+//! | `preview` | what a call would be told, without making one |
 //! | [`counters`] | striped counters |
 //! | [`directory`] | from a name to a slot |
 //! | [`key`] | whose a slot is |
-//! | `name` | names, for people |
-//! | [`manual`] | manual overrides: how long, who and why |
+//! | `directory::name` | names, for people |
+//! | [`overrides`] | manual overrides: how long, who and why |
 //! | [`maker`] | the module that made a fuse |
 //! | [`sealed`] | words that are there whole or not at all |
 //! | [`settings`] | the settings that breakers came with, for tools |
-//! | [`idle`] | which fuses a full table can take back |
-//! | `reach` | how far back the breakers of a fuse look |
-//! | [`tenancy`] | giving an idle fuse back, and knowing that one was |
-//! | [`reset`] | resetting a whole table, slot after slot |
+//! | [`directory::idle`] | which fuses a full table can take back |
+//! | `lookback` | how far back the breakers of a fuse look |
+//! | [`directory::claim`] | giving an idle fuse back, and knowing that one was |
+//! | [`directory::reset`] | resetting a whole table, slot after slot |
 //! | [`journal`] | the ring of records of transitions |
-//! | [`telling`] | what a fuse writes down there, and for whom |
+//! | [`journal_writer`] | what a fuse writes down there, and for whom |
 //! | [`exported`] | what the last exporter of metrics had told |
 //! | [`leader`] | one leader a host for a purpose |
 //! | [`layout`] | header, sections, sizes |
@@ -49,38 +49,34 @@
 //! * A loop retries only because another process's change went through.
 #![forbid(unsafe_code)]
 
-pub mod answer;
+pub mod admission;
+mod backoff;
 pub mod breaker;
 pub mod cell;
-pub mod contract;
 pub mod counters;
 pub mod directory;
 pub mod exported;
 pub mod fuse;
-mod growth;
-pub mod idle;
 pub mod journal;
-pub mod judging;
+pub mod journal_writer;
 pub mod key;
 pub mod layout;
 pub mod leader;
 pub mod lease;
 mod log;
-mod look;
+mod lookback;
 pub mod maker;
-pub mod manual;
-mod name;
-mod pause;
+mod open_time;
+pub mod outcome;
+pub mod overrides;
 pub mod policy;
+mod preview;
 mod ramp;
 pub mod rate;
-mod reach;
-pub mod reset;
+pub mod raw;
 pub mod sealed;
 pub mod settings;
 pub mod state;
 pub mod sync;
-pub mod telling;
-pub mod tenancy;
 pub mod time;
 pub mod word;

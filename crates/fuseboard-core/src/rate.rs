@@ -12,7 +12,7 @@
 //! **What is counted** is every bucket that the span touches. So a call counts for the span, and for up to a seventh longer.
 //!
 //! **Over a time** the clock says which stretch a call falls into. A bad call counts itself first, and sums up behind the
-//! counts of those that end with it (see [`crate::judging`]).
+//! counts of those that end with it (see [`crate::outcome`]).
 //!
 //! **Over calls** a call falls into the *newest* stretch, or into the one behind it when that is full. Which call it is and
 //! that it is counted is one swap, so the calls have one order. A bad call sums up what is before it, and then swaps: the

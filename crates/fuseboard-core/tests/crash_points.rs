@@ -5,14 +5,14 @@
 mod book;
 #[path = "crash_points/breaker.rs"]
 mod breaker;
+#[path = "crash_points/claim.rs"]
+mod claim;
 #[path = "crash_points/leader.rs"]
 mod leader;
 #[path = "crash_points/policies.rs"]
 mod policies;
 #[path = "common/slots.rs"]
 mod slots;
-#[path = "crash_points/tenancy.rs"]
-mod tenancy;
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
 use fuseboard_core::fuse::{Effect, Fuse, Permit};
 use fuseboard_core::journal::About;
 use fuseboard_core::maker::{Maker, Module};
-use fuseboard_core::manual::{Order, Said, SaidOf};
+use fuseboard_core::overrides::{Order, Said, SaidOf};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::settings::{Set, Sets};
 use fuseboard_core::state::State;

@@ -5,7 +5,7 @@
 use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, clear, totals};
 use fuseboard_core::directory::{Fingerprint, Key, NAME_MAX, Name, locate};
 use fuseboard_core::fuse::{Cell, Fuse, Rejection};
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};

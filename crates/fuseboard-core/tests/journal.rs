@@ -7,9 +7,9 @@ mod book;
 use book::{Book, PID, SLOT};
 use fuseboard_core::fuse::{Effect, Fuse, Transition};
 use fuseboard_core::journal::{About, Cause, FIRST_MAX, Head, Journal, Place, Record, SECOND_MAX};
+use fuseboard_core::journal_writer::Scribe;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
-use fuseboard_core::telling::Scribe;
 use fuseboard_core::time::AHEAD_US;
 
 const NOW: u64 = 1_000_000_000;

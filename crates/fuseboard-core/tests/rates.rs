@@ -3,7 +3,7 @@
 
 use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
 use fuseboard_core::journal::Cause;
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::{METERS, Measure, Meter, Tally};
 use fuseboard_core::state::State;

@@ -12,7 +12,7 @@ use std::path::Path;
 use siphasher::sip::SipHasher13;
 
 use crate::error::{Kind, OpenError, is_passing};
-use crate::place::Place;
+use crate::store_dir::Place;
 
 /// What `statfs` says of a tmpfs (linux/magic.h).
 #[cfg(target_os = "linux")]

@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::place;
+    use crate::store_dir;
 
     fn smallest() -> Geometry {
         Geometry::for_capacity(1, 1).expect("in range")
@@ -118,7 +118,7 @@ mod tests {
         let folder = base.join(format!("fuseboard-test-{:016x}", random_u64()));
         fs::DirBuilder::new().mode(0o700).create(&folder).expect("a folder of ours");
         let wanted = Wanted {
-            place: place::open(Some(&folder)).expect("a private folder"),
+            place: store_dir::open(Some(&folder)).expect("a private folder"),
             file: "shop".to_owned(),
             path: folder.join("shop"),
             boot: 1,

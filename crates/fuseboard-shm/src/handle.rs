@@ -9,14 +9,14 @@ use fuseboard_core::breaker::{Breaker, FastPath};
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::Tenancy;
 use fuseboard_core::fuse::{Admission, Effect, Fuse, Rejection, Transition};
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
 use crate::owner;
+pub use crate::process_permit::Ticket;
 use crate::table::{Table, Words};
-pub use crate::ticket::Ticket;
 use crate::watch::Reach;
 
 /// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes

@@ -21,7 +21,7 @@ use rustix::io::{Errno, retry_on_intr};
 use crate::chain::Chain;
 use crate::mapping::identity;
 use crate::owner;
-use crate::place;
+use crate::store_dir;
 use crate::table::Table;
 
 /// What this process has of each table and purpose that it has asked for. Never taken out: a program has a few stores, and
@@ -216,7 +216,7 @@ fn open(path: &Path) -> Result<OwnedFd, Errno> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Errno::INVAL);
     }
-    if place::ownership_fault(&stat, access).is_some() {
+    if store_dir::ownership_fault(&stat, access).is_some() {
         // Whatever the umask took away.
         fchmod(&fd, access)?;
     }

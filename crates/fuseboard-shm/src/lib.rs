@@ -6,13 +6,13 @@
 //! |---|---|
 //! | [`store`] | a store: a table, and process-local tables for what does not fit into it |
 //! | [`handle`] | a slot with its shared words at hand: admits and settles calls |
-//! | `ticket` | what an admitted call has in its hand |
-//! | [`cursor`] | where a reader stands, as text that outlives it |
-//! | [`reader`] | a place in a table's journal |
+//! | `process_permit` | what an admitted call has in its hand |
+//! | [`saved_cursor`] | where a reader stands, as text that outlives it |
+//! | [`journal_cursor`] | a place in a table's journal |
 //! | [`table`] | one mapped table, from names to slots; its `View`, which only reads |
 //! | [`open`] | open or create a host's table, or look at one |
 //! | `create` | make one whole before it has a name |
-//! | `place` | the private folder that tables lie in |
+//! | `store_dir` | the private folder that tables lie in |
 //! | [`leading`] | one process of the host that leads for a purpose |
 //! | `watch` | when a store looks whether it is still on the host's table |
 //! | `chain` | a list that only grows, read without a lock |
@@ -41,18 +41,18 @@ mod boot;
 mod chain;
 pub mod clock;
 mod create;
-pub mod cursor;
 pub mod error;
 pub mod handle;
 mod hint;
+pub mod journal_cursor;
 pub mod leading;
 mod mapping;
 pub mod open;
 pub mod owner;
-mod place;
 mod process;
-pub mod reader;
+mod process_permit;
+pub mod saved_cursor;
 pub mod store;
+mod store_dir;
 pub mod table;
-mod ticket;
 mod watch;

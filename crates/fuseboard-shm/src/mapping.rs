@@ -14,7 +14,7 @@ use fuseboard_core::fuse::Cell;
 use fuseboard_core::journal::{Head, Place};
 use fuseboard_core::layout::{Header, Texts};
 use fuseboard_core::leader::Leader;
-use fuseboard_core::manual::Said;
+use fuseboard_core::overrides::Said;
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::settings::Set;
 use fuseboard_core::sync::AtomicU64;

@@ -17,7 +17,7 @@ use crate::create::create;
 use crate::error::{Kind, OpenError};
 use crate::mapping::{Access, Mapping};
 use crate::owner;
-use crate::place::{self, Place};
+use crate::store_dir::{self, Place};
 use crate::table::{Table, View};
 
 /// How often to look again after losing a race to create or to a removal, before saying that it cannot be done.
@@ -42,7 +42,7 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// An [`OpenError`] that says which file or folder, and what is wrong with it.
 pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock) -> Result<Table, OpenError> {
-    let wanted = Wanted::new(name, place::open(folder)?, &clock)?;
+    let wanted = Wanted::new(name, store_dir::open(folder)?, &clock)?;
     let mut is_ours = false;
     for _ in 0..TRIES {
         if let Some((mapping, geometry)) = wanted.find(Access::Write)? {
@@ -82,7 +82,7 @@ fn existing(
     clock: &Clock,
     access: Access,
 ) -> Result<(Mapping, Geometry, PathBuf), OpenError> {
-    let wanted = Wanted::new(name, place::find(folder, access)?, clock)?;
+    let wanted = Wanted::new(name, store_dir::find(folder, access)?, clock)?;
     match wanted.find(access)? {
         Some((mapping, geometry)) => Ok((mapping, geometry, wanted.path)),
         None => Err(wanted.error(Kind::Missing, "is not there")),
@@ -122,7 +122,7 @@ impl<'a> Wanted<'a> {
             return Err(self.error(Kind::Foreign, "is not a regular file"));
         }
         if access == Access::Write
-            && let Some(fault) = place::ownership_fault(&stat, Mode::RUSR | Mode::WUSR)
+            && let Some(fault) = store_dir::ownership_fault(&stat, Mode::RUSR | Mode::WUSR)
         {
             return Err(self.error(Kind::Foreign, fault));
         }

@@ -8,13 +8,13 @@ use fuseboard_core::exported::{EXPORTED, Exported, Telling};
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
 use crate::chain::Chain;
 use crate::handle::Handle;
-use crate::reader::Reader;
+use crate::journal_cursor::Reader;
 use crate::table::Table;
 
 /// Most slots of a table for what overflows; there are as many such tables as it takes.

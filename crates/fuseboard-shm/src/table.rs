@@ -11,14 +11,14 @@ use fuseboard_core::directory::{Key, Tenancy};
 use fuseboard_core::exported::Exported;
 use fuseboard_core::fuse::{Cell, Fuse, Transition};
 use fuseboard_core::journal::{Head, Journal, Place};
+use fuseboard_core::journal_writer::Scribe;
 use fuseboard_core::layout::{Geometry, Header};
 use fuseboard_core::leader::Leader;
 use fuseboard_core::maker::Module;
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::AtomicU64;
-use fuseboard_core::telling::Scribe;
 use rustix::io::Errno;
 
 pub use self::view::View;

@@ -11,8 +11,8 @@ use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::{About, Cause, RECORDS, Record};
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
+use fuseboard_shm::journal_cursor::Reader;
 use fuseboard_shm::open;
-use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
 

@@ -4,11 +4,11 @@
 //! atomics. It is also what ThreadSanitizer watches under `make tsan`. The threads share nothing of the test's own while
 //! they run: a lock there would order what the table alone has to order.
 mod common;
+#[path = "threads/journaled.rs"]
+mod journaled;
 #[cfg(fuseboard_tsan)]
 #[path = "threads/race.rs"]
 mod race;
-#[path = "threads/told.rs"]
-mod told;
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
@@ -27,7 +27,7 @@ use fuseboard_shm::clock::Clock;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
 use fuseboard_shm::store::{Slot, Store};
 use fuseboard_shm::table::Table;
-use told::{Change, Told};
+use journaled::{Change, Told};
 
 const THREADS: usize = 8;
 const STEPS: usize = 20_000;

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::counters::{Counter, totals};
+use crate::directory::claim::STREAK_US;
+use crate::directory::idle::IDLE_US;
 use crate::fuse::Fuse;
-use crate::idle::IDLE_US;
 use crate::sync::AtomicU64;
-use crate::tenancy::STREAK_US;
 use crate::time::HORIZON_US;
 
 /// Names whose sequences lead over all slots from the second on, in ascending order.

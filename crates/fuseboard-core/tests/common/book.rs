@@ -3,9 +3,9 @@
 
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{Head, Journal, Place, Record};
+use fuseboard_core::journal_writer::Scribe;
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::AtomicU64;
-use fuseboard_core::telling::Scribe;
 
 /// The fuse's slot, by which its records name it.
 pub const SLOT: u32 = 3;

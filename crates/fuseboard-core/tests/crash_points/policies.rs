@@ -2,7 +2,7 @@
 //! half-open, a ramp, and calls that demand.
 
 use fuseboard_core::fuse::{Effect, Permit};
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::{METERS, Measure, Tally};
 use fuseboard_core::state::State;

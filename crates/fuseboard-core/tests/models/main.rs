@@ -9,9 +9,9 @@
 //! |---|---|
 //! | `window`, `transition`, `lease` | failures and what they open, seats and their leases |
 //! | `breaker` | whole calls of two processes, and what each counts |
-//! | `rates`, `recovery`, `manual` | policies: rates; the ramp and the longest stay; manual overrides with an end |
-//! | `directory`, `tenancy`, `reset`, `forget` | names and slots, and how they are given back |
-//! | `reach`, `snapshot`, `journal`, `sealed` | what readers see |
+//! | `rates`, `recovery`, `overrides` | policies: rates; the ramp and the longest stay; manual overrides with an end |
+//! | `directory`, `claim`, `reset`, `forget` | names and slots, and how they are given back |
+//! | `lookback`, `snapshot`, `journal`, `sealed` | what readers see |
 //! | `leader`, `exported` | who leads, and what exporters tell |
 //! | `pairs` | every operation beside every other, by a machine |
 //! | `common` | how a model is explored, how to race, one fuse as a value |
@@ -20,6 +20,7 @@
 #[path = "../common/book.rs"]
 mod book;
 mod breaker;
+mod claim;
 mod common;
 mod directory;
 mod exported;
@@ -27,16 +28,15 @@ mod forget;
 mod journal;
 mod leader;
 mod lease;
-mod manual;
+mod lookback;
+mod overrides;
 mod pairs;
 mod rates;
-mod reach;
 mod recovery;
 mod reset;
 mod sealed;
 #[path = "../common/slots.rs"]
 mod slots;
 mod snapshot;
-mod tenancy;
 mod transition;
 mod window;

@@ -29,10 +29,10 @@
 
 mod beginnings;
 mod explore;
+mod journal_writer;
 mod operations;
 mod policies;
 mod steps;
-mod telling;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -68,7 +68,7 @@ fn check<const N: usize>(begin: Begin, operations: [Operation; N], faults: &mut 
     for places in [0, PLACES] {
         let allowed = in_every_order(begin, places, operations);
         for outcome in at_once(begin, places, operations) {
-            let broken = telling::broken_chain(&outcome);
+            let broken = journal_writer::broken_chain(&outcome);
             match names_of(&outcome, &allowed).filter(|_| broken.is_none()) {
                 Some(names) => taken.extend(names),
                 None => faults.push(explain(&operations, &outcome, &allowed, broken)),
@@ -85,7 +85,8 @@ fn names_of(outcome: &Outcome, allowed: &[Allowed]) -> Option<Names> {
     }
     let mut alike =
         allowed.iter().filter(|(known, _)| known.answers == outcome.answers && known.after == outcome.after);
-    alike.find_map(|(known, names)| Some(telling::weaker(known, outcome)?.iter().chain(names).copied().collect()))
+    alike
+        .find_map(|(known, names)| Some(journal_writer::weaker(known, outcome)?.iter().chain(names).copied().collect()))
 }
 
 fn explain(operations: &[Operation], outcome: &Outcome, allowed: &[Allowed], broken: Option<String>) -> String {
@@ -104,7 +105,7 @@ fn every_pair(name: &str, begin: Begin, exceptions: &[&'static str]) {
             taken.extend(check(begin, *pair, &mut faults));
         }
     }
-    let all = [exceptions, &[telling::FOR_ITS_MAKER, telling::BY_A_RIVALS_NOTE]].concat();
+    let all = [exceptions, &[journal_writer::FOR_ITS_MAKER, journal_writer::BY_A_RIVALS_NOTE]].concat();
     report(name, pairs.len(), &faults, &taken, &all);
 }
 
@@ -185,6 +186,6 @@ fn triples() {
     let mut faults = Vec::new();
     let taken = TRIPLES.iter().flat_map(|(begin, operations)| check(*begin, *operations, &mut faults)).collect();
     let exceptions = [steps::GIVES_BACK, steps::LOSES_LATER, steps::TAKES_LATER].map(|program| program.name);
-    let all = [exceptions.as_slice(), &[telling::FOR_ITS_MAKER]].concat();
+    let all = [exceptions.as_slice(), &[journal_writer::FOR_ITS_MAKER]].concat();
     report("triples", TRIPLES.len(), &faults, &taken, &all);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::common::{NOW, POLICY, Row, changes, job, model, race};
 use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::journal::Cause;
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::{METERS, Measure, Tally};
 use fuseboard_core::state::State;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::common::{job, model, race};
 use fuseboard_core::directory::Key;
 use fuseboard_core::maker::{Maker, Module};
-use fuseboard_core::manual::{Order, Said, SaidOf};
+use fuseboard_core::overrides::{Order, Said, SaidOf};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::settings::{Set, Sets};
 use fuseboard_core::state::State;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fuseboard_core::contract::Reading;
 use fuseboard_core::counters::{COUNTERS, Counter};
+use fuseboard_core::raw::Reading;
 use fuseboard_core::state::State;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::ManualClock;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, Transition};
 use fuseboard_core::journal::About;
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::Measure;
 use fuseboard_core::state::State;

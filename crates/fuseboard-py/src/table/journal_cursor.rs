@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::{About, Record};
-use fuseboard_shm::cursor::Cursor;
+use fuseboard_shm::journal_cursor::{Read, Reader as TableReader};
 use fuseboard_shm::owner;
-use fuseboard_shm::reader::{Read, Reader as TableReader};
+use fuseboard_shm::saved_cursor::Cursor;
 use fuseboard_shm::table::View;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use fuseboard_core::directory::Tenancy;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::word::Word;
-use fuseboard_shm::reader::Reader;
+use fuseboard_shm::journal_cursor::Reader;
 use fuseboard_shm::store::Store as Tables;
 use fuseboard_shm::table::View;
 use pyo3::prelude::*;

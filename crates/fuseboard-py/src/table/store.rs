@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::open::{find, look, open};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fuseboard_core::directory::REST_US;
 use fuseboard_core::fuse::Fuse;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};

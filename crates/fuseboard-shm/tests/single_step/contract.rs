@@ -4,7 +4,7 @@ use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::{Effect, Transition};
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
-use fuseboard_shm::reader::Reader;
+use fuseboard_shm::journal_cursor::Reader;
 use fuseboard_shm::store::Store;
 
 use crate::bench::{Bench, NAME, POLICY};

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Outcome, Ticket};
 

@@ -1,10 +1,10 @@
 //! Every operation of the core on one fuse, what it answers, and what can be seen when all is over.
 
-use fuseboard_core::contract::Reading;
 use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection, Transition};
 use fuseboard_core::journal::{About, Record};
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::rate::{Measure, Tally};
+use fuseboard_core::raw::Reading;
 use fuseboard_core::state::State;
 
 use crate::book::Pages;

@@ -2,7 +2,7 @@
 //! call, asking, giving back, and what may come in between.
 
 use fuseboard_core::fuse::Permit;
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::{METERS, Measure};
 use fuseboard_core::state::State;

@@ -4,7 +4,7 @@
 
 use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
 use fuseboard_core::journal::Cause;
-use fuseboard_core::judging::Reached;
+use fuseboard_core::outcome::Reached;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 

@@ -1,4 +1,4 @@
-//! A hail of kills: forked processes that do nothing but operations on one table, and hundreds of SIGKILLs per second.
+//! A storm of kills: forked processes that do nothing but operations on one table, and hundreds of SIGKILLs per second.
 //!
 //! `FUSEBOARD_STORM_SECONDS` makes it longer. What Python's storm (`tests/processes/test_kill.py`) shows of whole workers,
 //! this shows of bare operations, of which far more are under way when a kill comes.
@@ -16,15 +16,15 @@ use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::{About, Record};
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::manual::Order;
+use fuseboard_core::overrides::Order;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::time::HORIZON_US;
 use fuseboard_shm::clock::Clock;
 use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::journal_cursor::Reader;
 use fuseboard_shm::open;
-use fuseboard_shm::reader::Reader;
 use fuseboard_shm::store::Store;
 
 const CREW: usize = 4;
@@ -53,7 +53,7 @@ const NERVOUS: Policy = Policy {
 /// Names that processes claim while others die at it. They fit into the table beside the fuses.
 const NAMES: u64 = 4_000;
 const SEED: u64 = 0x4a11;
-/// How often a long hail says how far it is.
+/// How often a long storm says how far it is.
 const WORD_EVERY: Duration = Duration::from_secs(10);
 /// By how much a stamp may lead the clock.
 const LEADS_US: u64 = 10_000;
@@ -155,7 +155,7 @@ impl Site {
             4 => _ = fuse.forget(now),
             8 => {
                 let state = [State::Isolated, State::Disabled][dice.below(2) as usize];
-                let order = Order { for_us: 300 * dice.below(3), who: "hail", why: "a storm", ..Order::new(state) };
+                let order = Order { for_us: 300 * dice.below(3), who: "storm", why: "a storm", ..Order::new(state) };
                 _ = self.wild.obey(&order);
             }
             9 => _ = self.wild.admit(&NERVOUS),
@@ -211,7 +211,7 @@ fn rage(site: &Site, ledger: &Ledger, crew: &mut [libc::pid_t], end: Instant) ->
     while Instant::now() < end || !dying.is_empty() {
         if Instant::now() > next_word {
             next_word += WORD_EVERY;
-            eprintln!("hail: {kills} kills, {} s to go", end.saturating_duration_since(Instant::now()).as_secs());
+            eprintln!("kill_storm: {kills} kills, {} s to go", end.saturating_duration_since(Instant::now()).as_secs());
         }
         if Instant::now() < end {
             let victim = &mut crew[dice.below(CREW as u64) as usize];
@@ -262,7 +262,7 @@ fn check_journal(site: &Site) -> Vec<Option<Record>> {
     table.journal().span().map(|ticket| table.journal().read(ticket)).collect()
 }
 
-/// A name that is claimed in the hail.
+/// A name that is claimed in the storm.
 fn name(number: u64) -> String {
     format!("name {number}")
 }
@@ -314,7 +314,7 @@ fn check_control(told: &[Option<Record>]) {
 /// T01, T02, T07: however many processes die in the middle of whatever they do, the survivors go on, every call is
 /// accounted for, and every fuse works.
 #[test]
-fn a_hail_of_kills_damages_nothing() {
+fn a_storm_of_kills_damages_nothing() {
     let seconds = std::env::var("FUSEBOARD_STORM_SECONDS").map_or(1.5, |text| text.parse().expect("seconds"));
     let folder = Folder::new();
     let (site, ledger) = (Site::open(&folder), ledger());
@@ -326,7 +326,7 @@ fn a_hail_of_kills_damages_nothing() {
     let ends = crew.into_iter().chain([survivor, reader]).map(bury).collect::<Vec<_>>();
     assert_eq!(vec![0; CREW + 2], ends, "whoever was not killed ends well when told to");
     let operations = ledger.operations.load(Ordering::Relaxed);
-    eprintln!("hail: {kills} kills, {operations} operations in {seconds} s");
+    eprintln!("kill_storm: {kills} kills, {operations} operations in {seconds} s");
     let [links, missing] = [&ledger.links, &ledger.missing].map(|count| count.load(Ordering::Relaxed));
     eprintln!("journal: {links} records read that hang together, {missing} missed or not there");
     assert!(links > 0, "a reader that always comes too late sees nothing");
@@ -334,7 +334,7 @@ fn a_hail_of_kills_damages_nothing() {
     let counted = totals(site.store.resolve("steady").expect("there").stripes())[Counter::Successes as usize];
     assert!(fits(counted, ledger, kills), "{counted} calls counted");
     assert!(!fits(ledger.racy.load(Ordering::Relaxed), ledger, kills), "control: look-and-store loses calls");
-    assert!(kills as f64 >= 20.0 * seconds, "{kills} kills are no hail");
+    assert!(kills as f64 >= 20.0 * seconds, "{kills} kills are no storm");
     check_names(&site);
     check_fuse(&site.nervous);
     check_fuse(&site.wild);

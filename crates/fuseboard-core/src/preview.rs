@@ -3,7 +3,7 @@
 //! The fuse word is read once and the seats behind it, as a call does. A fuse that moves on in between is no trouble: a
 //! seat that looks free because a newer generation has it was free for a moment after that began.
 
-use crate::answer::Rejection;
+use crate::admission::Rejection;
 use crate::fuse::Fuse;
 use crate::policy::Policy;
 use crate::state::State;

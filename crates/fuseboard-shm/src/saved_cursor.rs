@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::reader::Read;
+use crate::journal_cursor::Read;
 
 /// A place behind what somebody was told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit, Rejection, Transition};
 use fuseboard_core::journal::Cause;
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;

@@ -11,17 +11,17 @@
 //! | `watchdog` | the end of a process that hangs |
 //!
 //! Every check has a control: the same harness, given something unsound, must notice.
-#[path = "hostile/checks/mod.rs"]
+#[path = "any_bytes/checks/mod.rs"]
 mod checks;
-#[path = "hostile/child.rs"]
+#[path = "any_bytes/child.rs"]
 mod child;
-#[path = "hostile/findings.rs"]
+#[path = "any_bytes/findings.rs"]
 mod findings;
-#[path = "hostile/live.rs"]
+#[path = "any_bytes/live.rs"]
 mod live;
-#[path = "hostile/replay.rs"]
+#[path = "any_bytes/replay.rs"]
 mod replay;
-#[path = "hostile/truncation.rs"]
+#[path = "any_bytes/truncation.rs"]
 mod truncation;
-#[path = "hostile/watchdog.rs"]
+#[path = "any_bytes/watchdog.rs"]
 mod watchdog;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use fuseboard_core::journal::RECORDS;
 use fuseboard_core::sync::Ordering;
 use fuseboard_shm::clock::{Clock, ManualClock};
+use fuseboard_shm::journal_cursor::Reader;
 use fuseboard_shm::open::look;
-use fuseboard_shm::reader::Reader;
 use fuseboard_shm::table::View;
 
 use super::file::{Bed, Raw};

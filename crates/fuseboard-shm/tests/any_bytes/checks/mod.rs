@@ -1,7 +1,7 @@
 //! What must hold whatever bytes stand in a table (rule T10), as functions of a string of bytes.
 //!
 //! The bytes are both the damage and the program: they are laid over shared words and decoded into operations, so a
-//! fuzzer that mutates them searches both at once. `tests/hostile.rs` replays random strings under plain `cargo test`, the
+//! fuzzer that mutates them searches both at once. `tests/any_bytes.rs` replays random strings under plain `cargo test`, the
 //! targets in `fuzz/` let libFuzzer choose them; the checks are the same code.
 //!
 //! | module | holds |

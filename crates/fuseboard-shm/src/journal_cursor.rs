@@ -11,7 +11,7 @@ use std::ops::Range;
 use fuseboard_core::journal::Record;
 use fuseboard_core::time::is_far_ahead;
 
-use crate::cursor::Cursor;
+use crate::saved_cursor::Cursor;
 use crate::table::View;
 
 /// How long a ticket may be without its record before its owner is taken for dead or stopped.

@@ -15,12 +15,17 @@
 //! A up. The looks of the second pass are read-modify-writes: of a look and a claim of one slot one comes first, and the
 //! other sees what was done before it.
 //!
-//! **Giving back** is decided in the fuse word ([`crate::tenancy`]): once that is vacant the tenancy is over, and anybody
+//! **Giving back** is decided in the fuse word ([`crate::directory::claim`]): once that is vacant the tenancy is over, and anybody
 //! may make the key gone. A gone slot rests for [`REST_US`], in which those that still count a call in it come to
 //! their end, and which makes the number of tenancies too long for anybody to sleep through.
 
+pub mod claim;
+pub mod idle;
+mod name;
+pub mod reset;
+
+pub use crate::directory::name::{NAME_MAX, Name, NameBytes};
 pub use crate::key::{Fingerprint, Key, Owner};
-pub use crate::name::{NAME_MAX, Name, NameBytes};
 
 use crate::cell::Cell;
 use crate::counters::{STRIPES, Stripe, clear_if};

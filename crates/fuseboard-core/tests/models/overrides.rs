@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::common::{NOW, POLICY, Row, SECOND, job, model, race};
 use fuseboard_core::fuse::Transition;
-use fuseboard_core::manual::{Order, Said, SaidOf};
+use fuseboard_core::overrides::{Order, Said, SaidOf};
 use fuseboard_core::state::State;
 
 struct Desk {

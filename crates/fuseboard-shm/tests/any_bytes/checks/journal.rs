@@ -9,7 +9,7 @@ use fuseboard_core::state::State;
 use fuseboard_core::sync::Ordering;
 use fuseboard_core::time::{STAMP_MAX, is_far_ahead};
 use fuseboard_shm::clock::ManualClock;
-use fuseboard_shm::reader::Reader;
+use fuseboard_shm::journal_cursor::Reader;
 use fuseboard_shm::store::Slot;
 use fuseboard_shm::table::Table;
 

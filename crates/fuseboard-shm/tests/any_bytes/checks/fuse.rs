@@ -1,8 +1,8 @@
 //! Every operation on one fuse, at any time and with any settings: no answer leaves its range.
 
 use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection, Transition};
-use fuseboard_core::judging::Call;
 use fuseboard_core::lease::{Lease, SEATS};
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::Measure;
 use fuseboard_core::state::State;

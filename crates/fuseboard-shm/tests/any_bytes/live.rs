@@ -38,9 +38,9 @@ const FAILED: i32 = 101;
 /// One at a time: each takes both cores.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// How long each scribbling lasts: three seconds, or `HOSTILE_SECONDS`.
+/// How long each scribbling lasts: three seconds, or `ANY_BYTES_SECONDS`.
 fn duration() -> Duration {
-    Duration::from_secs(number("HOSTILE_SECONDS", 3))
+    Duration::from_secs(number("ANY_BYTES_SECONDS", 3))
 }
 
 fn geometry() -> Geometry {

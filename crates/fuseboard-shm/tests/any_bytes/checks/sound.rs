@@ -1,7 +1,7 @@
 //! A fuse after a reset: exact counts, a trip, a probe, a close (rules R02 to R09).
 
 use fuseboard_core::fuse::{Effect, Fuse, Permit, Rejection};
-use fuseboard_core::judging::Call;
+use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::{METERS, Measure, Tally};
 use fuseboard_core::state::State;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-const ROLE: &str = "FUSEBOARD_HOSTILE_ROLE";
-const FOLDER: &str = "FUSEBOARD_HOSTILE_FOLDER";
+const ROLE: &str = "FUSEBOARD_ANY_BYTES_ROLE";
+const FOLDER: &str = "FUSEBOARD_ANY_BYTES_FOLDER";
 
 /// Starts a process that runs only the test `entry`, which finds `role` and `folder` by [`role`].
 pub fn start(entry: &str, role: &str, folder: &Path) -> Child {

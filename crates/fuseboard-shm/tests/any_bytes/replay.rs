@@ -1,4 +1,4 @@
-//! The checks of `fuzz/` on random strings that depend on a seed alone. `HOSTILE_CASES` sets how many, `HOSTILE_SEED` the
+//! The checks of `fuzz/` on random strings that depend on a seed alone. `ANY_BYTES_CASES` sets how many, `ANY_BYTES_SEED` the
 //! first of them.
 
 use std::cell::Cell;
@@ -33,8 +33,8 @@ pub fn number(variable: &str, default: u64) -> u64 {
 }
 
 fn seeds(cases: u64) -> Range<u64> {
-    let first = number("HOSTILE_SEED", 1);
-    first..first + number("HOSTILE_CASES", cases)
+    let first = number("ANY_BYTES_SEED", 1);
+    first..first + number("ANY_BYTES_CASES", cases)
 }
 
 /// Runs `check` with the string of each seed. `Err` with the first seed that it panics on.
@@ -42,7 +42,7 @@ fn replay(seeds: Range<u64>, mut watchdog: Watchdog, check: impl Fn(&mut Random)
     for seed in seeds {
         watchdog.about_to(format!("seed {seed}"));
         if catch_unwind(AssertUnwindSafe(|| check(&mut Random(seed)))).is_err() {
-            eprintln!("again with HOSTILE_SEED={seed} HOSTILE_CASES=1");
+            eprintln!("again with ANY_BYTES_SEED={seed} ANY_BYTES_CASES=1");
             return Err(seed);
         }
     }
@@ -61,7 +61,7 @@ fn any_words_are_a_fuse() {
     let (sound, cases) = (Cell::new(0), 6_000);
     let check = |random: &mut Random| sound.set(sound.get() + u64::from(core_words(&string(random, 600))));
     assert_eq!(Ok(()), replay(seeds(cases), Watchdog::new(), check));
-    if number("HOSTILE_CASES", cases) == cases {
+    if number("ANY_BYTES_CASES", cases) == cases {
         assert!(sound.get() > cases / 4, "only {} of {cases} could be looked at after a reset", sound.get());
     }
 }
@@ -74,7 +74,7 @@ fn any_bytes_behind_a_header_are_a_table() {
     let check =
         |random: &mut Random| sound.set(sound.get() + table_bytes(&bed, &tables, &string(random, 6_000)) as u64);
     assert_eq!(Ok(()), replay(seeds(cases), Watchdog::new(), check));
-    if number("HOSTILE_CASES", cases) == cases {
+    if number("ANY_BYTES_CASES", cases) == cases {
         let all = LOOK_AT as u64 * cases;
         assert!(sound.get() > all / 2, "only {} of {all} fuses could be looked at after a reset", sound.get());
     }
@@ -113,7 +113,7 @@ fn any_file_is_an_error_or_a_table() {
         tables.set(tables.get() + u64::from(open_bytes(&bed, &bytes)));
     };
     assert_eq!(Ok(()), replay(seeds(cases), Watchdog::new(), check));
-    if number("HOSTILE_CASES", cases) == cases {
+    if number("ANY_BYTES_CASES", cases) == cases {
         assert!((cases / 20..cases).contains(&tables.get()), "{} tables of {cases} files", tables.get());
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{Head, Journal, Place};
+use fuseboard_core::journal_writer::Scribe;
 use fuseboard_core::layout::{FINGERPRINT, Geometry, MAGIC, SLOTS_MAX, VERSION};
 use fuseboard_core::rate::{METERS, Meter};
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use fuseboard_core::telling::Scribe;
 use fuseboard_core::time::STAMP_MAX;
 use fuseboard_core::word::LOG_MAX;
 use fuseboard_shm::clock::{Clock, ManualClock};

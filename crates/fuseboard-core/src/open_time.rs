@@ -7,8 +7,8 @@
 //!
 //! The jitter is a hash of the generation, so that all processes of a host agree on it without a word, and hosts do not.
 
+use crate::backoff::STREAK_MAX;
 use crate::fuse::{Fuse, Transition};
-use crate::growth::STREAK_MAX;
 use crate::policy::{MILLION, Policy};
 use crate::state::State;
 use crate::sync::Ordering;

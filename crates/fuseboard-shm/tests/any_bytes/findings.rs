@@ -9,7 +9,7 @@ use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_shm::clock::{Clock, ManualClock};
-use fuseboard_shm::reader::Reader;
+use fuseboard_shm::journal_cursor::Reader;
 use fuseboard_shm::store::Store;
 
 use crate::checks::file::{Bed, Raw, key_of};
