@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from bench.__main__ import tables
-from fuseboard import CircuitBreaker, Store, _registry
+from fuseboard import CircuitBreaker, Store
+from fuseboard._store import registry
 
 KEYS = 50_000
 KINDS = ("a store that is given", "the default store")
@@ -23,7 +24,7 @@ def bytes_of_a_key(kind: str, keys: int) -> int:
     """Bytes for the breaker of one key that has made a call."""
     with tables(), Store.shared("bench-keys", fuses=2 * keys, failures=16, strict=True) as store:
         breaker = CircuitBreaker("tenants", store=store if kind == KINDS[0] else None)
-        _registry.replace_default(store)
+        registry.replace_default(store)
         names = [f"tenant-{number}" for number in range(keys)]
         breaker.for_key("first").call(int)
         before = anonymous_bytes()

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from fuseboard import CircuitBreaker, CircuitOpenError, Store, _registry
-from fuseboard._subscription import THREAD_NAME
+from fuseboard import CircuitBreaker, CircuitOpenError, Store
+from fuseboard._events.subscription import THREAD_NAME
+from fuseboard._store import registry
 from fuseboard.testing import Clock
 
 
@@ -88,7 +89,7 @@ def listening_threads() -> list[threading.Thread]:
 @contextlib.contextmanager
 def stores_let_go() -> Iterator[None]:
     """Lets go of the shared stores that are opened in the block: the process has open what it had before."""
-    before = dict(_registry.shared)
+    before = dict(registry.shared)
     yield
-    _registry.shared.clear()
-    _registry.shared.update(before)
+    registry.shared.clear()
+    registry.shared.update(before)

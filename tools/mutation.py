@@ -35,7 +35,7 @@ QUICK = {
 TESTS = ["tests/unit", "tests/contract", "tests/regressions"]
 # Each looks at what mutmut makes some of: what the collector finds, and what is imported.
 DESELECT = [
-    "--deselect=tests/unit/test_fallback.py::test_a_rejected_call_with_a_fallback_leaves_nothing_behind",
+    "--deselect=tests/unit/breaker/test_fallbacks.py::test_a_rejected_call_with_a_fallback_leaves_nothing_behind",
     "--deselect=tests/unit/test_value.py::test_the_import_brings_nothing_slow",
 ]
 IGNORE = ["--ignore-glob=*/test_pytest_plugin*.py", "--ignore-glob=*/test_store_folder.py"]
@@ -55,7 +55,7 @@ JUDGE = [
 MUTMUT = f"""
 [tool.mutmut]
 source_paths = ["src/fuseboard"]
-only_mutate = ["src/fuseboard/_*.py", "src/fuseboard/errors.py", "src/fuseboard/testing.py"]
+only_mutate = ["src/fuseboard/_*.py", "src/fuseboard/_*/*.py", "src/fuseboard/errors.py", "src/fuseboard/testing.py"]
 pytest_add_cli_args = {json.dumps(SETTINGS)}
 pytest_add_cli_args_test_selection = {json.dumps(TESTS)}
 """
@@ -85,7 +85,7 @@ def python(more: list[str]) -> int:
     code = generate(folder)
     if code:
         return code
-    names = [name for path in sorted(folder.glob("mutants/src/fuseboard/*.py")) for name in mutants(path)]
+    names = [name for path in sorted(folder.glob("mutants/src/fuseboard/**/*.py")) for name in mutants(path)]
     names = [name for name in names if not more or any(fnmatch.fnmatchcase(name, pattern) for pattern in more)]
     caught = judge(folder, names)
     survivors = [name for name in names if caught.get(name, "not judged") in {None, "not judged"}]

@@ -1,18 +1,18 @@
 """A circuit breaker whose state outlives its callers."""
 
-from fuseboard._breaker import CircuitBreaker
+from fuseboard._breaker.breaker import CircuitBreaker
+from fuseboard._breaker.classify import Outcome
+from fuseboard._breaker.failure import Failure
+from fuseboard._breaker.permit import Permit
 from fuseboard._core import FuseSnapshot, FuseState
-from fuseboard._failure import Failure
-from fuseboard._journal import Cause, Transition
-from fuseboard._leader import Counts, FuseCounts, Leader
-from fuseboard._outcome import Outcome
-from fuseboard._permit import Permit
-from fuseboard._policies import AnyOf, FailureRate, Failures, Policy, SlowRate, Tally
-from fuseboard._settings import Settings
+from fuseboard._events.stream import Events
+from fuseboard._events.subscription import Subscription
+from fuseboard._events.transition import Cause, Transition
+from fuseboard._policy.policies import AnyOf, FailureRate, Failures, Policy, SlowRate, Tally
+from fuseboard._policy.settings import Settings
 from fuseboard._state import State
-from fuseboard._store import Store
-from fuseboard._stream import Events
-from fuseboard._subscription import Subscription
+from fuseboard._store.leader import Counts, FuseCounts, Leader
+from fuseboard._store.store import Store
 from fuseboard.errors import (
     CircuitIsolatedError,
     CircuitOpenError,

@@ -10,9 +10,9 @@ from os import PathLike
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, ClassVar, Literal, Self, TypeVar, final
 
-from fuseboard._journal import Made, Row
-from fuseboard._outcome import Verdict
-from fuseboard._settings import Numbers
+from fuseboard._breaker.classify import Verdict
+from fuseboard._events.transition import Made, Row
+from fuseboard._policy.settings import Numbers
 from fuseboard._state import State
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError, StoreReadOnlyError
 
@@ -420,7 +420,7 @@ class Breaker:
     A subclass provides ``_resolve``, ``_look``, ``_judge``, ``_failure_if`` where it judges results,
     ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
     told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises. ``_judge``,
-    asked of exceptions, and ``_failure_if`` answer with a ``fuseboard._outcome.Verdict``.
+    asked of exceptions, and ``_failure_if`` answer with a ``fuseboard._breaker.classify.Verdict``.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...

@@ -23,8 +23,8 @@ this module is reloaded, or imported anew, it goes on with the classes that were
 from typing import Any, SupportsIndex, cast
 
 from fuseboard import _core
-from fuseboard._checks import Seconds, in_seconds, shown
 from fuseboard._state import State, state_told
+from fuseboard._validation import Seconds, in_seconds, shown
 
 __all__ = [
     "CircuitIsolatedError",

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from fuseboard import _core, _registry
-from fuseboard._store import Store
+from fuseboard import _core
+from fuseboard._store import registry
+from fuseboard._store.store import Store
 from fuseboard.testing import Clock, private_default_store
 
 _PREFIX = "fuseboard-pytest-"
@@ -79,7 +80,7 @@ class Run:
 
 def _open_stores() -> list[tuple[str, str | None, Store]]:
     """The shared stores that this process has open: the name, the folder if the environment names one, the store."""
-    shared = list(_registry.shared.items())
+    shared = list(registry.shared.items())
     return [(name, where, store) for (name, where), store in shared if isinstance(store, Store)]
 
 
@@ -107,7 +108,7 @@ class Examples:
         self._run.tick()
         if self.is_asked_for:  # somebody looks at that very store
             self.store.reset_all()
-        elif _registry.default() is self.store:  # and no fixture of the test's has put another there
+        elif registry.default() is self.store:  # and no fixture of the test's has put another there
             self._stack.enter_context(self._run.fresh_stores())
             return
         for shared in self._run.shared():
@@ -154,14 +155,14 @@ def _leave_the_host(config: pytest.Config) -> None:
     run = config.stash[_RUN] = Run()
     patch = pytest.MonkeyPatch()
     patch.setenv("FUSEBOARD_DIR", run.folder)
-    patch.setenv("FUSEBOARD_STORE", _registry.PRIVATE)
-    default, clock = _registry.replace_default(None), _registry.replace_clock(run.clock_of)
+    patch.setenv("FUSEBOARD_STORE", registry.PRIVATE)
+    default, clock = registry.replace_default(None), registry.replace_clock(run.clock_of)
 
     def put_back() -> None:
         for store in run.shared():
             store.close()
-        _registry.replace_default(default)
-        _registry.replace_clock(clock)
+        registry.replace_default(default)
+        registry.replace_clock(clock)
         patch.undo()
         # A process that a test left behind may be making a table there: no reason for a run to end in an error.
         shutil.rmtree(run.folder, ignore_errors=True)

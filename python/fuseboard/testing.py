@@ -8,12 +8,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import Self
 
-from fuseboard import _core, _registry
-from fuseboard._breaker import CircuitBreaker
-from fuseboard._checks import Seconds, microseconds
-from fuseboard._orders import order
+from fuseboard import _core
+from fuseboard._breaker.breaker import CircuitBreaker
 from fuseboard._state import State
-from fuseboard._store import Store
+from fuseboard._store import registry
+from fuseboard._store.manual_override import order
+from fuseboard._store.store import Store
+from fuseboard._validation import Seconds, microseconds
 
 __all__ = ["Clock", "force_state", "private_default_store"]
 
@@ -61,11 +62,11 @@ def private_default_store(clock: _core.Clock | None = None) -> Iterator[Store]:
         clock: where its time comes from; None for the host's clock.
     """
     store = Store.private(clock=clock)
-    before = _registry.replace_default(store)
+    before = registry.replace_default(store)
     try:
         yield store
     finally:
-        _registry.replace_default(before)
+        registry.replace_default(before)
 
 
 def force_state(breaker: CircuitBreaker, state: State) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import pytest
 from tests.helpers import MakeStore, fail
 
-from fuseboard import CircuitBreaker, CircuitOpenError, State, Store, _registry
+from fuseboard import CircuitBreaker, CircuitOpenError, State, Store
+from fuseboard._store import registry
 from fuseboard.testing import private_default_store
 
 
@@ -196,10 +197,10 @@ def test_dropping_goes_on_beside_threads_that_make_more() -> None:
 def test_keys_without_a_store_keep_as_many_as_the_default_store_has_places() -> None:
     """Also before it is open: what it is made with."""
     with private_default_store() as store:
-        _registry.replace_default(None)
+        registry.replace_default(None)
         breaker = CircuitBreaker("db")
         assert breaker._most_keys == 1024
-        _registry.replace_default(store)
+        registry.replace_default(store)
         assert breaker._most_keys == store.fuse_capacity
 
 

@@ -1,6 +1,7 @@
 """What ``types.coroutine`` makes is a generator that can be awaited, and stays one under a breaker.
 
-Found in ``_follow``, which took it for a plain generator and handed on one that cannot be awaited.
+Found in what is `_breaker/wrappers.py` today: it took it for a plain generator, and handed on one that cannot be
+awaited.
 """
 
 import asyncio

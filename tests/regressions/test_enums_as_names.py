@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import CircuitBreaker, State, Store, Transition, _registry
+from fuseboard import CircuitBreaker, State, Store, Transition
+from fuseboard._store import registry
 from helpers import fail
 
 
@@ -118,4 +119,4 @@ def test_a_store_by_an_equal_name_is_the_same(folder: Path, name: str) -> None:
     store = Store.shared(name, strict=True)
     assert store is Store.shared("eu")
     assert (str, "eu") == (type(store.name), store.name)
-    assert ("eu", str(folder)) in _registry.shared
+    assert ("eu", str(folder)) in registry.shared

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import CircuitBreaker, Store, _registry
+from fuseboard import CircuitBreaker, Store
+from fuseboard._store import registry
 from helpers import fail
 
 ROUNDS = 30
@@ -39,8 +40,8 @@ def test_a_fallback_is_one_table_with_one_warning(
     monkeypatch.setenv("FUSEBOARD_STORE", "shop")
     seen = []
     for _ in range(ROUNDS):
-        _registry.shared.clear()
-        _registry.replace_default(None)
+        registry.shared.clear()
+        registry.replace_default(None)
         caplog.clear()
         fail_together([CircuitBreaker("db", threshold=200) for _ in range(THREADS)])
         warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -53,7 +54,7 @@ class _Replacing(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         assert record.name == "fuseboard"
-        _registry.replace_default(Store.private())
+        registry.replace_default(Store.private())
 
 
 def test_a_breaker_that_looks_its_fuse_up_while_the_default_is_replaced_moves_on() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import Store, _registry
+from fuseboard import Store
+from fuseboard._store import registry
 
 
 @pytest.mark.parametrize(("argument", "value"), [("fuses", 0), ("failures", 4096), ("fuses", "8")])
@@ -36,4 +37,4 @@ def test_a_store_closes_whatever_the_environment_says_by_then(folder: Path, monk
     del store
     gc.collect()
     assert reference() is None
-    assert ("shop", str(folder)) not in _registry.shared
+    assert ("shop", str(folder)) not in registry.shared

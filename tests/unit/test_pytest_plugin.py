@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import CircuitBreaker, Store, _registry
+from fuseboard import CircuitBreaker, Store
+from fuseboard._store import registry
 from fuseboard.testing import Clock
 
 
@@ -130,14 +131,14 @@ def test_the_environment_is_put_back(
     """A run inside a program leaves its environment as it was, and its default store."""
     if before is not None:
         monkeypatch.setenv("FUSEBOARD_STORE", before)
-    store = _registry.default()
+    store = registry.default()
     pytester.makepyfile("""
     import os
     def test_inside():
         assert os.environ["FUSEBOARD_STORE"] == ":private:"
     """)
     pytester.runpytest_inprocess("-q").assert_outcomes(passed=1)
-    assert (before, store) == (os.environ.get("FUSEBOARD_STORE"), _registry.default())
+    assert (before, store) == (os.environ.get("FUSEBOARD_STORE"), registry.default())
     assert not no_host_store.exists()
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard import Store, _registry
+from fuseboard import Store
+from fuseboard._store import registry
 
 SHOP = """
     import os, stat, subprocess, sys
@@ -34,7 +35,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def what_is_ours() -> tuple[dict[str, str], object, dict[tuple[str, str | None], object]]:
     """Our variables, the default store, and the shared stores that are open."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("FUSEBOARD_")}
-    return variables, _registry.default(), dict(_registry.shared)
+    return variables, registry.default(), dict(registry.shared)
 
 
 def test_a_conftest_that_calls_at_import_stays_off_the_hosts_store(pytester: pytest.Pytester, host: Path) -> None:
@@ -134,7 +135,8 @@ def test_a_folder_and_a_store_that_a_test_sets_are_its_own(pytester: pytest.Pyte
     (tmp_path / "mine").mkdir(mode=0o700)
     pytester.makepyfile(f"""
     import pytest
-    from fuseboard import State, Store, _registry
+    from fuseboard import State, Store
+    from fuseboard._store import registry
 
     @pytest.fixture
     def mine(monkeypatch):

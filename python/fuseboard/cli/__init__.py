@@ -9,7 +9,8 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from fuseboard.cli import _journal, _show, _streams, demo
+from fuseboard import demo
+from fuseboard.cli import _journal, _show, _streams
 
 _INTERRUPTED = 130
 _EPILOG = """\

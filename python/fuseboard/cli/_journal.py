@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fuseboard._journal import Transition
-from fuseboard._store import Store
+from fuseboard._events.transition import Transition
+from fuseboard._store.store import Store
 from fuseboard.cli import _render, _stores, _streams
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from fuseboard._core import FuseSnapshot
-from fuseboard._journal import Transition, in_utc
+from fuseboard._events.transition import Transition, in_utc
 
 _HEAD = ("FUSE", "STATE", "SECONDS", "WINDOW", "GOOD", "FAILED", "REJECTED", "PROBES", "OPENED")
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from fuseboard._store import Store
+from fuseboard._store.store import Store
 from fuseboard.cli import _render, _stores, _streams
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from fuseboard import _registry
-from fuseboard._checks import store_name
-from fuseboard._store import Store
+from fuseboard._store import registry
+from fuseboard._store.store import Store
+from fuseboard._validation import store_name
 from fuseboard.cli import _render, _whose
 from fuseboard.errors import StoreOpenError
 
@@ -24,8 +24,8 @@ def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) 
     It makes neither a table nor its folder: whoever looks must not choose the size of a table that a service is about
     to make, and a folder that root has made is of no use to the service.
     """
-    name = options.store or _registry.default_name()
-    if name == _registry.PRIVATE:
+    name = options.store or registry.default_name()
+    if name == registry.PRIVATE:
         hint = "FUSEBOARD_STORE asks for a private store, which no other process sees; give --store NAME"
         return _complain(options, 2, hint)
     try:

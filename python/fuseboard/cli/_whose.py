@@ -9,7 +9,7 @@ import re
 import shlex
 from pathlib import Path
 
-from fuseboard import _registry
+from fuseboard._store import registry
 from fuseboard.errors import StoreOpenError
 
 _BASES = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where tables lie unless FUSEBOARD_DIR says otherwise
@@ -33,7 +33,7 @@ def words(command: str, store: str | None, fault: StoreOpenError) -> str:
         return str(fault)
     hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
     found = f"there is no store {fault.store!r} of this user's, at {fault.path}; {hint}"
-    others = {} if _registry.folder() else _owners([path for base in _BASES for path in base.glob("fuseboard-*")])
+    others = {} if registry.folder() else _owners([path for base in _BASES for path in base.glob("fuseboard-*")])
     if not others:
         return found
     way = _run_as(others, again) if os.geteuid() else _look_into(others, again)

@@ -24,7 +24,7 @@ use crate::table::fuse::{Fuse, Permit, PermitInner};
 /// A subclass provides ``_resolve``, ``_look``, ``_judge``, ``_failure_if`` where it judges results,
 /// ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
 /// told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises. ``_judge``,
-/// asked of exceptions, and ``_failure_if`` answer with a ``fuseboard._outcome.Verdict``.
+/// asked of exceptions, and ``_failure_if`` answer with a ``fuseboard._breaker.classify.Verdict``.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 #[repr(C)]
 pub struct Breaker {

@@ -13,7 +13,7 @@ const IGNORED: u8 = 0;
 const ANSWERED: u8 = 1;
 const FAILED: u8 = 2;
 
-/// `fuseboard._outcome.Verdict`.
+/// `fuseboard._breaker.classify.Verdict`.
 pub(crate) struct Verdict<'py> {
     code: u8,
     pub(crate) by_class: bool,

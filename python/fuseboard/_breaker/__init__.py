@@ -1,0 +1,1 @@
+"""Breakers: what they are made of, and how they guard calls."""

@@ -1,0 +1,488 @@
+"""The breaker: a policy bound to a fuse."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
+
+from fuseboard import _core
+from fuseboard._breaker import (
+    caller,
+    context_managers,
+    explain,
+    fallbacks,
+    keyed,
+    rejection_classes,
+    signatures,
+    wrappers,
+)
+from fuseboard._breaker.binding import Hold, check_capacity
+from fuseboard._breaker.classify import Lists, OpenFor, Which, judge_of_exceptions, judge_of_results
+from fuseboard._breaker.definition import Family
+from fuseboard._breaker.permit import Permit
+from fuseboard._breaker.rejection_classes import Rejections
+from fuseboard._breaker.waiting import Waiting
+from fuseboard._events.stream import sleep_of_the_running_library
+from fuseboard._events.transition import Transition
+from fuseboard._functions import is_async
+from fuseboard._policy import from_environment
+from fuseboard._policy.policies import Policy, Tally, kind
+from fuseboard._policy.settings import Changes, Settings
+from fuseboard._state import State
+from fuseboard._store.manual_override import order
+from fuseboard._store.store import Store
+from fuseboard._validation import Seconds, exact, flag, shown
+from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreReadOnlyError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
+
+
+class CircuitBreaker(Hold):
+    """Guards calls to a service by the fuse of this name.
+
+    Use it as a decorator (of functions, coroutine functions, generators, asynchronous generators, methods, class and
+    static methods), as ``with breaker:`` or ``async with breaker:``, or as ``breaker.call(function, ...)`` and ``await
+    breaker.acall(function, ...)``. While the fuse is closed a call passes at the cost of one atomic load; once
+    ``threshold`` calls have failed within ``window`` seconds, in all processes together, calls raise
+    :class:`CircuitOpenError` instead; ``reset_timeout`` seconds later one call is let through to see whether the
+    service is back.
+
+    Whatever the guarded call returns or raises, it returns and raises. Nothing is held while it runs.
+
+    Thread-safe, task-safe, process-safe. After ``fork`` a child goes on with the same fuse; a probe stays its parent's.
+    Two breakers of one name on one store share their fuse, each with its own settings.
+
+    Any setting can be tuned from outside: where the environment has ``FUSEBOARD_<FUSE>_<SETTING>``, such as
+    ``FUSEBOARD_PAYMENTS_DB_THRESHOLD=10``, that counts instead.
+
+    Args:
+        name: the fuse; 1 to 200 bytes of UTF-8.
+        settings: a :class:`Settings` to start from; None for the defaults.
+        changes: any of the settings by name, instead of those: ``threshold``, ``window``, ``policy``,
+            ``reset_timeout``, ``multiplier``, ``max_reset_timeout``, ``jitter``, ``probes``, ``success_threshold``,
+            ``probe_failures``, ``probe_timeout``, ``half_open_timeout``, ``ramp``, ``ramp_from``, ``clear_on_success``;
+            see :class:`Settings`.
+        failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. An exception
+            that no list names is ignored: it counts neither way. But time-outs that are no ``Exception``, such as
+            ``gevent.Timeout``, count as ``TimeoutError`` does then.
+        success_on: which exceptions are answers of a healthy service, such as "not found": successes. It comes before
+            ``failure_on``.
+        ignore: which exceptions say nothing about the service. It comes before both. Cancellation,
+            ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are always ignored, and an exception group is
+            what its members are (rule R10). A predicate of these three may return an :class:`Outcome` instead of a
+            bool: that decides.
+        failure_if: a predicate on results: a call that returns one of which it is true has failed, although the caller
+            gets the result. Asked of what functions and coroutines return, not of what generators do. Where it returns
+            an :class:`Outcome`, the call ended with that; where it returns a :class:`TripError`, the call has failed
+            and opens the fuse at once, as if it had raised that.
+        trip_if: which exceptions open the fuse at once, whatever the counts: classes or a predicate, as for
+            ``failure_on``. So does a :class:`TripError` that the call raises.
+        open_for: a function from an exception to the seconds that the fuse is to stay open if that call opens it, such
+            as a server's ``Retry-After``; None for as long as the settings say. It is kept between ``reset_timeout``
+            and ``max_reset_timeout``.
+        fallback: what a rejected call gets instead of :class:`CircuitOpenError`: a value, or what this function
+            returns; see :meth:`with_fallback`. None for no fallback.
+        shadow: decide, count and journal, but never reject: a call that would be rejected goes on unguarded. So does
+            each breaker that is made while the environment has ``FUSEBOARD_SHADOW=1``.
+        on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state, once
+            per host. What it raises is logged.
+        store: the store; None for :meth:`Store.default`, which is opened at the first call.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: an argument is out of range.
+    """
+
+    __slots__ = ()
+
+    def __init__(  # noqa: PLR0913 - one argument per thing to say, all but the first by name
+        self,
+        name: str,
+        *,
+        settings: Settings | None = None,
+        failure_on: Which = Exception,
+        success_on: Which = (),
+        ignore: Which = (),
+        failure_if: Callable[[Any], object] | None = None,
+        trip_if: Which = (),
+        open_for: OpenFor | None = None,
+        fallback: object = None,
+        shadow: bool = False,
+        on_transition: Callable[[Transition], object] | None = None,
+        store: Store | None = None,
+        **changes: Unpack[Changes],
+    ) -> None:
+        _core.check_name(name)
+        name = exact(name)
+        _check_arguments(settings, on_transition, store)
+        tuned = from_environment.tuned(name, from_environment.changed(settings or Settings(), changes))
+        lists = Lists(failure_on, success_on, ignore, trip_if)
+        family = Family(
+            name=name,
+            settings=tuned,
+            numbers=tuned.numbers(),
+            fingerprint=tuned.fingerprint(),
+            store=store,
+            listener=on_transition,
+            lists=lists,
+            failure_if=failure_if,
+            open_for=open_for,
+            fallback=fallbacks.function(fallback),
+            judge=judge_of_exceptions(lists, open_for),
+            judge_result=None if failure_if is None else judge_of_results(failure_if),
+            errors=None,
+            is_shadow_by_code=flag("shadow", shadow),
+            is_shadow_by_environment=from_environment.is_shadowed(),
+            module=caller.module_name(),
+            told={},
+        )
+        check_capacity(family.numbers, store)
+        self._begin(name, family)
+        if store is not None:
+            self._look()
+
+    def for_key(self, key: str | int) -> Self:
+        """The breaker of one of many alike, such as a tenant, a host or a shard: this one in all but its fuse.
+
+        Its fuse is ``name[key]``, such as ``payments[tenant-42]``; of long keys the name has the beginning and a hash.
+        Each has its own state: isolating this breaker, or resetting it, does nothing to those of its keys. The same key
+        gives the same breaker, and always the same fuse; so do equal keys, such as ``"eu"`` and the member of a ``str``
+        enum whose value that is. The latest breakers are kept, as many as the store has places for fuses. One that was
+        dropped is made again when its key is asked for, which costs as much as the first time, and says nothing again.
+        Give the store room for them all: ``Store.shared(name, fuses=100_000)``.
+
+        Raises:
+            TypeError: the key is neither a str nor an int.
+            ValueError: the breaker's name leaves no room for the key; one of at most 181 bytes leaves room for any.
+        """
+        key = keyed.checked(key)
+        found = self._keyed.get(key)
+        if found is None:
+            found = self._keyed.setdefault(key, self._another(keyed.name_of(self.name, key), self._family))
+            if len(self._keyed) > self._most_keys:
+                # Before any is dropped: what is made from now on may have been there before, and says nothing again.
+                self._family.is_first_told("dropped")
+                keyed.drop_oldest(self._keyed, self._most_keys)
+        return found
+
+    def raising(self, open_error: type[CircuitOpenError], isolated_error: type[CircuitIsolatedError]) -> Self:
+        """This breaker with rejections of other classes, for an integration with a library.
+
+        Code that is written for a library catches that library's errors. A class that is both its error and ours is
+        caught by either: ``class BreakerOpenError(CircuitOpenError, httpx.TransportError)``. The rejection itself is of
+        that class, wherever it is raised: by calls, blocks, permits, ``check()``, and the breakers of keys. No second
+        exception is raised from it, and none stands in its context.
+
+        What it returns is another breaker on the same fuse, alike in all else; it has breakers of keys of its own.
+
+        Args:
+            open_error: the class of rejections by a fuse that is open, half-open or ramping. It is made with what
+                :class:`CircuitOpenError` is made with, which comes first among its bases.
+            isolated_error: the class of rejections by a manual override.
+
+        Raises:
+            TypeError: a class is not a subclass of :class:`CircuitOpenError` or :class:`CircuitIsolatedError`, or
+                cannot be made as that is.
+        """
+        errors = rejection_classes.checked(open_error, isolated_error)
+        return self._another(self.name, self._family._replace(errors=errors))
+
+    def explain(self) -> str:
+        """What the breaker will do, in words, one sentence a line; and what it can never do."""
+        return explain.words(self.settings, self._family.lists, self._capacity, shadow=self._shadow)
+
+    @property
+    def _shadow(self) -> str | None:
+        """Why it rejects nothing, if so."""
+        if self._family.is_shadow_by_environment:
+            return f"{from_environment.SHADOW} is set"
+        return "it is a shadow" if self._family.is_shadow else None
+
+    def tallies(self) -> dict[Policy, Tally]:
+        """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""
+        fuse = self._fuse()
+        found = {policy: fuse.tally(kind(policy)) for policy in self.settings.policies if kind(policy) >= 0}
+        return {policy: Tally(*tally) for policy, tally in found.items() if tally is not None}
+
+    @property
+    def store(self) -> Store:
+        """The store its fuse is in; opens the default store if it follows that and it is not open yet."""
+        return self._family.store or Store.default()
+
+    def isolate(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
+        """Rejects every call on the host, whatever happens meanwhile (rule R12).
+
+        Until :meth:`reset`, :meth:`disable` or another :meth:`isolate`; or, with ``for_``, until that time is over: the
+        first call after it is a probe. No restart undoes it. The last word counts, also one without an end.
+
+        Args:
+            why: the reason, for the journal, the log and whoever looks; 1 to 111 bytes of printable
+                text in UTF-8.
+            who: who says so; 1 to 39 bytes of printable text in UTF-8.
+            for_: how long, in seconds or as a timedelta: 1 millisecond to seven days. None for no end. A process
+                that is killed in the middle of this leaves an override without an end, never a shorter one.
+
+        Returns:
+            The transition that this made, with the state before. One from isolated to isolated is a transition too.
+
+        Raises:
+            TypeError: an argument is of the wrong type.
+            ValueError: an argument is out of range.
+        """
+        return self._obey(order(State.ISOLATED, why, who, for_))
+
+    def disable(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
+        """Admits every call on the host, whatever happens meanwhile (rule R12). Arguments as for :meth:`isolate`.
+
+        With ``for_``, the first call after that time closes the fuse.
+        """
+        return self._obey(order(State.DISABLED, why, who, for_))
+
+    def reset(self, *, why: str | None = None, who: str | None = None) -> Transition:
+        """Closes the fuse with an empty window, whatever it was; calls under way count no more (R09).
+
+        Arguments as for :meth:`isolate`.
+        """
+        return self._obey(order(State.CLOSED, why, who))
+
+    def __call__(self, function: F) -> F:
+        """Guards a function: a decorator. Signature, name and documentation stay.
+
+        Raises:
+            TypeError: for what is not a function, such as a class or a property.
+        """
+        return self._decorate(function, self._family.fallback)
+
+    def with_fallback(self, fallback: object) -> Callable[[F], F]:
+        """A decorator that guards a function and gives its rejected calls something else than the breaker's fallback.
+
+        A function is called as ``fallback(rejection, *args, **kwargs)``, with the :class:`CircuitOpenError` and what
+        the call was made with; what it returns or raises, the caller gets. It is called for rejections only, not for
+        what the guarded function raises, and is not guarded. A coroutine function takes coroutine functions, plain ones
+        and values; a generator function takes generator functions, and an asynchronous one such ones.
+
+        Args:
+            fallback: a function, or else the value. None for no fallback, so that the rejection is raised; to give the
+                value None give a function that returns it.
+
+        Raises:
+            TypeError: the fallback cannot stand in for the function, such as a coroutine function for a plain one.
+        """
+        answer = fallbacks.function(fallback)
+
+        def decorate(function: F) -> F:
+            return self._decorate(function, answer)
+
+        return decorate
+
+    def _decorate(self, function: F, fallback: Callable[..., Any] | None) -> F:
+        if isinstance(function, classmethod | staticmethod):
+            kind = type(function)
+            return kind(self._decorate(function.__func__, fallback))
+        if isinstance(function, type) or not callable(function):
+            hint = "decorate its methods" if isinstance(function, type) else "decorate the function inside"
+            raise TypeError(f"a breaker guards functions, got {shown(function)}; {hint}")
+        guarded = context_managers.function(self._decorate, function, fallback) or wrappers.function(
+            self, function, fallback
+        )
+        if guarded is None:
+            guarded = signatures.function(function, self._plain(function, fallback), has_fallback=fallback is not None)
+        return cast("F", guarded)
+
+    def _plain(self, function: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
+        answer = None if fallback is None else fallbacks.for_plain(function, fallback)
+        return cast("Callable[..., Any]", self._guard(function, answer))
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
+
+        If that is a coroutine or a generator, it is guarded while it runs. Another awaitable, such as an asyncio
+        future, counts as ignored; a ``concurrent.futures.Future`` is a result like any other (rule R17).
+
+        Raises:
+            CircuitOpenError: the fuse rejects the call, and there is no fallback; the function is not called.
+        """
+        fallback = self._family.fallback
+        if fallback is None:
+            return cast("R", self._guard(function)(*args, **kwargs))
+        guarded = wrappers.function(self, function, fallback) or self._plain(function, fallback)
+        return cast("R", guarded(*args, **kwargs))
+
+    async def acall(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Awaits ``function(*args, **kwargs)`` under the breaker; ``call`` is its counterpart for plain functions.
+
+        Raises:
+            CircuitOpenError: the fuse rejects the call, and there is no fallback; the function is not called.
+        """
+        try:
+            permit = self._admit()
+        except CircuitOpenError as rejection:
+            if self._family.fallback is None:
+                raise
+            return cast("R", await fallbacks.acall(self._family.fallback, rejection, args, kwargs))
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            wrappers.raised(self, function, permit, error)
+            raise
+        self._returned(permit, result)
+        return result
+
+    def check(self) -> None:
+        """Raises what a call would be rejected with at this moment, and else does nothing. For a caller that only asks.
+
+        It takes no permit, counts nothing and changes nothing: an open fuse passes the check once its reset timeout is
+        over, and stays open; a half-open one while a probe's permit is free. The next call may be rejected all the
+        same: another one may have come first.
+
+        Raises:
+            CircuitOpenError: a call would be rejected.
+        """
+        rejection = self._rejection_now()
+        try:
+            if rejection is not None:
+                raise rejection
+        finally:
+            # This frame is in its traceback; they would keep each other, and what the caller holds, alive.
+            del rejection
+
+    def wait(self, timeout: Seconds | None = None) -> bool:
+        """Waits until a call may pass, as :meth:`check` would let it. For a worker that holds a message.
+
+        It takes no permit, counts nothing and changes nothing. The call behind it may be rejected all the same, because
+        another one came first: then wait again. A fuse that an operator isolated is waited for too. For one that ramps
+        up it sleeps once at most: the call finds out whether it is one of the share that passes.
+
+        The thread sleeps and looks, four to five times a second, more often only in the last moment before a probe may
+        go out. So it notices within a quarter of a second whatever happens, in other processes too; many who wait do
+        not wake at one instant. Ctrl-C ends it, and it leaves nothing behind. Under gevent other greenlets run
+        meanwhile where ``time`` is patched. In an event loop use :meth:`wait_async`.
+
+        Args:
+            timeout: seconds or a timedelta for which to wait at most, from 0 (one look) to seven days; None for as long
+                as it takes. It is real time, also where a test moves the store's clock.
+
+        Returns:
+            True if a call may pass now; False if it may not and the time is up.
+
+        Raises:
+            TypeError: ``timeout`` is no length of time.
+            ValueError: ``timeout`` is out of range.
+        """
+        waiting = Waiting(self._rejection_now, timeout)
+        while (pause := waiting.look()) is not None:
+            time.sleep(pause)
+        return waiting.may_pass
+
+    async def wait_async(self, timeout: Seconds | None = None) -> bool:  # noqa: ASYNC109 - the counterpart of `wait`
+        """Waits until a call may pass; :meth:`wait` for tasks, under asyncio and trio, and what runs on them.
+
+        Other tasks run meanwhile, and at least once also where it need not wait. A task that is cancelled stops at
+        once, and leaves nothing behind.
+
+        Args:
+            timeout: as for :meth:`wait`.
+
+        Returns:
+            True if a call may pass now; False if it may not and the time is up.
+
+        Raises:
+            TypeError: ``timeout`` is no length of time.
+            ValueError: ``timeout`` is out of range.
+        """
+        waiting, sleep = Waiting(self._rejection_now, timeout), sleep_of_the_running_library()
+        await sleep(0)
+        while (pause := waiting.look()) is not None:
+            await sleep(pause)
+        return waiting.may_pass
+
+    def _rejection_now(self) -> CircuitOpenError | None:
+        """What a call would be rejected with at this moment. A fault of ours must not stop one that would go on."""
+        try:
+            return None if self._family.is_shadow else self._would_reject(self._fuse())
+        except Exception as fault:  # noqa: BLE001 - see above
+            self._report(fault)
+            return None
+
+    def permit(self) -> Permit:
+        """Asks to make a call whose outcome is reported by hand: later, by a callback, by another thread.
+
+        Whoever gets the permit says how the call went, by ``success()``, ``failure()`` or ``ignore()``, or by using it
+        in a ``with`` statement. Fallbacks and ``failure_if`` have no part in it. Inside of another call of the same
+        fuse that is a probe, or on a ramp, it counts for nothing (state-machine.md, "A nested call").
+
+        Raises:
+            CircuitOpenError: the fuse rejects the call.
+        """
+        return Permit(self, self._permit())
+
+    def __repr__(self) -> str:
+        """Name and state; without the state where looking would open the default store."""
+        fuse = self._linked()
+        state = "" if fuse is None else f" {fuse.state().state.value}"
+        return f"<CircuitBreaker {self.name!r}{state}>"
+
+    def __copy__(self) -> Self:
+        """The breaker itself: it is a hold on a fuse, and a second one is the same."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The breaker itself, as for :meth:`__copy__`."""
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., "CircuitBreaker"], tuple[Any, ...]]:
+        """A breaker pickles as what it was made with: its name, its settings, its lists and its shared store's name.
+
+        A breaker that follows the default store follows that of the process where it arrives. The attributes that a
+        subclass adds do not travel: it extends this method for them.
+
+        Raises:
+            TypeError: it is on a private store, which is this process's own.
+        """
+        family = self._family
+        if family.store is not None and family.store.name is None:
+            raise TypeError(
+                f"breaker {self.name!r} does not pickle: its private store is this process's own; "
+                "use store=Store.shared(name), or make a breaker in the other process"
+            )
+        given = {
+            **family.lists._asdict(),
+            "settings": family.settings,
+            "failure_if": family.failure_if,
+            "open_for": family.open_for,
+            "fallback": family.fallback,
+            "shadow": family.is_shadow_by_code,
+            "on_transition": family.listener,
+            "store": family.store,
+        }
+        return _unpickled, (type(self), self.name, given, family.module, family.errors)
+
+
+def _unpickled(
+    cls: type[CircuitBreaker], name: str, given: dict[str, Any], module: str | None, errors: Rejections | None
+) -> CircuitBreaker:
+    # A subclass may be made with other arguments; what it adds is its own to pickle.
+    breaker = cls.__new__(cls)
+    CircuitBreaker.__init__(breaker, name, **given)
+    breaker._family = breaker._family._replace(module=module, errors=errors)  # noqa: SLF001 - made here
+    if errors is not None:
+        breaker._reject_with(errors)  # noqa: SLF001 - ditto
+    return breaker
+
+
+def _check_arguments(settings: object, on_transition: object, store: object) -> None:
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(f"settings must be Settings or None, got {type(settings).__name__}: {shown(settings)}")
+    if on_transition is not None and (not callable(on_transition) or is_async(on_transition)):
+        kind = type(on_transition).__name__
+        plain, hint = (
+            ("a plain callable", "; in an event loop use store.events()")
+            if callable(on_transition)
+            else ("callable", "")
+        )
+        raise TypeError(f"on_transition must be {plain} or None, got {kind}: {shown(on_transition)}{hint}")
+    if store is not None and not isinstance(store, Store):
+        raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {shown(store)}")
+    if isinstance(store, Store) and not store._is_writable:  # noqa: SLF001 - of one package
+        raise StoreReadOnlyError(cast("str", store.name))

@@ -1,0 +1,273 @@
+"""What an exception or a result says about the service: failed, answered, or nothing (rule R10)."""
+
+import enum
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+from fuseboard._breaker.failure import Failure
+from fuseboard._functions import is_async
+from fuseboard._validation import MAX_SECONDS, Seconds, in_seconds, shown
+from fuseboard.errors import CircuitOpenError, TripError
+
+Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Any], object]
+"""Which exceptions are meant: a class, a tuple of classes, or a predicate, which may expect what it is asked of."""
+
+OpenFor: TypeAlias = Callable[[Any], Seconds | None]
+"""How long a failed call asks the fuse to stay open; None if it does not ask."""
+
+
+class Outcome(enum.Enum):
+    """What the end of a call says about the service (rule R10). Compare with ``is``; ``value`` is the word for logs.
+
+    A predicate of ``failure_on``, ``success_on``, ``ignore`` or ``failure_if`` may return one instead of a bool; and a
+    :class:`Failure`, which says more than ``FAILED``.
+    """
+
+    FAILED = "failed"
+    """The service did not do its part: a failure."""
+    ANSWERED = "answered"
+    """The service did its part, also where the answer was no: a success."""
+    IGNORED = "ignored"
+    """It says nothing about the service: the permit goes back, and the call counts neither way."""
+
+    @property
+    def code(self) -> int:
+        """The number that the compiled part knows it by. Of a group's members the highest one counts."""
+        return _CODES[self]
+
+
+_CODES = {Outcome.IGNORED: 0, Outcome.ANSWERED: 1, Outcome.FAILED: 2}
+
+
+class Verdict(NamedTuple):
+    """What the compiled part is told of the end of a call."""
+
+    code: int
+    """Of the :class:`Outcome`."""
+    by_class: bool = False
+    """Whether every exception of this class has this verdict, so that it need not be asked about again."""
+    demands: bool = False
+    """Whether the fuse is to open at once."""
+    asked_us: int = 0
+    """For how many microseconds it is to stay open; 0 where the call does not ask."""
+    error: BaseException | None = None
+    """What the journal is to name, of a call that raised nothing."""
+    label: str | None = None
+    """What it is to show where there is no exception to name."""
+
+
+class Lists(NamedTuple):
+    """Which exceptions mean what."""
+
+    failure_on: Which = Exception
+    success_on: Which = ()
+    ignore: Which = ()
+    trip_if: Which = ()
+
+
+BY_OUTCOME = {outcome: Verdict(outcome.code) for outcome in Outcome}
+"""The verdicts that say no more than an outcome."""
+_FAILED, _ANSWERED = BY_OUTCOME[Outcome.FAILED], BY_OUTCOME[Outcome.ANSWERED]
+_IGNORED, _ALWAYS_IGNORED = BY_OUTCOME[Outcome.IGNORED], Verdict(Outcome.IGNORED.code, by_class=True)
+_NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"), ("greenlet", "GreenletExit"))
+_TIME_IS_UP = re.compile("timed?_?(out|limit)|deadline")
+_ABORTS = {("gunicorn.workers.base", "handle_abort")}
+"""Functions, by module and name, that end a worker whose request took too long."""
+
+Named: TypeAlias = list[tuple[Callable[[Any], object], Verdict]]
+"""Lists in the order in which they are asked: what says whether one names an exception; what that means."""
+
+
+def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callable[[str, BaseException], Verdict]:
+    """A function that says, for the name of a fuse, what an exception means.
+
+    The first of ``ignore``, ``success_on`` and ``failure_on`` that names it decides; what none names is ignored. A
+    group is what its members are: failed if one of them is, else answered if one is; it demands what one of them
+    demands, for the longest time that one of them asks for.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: ``failure_on`` is empty.
+    """
+    named, demand = _in_order(lists), _demander(lists.trip_if, open_for)
+    of_abort = [named[0], (_any, _FAILED)]
+
+    def judge(fuse: str, error: BaseException) -> Verdict:
+        if isinstance(error, BaseExceptionGroup):
+            return _of_group([judge(fuse, member) for member in error.exceptions])
+        if isinstance(error, TripError):
+            return _demanded(error)
+        if isinstance(error, CircuitOpenError):
+            # By this very fuse, further down the call, it says nothing new. By its class nobody knows whose it is.
+            verdict = _IGNORED if error.name == fuse else _first_to_name(error, named)._replace(by_class=False)
+        elif isinstance(error, Exception) or not says_nothing(type(error)):
+            verdict = _first_to_name(error, named)
+        elif isinstance(error, SystemExit):
+            verdict = _first_to_name(error, of_abort) if _is_abort(error) else _IGNORED
+        else:
+            return _ALWAYS_IGNORED
+        return demand(error, verdict) if demand and verdict.code == _FAILED.code else verdict
+
+    return judge
+
+
+def judge_of_results(failure_if: Callable[[Any], object]) -> Callable[[Any], Verdict]:
+    """A function that says what a result means, by a checked predicate.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not callable(failure_if) or is_async(failure_if):
+        raise TypeError(f"failure_if must be a plain function of a result, or None, got {shown(failure_if)}")
+
+    def judge(result: Any) -> Verdict:
+        answer = failure_if(result)
+        if isinstance(answer, TripError):
+            return _demanded(answer)._replace(error=answer)
+        return _meant(answer, _FAILED) if answer else _ANSWERED
+
+    return judge
+
+
+def verdict_of(failure: Failure) -> Verdict:
+    """What the compiled part is told of a failure that says more."""
+    asked = None if failure.retry_after is None else min(failure.retry_after, MAX_SECONDS)
+    return _FAILED._replace(demands=failure.trip, asked_us=_asked_us(asked), error=failure.error, label=failure.label)
+
+
+def says_nothing(cls: type[BaseException]) -> bool:
+    """Whether an exception of this class is ignored whatever the settings: ends of programs, generators and tasks."""
+    # What was never imported, which is slow, cannot have raised it.
+    cancelled = (getattr(sys.modules[module], name, ()) for module, name in _CANCELLATIONS if module in sys.modules)
+    return issubclass(cls, _NEVER) or any(issubclass(cls, each) for each in cancelled)
+
+
+def names_time_outs(which: Which) -> bool:
+    """Whether a list names ``TimeoutError``, and so stands for time-outs that are no ``Exception``."""
+    return isinstance(which, type | tuple) and issubclass(TimeoutError, which)
+
+
+def _in_order(lists: Lists) -> Named:
+    """The lists as they are asked, checked. As long as only classes were asked, the class of an exception decides."""
+    if isinstance(lists.failure_on, tuple) and not lists.failure_on:
+        raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
+    meanings = {"ignore": Outcome.IGNORED, "success_on": Outcome.ANSWERED, "failure_on": Outcome.FAILED}
+    named, by_class = [], True
+    for argument, outcome in meanings.items():
+        which = getattr(lists, argument)
+        by_class = by_class and _is_of_classes(which)
+        named.append((_matcher(argument, which), Verdict(outcome.code, by_class)))
+    as_usual = [outcome for argument, outcome in meanings.items() if names_time_outs(getattr(lists, argument))]
+    if as_usual:
+        named.append((_is_time_out, Verdict(as_usual[0].code, by_class)))
+    return [*named, (_any, Verdict(Outcome.IGNORED.code, by_class))]
+
+
+def _any(_error: object) -> bool:
+    return True
+
+
+def _first_to_name(error: BaseException, named: Named) -> Verdict:
+    for names, verdict in named:
+        answer = names(error)
+        if answer:
+            return _meant(answer, verdict)
+    raise AssertionError("the last list names all exceptions")
+
+
+def _meant(answer: object, otherwise: Verdict) -> Verdict:
+    """What a predicate that said something true has meant."""
+    if isinstance(answer, Failure):
+        return verdict_of(answer)
+    return BY_OUTCOME[answer] if isinstance(answer, Outcome) else otherwise
+
+
+def _is_of_classes(which: Which) -> bool:
+    return isinstance(which, type | tuple)
+
+
+def _matcher(argument: str, which: Which) -> Callable[[Any], object]:
+    classes = which if isinstance(which, tuple) else (which,)
+    if all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes):
+        return lambda error: isinstance(error, classes)  # type: ignore[arg-type]
+    if isinstance(which, tuple | type) or not callable(which) or is_async(which):
+        kinds = "an exception class, a tuple of them, or a predicate"
+        raise TypeError(f"{argument} must be {kinds}, got {type(which).__name__}: {shown(which)}")
+    return which
+
+
+def _is_time_out(error: BaseException) -> bool:
+    """Whether it is no ``Exception``, and its class says by its name, or by that of one above it, that the time was up.
+
+    Libraries make such a class no ``Exception`` so that no handler in between swallows it, and its name is all that
+    they have in common: ``gevent.Timeout``, ``eventlet.Timeout``, ``FunctionTimedOut``, ``TimeLimitExceeded``. One that
+    is a cancellation too, because somebody else's time is up, says so.
+    """
+    if isinstance(error, Exception):
+        return False
+    for name in (base.__name__.lower() for base in type(error).__mro__):
+        if "cancel" in name:
+            return False
+        if _TIME_IS_UP.search(name):
+            return True
+    return False
+
+
+def _is_abort(error: SystemExit) -> bool:
+    """Whether the process exits because a request took too long: then its server's handler stands in the traceback."""
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _ABORTS:
+            return True
+        step = step.tb_next
+    return False
+
+
+def _of_group(members: Iterable[Verdict]) -> Verdict:
+    codes, _, demands, asked_us, *_ = zip(*members, strict=True)
+    return Verdict(max(codes), demands=any(demands), asked_us=max(asked_us))
+
+
+def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseException, Verdict], Verdict] | None:
+    """What asks a failure what it demands; None where there is nobody to ask."""
+    demands, by_class = _matcher("trip_if", trip_if), _is_of_classes(trip_if) and not open_for
+    if open_for is not None and (not callable(open_for) or is_async(open_for)):
+        raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
+
+    def demand(error: BaseException, failed: Verdict) -> Verdict:
+        answer = demands(error)
+        if isinstance(answer, Outcome | Failure):
+            # It would be true whichever it is.
+            raise TypeError(f"trip_if must say True or False, got {answer}")
+        asked_us = _asked_us(open_for(error)) if open_for else 0
+        return failed._replace(
+            by_class=by_class and failed.by_class and not answer,
+            demands=failed.demands or bool(answer),
+            asked_us=max(failed.asked_us, asked_us),
+        )
+
+    return demand if open_for or trip_if != () else None
+
+
+def _demanded(error: TripError) -> Verdict:
+    return Verdict(Outcome.FAILED.code, demands=True, asked_us=_hinted_us(error.retry_after))
+
+
+def _asked_us(seconds: Seconds | None) -> int:
+    """The time that a call asks for; 0 or less, or NaN, asks for nothing, and one too long for the longest."""
+    if seconds is None:
+        return 0
+    value = float(in_seconds(seconds))
+    return round(min(value, MAX_SECONDS) * 1_000_000) if value > 0 else 0  # nor is NaN
+
+
+def _hinted_us(seconds: Seconds | None) -> int:
+    """The same; what is no time asks for nothing, so that the demand it came with stands."""
+    try:
+        return _asked_us(seconds)
+    except (TypeError, ValueError):
+        return 0

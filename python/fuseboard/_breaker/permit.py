@@ -1,0 +1,116 @@
+"""Permits to hold in one's hand: for callbacks, and for calls that begin in one place and end in another."""
+
+import os
+import sys
+import warnings
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from fuseboard._breaker.classify import BY_OUTCOME, Outcome, verdict_of
+from fuseboard._breaker.failure import Failure
+from fuseboard._validation import Seconds
+
+if TYPE_CHECKING:
+    from fuseboard import _core
+
+
+class Permit:
+    """The right to make one call, made by :meth:`CircuitBreaker.permit`. Say once how the call went.
+
+    The first outcome counts; later ones do nothing, so a callback and a timeout may both report. As a context manager
+    it says how the block went, as ``with breaker:`` does, unless somebody has said so before. Guards of the same fuse
+    step aside inside of the block.
+
+    Of a probe (rule R06) say so within ``probe_timeout``: later, another call may have taken the permit over, and the
+    outcome is late (rule R09).
+
+    A permit that is thrown away without an outcome gives its lease back, counts for nothing and warns with a
+    ``ResourceWarning``.
+
+    Thread-safe: it may be settled by another thread or task than the one that took it. After ``fork`` a probe's permit
+    is the parent's.
+    """
+
+    __slots__ = ("__weakref__", "_breaker", "_held", "_owner")
+
+    def __init__(self, breaker: "_core.Breaker", held: "_core.Permit") -> None:
+        self._breaker = breaker
+        self._held = held
+        self._owner = os.getpid()
+
+    def success(self) -> None:
+        """Says that the call succeeded."""
+        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.ANSWERED])
+
+    def failure(
+        self,
+        error: BaseException | None = None,
+        *,
+        retry_after: Seconds | None = None,
+        trip: bool = False,
+        label: str | None = None,
+    ) -> None:
+        """Says that the call failed, whatever ``failure_on``, ``success_on`` and ``ignore`` are.
+
+        Args:
+            error: what it failed with; events and the journal name its class.
+            retry_after: how long the fuse is to stay open if this failure opens it: seconds as a number, 0 or more, or
+                a timedelta; None or 0 for as long as the settings say. It is kept between ``reset_timeout`` and
+                ``max_reset_timeout``. It does not open the fuse.
+            trip: True opens the fuse at once, whatever the counts (rule R22).
+            label: 1 to 95 bytes of printable text in UTF-8, such as ``"HTTP 503"``. Events and the journal show it
+                where there is no ``error``.
+
+        Raises:
+            TypeError: an argument is of the wrong type. The call has not been reported then.
+            ValueError: ``retry_after`` or ``label`` is out of range. The call has not been reported then.
+        """
+        failure = Failure(error, retry_after=retry_after, trip=trip, label=label)
+        self._breaker._conclude(self._held, verdict_of(failure))
+
+    def ignore(self) -> None:
+        """Says that the call counts neither way (rule R10), such as one that was never made."""
+        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.IGNORED])
+
+    def stop_clock(self) -> None:
+        """Stops the clock by which a :class:`SlowRate` judges the call, for example when a response's headers arrive.
+
+        The first stop counts, later ones do nothing. It says nothing about the outcome, and does nothing under a policy
+        that does not judge by time.
+        """
+        self._held.stop_clock()
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the call is a probe (rule R06): its outcome closes the fuse or opens it again."""
+        return self._held.is_probe
+
+    def __enter__(self) -> Self:
+        frame = sys._getframe(1)
+        # A stack may hand the block on (`pop_all`): where that ends, and which calls are inside, nobody can say.
+        if frame.f_globals.get("__name__") != "contextlib":
+            self._held.enter(frame)
+        return self
+
+    def __exit__(
+        self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> Literal[False]:
+        # Where somebody has said how the call went before, the mark counts no more.
+        self._breaker._settle(self._held, error)
+        return False
+
+    def __repr__(self) -> str:
+        return f"<Permit of {self._breaker!r}>"
+
+    def __del__(self) -> None:
+        if self._held.is_settled:
+            return
+        # Now, not when it goes: whoever shows the warning may keep its source.
+        self._held.give_back()
+        # A copy in a forked child is nobody's loss.
+        if self._owner == os.getpid():
+            warnings.warn(
+                f"{self!r} was thrown away without an outcome: call success(), failure() or ignore(), or use it in a "
+                "with statement",
+                ResourceWarning, stacklevel=1, source=self,
+            )  # fmt: skip

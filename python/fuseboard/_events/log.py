@@ -1,0 +1,42 @@
+"""What the process that made a transition says of it: a line in the log, a word to the breaker's listener."""
+
+import logging
+from collections.abc import Callable
+
+from fuseboard._events.transition import Transition
+from fuseboard._state import State
+
+logger = logging.getLogger("fuseboard")
+
+_ALARMING = (State.OPEN, State.ISOLATED)
+_OVERRIDES = (State.ISOLATED, State.DISABLED)
+"""One behind another is an event: it has another end, and other reasons."""
+
+
+def announce(transition: Transition, listener: Callable[[Transition], object] | None) -> None:
+    """Logs a transition and tells a listener, whose own exceptions are logged and go no further."""
+    if transition.before is transition.after and transition.after not in _OVERRIDES:
+        return
+    before, after = transition.before.value, transition.after.value
+    logger.log(
+        logging.WARNING if transition.after in _ALARMING else logging.INFO,
+        "circuit %r: %s -> %s (%s)",
+        transition.fuse, before, after, transition._reason,
+        extra={
+            "fuse": transition.fuse,
+            "before": before,
+            "after": after,
+            "cause": transition.cause.value,
+            "generation": transition.generation,
+            "error": transition.error,
+            "until": transition.until,
+            "who": transition.who,
+            "why": transition.why,
+        },
+    )  # fmt: skip
+    if listener is None:
+        return
+    try:
+        listener(transition)
+    except Exception:
+        logger.exception("circuit %r: the listener %r raised", transition.fuse, listener)

@@ -1,0 +1,231 @@
+"""Transitions as they come, whoever on the host makes them: read from the journal, and told to listeners by a thread.
+
+Readers look into the journal every :data:`PAUSE`. To be woken instead they would have to be told by whoever makes a
+transition, in the middle of a user's call; and a wake-up across processes is a system call for each listener. A look
+at a journal without news is a few loads, and paid by those who want to know.
+
+Each reader has its own place in the journal. What it has read is taken off only when the listener has returned, so a
+forked child finds everything as it stood, and goes on there. A child of which the interpreter was not told, as uWSGI's
+are by default, has no thread at first: whoever makes another than a good call there, or asks a store, sees to it.
+"""
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from fuseboard import _core
+from fuseboard._events.log import logger
+from fuseboard._events.transition import Transition, began, transition
+from fuseboard._functions import is_async
+from fuseboard._validation import shown
+
+PAUSE = 0.05
+"""Seconds between two looks into the journal."""
+
+Listener: TypeAlias = Callable[[Transition], object]
+
+
+class Reading:
+    """A place in a store's journal, and whether its owner knows what it missed."""
+
+    def __init__(self, store: _core.Store, reader: str, since: str | None = None) -> None:
+        self.place = _core.JournalCursor(store, since)
+        self._reader = reader
+        self._told_lost = 0
+        self._falls_behind = False
+
+    def poll(self, store: _core.Store) -> None:
+        """Reads what is new, unless something is waiting; says so once whenever it begins to fall behind."""
+        if self.place.peek():
+            return
+        self.place.poll(store)
+        lost = self.place.lost - self._told_lost
+        self._told_lost += lost
+        if lost and not self._falls_behind:
+            logger.warning("%s fell behind and missed %d transitions: the journal keeps the latest", self._reader, lost)
+        if lost or self.place.peek():
+            self._falls_behind = bool(lost)
+
+
+class Subscription:
+    """A listener that is told of every transition on the host; from :meth:`fuseboard.Store.subscribe`.
+
+    It lasts until it is closed, or nobody in this process has the store any more. A context manager, which closes it.
+    Thread-safe. A forked child has one of its own, which goes on from where its parent's stood.
+    """
+
+    def __init__(self, store: _core.Store, listener: Listener) -> None:
+        self._listener = listener
+        self._reading = Reading(store, f"the listener {listener!r}")
+        self._is_closed = False
+
+    @property
+    def lost(self) -> int:
+        """Transitions that were gone before the listener was told: it, or one beside it, is too slow.
+
+        The journal had dropped them, or their fuse had been given back and has no name any more.
+        """
+        return self._reading.place.lost
+
+    def close(self) -> None:
+        """Ends it: the listener is not called any more, but a call under way goes on. Not an error if done twice."""
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _tell(self, store: _core.Store, is_ours: Callable[[], bool]) -> None:
+        """Tells the listener what is new, for as long as that is this thread's to do."""
+        self._reading.poll(store)
+        place = self._reading.place
+        while not self._is_closed and is_ours() and (row := place.peek()):
+            try:
+                self._listener(transition(row, began(store)))
+            except BaseException:  # noqa: BLE001 - whatever a listener raises, it is to be told of the next one
+                with contextlib.suppress(Exception):  # what handlers and filters of the log raise counts no more
+                    logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
+            if is_ours():
+                place.take()
+
+
+class Hub:
+    """The subscriptions to one store in this process, and the thread that tells them.
+
+    No lock: a child could find it locked. Each step is one operation of a dict.
+    """
+
+    def __init__(self, store: _core.Store) -> None:
+        self._store = weakref.ref(store)
+        self._subscriptions: dict[Subscription, None] = {}
+        self._turns: dict[str, object] = {}
+        self._telling: Subscription | None = None
+        self._thread: int | None = None
+        self._told_fault = False
+        _hubs.add(self)
+
+    def subscribe(self, store: _core.Store, listener: Listener) -> Subscription:
+        """A subscription from now on.
+
+        Raises:
+            RuntimeError: the system has no thread to give.
+            TypeError: the listener is not a plain callable.
+        """
+        if not callable(listener) or is_async(listener):
+            hint = "; in an event loop use store.events()" if callable(listener) else ""
+            raise TypeError(
+                f"listener must be a plain callable, got {type(listener).__name__}: {shown(listener)}{hint}"
+            )
+        see_to_forks()
+        subscription = Subscription(store, listener)
+        self._subscriptions[subscription] = None
+        try:
+            self._see_to_a_thread()
+        except BaseException:
+            subscription.close()
+            raise
+        return subscription
+
+    def tell(self, turn: object) -> bool:
+        """One look into the journal; whether there is to be another one."""
+        self._thread = threading.get_ident()
+        store = self._store()
+        if store is None:
+            return False
+        for subscription in self._open():
+            self._telling = subscription
+            try:
+                subscription._tell(store, lambda: self._is(turn))
+            except Exception as fault:  # noqa: BLE001 - the thread must go on, or nobody here hears of anything again
+                self._report(fault)
+            if not self._is(turn):
+                return False
+        self._telling = None
+        return self._goes_on(turn)
+
+    def _report(self, fault: Exception) -> None:
+        """Logs, once, a fault of the thread's, such as what a filter of the log raised at an edge."""
+        if not self._told_fault:
+            self._told_fault = True
+            with contextlib.suppress(Exception):
+                logger.error("the listeners' thread goes on after an error", exc_info=fault)
+
+    def go_on_in_a_child(self) -> None:
+        """What a forked child does: it has the subscriptions, but not the thread."""
+        if self._telling is not None and self._thread == threading.get_ident():
+            # The listener itself has forked. It goes on here too, so it is not called again, lest it fork again.
+            self._telling._reading.place.take()
+        self._telling = None
+        self._turns.clear()
+        try:
+            if self._open():
+                self._see_to_a_thread()
+        except RuntimeError:
+            logger.exception("a forked process gets no thread, so its listeners hear of no transition")
+
+    def _open(self) -> list[Subscription]:
+        for subscription in list(self._subscriptions):
+            if subscription._is_closed:
+                self._subscriptions.pop(subscription, None)
+        return list(self._subscriptions)
+
+    def _see_to_a_thread(self) -> None:
+        turn = object()
+        if self._turns.setdefault(_TURN, turn) is turn:
+            try:
+                threading.Thread(target=_work, args=(weakref.ref(self), turn), name=THREAD_NAME, daemon=True).start()
+            except BaseException:
+                self._turns.pop(_TURN, None)
+                raise
+
+    def _is(self, turn: object) -> bool:
+        """Whether it is still the turn: in a forked child it is another thread's."""
+        return self._turns.get(_TURN) is turn
+
+    def _goes_on(self, turn: object) -> bool:
+        if not self._is(turn):
+            return False
+        if self._open():
+            return True
+        # Who subscribes at this moment may have counted on this thread: it looks again after it has given up.
+        self._turns.pop(_TURN, None)
+        return bool(self._open()) and self._turns.setdefault(_TURN, turn) is turn
+
+
+THREAD_NAME = "fuseboard-events"
+_TURN = "turn"
+_hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
+
+
+def _work(hub_reference: weakref.ref[Hub], turn: object) -> None:
+    """The thread's work. While it sleeps it keeps nothing alive: neither the store nor what listeners refer to."""
+    while True:
+        hub = hub_reference()
+        if hub is None or not hub.tell(turn):
+            return
+        del hub
+        time.sleep(PAUSE)
+
+
+def see_to_forks() -> None:
+    """Goes on as a child does, in a process that was forked by code that does not tell the interpreter."""
+    if _core.take_note_of_a_fork():
+        _go_on_in_a_child()
+
+
+def _go_on_in_a_child() -> None:
+    _core.take_note_of_a_fork()
+    for hub in list(_hubs):
+        hub.go_on_in_a_child()
+
+
+os.register_at_fork(after_in_child=_go_on_in_a_child)

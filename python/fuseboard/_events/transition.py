@@ -1,0 +1,194 @@
+"""Transitions, as they are told and as a store's journal keeps them (rule T14)."""
+
+import enum
+import time as clock
+from typing import TYPE_CHECKING, TypeAlias
+
+from fuseboard import _core
+from fuseboard._state import State
+from fuseboard._value import Value
+
+if TYPE_CHECKING:
+    from datetime import UTC, datetime
+else:
+    # The same classes; see `_validation`.
+    try:
+        from _datetime import UTC, datetime
+    except ImportError:
+        from datetime import UTC, datetime
+
+
+@_core.first
+class Cause(enum.Enum):
+    """What brought a transition about."""
+
+    UNKNOWN = "unknown"
+    """The process that made it was killed before it could say."""
+    THRESHOLD = "threshold"
+    """As many failures within the window as the policy allows (rule R03)."""
+    RESET_TIMEOUT = "reset timeout"
+    """The reset timeout had passed, and a call asked to pass (rule R06)."""
+    PROBE_FAILED = "probe failed"
+    """A probe failed (rule R08)."""
+    PROBES_SUCCEEDED = "probes succeeded"
+    """As many probes succeeded as the policy asks for (rule R07)."""
+    SET = "set"
+    """A raw ``set_open``, ``set_half_open`` or ``set_closed``."""
+    OPERATOR = "operator"
+    """``isolate()``, ``disable()`` or ``reset()`` (rule R12)."""
+    RESET_ALL = "reset_all"
+    """``reset_all()``."""
+    FAILURE_RATE = "failure rate"
+    """Too large a share of the calls within a window failed."""
+    FAILURE_RATE_OF_CALLS = "failure rate of calls"
+    """Too large a share of the last calls failed."""
+    SLOW_RATE = "slow rate"
+    """Too large a share of the calls within a window was slow."""
+    SLOW_RATE_OF_CALLS = "slow rate of calls"
+    """Too large a share of the last calls was slow."""
+    DEMANDED = "demanded"
+    """``trip_if``, a :class:`TripError`, or a :class:`Failure` with ``trip=True``."""
+    HALF_OPEN_TIMEOUT = "half-open timeout"
+    """The fuse was half-open for as long as it may be, and a call asked to pass."""
+    RAMPED = "ramped"
+    """The ramp was over, and a call asked to pass."""
+    PROBE_SLOW = "probe slow"
+    """A probe succeeded, but was slow (rule R20)."""
+    OVERRIDE_ENDED = "override ended"
+    """The time of an ``isolate()`` or ``disable()`` was over, and a call asked to pass (rule R12)."""
+
+
+_CAUSES = tuple(Cause)
+"""By their codes in the table."""
+
+Made: TypeAlias = tuple[int, int, int, int, int, int, str, str]
+"""A transition as the compiled part tells it: states before and after, generation, cause, process, the microsecond at
+which it ends by itself or 0, and two texts: ``error``, or who and why."""
+Row: TypeAlias = tuple[str, int, int, int, int, int, int, str, str]
+"""The same with its fuse before it."""
+
+
+class Transition(Value):
+    """One change of a fuse's state: what listeners are told and what the journal keeps. Immutable.
+
+    Attributes:
+        fuse: the fuse's name.
+        before: the state it left.
+        after: the state it went into.
+        at: when, in seconds of ``store.now()``; the ``since`` of the state that began.
+        cause: what brought it about.
+        error: if a failure brought it about, the class name of its exception, cut at 95 bytes; where there is no
+            exception, the failure's label, such as ``"HTTP 503"``; else None.
+        pid: the process that made it, as that process knows itself; None if not known. A hint for people.
+        generation: grows with each change of the fuse's state, so that fuse and generation name a transition.
+        time: when, by the time of day: an aware ``datetime`` in UTC. Tables keep ``at`` alone, so it is computed when
+            the transition is told or read. If the time of day was set since then, it is off by as much. Two readings
+            of one transition are equal, although their times may differ by microseconds.
+        until: when a manual override ends by itself, in seconds of ``store.now()``; None if it is endless, and of other
+            transitions.
+        who: who made or ended a manual override, if that was said; see :meth:`CircuitBreaker.isolate`.
+        why: why, if that was said.
+    """
+
+    __slots__ = __match_args__ = (
+        "fuse",
+        "before",
+        "after",
+        "at",
+        "cause",
+        "error",
+        "pid",
+        "generation",
+        "time",
+        "until",
+        "who",
+        "why",
+    )
+
+    fuse: str
+    before: State
+    after: State
+    at: float
+    cause: Cause
+    error: str | None
+    pid: int | None
+    generation: int
+    time: datetime
+    until: float | None
+    who: str | None
+    why: str | None
+
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each attribute, in their order
+        self,
+        fuse: str,
+        before: State,
+        after: State,
+        at: float,
+        cause: Cause,
+        error: str | None,
+        pid: int | None,
+        generation: int,
+        time: datetime,
+        until: float | None = None,
+        who: str | None = None,
+        why: str | None = None,
+    ) -> None:
+        self._fill(
+            fuse=fuse,
+            before=before,
+            after=after,
+            at=at,
+            cause=cause,
+            error=error,
+            pid=pid,
+            generation=generation,
+            time=time,
+            until=until,
+            who=who,
+            why=why,
+        )
+
+    def _key(self) -> object:
+        return tuple(value for name, value in self._content().items() if name != "time")
+
+    @property
+    def _reason(self) -> str:
+        """The cause, and what is known of it: an exception's class, or who and why."""
+        cause = f"{self.cause.value} {self.who}" if self.who else self.cause.value
+        ends = None if self.until is None else f"for {self.until - self.at:.6g} s"
+        return ", ".join(text for text in (cause, ends, self.error, self.why) if text)
+
+    def __str__(self) -> str:
+        """A line for people: the time of day in UTC, the fuse, both states, and why."""
+        return f"{in_utc(self.time)} {self.fuse}: {self.before.value} -> {self.after.value} ({self._reason})"
+
+
+def in_utc(time: datetime) -> str:
+    """A time of day for people: ``2026-02-03T04:05:06.789Z``."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def began(store: _core.Store) -> float:
+    """The time of day at which the store's clock began, in seconds since the epoch, as it looks now."""
+    return clock.time() - store.now()
+
+
+def transition(row: Row, began: float) -> Transition:
+    """A transition of what the compiled part tells, by a clock that began then."""
+    fuse, before, after, generation_us, code, pid, until_us, first, second = row
+    at, cause = generation_us / 1e6, _CAUSES[code]
+    is_by_hand = cause is Cause.OPERATOR
+    return Transition(
+        fuse,
+        State.of_code(before),
+        State.of_code(after),
+        at,
+        cause,
+        error=None if is_by_hand else first or None,
+        pid=pid or None,
+        generation=generation_us,
+        time=datetime.fromtimestamp(began + at, UTC),
+        until=until_us / 1e6 if until_us else None,
+        who=first or None if is_by_hand else None,
+        why=second or None if is_by_hand else None,
+    )

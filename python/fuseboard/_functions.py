@@ -1,0 +1,109 @@
+"""What kind of function a callable is, as ``inspect`` has it.
+
+Of plain functions the code's flags say all; only for the rest is ``inspect`` asked, and imported, which takes longer
+than the rest of the package's import, and cannot be done in a process that is out of file descriptors.
+"""
+
+from collections.abc import Awaitable
+from functools import partial
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, TracebackType
+from typing import Any, TypeGuard, cast
+
+WRITTEN_OUT = "<fuseboard guard>"
+"""The file name of code that is written out; see ``_breaker.signatures``."""
+_WRAPPERS = ("fuseboard._breaker.wrappers", "fuseboard._breaker.breaker", "contextlib")
+"""Where the other functions are that stand around a guarded one; contextlib's hand on what they are given."""
+
+COROUTINE = 0x80
+GENERATOR = 0x20
+ASYNC_GENERATOR = 0x200
+ITERABLE_COROUTINE = 0x100
+"""Flags of code objects, as ``inspect`` names them: ``CO_COROUTINE`` and so on."""
+
+
+def is_coroutine_function(function: object) -> bool:
+    """``inspect.iscoroutinefunction``."""
+    return _has(function, COROUTINE, "iscoroutinefunction")
+
+
+def is_async(function: object) -> bool:
+    """Whether to call it gives a coroutine, also by an object's ``__call__``: such an answer is true whatever it is."""
+    if is_coroutine_function(function) or isinstance(function, type) or not callable(function):
+        return is_coroutine_function(function)
+    called = type(function).__call__
+    return isinstance(called, FunctionType) and is_coroutine_function(called)
+
+
+def is_generator_function(function: object) -> bool:
+    """``inspect.isgeneratorfunction``."""
+    return _has(function, GENERATOR, "isgeneratorfunction")
+
+
+def is_async_generator_function(function: object) -> bool:
+    """``inspect.isasyncgenfunction``."""
+    return _has(function, ASYNC_GENERATOR, "isasyncgenfunction")
+
+
+def is_defined_async(function: object) -> TypeGuard[FunctionType]:
+    """Whether it is a function that ``async def`` made: to call it begins nothing, and gives a coroutine."""
+    return isinstance(function, FunctionType) and bool(function.__code__.co_flags & COROUTINE)
+
+
+def is_python(function: object) -> bool:
+    """Whether to call it runs Python code in a frame of its own, in which all that it raises has been.
+
+    True of functions, of their methods and partials, and of objects whose ``__call__`` is one.
+    """
+    while not isinstance(function, FunctionType):
+        if isinstance(function, MethodType):
+            function = function.__func__
+        elif isinstance(function, partial):
+            function = function.func
+        elif isinstance(function, type):
+            return False
+        else:
+            function = type(function).__call__
+            if not isinstance(function, FunctionType):
+                return False
+    return True
+
+
+def has_begun(function: object, traceback: TracebackType | None) -> bool:
+    """Whether a ``TypeError`` with this traceback came out of a call that had begun.
+
+    Where the arguments are wrong, the interpreter raises it before the function has a frame: then the traceback shows
+    none but ours. Of what is not Python code nobody can tell: there it counts as begun.
+    """
+    while traceback is not None and _is_ours(traceback.tb_frame):
+        traceback = traceback.tb_next
+    return traceback is not None or not is_python(function)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename == WRITTEN_OUT or frame.f_globals.get("__name__") in _WRAPPERS
+
+
+def is_awaitable(value: object) -> bool:
+    """``inspect.isawaitable``."""
+    return isinstance(value, Awaitable) or is_awaited(getattr(value, "gi_code", None))
+
+
+def is_awaited(code: object) -> bool:
+    """Whether it is the code of a generator that is awaited as a coroutine: one by ``types.coroutine``."""
+    return isinstance(code, CodeType) and bool(code.co_flags & ITERABLE_COROUTINE)
+
+
+def _has(function: object, flag: int, question: str) -> bool:
+    while type(function) in {MethodType, partial}:
+        function = function.__func__ if isinstance(function, MethodType) else cast("partial[object]", function).func
+    if isinstance(function, BuiltinFunctionType):
+        return False
+    # An attribute may mark a function as a coroutine function: inspect.markcoroutinefunction, from Python 3.12.
+    if type(function) is FunctionType and not function.__dict__:
+        return bool(function.__code__.co_flags & flag)
+    if isinstance(function, type):
+        return False
+    import inspect  # noqa: PLC0415 - see above
+
+    answer: Any = getattr(inspect, question)(function)
+    return bool(answer)

@@ -1,0 +1,1 @@
+"""Settings: when a fuse opens, how it comes back, and where operators say so."""

@@ -1,0 +1,66 @@
+"""Settings and policies of plain data, such as a table of a TOML file, which has no None and no classes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fuseboard._policy.policies import AnyOf, FailureRate, Failures, Policy, SlowRate
+from fuseboard._validation import shown
+
+
+def from_plain(data: object) -> Policy:
+    """A policy of plain data: a mapping of a policy's attributes, or a list of such.
+
+    Raises:
+        TypeError: it is something else, or has an attribute that the policy has not.
+        ValueError: an attribute is out of range.
+    """
+    if isinstance(data, Policy):
+        return data
+    if isinstance(data, list) and data:
+        policies = tuple(from_plain(member) for member in data)
+        return policies[0] if len(policies) == 1 else AnyOf(policies)
+    if isinstance(data, Mapping):
+        values = _without_words(data)
+        for make in (FailureRate, SlowRate, Failures):
+            known = make.__match_args__
+            if known[0] in values:
+                unknown = next((name for name in values if name not in known), None)
+                if unknown is not None:
+                    raise TypeError(f"{make.__name__} has no {shown(unknown)}; it has {', '.join(known)}")
+                return make(**values)
+    raise TypeError(
+        "policy must be a table with threshold, failure_rate or slow_rate, or a list of such tables, "
+        f"got {type(data).__name__}: {shown(data)}"
+    )
+
+
+def from_words(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with None for the word, and a policy for its table.
+
+    Raises:
+        TypeError: as :func:`from_plain` does; or a value is a word that only looks like one of TOML's.
+        ValueError: as :func:`from_plain` does.
+    """
+    values = _without_words(data)
+    if values.get("policy") is not None:
+        values["policy"] = from_plain(values["policy"])
+    return values
+
+
+def _without_words(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data, which has no None, with None for the word."""
+    for name, value in data.items():
+        meant = _MEANT.get(value.lower()) if isinstance(value, str) else None
+        if meant is not None and meant != value:
+            raise TypeError(f"{name} must not be the text {shown(value)}; write {meant}")
+    return {name: None if value == "none" else value for name, value in data.items()}
+
+
+_MEANT = {
+    "none": "none",
+    "null": "none",
+    "nil": "none",
+    "true": "true, without quotes",
+    "false": "false, without quotes",
+}
+"""How words are written that are not TOML's own: with a capital, in quotes, or in another language."""

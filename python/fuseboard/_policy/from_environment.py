@@ -1,0 +1,99 @@
+"""Settings from where operators have them: keyword arguments, the environment, a TOML file."""
+
+import os
+import re
+from typing import Any
+
+from fuseboard._events.log import logger
+from fuseboard._policy import from_data, suggestions
+from fuseboard._policy.settings import Changes, Settings
+from fuseboard._validation import shown
+
+_DEFAULTS = Settings()
+_NAMES = Settings.__match_args__
+SHADOW = "FUSEBOARD_SHADOW"
+"""The variable that makes each breaker of a process a shadow."""
+_ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+_told: dict[str, object] = {}
+
+
+def changed(settings: Settings, changes: Changes) -> Settings:
+    """Settings with some of them changed.
+
+    Raises:
+        TypeError: there is no setting of a name; the message names the one that was meant.
+    """
+    for name in changes:
+        if name not in _NAMES:
+            from fuseboard import CircuitBreaker  # noqa: PLC0415 - for mistakes alone
+
+            known = (*_NAMES, *(CircuitBreaker.__init__.__kwdefaults__ or ()))
+            hint = suggestions.hint(name, known)
+            raise TypeError(f"CircuitBreaker() got an unexpected keyword argument {name!r}{hint}")
+    return _replaced(settings, dict(changes)) if changes else settings
+
+
+def prefix_of(fuse: str) -> str:
+    """What the environment variables of a fuse begin with: in capitals, with underscores for odd characters."""
+    return f"FUSEBOARD_{re.sub(r'[^0-9A-Za-z]', '_', fuse)}_".upper()
+
+
+def tuned(fuse: str, settings: Settings) -> Settings:
+    """Settings with those changed that the environment has: values as in TOML, or bare words.
+
+    Raises:
+        TypeError: a variable holds a value of the wrong type; the message names the variables.
+        ValueError: a variable holds a value out of range, or one that does not go with the others.
+    """
+    prefix = prefix_of(fuse)
+    suggestions.tell_mistyped(fuse, prefix, _NAMES)
+    sources = {name: prefix + name.upper() for name in _NAMES}
+    # A variable that is empty says nothing, as where a template left it out.
+    texts = {name: text for name, source in sources.items() if (text := os.environ.get(source, "")).strip()}
+    if not texts:
+        return settings
+    try:
+        # All at once: two of them may make sense together only.
+        return _replaced(settings, from_data.from_words({name: _parsed(text) for name, text in texts.items()}))
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{sources[name]}={shown(text)}" for name, text in texts.items())
+        variables = "variable" if len(texts) == 1 else "variables"
+        raise type(error)(f"environment {variables} {given}: {error}") from None
+
+
+def is_shadowed() -> bool:
+    """Whether the environment makes the breakers of this process shadows. The first time that it does is logged.
+
+    Raises:
+        ValueError: the variable says neither yes nor no.
+    """
+    text = os.environ.get(SHADOW, "")
+    word = text.strip().lower()
+    if word in _OFF:
+        return False
+    if word not in _ON:
+        raise ValueError(
+            f"environment variable {SHADOW}={shown(text)} must be 1 or 0, true or false, yes or no, on or off"
+        )
+    me = object()
+    if _told.setdefault(SHADOW, me) is me:
+        logger.warning(
+            "%s=%s: no breaker of this process rejects a call; they decide, count and journal as ever", SHADOW, text
+        )
+    return True
+
+
+def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:
+    if values.get("policy") is not None:
+        # Instead of the count that there may be, and not beside it.
+        values = {"threshold": _DEFAULTS.threshold, "window": _DEFAULTS.window} | values
+    return settings.__replace__(**values)
+
+
+def _parsed(text: str) -> object:
+    import tomllib  # noqa: PLC0415 - for variables alone, where there are any
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()

@@ -1,0 +1,299 @@
+"""When a fuse opens: by failures, by the rate of failed calls, by the rate of slow ones, by any of several."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from fuseboard._validation import MILLION, Seconds, microseconds, rate, shown, whole
+from fuseboard._value import Value
+
+MAX_THRESHOLD = 2048
+MAX_CALLS = 100_000
+_EVER_US = (1 << 64) - 1
+_DEFAULT_WINDOW = 10.0
+_DEFAULT_MIN_CALLS = 10
+MEASURES = 4
+_OF_CALLS = 1
+_OF_SLOW = 2
+
+RateNumbers: TypeAlias = tuple[int, int, int, int]
+"""A rate as the table's numbers: span, bad ones of a million, least number of calls, microseconds of a slow one."""
+
+
+class Tally(NamedTuple):
+    """What the calls within a policy's window were."""
+
+    calls: int
+    """How many ended."""
+    bad: int
+    """How many of them failed, or were slow."""
+
+    @property
+    def rate(self) -> float:
+        """Their share, 0 without calls."""
+        return self.bad / self.calls if self.calls else 0.0
+
+
+class Policy(Value):
+    """When a fuse opens. ``a | b`` opens when either would; the journal names the one that did.
+
+    The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, and equal if they decide
+    alike. Of
+    each kind one can take part, of rates one over a time and one over a number of calls.
+    """
+
+    __slots__ = ()
+
+    def __or__(self, other: "Policy") -> "AnyOf":
+        if not isinstance(other, Policy):
+            return NotImplemented
+        return AnyOf((*members(self), *members(other)))
+
+
+class Failures(Policy):
+    """Opens when so many failures fall within a window.
+
+    Attributes:
+        threshold: how many; 1 to 2,048, at most the store's ``failure_capacity``.
+        window: seconds or a timedelta for which a failure counts; None for as long as the fuse stays closed: then, as a
+            success clears them, the failures are consecutive ones.
+    """
+
+    __slots__ = __match_args__ = ("threshold", "window")
+
+    threshold: int
+    window: Seconds | None
+
+    def __init__(self, threshold: int = 5, window: Seconds | None = _DEFAULT_WINDOW) -> None:
+        self._fill(threshold=whole("threshold", threshold, MAX_THRESHOLD), window=window)
+        self.window_us()
+
+    def _key(self) -> object:
+        return self.threshold, self.window_us()
+
+    def window_us(self) -> int:
+        """The window in microseconds."""
+        return _EVER_US if self.window is None else microseconds("window", self.window)
+
+    def __str__(self) -> str:
+        if self.threshold == 1:
+            return "a failure"
+        span = "in a row" if self.window is None else f"in {seconds(self.window)}"
+        return f"{self.threshold} failures {span}"
+
+
+class _Rate(Policy):
+    """What the two rates share: the calls that count, and how many it takes."""
+
+    __slots__ = ("calls", "min_calls", "window")
+
+    window: Seconds | None
+    calls: int | None
+    min_calls: int | None
+
+    def _span(self) -> int:
+        if self.window is not None and self.calls is not None:
+            raise ValueError(
+                f"a rate is over a window or over calls, got window={shown(self.window)} and "
+                f"calls={shown(self.calls)}; for both, join two rates with |"
+            )
+        if self.calls is not None:
+            return whole("calls", self.calls, MAX_CALLS)
+        return microseconds("window", _DEFAULT_WINDOW if self.window is None else self.window)
+
+    def _least(self) -> int:
+        most = MAX_CALLS if self.calls is None else self.calls
+        if self.min_calls is None:
+            return min(_DEFAULT_MIN_CALLS, most)
+        least = whole("min_calls", self.min_calls, MAX_CALLS)
+        if least > most:
+            raise ValueError(f"min_calls must be at most calls ({most}), or the fuse never opens; got {least}")
+        return least
+
+    def _numbers(self, bad: int, slow_us: int) -> RateNumbers:
+        return self._span(), bad, self._least(), slow_us
+
+    def numbers(self) -> RateNumbers:
+        """The rate as the table's numbers."""
+        raise NotImplementedError
+
+    def _key(self) -> object:
+        return self.calls is None, self.numbers()
+
+    def _among(self) -> str:
+        if self.calls is not None:
+            return f"among the last {self.calls} calls, at least {self._least()}"
+        window = seconds(_DEFAULT_WINDOW if self.window is None else self.window)
+        return f"among the calls of {window}, at least {self._least()}"
+
+
+class FailureRate(_Rate):
+    """Opens when too large a share of the calls fails.
+
+    It is judged when a call fails: a success never opens a fuse. A new generation begins at zero, and so does a fuse
+    after an idle window.
+
+    Attributes:
+        failure_rate: the share that opens the fuse; above 0, up to 1.
+        window: seconds or a timedelta for which a call counts, and up to a seventh longer; None for 10 seconds, or for
+            ``calls``.
+        calls: how many of the last calls count instead, 1 to 100,000; exact up to 14, and up to a seventh more above.
+        min_calls: how many calls it takes to judge; None for 10, or for ``calls`` if that is less.
+
+    Raises:
+        TypeError: an attribute is of the wrong type.
+        ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
+    """
+
+    __slots__ = ("failure_rate",)
+    __match_args__ = ("failure_rate", "window", "calls", "min_calls")
+
+    failure_rate: float
+
+    def __init__(
+        self,
+        failure_rate: float,
+        *,
+        window: Seconds | None = None,
+        calls: int | None = None,
+        min_calls: int | None = None,
+    ) -> None:
+        self._fill(failure_rate=failure_rate, window=window, calls=calls, min_calls=min_calls)
+        self.numbers()
+
+    def numbers(self) -> RateNumbers:
+        """The rate as the table's numbers."""
+        return self._numbers(rate("failure_rate", self.failure_rate), 0)
+
+    def __str__(self) -> str:
+        return f"{percent(self.failure_rate)} failures {self._among()}"
+
+
+class SlowRate(_Rate):
+    """Opens when too large a share of the calls is slow. A slow success is slow, a slow failure is slow and failed.
+
+    It is judged when a slow call ends. While half-open, a slow probe is a failed one. The closed path reads the clock.
+
+    Attributes:
+        slow_rate: the share that opens the fuse; above 0, up to 1.
+        slow_after: seconds or a timedelta that a call takes to be slow.
+        window: as for :class:`FailureRate`.
+        calls: as for :class:`FailureRate`.
+        min_calls: as for :class:`FailureRate`.
+
+    Raises:
+        TypeError: an attribute is of the wrong type.
+        ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
+    """
+
+    __slots__ = ("slow_after", "slow_rate")
+    __match_args__ = ("slow_rate", "slow_after", "window", "calls", "min_calls")
+
+    slow_rate: float
+    slow_after: Seconds
+
+    def __init__(
+        self,
+        slow_rate: float,
+        *,
+        slow_after: Seconds,
+        window: Seconds | None = None,
+        calls: int | None = None,
+        min_calls: int | None = None,
+    ) -> None:
+        self._fill(slow_rate=slow_rate, slow_after=slow_after, window=window, calls=calls, min_calls=min_calls)
+        self.numbers()
+
+    def numbers(self) -> RateNumbers:
+        """The rate as the table's numbers."""
+        slow_us = microseconds("slow_after", self.slow_after)
+        return self._numbers(rate("slow_rate", self.slow_rate), slow_us)
+
+    def __str__(self) -> str:
+        return f"{percent(self.slow_rate)} slow calls, of {seconds(self.slow_after)} or more, {self._among()}"
+
+
+class AnyOf(Policy):
+    """Opens when any of several policies would. Made by ``a | b``.
+
+    Attributes:
+        policies: they, each of another kind.
+
+    Raises:
+        ValueError: two are of one kind, or there is none.
+    """
+
+    __slots__ = __match_args__ = ("policies",)
+
+    policies: tuple[Policy, ...]
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._fill(policies=tuple(policies))
+        if not self.policies:
+            raise ValueError("policies must name at least one policy, got (): the breaker would never open")
+        kinds = [kind(policy) for policy in self.policies]
+        for policy, its_kind in zip(self.policies, kinds, strict=True):
+            if kinds.count(its_kind) > 1:
+                raise ValueError(f"a breaker takes one policy of a kind, got another {policy!r}; {_ONE_OF_A_KIND}")
+
+    def _key(self) -> object:
+        return frozenset(self.policies)
+
+    def __str__(self) -> str:
+        return ", or ".join(map(str, self.policies))
+
+
+_ONE_OF_A_KIND = "of two rates one may be over a window and the other over calls; else give another breaker the second"
+
+
+def members(policy: Policy) -> tuple[Policy, ...]:
+    """The policies that a policy is made of."""
+    return policy.policies if isinstance(policy, AnyOf) else (policy,)
+
+
+def kind(policy: Policy) -> int:
+    """The position of a rate among the table's measures; -1 for :class:`Failures`.
+
+    Raises:
+        TypeError: it is none of this package's policies.
+    """
+    if isinstance(policy, Failures):
+        return -1
+    if isinstance(policy, FailureRate | SlowRate):
+        return _OF_CALLS * (policy.calls is not None) + _OF_SLOW * isinstance(policy, SlowRate)
+    kinds = "Failures, FailureRate, SlowRate, several of them joined by |, or None"
+    raise TypeError(f"policy must be {kinds}, got {type(policy).__name__}: {shown(policy)}")
+
+
+def numbers(policy: Policy) -> RateNumbers | None:
+    """A rate as the table's numbers; None for :class:`Failures`."""
+    return policy.numbers() if isinstance(policy, FailureRate | SlowRate) else None
+
+
+def failures_of(threshold: int, window_us: int) -> Failures:
+    """The count of the table's numbers."""
+    return Failures(threshold, None if window_us == _EVER_US else window_us / 1e6)
+
+
+def rate_of(kind: int, numbers: RateNumbers) -> Policy:
+    """The rate of the table's numbers, by its position among the measures."""
+    span, bad, least, slow_us = numbers
+    is_of_calls = bool(kind & _OF_CALLS)
+    calls, window = (span, None) if is_of_calls else (None, span / 1e6)
+    if kind & _OF_SLOW:
+        return SlowRate(bad / MILLION, slow_after=slow_us / 1e6, window=window, calls=calls, min_calls=least)
+    return FailureRate(bad / MILLION, window=window, calls=calls, min_calls=least)
+
+
+def joined(policies: list[Policy]) -> Policy:
+    """One policy of several; of one, itself."""
+    return policies[0] if len(policies) == 1 else AnyOf(policies)
+
+
+def percent(share: float) -> str:
+    """A share for people."""
+    return f"{100 * share:g}%"
+
+
+def seconds(value: Seconds) -> str:
+    """A length of time for people."""
+    return f"{microseconds('seconds', value) / 1e6:g} s"

@@ -1,0 +1,136 @@
+"""What was meant by a name that is none of ours: of an argument, of an environment variable."""
+
+import os
+from collections.abc import Collection, Iterable
+
+from fuseboard._events.log import logger
+
+_ELSEWHERE = {
+    "threshold": (
+        "consecutive_failures error_threshold fail_max fail_threshold failure_count failure_limit failure_threshold "
+        "failures max_failures maximum_failures"
+    ),
+    "window": "error_timeout failure_window interval",
+    "reset_timeout": (
+        "break_duration cool_down cooldown cooldown_period duration_of_break open_timeout recovery_time "
+        "recovery_timeout reset_timeout_seconds retry_timeout sleep_window timeout timeout_duration ttl "
+        "wait_duration_in_open_state"
+    ),
+    "success_threshold": "permitted_number_of_calls_in_half_open_state recovery_threshold success_count",
+    "probes": "half_open_max_calls half_open_requests max_requests",
+    "failure_on": (
+        "catch exception exceptions expected_exception expected_exceptions failure_exceptions record_exceptions "
+        "should_handle"
+    ),
+    "success_on": "exclude is_successful",
+    "ignore": "excluded_exceptions ignore_exceptions ignored_exceptions is_excluded",
+    "failure_if": "fail_if record_result",
+    "fallback": "fallback_function",
+    "on_transition": "listener listeners on_break on_close on_open on_opened on_state_change",
+    "store": "backend state_storage storage",
+    "policy": (
+        "calls error_rate error_ratio failure_rate failure_rate_threshold failure_ratio min_calls "
+        "minimum_number_of_calls minimum_throughput ready_to_trip sampling_duration sliding_window_size slow_after "
+        "slow_call_duration_threshold slow_call_rate_threshold slow_rate"
+    ),
+}
+"""What other breakers call ours, as ``docs/how-to/migrate.md`` tells it, and what belongs to a policy."""
+_MEANT = {name: ours for ours, names in _ELSEWHERE.items() for name in names.split()}
+_OURS = "FUSEBOARD_"
+_PROCESS = ("dir", "store", "shadow")
+"""The variables that are of no fuse."""
+_SWITCHES = ("bypass", "disable", "disabled", "enabled", "off")
+"""What others call the variable that makes breakers reject nothing."""
+_ALIKE, _ALIKE_SHORT = 0.75, 0.8
+"""How alike two names are of which one is the other mistyped, as ``difflib`` measures it; short ones are alike soon."""
+_KEPT = 4096
+_looked: dict[str, None] = {}
+"""Prefixes of variables that were looked through; what is beyond the first few thousand fuses is not."""
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """What to say behind a name that is none of the known ones: the one that was meant, or all of them."""
+    known = tuple(known)
+    meant = _MEANT.get(name.lower())
+    if meant not in known:
+        meant = _nearest(name.lower(), known)[1]
+    if meant == "policy" and name.lower() in _MEANT:
+        return "; it belongs to a policy, such as policy=FailureRate(0.5, window=30, min_calls=20)"
+    return f"; did you mean {meant!r}?" if meant else f"; there are {', '.join(known)}"
+
+
+def tell_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
+    """Logs, once, each variable that begins as those of a fuse do and says nothing, though it was meant to.
+
+    Not one that may be another fuse's: where there are fuses ``payments`` and ``payments_db``, the variables of the
+    second one begin like those of the first one.
+    """
+    if prefix in _looked or len(_looked) >= _KEPT:
+        return
+    is_first = not _looked
+    _looked[prefix] = None
+    for variable in [name for name in os.environ if name.upper().startswith(_OURS)]:
+        if not os.environ.get(variable, "").strip():
+            continue
+        _tell(variable, _of_the_fuse(variable.upper(), prefix, settings), f"no setting of circuit {fuse!r}")
+        if is_first:
+            _tell(variable, _of_the_process(variable.upper(), settings), "no variable of Fuseboard")
+
+
+def _tell(variable: str, meant: str | None, what: str) -> None:
+    if meant is not None and meant != variable:
+        logger.warning("environment variable %s is %s and changes nothing; did you mean %s?", variable, what, meant)
+
+
+def _of_the_process(variable: str, settings: tuple[str, ...]) -> str | None:
+    """The variable of the whole process that this one was meant for."""
+    rest = variable.removeprefix(_OURS).lower()
+    if _is_of_a_fuse(rest, settings):
+        return None
+    meant = "shadow" if rest in _SWITCHES else _nearest(rest, _PROCESS, _ALIKE_SHORT)[1]
+    return meant and _OURS + meant.upper()
+
+
+def _of_the_fuse(variable: str, prefix: str, settings: tuple[str, ...]) -> str | None:
+    """The variable of the fuse that this one was meant for."""
+    meant = _setting(variable.removeprefix(prefix).lower(), settings) if variable.startswith(prefix) else None
+    return meant and prefix + meant.upper()
+
+
+def _setting(rest: str, settings: tuple[str, ...]) -> str | None:
+    """The setting that a variable was meant for, of what stands behind the prefix of the fuse; None if no slip."""
+    if rest in settings:
+        return rest
+    if _MEANT.get(rest) in settings:
+        return _MEANT[rest]
+    if _is_of_a_fuse(rest, settings):
+        return None
+    likeness, meant = _nearest(rest, settings)
+    words = rest.split("_")
+    # Where the end of it alone is more like a setting, what stands before it belongs to a longer fuse's name.
+    ends = ("_".join(words[begin:]) for begin in range(1, len(words)))
+    return None if any(_nearest(end, settings)[0] > likeness for end in ends) else meant
+
+
+def _is_of_a_fuse(rest: str, settings: tuple[str, ...]) -> bool:
+    return any(rest.endswith(f"_{setting}") for setting in settings)
+
+
+def _nearest(name: str, known: Collection[str], alike: float = _ALIKE) -> tuple[float, str | None]:
+    """The name that is most like this one, and how much; none if none is."""
+    if name in known:
+        return 1.0, name
+    try:
+        import difflib  # noqa: PLC0415 - for mistakes alone
+    except ImportError:  # a process that gave up its rights may not read the library any more
+        return 0.0, None
+
+    matcher = difflib.SequenceMatcher()
+    matcher.set_seq2(name)
+    best: tuple[float, str | None] = (0.0, None)
+    for candidate in known:
+        matcher.set_seq1(candidate)
+        likeness = matcher.ratio()
+        if likeness >= alike and likeness > best[0]:
+            best = (likeness, candidate)
+    return best

@@ -1,0 +1,175 @@
+"""One process of the host that leads for a purpose, and what an exporter of metrics among them has to tell."""
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from fuseboard import _core
+from fuseboard._events.log import logger
+from fuseboard._validation import Seconds, in_seconds, microseconds, purpose_name
+
+LEASE = 0.75
+"""Seconds: with a call every quarter of a second, a leader that is stopped is replaced within one second."""
+LEAST_LEASE = 0.1
+LONGEST_LEASE = 3600
+METRICS = "metrics"
+"""The purpose whose leader tells counts: what was told is noted once for a store."""
+
+
+class FuseCounts(NamedTuple):
+    """What was counted of one fuse, by all processes of the host, since its counts were last exported.
+
+    Each is as in :class:`FuseSnapshot`, where it is the total.
+    """
+
+    successes: int = 0
+    """Calls that succeeded."""
+    failures: int = 0
+    """Calls that failed."""
+    ignored: int = 0
+    """Calls whose outcome counted neither way (rule R10)."""
+    rejections: int = 0
+    """Calls that were rejected."""
+    late: int = 0
+    """Outcomes of calls admitted in an older generation (rule R09), counted as what they were too."""
+    probes: int = 0
+    """Calls admitted as probes."""
+    trips: int = 0
+    """Times that a failure opened the fuse."""
+    closes: int = 0
+    """Times that a probe closed the fuse."""
+    slow: int = 0
+    """Calls that took as long as the breaker's ``SlowRate`` calls slow, or longer."""
+
+
+class Counts(Mapping[str, FuseCounts]):
+    """What to export: :class:`FuseCounts` by the fuse's name, of each fuse that has something new.
+
+    From :meth:`Leader.counts`. Immutable. Call :meth:`done` when the export has succeeded.
+    """
+
+    __slots__ = ("_fuses", "_unexported")
+
+    def __init__(self, unexported: _core.Unexported) -> None:
+        self._unexported = unexported
+        self._fuses = {name: FuseCounts(*counts) for name, counts in unexported.rows()}
+
+    def done(self) -> None:
+        """Notes in the store that these counts were exported: the next ones begin where they end.
+
+        Call it when the export has succeeded. A leader that is killed between the export and this leaves counts that
+        the next leader exports again; none is left out. Called twice, or by a leader that was replaced since, it takes
+        nothing back.
+        """
+        self._unexported.note()
+
+    def __getitem__(self, fuse: str) -> FuseCounts:
+        return self._fuses[fuse]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fuses)
+
+    def __len__(self) -> int:
+        return len(self._fuses)
+
+    def __repr__(self) -> str:
+        return f"<Counts {self._fuses!r}>"
+
+
+class Leader:
+    """This process as one of those that may lead for a purpose. One process of the host leads.
+
+    From :meth:`Store.leader`. Call :meth:`lead` before each action, and act if it says True. Another process takes over
+    at its next call of :meth:`lead`: as soon as this one has ended, in whatever way; or when this one has not called it
+    for ``lease`` seconds, because it was stopped, or is late.
+
+    All leaders of one store and purpose in a process are one: they lead together, and :meth:`resign` is for all of
+    them. A forked child does not lead because its parent does; it is a process like the others. In a private store, and
+    in one that has fallen back to a private table, the process always leads. A context manager, which resigns.
+    Thread-safe; it has no thread of its own, and no call waits.
+    """
+
+    __slots__ = ("_candidate", "_fault", "_lease", "_purpose", "_store")
+
+    def __init__(self, store: _core.Store, purpose: str, lease: Seconds) -> None:
+        self._purpose = purpose_name(purpose)
+        lease_us = microseconds("lease", lease, least=LEAST_LEASE, most=LONGEST_LEASE)
+        self._lease = in_seconds(lease)
+        self._store = store
+        self._candidate = _core.Leader(store, self._purpose, lease_us)
+        self._fault: str | None = None
+
+    @property
+    def purpose(self) -> str:
+        """What it leads for."""
+        return self._purpose
+
+    def lead(self) -> bool:
+        """Takes the lead, or keeps it for another ``lease`` seconds; whether this process leads.
+
+        Costs microseconds. Call it before each action: a process that was stopped for long and goes on learns here that
+        another one leads.
+
+        Raises:
+            ValueError: the store has gone on to another table, which knows eight other purposes.
+        """
+        term, fault = self._candidate.lead()
+        if fault != self._fault:
+            self._fault = fault
+            if fault is not None:
+                logger.warning(
+                    "purpose %r: the lock beside the store's table cannot be had: %s. If the leader dies, another "
+                    "process takes over only when its lease of %g seconds has run out.",
+                    self._purpose, fault, self._lease,
+                )  # fmt: skip
+        return term is not None
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this process leads at this moment. It does not keep the lead: before you act, call :meth:`lead`."""
+        return self.term is not None
+
+    @property
+    def term(self) -> int | None:
+        """The number of this process's leadership, None if it does not lead at this moment.
+
+        It grows with each new leader. A service that is told the term with each action can refuse those of an older
+        term: a process sends one if it was stopped between :meth:`lead` and the action.
+        """
+        return self._candidate.term()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that leads now, for people; None if none does. It may be of another pid namespace."""
+        return self._candidate.pid()
+
+    def resign(self) -> None:
+        """Leaves the lead to others at once. Nothing if this process does not lead."""
+        self._candidate.resign()
+
+    def counts(self) -> Counts | None:
+        """What was counted on the host and not exported yet; None if another process leads. It calls :meth:`lead`.
+
+        Export it, and say so by :meth:`Counts.done`. Then the counts of all leaders together are the store's totals.
+        ``reset_all``, and giving a fuse's place back, drop what no leader has exported before. Fuses that found no room
+        in the table are not in it: they live in one process each.
+
+        Raises:
+            ValueError: the purpose is not ``"metrics"``. A store notes once what was exported, so two purposes would
+                take counts from each other.
+        """
+        if self._purpose != METRICS:
+            raise ValueError(f"counts are exported for the purpose {METRICS!r} only, this is {self._purpose!r}")
+        unexported = self._candidate.unexported() if self.lead() else None
+        return None if unexported is None else Counts(unexported)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.resign()
+
+    def __repr__(self) -> str:
+        return f"<Leader {self._purpose!r} of {self._store!r}>"

@@ -1,0 +1,25 @@
+"""What an operator says of a fuse: the state it is to be in, for how long, who says so and why (rule R12)."""
+
+from typing import TypeAlias
+
+from fuseboard._state import State
+from fuseboard._validation import Seconds, microseconds, text
+
+WHO_MAX = 39
+WHY_MAX = 111
+"""Bytes of UTF-8 that a table has room for."""
+
+Order: TypeAlias = tuple[int, int, str, str]
+"""What the compiled part is told: the state's code, microseconds or 0 for no end, who, why; empty where not said."""
+
+
+def order(state: State, why: str | None, who: str | None, for_: Seconds | None = None) -> Order:
+    """Checks what is said.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: a text is empty, too long or not printable, or the time is not from a millisecond to seven days.
+    """
+    for_us = 0 if for_ is None else microseconds("for_", for_)
+    said = text("who", who, WHO_MAX, example="alice"), text("why", why, WHY_MAX, example="maintenance, INC-4711")
+    return state.code, for_us, *said
