@@ -66,5 +66,5 @@ def test_the_stub_and_the_compiled_module_say_the_same(path: str, words: str) ->
 def test_there_is_something_to_compare() -> None:
     """The tests above find the names that there are."""
     paths, found = [path for path, _ in stubbed()], [(cls.__name__, name) for cls, name in members()]
-    assert {"Store.snapshot", "FuseSnapshot.late", "Breaker.state", "check_name"} <= set(paths)
+    assert {"Store.snapshot", "FuseSnapshot.late_outcomes", "Breaker.state", "check_name"} <= set(paths)
     assert {("Store", "snapshot"), ("CircuitBreaker", "state"), ("Settings", "window")} <= set(found)

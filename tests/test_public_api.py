@@ -32,8 +32,8 @@ from fuseboard import (
 PUBLIC = [
     "AnyOf", "Cause", "CircuitBreaker", "CircuitIsolatedError", "CircuitOpenError", "Counts", "Events", "Failure",
     "FailureRate", "Failures", "FuseCounts", "FuseSnapshot", "FuseState", "FuseboardError", "Leader", "Outcome",
-    "Permit", "Policy", "Settings", "SlowRate", "State", "Store", "StoreFullError", "StoreOpenError",
-    "StoreReadOnlyError", "Subscription", "Tally", "Transition", "TripError",
+    "Permit", "Policy", "RateCount", "Settings", "SlowRate", "State", "Store", "StoreFullError", "StoreOpenError",
+    "StoreReadOnlyError", "Subscription", "Transition", "TripError",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -51,8 +51,8 @@ SIGNATURES = {
     "CircuitBreaker.isolate": "(self, *, why=None, who=None, for_=None)",
     "CircuitBreaker.permit": "(self)",
     "CircuitBreaker.raising": "(self, open_error, isolated_error)",
+    "CircuitBreaker.rates": "(self)",
     "CircuitBreaker.reset": "(self, *, why=None, who=None)",
-    "CircuitBreaker.tallies": "(self)",
     "CircuitBreaker.wait": "(self, timeout=None)",
     "CircuitBreaker.wait_async": "(self, timeout=None)",
     "CircuitBreaker.with_fallback": "(self, fallback)",
@@ -85,7 +85,6 @@ SIGNATURES = {
     "Store.disable": "(self, fuse, *, why=None, who=None, for_=None)",
     "Store.events": "(self, since=None)",
     "Store.existing": "(name, *, folder=None, writable=False)",
-    "Store.give_back": "(self, /, fuse)",
     "Store.isolate": "(self, fuse, *, why=None, who=None, for_=None)",
     "Store.journal": "(self)",
     "Store.leader": "(self, purpose, *, lease=0.75)",
@@ -93,6 +92,7 @@ SIGNATURES = {
     "Store.private": "(*, fuses=1024, failures=None, clock=None)",
     "Store.record_failure": "(self, fuse, window)",
     "Store.record_success": "(self, /, fuse)",
+    "Store.remove": "(self, /, fuse)",
     "Store.reset": "(self, fuse, *, why=None, who=None)",
     "Store.reset_all": "(self)",
     "Store.set_closed": "(self, fuse)",
@@ -114,8 +114,8 @@ SIGNATURES = {
 ATTRIBUTES = {
     CircuitBreaker: ["faults", "name", "settings", "state", "store"],
     FuseSnapshot: [
-        "closes", "failures", "generation", "ignored", "last_failure", "late", "local", "module", "name", "probes",
-        "rejections", "settings_changes", "since", "slow", "state", "streak", "successes", "trips",
+        "closes", "failed_probes", "failures", "generation", "ignored", "is_local", "last_failure", "late_outcomes",
+        "module", "name", "probes", "rejections", "settings_changes", "since", "slow", "state", "successes", "trips",
         "until", "who", "why", "window_failures",
     ],
     FuseState: ["since", "state"],
@@ -130,7 +130,7 @@ ATTRIBUTES = {
 
 FIELDS = {
     FuseCounts: [
-        "successes", "failures", "ignored", "rejections", "late", "probes", "trips", "closes", "slow",
+        "successes", "failures", "ignored", "rejections", "late_outcomes", "probes", "trips", "closes", "slow",
     ],
     Settings: [
         "threshold", "window", "policy", "reset_timeout", "multiplier", "max_reset_timeout", "jitter", "probes",

@@ -27,7 +27,7 @@ QUICK = {
         "--lib",
         *(
             f"--test={name}"
-            for name in ["create", "fork", "give_back", "handles", "host", "journal", "open_errors", "store", "threads"]
+            for name in ["create", "fork", "remove", "handles", "host", "journal", "open_errors", "store", "threads"]
         ),
     ],
 }

@@ -8,7 +8,7 @@ from fuseboard._core import FuseSnapshot, FuseState
 from fuseboard._events.stream import Events
 from fuseboard._events.subscription import Subscription
 from fuseboard._events.transition import Cause, Transition
-from fuseboard._policy.policies import AnyOf, FailureRate, Failures, Policy, SlowRate, Tally
+from fuseboard._policy.policies import AnyOf, FailureRate, Failures, Policy, RateCount, SlowRate
 from fuseboard._policy.settings import Settings
 from fuseboard._state import State
 from fuseboard._store.leader import Counts, FuseCounts, Leader
@@ -42,6 +42,7 @@ __all__ = [
     "Outcome",
     "Permit",
     "Policy",
+    "RateCount",
     "Settings",
     "SlowRate",
     "State",
@@ -50,7 +51,6 @@ __all__ = [
     "StoreOpenError",
     "StoreReadOnlyError",
     "Subscription",
-    "Tally",
     "Transition",
     "TripError",
 ]

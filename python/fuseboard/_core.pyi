@@ -142,7 +142,7 @@ class FuseSnapshot:
     def rejections(self) -> int:
         """Calls that were rejected."""
     @property
-    def late(self) -> int:
+    def late_outcomes(self) -> int:
         """Outcomes of calls admitted in an older generation (rule R09), counted as what they were too."""
     @property
     def probes(self) -> int:
@@ -154,7 +154,7 @@ class FuseSnapshot:
     def closes(self) -> int:
         """Times that a probe closed the fuse."""
     @property
-    def streak(self) -> int:
+    def failed_probes(self) -> int:
         """Failed probes in a row, as it was when the fuse last opened; see ``multiplier``.
 
         Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
@@ -176,7 +176,7 @@ class FuseSnapshot:
     def why(self) -> str | None:
         """Why it was made; None as for ``who``."""
     @property
-    def local(self) -> bool:
+    def is_local(self) -> bool:
         """Whether the fuse lives in this process alone."""
     @property
     def module(self) -> str | None:
@@ -266,8 +266,8 @@ class Store:
         """``record_failure`` with the window in microseconds."""
     def record_success(self, fuse: str) -> None:
         """Records a success: clears the window of failures. Changes no state; an open fuse stays open."""
-    def give_back(self, fuse: str) -> bool:
-        """Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
+    def remove(self, fuse: str) -> bool:
+        """Removes the fuse from the table, if it is idle; whether it did (rule R28).
 
         Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, by the
         longest window of any, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
@@ -295,7 +295,7 @@ class Store:
     def journal_dropped(self) -> int:
         """How many records the journal does not tell any more.
 
-        It has dropped them to make room for later ones, or their fuse was given back and has no name any more.
+        It has dropped them to make room for later ones, or their fuse was removed and has no name any more.
         """
     def _journal(self) -> list[Row]:
         """The journal's records, oldest first."""
@@ -351,7 +351,7 @@ class JournalCursor:
         """Whether it goes on at the cursor that it was given."""
     @property
     def lost(self) -> int:
-        """How many records the journal had dropped, or their fuse had been given back, before they were read."""
+        """How many records the journal had dropped, or their fuse had been removed, before they were read."""
 
 @final
 class Fuse:
@@ -367,13 +367,13 @@ class Fuse:
     def overflowed(self) -> bool:
         """Whether it found no room in the store's table."""
     @property
-    def is_given_back(self) -> bool:
+    def is_removed(self) -> bool:
         """Whether its name has to be looked up again."""
     def state(self) -> FuseState:
         """State and since when."""
     def _obey(self, code: int, for_us: int, who: str, why: str) -> Made | None:
-        """Does what an operator says; the transition. None if the fuse was given back."""
-    def tally(self, measure: int) -> tuple[int, int] | None:
+        """Does what an operator says; the transition. None if the fuse was removed."""
+    def rate_count(self, measure: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def note_maker(self, module: str) -> str | None:
         """Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one."""
@@ -387,7 +387,7 @@ class Fuse:
 class Permit:
     """The right to make one call."""
 
-    def give_back(self) -> None:
+    def cancel(self) -> None:
         """Gives it back as if it had never been taken, unless it was settled."""
     def enter(self, frame: FrameType | None = None) -> Self:
         """Marks the running context as inside its call: guards of the same fuse step aside there. Returns itself.

@@ -18,7 +18,7 @@ from helpers import wait_until
 
 MOMENT = dt.datetime(1970, 1, 1, 0, 0, 2, 500_000, dt.UTC)
 
-OTHERS = "others were dropped, as too old or with a fuse that was given back"
+OTHERS = "others were dropped, as too old or with a fuse that was removed"
 LISTENS_TO_CTRL_C = """
 import signal
 from fuseboard.cli import main

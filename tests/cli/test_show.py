@@ -64,8 +64,8 @@ def test_json_has_every_counter(shop: Store, capsys: pytest.CaptureFixture[str])
     payments = shown["fuses"]["payments"]
     assert 0 <= payments.pop("for_seconds") < 60
     assert shop.snapshot()["payments"].generation == payments.pop("generation")
-    expected = dict.fromkeys(("window_failures", "successes", "ignored", "late", "probes", "closes"), 0)
-    expected |= {"failures": 3, "rejections": 2, "trips": 1, "settings_changes": 0, "streak": 0, "slow": 0}
+    expected = dict.fromkeys(("window_failures", "successes", "ignored", "late_outcomes", "probes", "closes"), 0)
+    expected |= {"failures": 3, "rejections": 2, "trips": 1, "settings_changes": 0, "failed_probes": 0, "slow": 0}
     expected |= {"override_ends_in_seconds": None, "who": None, "why": None}
     assert {"state": "open", "module": "test_show", "last_failure_seconds_ago": None, **expected} == payments
     assert 0 <= shown["fuses"]["search"]["last_failure_seconds_ago"] < 60

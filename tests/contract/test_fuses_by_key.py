@@ -65,7 +65,7 @@ def test_a_key_tells_the_breakers_listener_under_its_own_name(store: Store) -> N
 
 
 def test_holding_a_breaker_does_not_hold_its_keys(store: Store) -> None:
-    """An operator's word is for one fuse."""
+    """A manual override is for one fuse."""
     breaker = CircuitBreaker("db", store=store)
     keyed = breaker.for_key("a")
     breaker.isolate()

@@ -87,7 +87,7 @@ def test_a_probe_that_never_answers_is_taken_over(handles: Handles, clock: Clock
     clock.advance(0.001)
     permit = other._admit()
     one._settle(lost, BoomError())
-    assert (State.HALF_OPEN, 1) == (one.state, handles[0].snapshot()["db"].late)
+    assert (State.HALF_OPEN, 1) == (one.state, handles[0].snapshot()["db"].late_outcomes)
     other._settle(permit)
     assert State.CLOSED is one.state
 

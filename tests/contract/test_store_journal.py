@@ -39,7 +39,7 @@ def test_the_way_round_is_told_with_its_causes(store: Store, clock: Clock) -> No
 
 
 def test_what_is_done_by_hand_is_told(store: Store) -> None:
-    """R12: an operator's word, by handle; and the raw operations."""
+    """R12: a manual override, by handle; and the raw operations."""
     breaker = CircuitBreaker("db", store=store)
     breaker.isolate()
     breaker.disable()
@@ -115,7 +115,7 @@ def test_a_long_name_of_a_class_is_cut(store: Store) -> None:
     assert "E" * 95 == store.journal()[0].error
 
 
-def test_the_past_of_a_fuse_that_was_given_back_is_counted_as_dropped(make_store: MakeStore, clock: Clock) -> None:
+def test_the_past_of_a_fuse_that_was_removed_is_counted_as_dropped(make_store: MakeStore, clock: Clock) -> None:
     """R28: nobody can tell whose it was; also once the place is another name's, whose own past is told."""
     store = make_store(fuses=1)
     for name, dropped in (("gone", 2), ("next", 4)):
@@ -123,7 +123,7 @@ def test_the_past_of_a_fuse_that_was_given_back_is_counted_as_dropped(make_store
         store.set_closed(name)
         assert [name] * 2 == [made.fuse for made in store.journal()]
         assert dropped - 2 == store.journal_dropped
-        assert store.give_back(name)
+        assert store.remove(name)
         assert ([], dropped) == (store.journal(), store.journal_dropped)
         clock.advance(61)
     for _ in range(1100):

@@ -24,7 +24,7 @@ OPERATIONS: dict[str, Callable[[Store, str], object]] = {
     "set_open": lambda store, name: store.set_open(name),
     "set_half_open": lambda store, name: store.set_half_open(name),
     "set_closed": lambda store, name: store.set_closed(name),
-    "give_back": lambda store, name: store.give_back(name),
+    "remove": lambda store, name: store.remove(name),
     "breaker": lambda store, name: CircuitBreaker(name, store=store),
 }
 

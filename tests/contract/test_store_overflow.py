@@ -99,14 +99,14 @@ def test_a_breaker_that_lives_on_moves_in_once_there_is_room(
         clock.advance(2)
     fail(breaker)
     small.set_closed(NAMES[0])
-    assert small.give_back(NAMES[0])
+    assert small.remove(NAMES[0])
     clock.advance(61)
     fail(breaker)
     guarded()
     assert 1 == small.overflowed
     use(breaker)
     assert 0 == small.overflowed
-    assert not small.is_shared or not small.snapshot()["late-comer"].local
+    assert not small.is_shared or not small.snapshot()["late-comer"].is_local
 
 
 def test_overflow_is_warned_of_once_a_store(small: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -133,10 +133,10 @@ def test_asking_for_the_state_of_an_unknown_fuse_needs_no_room(small: Store) -> 
 
 
 def test_a_snapshot_says_which_fuses_are_this_processs_own(small: Store) -> None:
-    """T12: ``local`` is the visible flag; every fuse of a private store has it."""
+    """T12: ``is_local`` is the visible flag; every fuse of a private store has it."""
     for name in NAMES:
         small.record_success(name)
-    own = [name for name in NAMES if small.snapshot()[name].local]
+    own = [name for name in NAMES if small.snapshot()[name].is_local]
     assert (NAMES[4:] if small.is_shared else NAMES) == own
 
 
@@ -178,7 +178,7 @@ def test_an_overflowed_fuse_may_have_any_name(small: Store, name: str) -> None:
     for other in NAMES:
         small.record_success(other)
     small.set_open(name)
-    assert (State.OPEN, True) == (small.all_states()[name].state, small.snapshot()[name].local)
+    assert (State.OPEN, True) == (small.all_states()[name].state, small.snapshot()[name].is_local)
 
 
 def mapped_bytes() -> int:
@@ -220,7 +220,7 @@ def test_threads_that_find_the_table_full_at_once_are_warned_once(
 
 
 def test_forgotten_fuses_leave_no_room_and_no_second_warning(small: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """``reset_all`` forgets what fuses were, not that they are: it gives none back."""
+    """``reset_all`` forgets what fuses were, not that they are: it removes none."""
     for _ in range(2):
         for name in NAMES:
             small.record_success(name)

@@ -19,10 +19,10 @@ def test_a_snapshot_begins_at_zero(store: Store, clock: Clock) -> None:
     clock.advance(1)
     store.set_closed("db")
     told = snapshot(store)
-    counters = ["successes", "failures", "ignored", "rejections", "late", "probes", "trips", "closes"]
+    counters = ["successes", "failures", "ignored", "rejections", "late_outcomes", "probes", "trips", "closes"]
     assert [0] * 8 == [getattr(told, name) for name in counters]
     assert ("db", State.CLOSED, 1001.0) == (told.name, told.state, told.since)
-    assert (0, None, 0, 0) == (told.window_failures, told.last_failure, told.settings_changes, told.streak)
+    assert (0, None, 0, 0) == (told.window_failures, told.last_failure, told.settings_changes, told.failed_probes)
 
 
 def test_outcomes_are_counted_as_what_they_are(store: Store) -> None:
@@ -74,7 +74,7 @@ def test_a_late_outcome_is_counted_as_what_it_was_too(store: Store) -> None:
     for permit, error in zip(permits, [None, BoomError(), KeyboardInterrupt()], strict=True):
         breaker._settle(permit, error)
     told = snapshot(store)
-    assert (1, 1, 1, 3) == (told.successes, told.failures, told.ignored, told.late)
+    assert (1, 1, 1, 3) == (told.successes, told.failures, told.ignored, told.late_outcomes)
 
 
 def test_the_window_and_its_last_failure_are_told(store: Store, clock: Clock) -> None:

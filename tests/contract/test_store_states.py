@@ -68,13 +68,13 @@ def test_late_results_of_breakers_change_nothing(store: Store, setter: object) -
     breaker._settle(failing, ValueError())
     breaker._settle(succeeding)
     assert before == store.state("db")
-    assert 2 == store.snapshot()["db"].late
+    assert 2 == store.snapshot()["db"].late_outcomes
 
 
 @pytest.mark.parametrize("hold", HOLDS)
 @pytest.mark.parametrize("state", SETTERS)
 def test_a_held_fuse_resists_raw_operations(store: Store, hold: State, state: State) -> None:
-    """R12: an operator's word dominates every raw ``set_*``."""
+    """R12: a manual override dominates every raw ``set_*``."""
     HOLDS[hold](CircuitBreaker("db", store=store))
     before = store.state("db")
     SETTERS[state](store, "db")
@@ -153,7 +153,7 @@ def test_generations_do_not_go_back_over_reset_all(store: Store) -> None:
     assert before < store.snapshot()["db"].generation
     breaker._settle(permit, ValueError())
     assert State.CLOSED is breaker.state
-    assert 1 == store.snapshot()["db"].late
+    assert 1 == store.snapshot()["db"].late_outcomes
 
 
 def test_reset_all_of_an_empty_store_does_nothing(store: Store) -> None:

@@ -11,7 +11,7 @@ from fuseboard.testing import Clock
 
 Rejection = tuple[str, float | None, float | None]
 """The state that rejects a call, when to try again, and what is left of the first lease."""
-COUNTERS = ("successes", "failures", "ignored", "rejections", "late", "probes", "trips", "closes")
+COUNTERS = ("successes", "failures", "ignored", "rejections", "late_outcomes", "probes", "trips", "closes")
 OUTCOMES = {"successes": None, "failures": ValueError("down"), "ignored": KeyboardInterrupt()}
 """What a call raises, by the counter that counts it."""
 
@@ -115,7 +115,7 @@ class Actor:
         return getattr(self.store, operation)(*arguments)
 
     def command(self, fuse: str, number: int, word: str, for_: float | None) -> None:
-        """Gives an operator's word by a breaker, its handle of the fuse; a reset has no end."""
+        """Gives a manual override by a breaker, its handle of the fuse; a reset has no end."""
         getattr(self.breakers[fuse][number], word)(**({} if word == "reset" else {"for_": for_}))
 
     def observe(self) -> dict[str, dict[str, tuple[Any, ...]]]:

@@ -267,13 +267,13 @@ class HostMachine(RuleBasedStateMachine):
         for_=st.sampled_from([None, 500, 1000, 3000]),
     )
     def command(self, index: int, fuse: str, number: int, state: State, for_: int | None = None) -> None:
-        """R12: an operator's word, which may end by itself."""
+        """R12: a manual override, which may end by itself."""
         self.reference[fuse].command(state, self.now, for_)
         self.ask(index, "command", fuse, number, commands[state], for_ and for_ / 1000)
 
     @rule(index=indexes, fuse=fuses, number=numbers, state=st.sampled_from([State.ISOLATED, State.DISABLED]))
     def outlive(self, index: int, fuse: str, number: int, state: State) -> None:
-        """R12, R13: the time of an operator's word passes, then a raw operation comes. Left to chance, that is rare."""
+        """R12, R13: the time of a manual override passes, then a raw operation comes. Left to chance, that is rare."""
         self.command(index, fuse, number, state, 500)
         self.advance(500)
         self.record_success(index, fuse)

@@ -162,7 +162,7 @@ class Player:
         self.note("set", (fuse, state), lambda: (self.store._set_state(FUSES[fuse], state) or NONE)[:3])
 
     def command(self, fuse: int, state: int, by_handle: bool) -> None:
-        """An operator's word, by the breaker's handle or by name."""
+        """A manual override, by the breaker's handle or by name."""
         if by_handle and fuse == 0:
             handle = self.breakers["patient"]._fuse()
             self.note("command", (fuse, state), lambda: (handle._obey(state, 0, "", "") or NONE)[:3])

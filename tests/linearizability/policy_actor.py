@@ -9,7 +9,7 @@ from actor import OUTCOMES, WAYS, Actor, Rejection
 from fuseboard import CircuitBreaker, CircuitOpenError, Store, TripError
 
 ROOM = 64
-"""Places in the table: one that a fuse gave back rests for a minute, and its name has another one meanwhile."""
+"""Places in the table: one that a fuse removed rests for a minute, and its name has another one meanwhile."""
 
 
 class NotFoundError(Exception):
@@ -91,10 +91,10 @@ class PolicyActor(Actor):
         """All that this process can see, and the tallies of each breaker's rates."""
         seen = super().observe()
         tallies = {
-            name: tuple(tuple(map(tuple, breaker.tallies().values())) for breaker in pair)
+            name: tuple(tuple(map(tuple, breaker.rates().values())) for breaker in pair)
             for name, pair in self.breakers.items()
         }
-        streaks = {name: (each.streak,) for name, each in self.store.snapshot().items()}
+        streaks = {name: (each.failed_probes,) for name, each in self.store.snapshot().items()}
         return seen | {"tallies": tallies, "streaks": streaks, "dropped": {"all": (self.store.journal_dropped,)}}
 
     def journal(self) -> dict[str, tuple[Any, ...]]:

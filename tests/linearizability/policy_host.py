@@ -1,4 +1,4 @@
-"""A store of the fuses of :mod:`policy_reference`, which can be given back (R28)."""
+"""A store of the fuses of :mod:`policy_reference`, which can be removed (R28)."""
 
 from host_reference import Host
 from policy_reference import PolicyFuse
@@ -25,7 +25,7 @@ class PolicyHost(Host):
         for name in [*self._fuses]:
             self.fuse(name).forget_at(now)
 
-    def give_back(self, name: str, now: int) -> bool:
+    def remove(self, name: str, now: int) -> bool:
         """R28: ends an idle fuse, whose name is one never seen from then on."""
         is_idle = self.fuse(name).is_idle(now)
         if is_idle:

@@ -1,4 +1,4 @@
-"""The machine of :mod:`host_machine`, with breakers that have policies, and fuses that are given back (R19 to R28)."""
+"""The machine of :mod:`host_machine`, with breakers that have policies, and fuses that are removed (R19 to R28)."""
 
 import copy
 from typing import Any
@@ -111,11 +111,11 @@ class PolicyMachine(HostMachine):
         self.ask(index, "raw", "reset_all")
 
     @rule(index=indexes, fuse=fuses)
-    def give_back(self, index: int, fuse: str) -> None:
-        """R28: a fuse is given back, if it is idle. Where its next place left off counting calls nobody says."""
+    def remove(self, index: int, fuse: str) -> None:
+        """R28: a fuse is removed, if it is idle. Where its next place left off counting calls nobody says."""
         if all(rate.calls <= EXACT_CALLS for policy in self.policies[fuse] for rate in policy.rates):
-            expected = self.reference.give_back(fuse, self.now)
-            assert expected == self.ask(index, "raw", "give_back", fuse)
+            expected = self.reference.remove(fuse, self.now)
+            assert expected == self.ask(index, "raw", "remove", fuse)
             if expected:
                 self.generations.pop(fuse, None)
                 # Who looks next gets the name a place. Whether that place had a tenant shows in this instant alone.

@@ -77,7 +77,7 @@ class PolicyFuse(HostFuse):
         self.failed_probes = max(0, self.failed_probes - lasted // FIVE_MINUTES_US)
 
     def command(self, state: State, now: int, for_: int | None = None) -> None:
-        """R23: an operator's word takes back all failed probes."""
+        """R23: a manual override takes back all failed probes."""
         self.failed_probes = 0
         self.why = Cause.OPERATOR
         super().command(state, now, for_)
@@ -183,12 +183,12 @@ class PolicyFuse(HostFuse):
             paid += self.growth(policy, self.failed_probes)
 
     def end(self, call: Call, policy: Rules, ending: Ending, now: int) -> None:
-        """How a call ended. Of one that began before the fuse was given back nobody counts anything (R28)."""
+        """How a call ended. Of one that began before the fuse was removed nobody counts anything (R28)."""
         if call not in self.owners:
             return
         self.counters[ending.counter] += 1
         if self.is_late(call):
-            self.counters["late"] += 1
+            self.counters["late_outcomes"] += 1
             return
         if call.seat is not None:
             del self.seats[call.seat]
@@ -279,7 +279,7 @@ class PolicyFuse(HostFuse):
         return bucket
 
     def is_idle(self, now: int) -> bool:
-        """R28: whether the fuse can be given back."""
+        """R28: whether the fuse can be removed."""
         is_rested = not self.known or self.age_us(now) >= self.rest_us()
         return self.state is State.CLOSED and is_rested and not self.window_failures(now)
 

@@ -86,7 +86,7 @@ class JudgesThenCounts(Player):
         del self.calls[index]
 
         def act() -> tuple[int, ...]:
-            ((calls, bad),) = breaker.tallies().values()
+            ((calls, bad),) = breaker.rates().values()
             self.linger()
             breaker.told = NONE
             before = self.store.state(FUSES[0])

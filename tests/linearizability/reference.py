@@ -103,11 +103,11 @@ class Fuse:
         return answer
 
     def is_held(self, now: int) -> bool:
-        """R12: whether an operator's word stands, whose time is not over."""
+        """R12: whether a manual override stands, whose time is not over."""
         return self.state in HELD and (self.until is None or now < self.until)
 
     def end_override(self, state: State, now: int) -> None:
-        """R12: the time of an operator's word is over, and a call asks to pass."""
+        """R12: the time of a manual override is over, and a call asks to pass."""
         self.move(state, now)
 
     def _answer(self, policy: Policy, now: int) -> Call | Rejected:
@@ -143,7 +143,7 @@ class Fuse:
         """R03, R04, R07 to R10: how a call ended."""
         self.counters[outcome] += 1
         if self.is_late(call):
-            self.counters["late"] += 1
+            self.counters["late_outcomes"] += 1
             return
         if call.seat is not None:
             del self.seats[call.seat]
@@ -187,12 +187,12 @@ class Fuse:
         self.failures = []
 
     def set(self, state: State, now: int) -> None:
-        """R12: a raw change of state, which an operator's word resists."""
+        """R12: a raw change of state, which a manual override resists."""
         if not self.is_held(now):
             self.move(state, now)
 
     def command(self, state: State, now: int, for_: int | None = None) -> None:
-        """R12: an operator's word, which may end by itself."""
+        """R12: a manual override, which may end by itself."""
         self.move(state, now)
         self.until = now + for_ if for_ and state in HELD else None
 

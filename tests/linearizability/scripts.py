@@ -95,10 +95,10 @@ def climbs(script: Script) -> None:
         script("successes", 0, turn)
 
 
-def gives_back(script: Script) -> None:
-    """A fuse is given back that had a failed probe."""
+def removes(script: Script) -> None:
+    """A fuse is removed that had a failed probe."""
     closes_again(script)
-    script.machine.give_back(0, DB)
+    script.machine.remove(0, DB)
 
 
 def waits_between(first: str, milliseconds: int, *then: str) -> Callable[[Script], object]:
@@ -113,12 +113,12 @@ def resets(script: Script) -> None:
     script("failures")
 
 
-def gives_back_at_once(script: Script) -> None:
-    """A fuse is given back that opened and closed."""
+def removes_at_once(script: Script) -> None:
+    """A fuse is removed that opened and closed."""
     script("failures")
     script.wait(500)
     script("successes")
-    script.machine.give_back(0, DB)
+    script.machine.remove(0, DB)
     script("successes")
 
 

@@ -18,7 +18,7 @@ from policy_actor import NotFoundError, PolicyActor, PolicyLoner
 from policy_host import PolicyHost
 from policy_machine import PolicyMachine
 from policy_reference import PolicyFuse
-from scripts import PLAIN, Case, Script, gives_back_at_once, returns_a_demand, waits_between
+from scripts import PLAIN, Case, Script, removes_at_once, returns_a_demand, waits_between
 from team import Team
 from test_host_machine import HUNTING
 from test_host_machine import RUNS as PLAIN_RUNS
@@ -86,17 +86,17 @@ def _play(pool: Pool, folder: Path, case: Case, host: type[PolicyHost]) -> None:
 
 
 class _DropsNothing(PolicyHost):
-    """R28: the journal goes on telling of a fuse that was given back, or forgets that it did."""
+    """R28: the journal goes on telling of a fuse that was removed, or forgets that it did."""
 
-    def give_back(self, name: str, now: int) -> bool:
+    def remove(self, name: str, now: int) -> bool:
         """Counts nothing."""
-        is_idle, self.dropped = super().give_back(name, now), 0
+        is_idle, self.dropped = super().remove(name, now), 0
         return is_idle
 
 
 def test_a_journal_that_does_not_count_what_it_lost_is_caught(forked: Team, folder: Path) -> None:
-    """Negative control, R28: records of a fuse that was given back are dropped ones."""
-    pool, case = Pool(forked, PolicyActor), Case(PolicyFuse, {}, gives_back_at_once)
+    """Negative control, R28: records of a fuse that was removed are dropped ones."""
+    pool, case = Pool(forked, PolicyActor), Case(PolicyFuse, {}, removes_at_once)
     _play(pool, folder, case, PolicyHost)
     with pytest.raises(AssertionError):
         _play(pool, folder, case, _DropsNothing)

@@ -119,7 +119,7 @@ class _ClosesByItself(HostFuse):
 
 
 class _Unheld(HostFuse):
-    """Without R12: a raw change of state undoes an operator's word."""
+    """Without R12: a raw change of state undoes a manual override."""
 
     def set(self, state: State, now: int) -> None:
         self.move(state, now)

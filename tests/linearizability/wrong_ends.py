@@ -117,13 +117,13 @@ def _comes_back_late(script: Script) -> None:
     script.wait(500)
     script("successes")
     script.wait(7 * DAY + 1)
-    script.machine.give_back(0, DB)
+    script.machine.remove(0, DB)
 
 
-def _fails_and_is_given_back(milliseconds: int) -> Callable[[Script], object]:
+def _fails_and_is_removed(milliseconds: int) -> Callable[[Script], object]:
     def play(script: Script) -> None:
         waits_between("failures", milliseconds)(script)
-        script.machine.give_back(0, DB)
+        script.machine.remove(0, DB)
 
     return play
 
@@ -140,9 +140,9 @@ CASES = [
     Case(_RawTakesBackByTheHour, {}, _is_set_open),
     Case(_GrowsFor64, {}, _comes_back_late),
     Case(_RestsForWeeks, {}, _comes_back_late),
-    Case(_AnyFailureStays, _LENIENT, _fails_and_is_given_back(1049)),
-    Case(_NoFailureStays, _LENIENT, _fails_and_is_given_back(1000)),
-    Case(_RoundsTheReachUp, _LENIENT, _fails_and_is_given_back(1001)),
-    Case(_LooksBackForADay, {**_LENIENT, "window": FOREVER}, _fails_and_is_given_back(2 * DAY)),
-    Case(_LooksBackForADay, {**_LENIENT, "rates": (Rate(1.0, 3, calls=5),)}, _fails_and_is_given_back(2 * DAY)),
+    Case(_AnyFailureStays, _LENIENT, _fails_and_is_removed(1049)),
+    Case(_NoFailureStays, _LENIENT, _fails_and_is_removed(1000)),
+    Case(_RoundsTheReachUp, _LENIENT, _fails_and_is_removed(1001)),
+    Case(_LooksBackForADay, {**_LENIENT, "window": FOREVER}, _fails_and_is_removed(2 * DAY)),
+    Case(_LooksBackForADay, {**_LENIENT, "rates": (Rate(1.0, 3, calls=5),)}, _fails_and_is_removed(2 * DAY)),
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from scripts import (
     calls,
     climbs,
     closed_for_long,
-    gives_back,
+    removes,
     resets,
     stays_half_open,
     waits_between,
@@ -166,7 +166,7 @@ class _ShadowsCount(PolicyFuse):
         super().end(call, policy, ending, now)
 
 
-class _GivesBackUnrested(PolicyFuse):
+class _RemovesUnrested(PolicyFuse):
     """R28 without the hour for each failed probe."""
 
     def rest_us(self) -> int:
@@ -200,5 +200,5 @@ CASES = [
     Case(_EachHasItsOwnRamp, {"ramp": 3000, "ramp_from": 0.5}, climbs),
     Case(_SteadyRamp, {"ramp": 3000, "ramp_from": 0.1}, climbs),
     Case(_ShadowsCount, {"shadow": True}, calls(("failures",), ("successes",))),
-    Case(_GivesBackUnrested, {"multiplier": 2.0}, gives_back),
+    Case(_RemovesUnrested, {"multiplier": 2.0}, removes),
 ]  # fmt: skip

@@ -71,7 +71,7 @@ class Caller:
         self.clock.advance(seconds)
 
     def command(self, word: str) -> None:
-        """Gives an operator's word: ``isolate``, ``disable`` or ``reset``."""
+        """Gives a manual override: ``isolate``, ``disable`` or ``reset``."""
         getattr(self.breaker, word)()
 
     def raw(self, operation: str, *args: Any) -> Any:

@@ -134,7 +134,7 @@ def fork_in_a_probe(_post: Post, name: str, outcome: str) -> dict[str, Any]:
         os.write(writer, pickle.dumps((breaker.state.value, attempt(lambda: breaker.call(fail)))))
         os._exit(0)
     report["child"] = pickle.loads(os.read(reader, 4096))  # noqa: S301 - from our own child
-    return report | {"after": breaker.state.value, "late": breaker.store.snapshot()[FUSE].late}
+    return report | {"after": breaker.state.value, "late_outcomes": breaker.store.snapshot()[FUSE].late_outcomes}
 
 
 def fork_in_a_guarded_function(_post: Post, name: str) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def execute_in_a_probe(_post: Post, name: str, lease: float) -> dict[str, Any]:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     snapshot = breaker.store.snapshot()[FUSE]
-    return {"first": first, "then": word, "state": breaker.state.value, "late": snapshot.late}
+    return {"first": first, "then": word, "state": breaker.state.value, "late_outcomes": snapshot.late_outcomes}
 
 
 def fork_with_threads(_post: Post, name: str, children: int) -> dict[str, Any]:

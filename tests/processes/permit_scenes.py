@@ -18,7 +18,7 @@ def fork_with_a_permit(_post: Post, name: str) -> dict[str, Any]:
     report = {"settled": in_child(lambda: _settle(breaker, held)), "dropped": in_child(lambda: _drop(breaker, held))}
     report["others"] = attempt(breaker.check)
     held[0].success()
-    return report | {"after": breaker.state.value, "late": breaker.store.snapshot()[FUSE].late}
+    return report | {"after": breaker.state.value, "late_outcomes": breaker.store.snapshot()[FUSE].late_outcomes}
 
 
 def _settle(breaker: CircuitBreaker, held: list[Permit]) -> str:

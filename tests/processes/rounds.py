@@ -22,4 +22,4 @@ def expected_counters(each: dict[str, Any], threshold: int) -> dict[str, int]:
     """Exactly ``threshold`` failures count towards the trip; those under way at that instant are late (R09)."""
     none = dict.fromkeys(("successes", "ignored", "probes", "closes"), 0)
     late = each["failed"] - threshold
-    return none | {"failures": each["failed"], "rejections": each["rejected"], "late": late, "trips": 1}
+    return none | {"failures": each["failed"], "rejections": each["rejected"], "late_outcomes": late, "trips": 1}

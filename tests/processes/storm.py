@@ -121,7 +121,7 @@ class Stage:
         self.ledger.add(self.seat, "operations", 2 * BURST - 1)
 
     def operate(self) -> None:
-        """An operator's word, which may end by itself, and a call under it."""
+        """A manual override, which may end by itself, and a call under it."""
         word = self.random.choice(["isolate", "disable", "reset"])
         end = {} if word == "reset" else {"for_": self.random.choice([None, 0.001, 0.01])}
         getattr(self.operated, word)(who=f"worker {self.seat}", why="a storm", **end)
@@ -162,7 +162,7 @@ OPERATIONS: dict[Callable[[Stage], None], int] = {
     Stage.look: 1,
     lambda stage: stage.policed.call(): 30,
     lambda stage: stage.policed.call_measured(): 3,
-    lambda stage: stage.policed.give_back(): 3,
+    lambda stage: stage.policed.remove(): 3,
     lambda stage: stage.policed.disturb(): 1,
 }
 
@@ -278,9 +278,9 @@ def decide(_post: Post, name: str) -> dict[str, Any]:
         "faults": unsound(store),
         "told": told(store, is_quiet=True),
         "rates": storm_policies.unsound_rates([policed_breaker(store, number) for number in range(len(POLICED))]),
-        "measured": [tuple(tally) for tally in measured_breaker(store).tallies().values()],
+        "measured": [tuple(tally) for tally in measured_breaker(store).rates().values()],
         "counted": steady.successes + steady.failures,
-        "disturbed": steady.late + steady.trips + steady.rejections + steady.probes,
+        "disturbed": steady.late_outcomes + steady.trips + steady.rejections + steady.probes,
         "overflowed": store.overflowed,
     }
 

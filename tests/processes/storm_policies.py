@@ -67,11 +67,11 @@ class Policed:
         attempt(lambda: self.measured.call(fail if self.random.random() < 0.2 else int))
         self.note("counted")
 
-    def give_back(self) -> None:
-        """A fuse is given back, if it is idle; or is used, as one that is new."""
+    def remove(self) -> None:
+        """A fuse is removed, if it is idle; or is used, as one that is new."""
         fuse = self.random.choice(LEASED + POLICED)
         if self.random.random() < 0.5:
-            self.store.give_back(fuse)
+            self.store.remove(fuse)
         elif fuse in LEASED:
             self.store.record_success(fuse)
 
@@ -114,12 +114,12 @@ def unsound_rates(breakers: list[CircuitBreaker]) -> list[str]:
     """What is wrong with what the rates of some fuses have counted, and with their failed probes."""
     faults = []
     for breaker in breakers:
-        for policy, (calls, bad) in breaker.tallies().items():
+        for policy, (calls, bad) in breaker.rates().items():
             most = getattr(policy, "calls", None) or (1 << 32)
             faults += [] if 0 <= bad <= calls <= most + 1 else [f"{breaker.name}: {bad} of {calls} by {policy}"]
         seen = breaker.store.snapshot().get(breaker.name)
-        if seen and not 0 <= seen.streak <= MOST_FAILED:
-            faults.append(f"{breaker.name}: {seen.streak} failed probes")
+        if seen and not 0 <= seen.failed_probes <= MOST_FAILED:
+            faults.append(f"{breaker.name}: {seen.failed_probes} failed probes")
     return faults
 
 
@@ -145,7 +145,7 @@ def round_of(store: Store, number: int, breaker_class: type[CircuitBreaker] = Ci
         words.append(attempt(lambda breaker=breaker: breaker.call(int)))  # type: ignore[misc]
         breaker.reset()
         _bad_call(breaker)
-        words += ["{1} of {0}".format(*tally) for tally in breaker.tallies().values()]
+        words += ["{1} of {0}".format(*tally) for tally in breaker.rates().values()]
     return words + _come_back(breaker_class, store, POLICED[number])
 
 

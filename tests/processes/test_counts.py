@@ -59,7 +59,7 @@ def test_counters_are_the_exact_totals_of_all_processes(team: Team, host: str) -
         "failures": WRITERS * CALLS["failure"],
         "ignored": WRITERS * CALLS["cancelled"],
         "rejections": WRITERS * REJECTED,
-        "late": 0,
+        "late_outcomes": 0,
         "probes": 0,
         "trips": 0,
         "closes": 0,

@@ -35,7 +35,7 @@ def test_a_child_forked_inside_a_probe_leaves_it_to_its_parent(spawned: Team, ho
     seen = spawned.one(fork_scenes.fork_in_a_probe, host, outcome)
     assert ("half-open", "half-open") == seen["child"]
     assert ("half-open", "half-open") == (seen["while"], seen["others"])
-    assert ("closed", 1) == (seen["after"], seen["late"])
+    assert ("closed", 1) == (seen["after"], seen["late_outcomes"])
 
 
 def test_a_child_forked_inside_a_guarded_function_leaves_the_probe_to_its_parent(spawned: Team, host: str) -> None:
@@ -63,7 +63,7 @@ def test_a_program_executed_by_a_child_finds_the_table_by_its_name(spawned: Team
 def test_a_process_that_executes_a_program_in_a_probe_costs_its_lease(spawned: Team, host: str) -> None:
     """R11: its pid lives on, so its death is not certain; at the deadline another takes over."""
     seen = spawned.one(fork_scenes.execute_in_a_probe, host, 1.5)
-    assert {"first": "half-open", "then": "done", "state": "closed", "late": 0} == seen
+    assert {"first": "half-open", "then": "done", "state": "closed", "late_outcomes": 0} == seen
 
 
 def test_children_of_a_process_with_busy_threads_are_sound(spawned: Team, host: str) -> None:

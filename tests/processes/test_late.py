@@ -97,7 +97,7 @@ def test_a_call_begun_before_a_change_of_state_changes_nothing_after_it(
     assert {"success": "done", "failure": "failed"}[outcome] == mine.ask("end", "old", outcome)
     assert before == facts(other)
     kind = {"success": "successes", "failure": "failures"}[outcome]
-    assert counted | {kind: counted[kind] + 1, "late": counted["late"] + 1} == other.ask("counters")
+    assert counted | {kind: counted[kind] + 1, "late_outcomes": counted["late_outcomes"] + 1} == other.ask("counters")
 
 
 def test_calls_begun_before_a_change_change_nothing_in_spawned_processes(spawned: Team, host: str) -> None:
@@ -110,7 +110,7 @@ def test_calls_begun_before_a_change_change_nothing_in_spawned_processes(spawned
     for outcome in ("success", "failure"):
         mine.ask("end", outcome, outcome)
     assert before == facts(other)
-    assert 2 == other.ask("counters")["late"]
+    assert 2 == other.ask("counters")["late_outcomes"]
 
 
 @pytest.mark.parametrize("outcome", ["success", "failure", "cancelled"])
@@ -124,7 +124,7 @@ def test_a_probe_whose_lease_was_taken_over_decides_nothing(forked: Team, host: 
     mine.ask("end", "probe", outcome)
     assert before == facts(other)
     assert "half-open" == mine.ask("begin", "another")
-    assert 1 == other.ask("counters")["late"]
+    assert 1 == other.ask("counters")["late_outcomes"]
     assert "done" == other.ask("end", "probe", "success")
     assert "closed" == mine.ask("state")[0]
 
@@ -164,4 +164,4 @@ def test_clearing_the_window_does_not_make_a_call_late(forked: Team, host: str) 
     assert ["failed", "done"] == [other.ask("call", outcome) for outcome in ("failure", "success")]
     assert "failed" == mine.ask("end", "old", "failure")
     assert 1 == other.ask("window")
-    assert 0 == other.ask("counters")["late"]
+    assert 0 == other.ask("counters")["late_outcomes"]

@@ -8,7 +8,7 @@ def test_a_probes_permit_stays_with_the_process_that_took_it(spawned: Team, host
     """R11: what a forked child says of it is late, and dropping the copy neither frees the seat nor warns."""
     seen = spawned.one(permit_scenes.fork_with_a_permit, host)
     assert ("half-open", ("half-open", 0)) == (seen["settled"], seen["dropped"])
-    assert ("half-open", "closed", 1) == (seen["others"], seen["after"], seen["late"])
+    assert ("half-open", "closed", 1) == (seen["others"], seen["after"], seen["late_outcomes"])
 
 
 def test_a_check_sees_that_a_prober_is_dead(spawned: Team, host: str) -> None:

@@ -110,7 +110,7 @@ def test_a_lost_probe_is_replaced_by_exactly_one(team: Team, host: str, loss: st
     assert "done" == other.ask("end", "mine", "success")
     assert ["done"] * 2 == [worker.ask("call", "success") for worker in rest]
     counters = other.ask("counters")
-    assert (2, 1, 0) == (counters["probes"], counters["closes"], counters["late"])
+    assert (2, 1, 0) == (counters["probes"], counters["closes"], counters["late_outcomes"])
 
 
 @pytest.mark.parametrize("loss", ["unburied", "stopped"])
@@ -144,7 +144,7 @@ def test_a_prober_that_was_stopped_and_goes_on_finds_its_permit_gone(forked: Tea
     prober.go_on()
     assert "done" == prober.ask("end", "probe", "success")
     assert {"half-open"} == {worker.ask("begin", "another") for worker in workers}
-    assert 1 == other.ask("counters")["late"]
+    assert 1 == other.ask("counters")["late_outcomes"]
     assert "failed" == other.ask("end", "mine", "failure")
     assert "open" == rest[0].ask("state")[0]
 

@@ -61,7 +61,7 @@ def test_an_operator_is_told_so_where_a_link_leads_to_the_folder(  # noqa: PLR09
 
 @pytest.mark.parametrize("way", ["fails", "listens", "looks"])
 def test_one_worker_that_notices_takes_all_along(spawned: Team, host: str, folder: Path, way: str) -> None:
-    """Goal 3: workers that only succeed cannot notice; the first that looks gives their idle fuses back."""
+    """Goal 3: workers that only succeed cannot notice; the first that looks removes their idle fuses."""
     worker = spawned.start(1, removed_scenes.call_until_told, host)[0]
     noticing = spawned.start(1, removed_scenes.notice, host, way)[0]
     assert worker.hear()

@@ -33,7 +33,7 @@ def test_the_word_of_a_prober_that_wakes_too_late_changes_nothing(
     prober.go_on()
     assert {"success": "done"}.get(own, own.replace("failure", "failed")) == prober.ask("end", "probe", own)
     assert decided == other.ask("state")
-    assert (0, 1) == (other.ask("window"), other.ask("counters")["late"])
+    assert (0, 1) == (other.ask("window"), other.ask("counters")["late_outcomes"])
 
 
 @pytest.mark.parametrize(("own", "state"), [("success", "closed"), ("failure", "open")])
@@ -48,4 +48,4 @@ def test_a_prober_that_wakes_late_still_decides_if_nobody_else_asked(
     assert "half-open" == other.ask("state")[0]
     prober.go_on()
     prober.ask("end", "probe", own)
-    assert (state, 0) == (other.ask("state")[0], other.ask("counters")["late"])
+    assert (state, 0) == (other.ask("state")[0], other.ask("counters")["late_outcomes"])

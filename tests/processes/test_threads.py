@@ -57,7 +57,7 @@ def test_trips_of_threads_that_look_and_then_store_are_found_out(forked: Team, t
 def test_tasks_of_one_breaker_are_counted_as_what_they_were(forked: Team, host: str, processes: int) -> None:
     """R04, R10, R17: 200 calls under way at once end as success, failure or cancellation, each counted once."""
     reports = forked.run(processes, loops.crowd, host)
-    counters = dict.fromkeys(("rejections", "late", "probes", "trips", "closes"), 0)
+    counters = dict.fromkeys(("rejections", "late_outcomes", "probes", "trips", "closes"), 0)
     counters |= {"successes": 90 * processes, "failures": 60 * processes, "ignored": 50 * processes}
     assert [{"words": loops.OUTCOMES, "counters": counters}] * processes == reports
 
@@ -67,7 +67,7 @@ def test_tasks_that_fail_at_once_trip_the_fuse_exactly_once(forked: Team, host: 
     """R03, R09: all were admitted before the trip; those that fail after it are late, and none is rejected."""
     report = forked.one(loops.trip, host, threshold)
     assert (["failure"] * 200, ["open"], "open") == (report["words"], report["events"], report["state"])
-    assert (1, 200 - threshold) == (report["counters"]["trips"], report["counters"]["late"])
+    assert (1, 200 - threshold) == (report["counters"]["trips"], report["counters"]["late_outcomes"])
 
 
 def test_tasks_of_many_processes_trip_the_fuse_exactly_once(forked: Team, host: str) -> None:
@@ -76,7 +76,7 @@ def test_tasks_of_many_processes_trip_the_fuse_exactly_once(forked: Team, host: 
     assert ["open"] == [event for report in reports for event in report["events"]]
     words = collections.Counter(word for report in reports for word in report["words"])
     assert 800 == words["failure"] + words["open"]
-    assert (1, words["failure"] - 600) == (reports[0]["counters"]["trips"], reports[0]["counters"]["late"])
+    assert (1, words["failure"] - 600) == (reports[0]["counters"]["trips"], reports[0]["counters"]["late_outcomes"])
 
 
 def test_one_task_of_many_is_the_probe_and_a_cancelled_one_gives_it_back(forked: Team, host: str) -> None:

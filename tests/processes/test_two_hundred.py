@@ -72,7 +72,7 @@ def test_two_hundred_processes_on_one_table_count_exactly(forked: Team, host: st
     assert ["failed"] * ALL == together(reports, "words")
     assert ["open"] == together(reports, "events")
     assert ["open"] * CROWD == [report["last"] for report in reports]
-    totals = {"successes": 0, "failures": ALL, "ignored": 0, "rejections": CROWD, "late": 0, "probes": 0}
+    totals = {"successes": 0, "failures": ALL, "ignored": 0, "rejections": CROWD, "late_outcomes": 0, "probes": 0}
     assert [totals | {"trips": 1, "closes": 0}] * CROWD == [report["totals"] for report in reports]
     assert {"done": 1, "half-open": CROWD - 1} == collections.Counter(report["probe"] for report in reports)
 

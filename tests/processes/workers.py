@@ -170,7 +170,7 @@ class Rig:
 def counters(store: Store, fuse: str) -> dict[str, int]:
     """The host's counters of a fuse."""
     snapshot = store.snapshot()[fuse]
-    names = ("successes", "failures", "ignored", "rejections", "late", "probes", "trips", "closes")
+    names = ("successes", "failures", "ignored", "rejections", "late_outcomes", "probes", "trips", "closes")
     return {name: getattr(snapshot, name) for name in names}
 
 

@@ -366,8 +366,10 @@ def snapshots(seen: FuseSnapshot) -> None:
     assert_type(seen.since, float | None)
     assert_type(seen.last_failure, float | None)
     assert_type(seen.generation + seen.window_failures + seen.successes + seen.failures + seen.ignored, int)
-    assert_type(seen.rejections + seen.late + seen.probes + seen.trips + seen.closes + seen.settings_changes, int)
-    assert_type(seen.local, bool)
+    assert_type(
+        seen.rejections + seen.late_outcomes + seen.probes + seen.trips + seen.closes + seen.settings_changes, int
+    )
+    assert_type(seen.is_local, bool)
     assert_type(seen.module, str | None)
     seen.successes = 1  # type: ignore[misc]
 

@@ -154,7 +154,7 @@ impl<'a> Breaker<'a> {
     /// Asks to make a call, and counts the answer. A probe's seat is signed with `hint`: who holds it, in
     /// [`crate::lease::HINT_BITS`] bits of the caller's choice. A call that finds all seats taken asks `is_gone` of
     /// their hints; the seat of a process that is gone for good is free at once (rule R11). A transition is written
-    /// down. A rejection by [`State::Vacant`] is none: the fuse was given back, and its name must be looked up again.
+    /// down. A rejection by [`State::Vacant`] is none: the fuse was removed, and its name must be looked up again.
     #[must_use]
     pub fn admit(
         self,
@@ -176,7 +176,7 @@ impl<'a> Breaker<'a> {
                 self.fuse.sign(*lease, hint);
                 self.stripe.add(Counter::Probes);
             }
-            // Given back: nothing is rejected.
+            // Removed: nothing is rejected.
             Ok(_) | Err(Rejection { state: State::Vacant, .. }) => {}
             Err(_) => self.stripe.add(Counter::Rejections),
         }
@@ -204,7 +204,7 @@ impl<'a> Breaker<'a> {
             (Some(permit), Outcome::Ignored) => self.fuse.released(permit),
             (Some(permit), _) => self.fuse.ended(policy, permit, call, now_us),
         };
-        // Once the fuse is given back, what is counted here is the next tenant's.
+        // Once the fuse is removed, what is counted here is the next tenant's.
         if effect != Effect::Late || self.fuse.mine().is_some() {
             self.count(outcome, effect);
             // Each slow call comes here: no fast path takes one.

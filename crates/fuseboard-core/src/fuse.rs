@@ -98,7 +98,7 @@ impl<'a> Fuse<'a> {
 
     /// Asks to make a call (rules R01, R02, R05, R06, R12). A permit must be answered by exactly one of
     /// [`Self::succeeded`], [`Self::failed`] and [`Self::released`]. One call makes at most one transition, so that it has
-    /// at most one event. A rejection by [`State::Vacant`] is none: the fuse was given back, and its name must be looked up again.
+    /// at most one event. A rejection by [`State::Vacant`] is none: the fuse was removed, and its name must be looked up again.
     pub fn admit(self, policy: &Policy, now_us: u64) -> Admission {
         let mut transition = None;
         let verdict = loop {
@@ -160,7 +160,7 @@ impl<'a> Fuse<'a> {
         if is_current() {
             return Ok(Some(Permit { generation, lease: Some(lease) }));
         }
-        self.seats().give_back(lease);
+        self.seats().release(lease);
         Ok(None)
     }
 
@@ -203,7 +203,7 @@ impl<'a> Fuse<'a> {
         let enough = policy.success_threshold <= 1
             || SUCCESSES.add(&self.cell.progress, permit.generation, is_current)? >= policy.success_threshold;
         if !enough {
-            self.seats().give_back(lease);
+            self.seats().release(lease);
         }
         Some(enough)
     }
@@ -263,7 +263,7 @@ impl<'a> Fuse<'a> {
             || policy.probe_failures <= 1
             || FAILURES.add(&self.cell.progress, permit.generation, is_current)? >= policy.probe_failures;
         if !enough {
-            self.seats().give_back(lease);
+            self.seats().release(lease);
         }
         Some(enough)
     }
@@ -279,7 +279,7 @@ impl<'a> Fuse<'a> {
     /// Gives a permit back without an outcome (rule R10). Says whether it still meant anything.
     pub fn released(self, permit: Permit) -> Effect {
         match permit.lease {
-            Some(lease) if !self.seats().give_back(lease) => Effect::Late,
+            Some(lease) if !self.seats().release(lease) => Effect::Late,
             _ if self.word().generation() != permit.generation => Effect::Late,
             _ => Effect::Counted,
         }

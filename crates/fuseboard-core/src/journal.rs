@@ -46,7 +46,7 @@ pub enum Cause {
     ProbesSucceeded = 4,
     /// A raw `set_open`, `set_half_open` or `set_closed`.
     Set = 5,
-    /// An operator's word: isolate, disable or reset.
+    /// A manual override: isolate, disable or reset.
     Operator = 6,
     /// `reset_all`.
     Forgotten = 7,

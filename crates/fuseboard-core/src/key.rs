@@ -51,7 +51,7 @@ pub(crate) enum Status {
     Pending = 1,
     /// It is a name's.
     Confirmed = 2,
-    /// It was given back, or not had after all: sequences go on.
+    /// It was removed, or not had after all: sequences go on.
     Gone = 3,
 }
 

@@ -64,7 +64,7 @@ impl Leader {
     }
 
     /// The row of a purpose, by its hash (not 0), which takes one if it has none; `None` if all are other purposes'. Rows are tried
-    /// in one order and never given back, so a purpose has one.
+    /// in one order and never removed, so a purpose has one.
     #[must_use]
     pub fn of(rows: &[Self], purpose: u64) -> Option<&Self> {
         // Relaxed: the row's other words are its own story.

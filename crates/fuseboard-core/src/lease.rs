@@ -1,7 +1,7 @@
 //! Probe leases: the right to make one call while the fuse is half-open.
 //!
 //! A fuse has [`SEATS`] seats. A seat is one word: the lease's deadline (48 bits) and the low 16 bits of the generation
-//! it was taken in; 0 is free. A lease is taken and given back by compare-and-swap, and nobody needs to learn of an
+//! it was taken in; 0 is free. A lease is taken and released by compare-and-swap, and nobody needs to learn of an
 //! owner's death: past its deadline a lease is anybody's (rule R11). A lease of an older generation is free at once;
 //! only where 16 bits of two generations agree by chance does it count until its deadline.
 //!
@@ -83,7 +83,7 @@ impl Seats<'_> {
             if place.compare_exchange(held, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return Ok(Some(Lease { seat, word }));
             }
-            // It changed hands just now, perhaps to nobody: an older generation's lease was given back. Look again.
+            // It changed hands just now, perhaps to nobody: an older generation's lease was released. Look again.
             return Ok(None);
         }
         Err(soonest)
@@ -95,7 +95,7 @@ impl Seats<'_> {
     }
 
     /// Gives the seat back; does nothing where somebody took it over. Says whether it was still held.
-    pub(crate) fn give_back(self, lease: Lease) -> bool {
+    pub(crate) fn release(self, lease: Lease) -> bool {
         self.place(lease).compare_exchange(lease.word, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 

@@ -32,7 +32,7 @@
 //! | [`settings`] | the settings that breakers came with, for tools |
 //! | [`directory::idle`] | which fuses a full table can take back |
 //! | `lookback` | how far back the breakers of a fuse look |
-//! | [`directory::claim`] | giving an idle fuse back, and knowing that one was |
+//! | [`directory::claim`] | removing an idle fuse, and knowing that one was |
 //! | [`directory::reset`] | resetting a whole table, slot after slot |
 //! | [`journal`] | the ring of records of transitions |
 //! | [`journal_writer`] | what a fuse writes down there, and for whom |

@@ -1,6 +1,6 @@
 //! How far back the breakers of a fuse look: what a failure must be older than to mean nothing to any of them.
 //!
-//! Settings are not shared (rule R15), but whether a fuse can be given back must be known by whoever finds the table full. So
+//! Settings are not shared (rule R15), but whether a fuse can be removed must be known by whoever finds the table full. So
 //! the longest window that a breaker came with is kept as the **reach**, in microseconds, in the upper 40 bits of the word that
 //! counts the changes of settings. It only grows while a tenancy lasts. 0, which is what raw operations leave, is a reach that
 //! nobody knows, and counts as the longest.

@@ -116,7 +116,7 @@ impl<'a> SaidOf<'a> {
 }
 
 impl Fuse<'_> {
-    /// Does what an operator says, whatever state the fuse is in, and writes it down; `None` if the fuse was given back.
+    /// Does what an operator says, whatever state the fuse is in, and writes it down; `None` if the fuse was removed.
     pub fn obey(self, order: &Order<'_>, said: SaidOf<'_>, now_us: impl Fn() -> u64) -> Option<Transition> {
         let made = self.command(order.state, now_us)?;
         if order.state.is_held() {

@@ -15,7 +15,7 @@ impl Fuse<'_> {
     /// [`Fuse::reclaim`].
     ///
     /// # Errors
-    /// The rejection. None of a fuse that was given back.
+    /// The rejection. None of a fuse that was removed.
     pub fn would_admit(self, policy: &Policy, now_us: u64, is_gone: impl Fn(u64) -> bool) -> Result<(), Rejection> {
         let Some(seen) = self.mine() else { return Ok(()) };
         let left = match seen.state() {

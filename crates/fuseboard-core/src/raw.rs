@@ -40,7 +40,7 @@ pub struct Reading {
 impl Fuse<'_> {
     /// Records a failure in whatever state the fuse is and returns how many there are within `window_us`, this one
     /// included, since the window was last cleared or the state last changed. Saturates at the log's length; 0 if
-    /// the fuse was given back, and nothing was recorded.
+    /// the fuse was removed, and nothing was recorded.
     /// Cost: two swaps and a binary search, whatever the count.
     pub fn record_failure(self, window_us: u64, now_us: u64) -> u32 {
         let window_us = window_us.min(HORIZON_US);
@@ -63,7 +63,7 @@ impl Fuse<'_> {
 
     /// Records a success in whatever state the fuse is: clears the window and changes no state. (PhoenixMicro's
     /// `record_success` closes an open fuse; that is one of the races mended here.) Says whether it did; not if the fuse was
-    /// given back.
+    /// removed.
     pub fn record_success(self, now_us: u64) -> bool {
         loop {
             let Some(seen) = self.mine() else { return false };
@@ -82,7 +82,7 @@ impl Fuse<'_> {
 
     /// Puts the fuse into `state` with an empty window and a later generation. An operator's hold
     /// ([`State::Isolated`], [`State::Disabled`]) stands against it (rule R12): then nothing changes and the answer is
-    /// `None`, as it is if the fuse was given back.
+    /// `None`, as it is if the fuse was removed.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
         let mut from = Word(0);
         let unless_held = |seen: Word, now_us| {
@@ -94,9 +94,9 @@ impl Fuse<'_> {
         Some(made)
     }
 
-    /// Puts the fuse into `state` whatever it is in: an operator's word (rule R12). It mends what damage left, so the clock is
+    /// Puts the fuse into `state` whatever it is in: a manual override (rule R12). It mends what damage left, so the clock is
     /// asked behind each look at the fuse: what a look finds far ahead of it can only be damage, wherever this process is
-    /// stopped meanwhile. `None` if the fuse was given back.
+    /// stopped meanwhile. `None` if the fuse was removed.
     pub fn command(self, state: State, now_us: impl Fn() -> u64) -> Option<Transition> {
         self.mending(&now_us, || {
             self.go_to(|_| state, Cause::Operator, &now_us, |seen, now_us| Some(seen.mended(now_us)))
@@ -104,7 +104,7 @@ impl Fuse<'_> {
     }
 
     /// Closes the fuse and forgets it, as if never seen, in a later generation. It mends what damage left, as
-    /// [`Self::command`] does; a fuse never seen stays untouched otherwise, and one that was given back stays so.
+    /// [`Self::command`] does; a fuse never seen stays untouched otherwise, and one that was removed stays so.
     pub fn forget(self, now_us: impl Fn() -> u64) -> Option<Transition> {
         self.forget_changes();
         self.cell.slow.clear_if(|| true);
@@ -190,7 +190,7 @@ impl Fuse<'_> {
     }
 
     /// [`Self::read`] of the failures that mean something to a breaker at this time, and the totals of what was counted in the
-    /// fuse's lines; `None` of a fuse never seen, and of one that was given back before all was read.
+    /// fuse's lines; `None` of a fuse never seen, and of one that was removed before all was read.
     #[must_use]
     pub fn snapshot(self, stripes: &[Stripe], now_us: u64) -> Option<(Reading, [u64; COUNTERS])> {
         let reading = self.read_counting(|word, last, _| self.within_reach(word, last, now_us));

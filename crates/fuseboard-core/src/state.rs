@@ -18,7 +18,7 @@ pub enum State {
     Disabled = 5,
     /// The probes have succeeded; a growing share of the calls passes, and failures are counted.
     Ramping = 6,
-    /// Given back: the slot is no name's, or about to be none's (rule R28). Its generation is nobody's.
+    /// Removed: the slot is no name's, or about to be none's (rule R28). Its generation is nobody's.
     Vacant = 7,
 }
 
@@ -38,7 +38,7 @@ impl State {
         }
     }
 
-    /// The state as callers see it: a fuse never seen, or given back, is closed (rule R01).
+    /// The state as callers see it: a fuse never seen, or removed, is closed (rule R01).
     #[must_use]
     pub const fn visible(self) -> Self {
         if self.is_seen() { self } else { Self::Closed }

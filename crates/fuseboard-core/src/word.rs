@@ -83,7 +83,7 @@ impl Word {
         Self::new(self.generation(), self.head() + 1, true, self.state())
     }
 
-    /// The word without a stamp if that is far ahead, so that an operator's word need not come behind it.
+    /// The word without a stamp if that is far ahead, so that a manual override need not come behind it.
     pub(crate) const fn mended(self, now_us: u64) -> Self {
         if is_far_ahead(now_us, self.generation()) {
             Self::new(0, self.head(), self.is_dirty(), self.state())

@@ -229,7 +229,7 @@ fn what_is_cancelled_is_not_counted() {
     assert_eq!(counted, bench.counted());
 }
 
-/// R28: once a fuse is given back, nothing is counted: its counters are another name's.
+/// R28: once a fuse is removed, nothing is counted: its counters are another name's.
 #[test]
 fn nothing_is_counted_for_the_next_tenant() {
     let slots = Slots::new(4);
@@ -238,7 +238,7 @@ fn nothing_is_counted_for_the_next_tenant() {
     let breaker = Breaker::new(slots.fuse(tenancy), &line);
     let admit = || breaker.admit(&POLICY, || slots::NOW, MINE, |_| false).verdict;
     let permit = admit().expect("closed");
-    assert!(slots.give_back(tenancy, slots::NOW));
+    assert!(slots.remove(tenancy, slots::NOW));
     assert_eq!(Some(State::Vacant), admit().err().map(|rejection| rejection.state));
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
         assert_eq!(Effect::Late, breaker.settle(&POLICY, Some(permit), outcome, |_| 0, || slots::NOW));

@@ -65,7 +65,7 @@ impl Bench {
         self.book.fuse()
     }
 
-    /// An operator's word, of which everything is said.
+    /// A manual override, of which everything is said.
     fn obey(&self, state: State, for_us: u64, now: u64) {
         let order = Order { for_us, who: "alice", why: "drill", ..Order::new(state) };
         self.fuse().obey(&order, SaidOf::new(&self.said, 0), || now);

@@ -143,7 +143,7 @@ fn the_hint_of_an_older_lease_reclaims_nothing() {
     assert!(fuse.reclaim(|hint| hint == 7));
 }
 
-/// T10: an operator's word takes away failures that lie farther ahead than any sound process puts them, and no others. One
+/// T10: a manual override takes away failures that lie farther ahead than any sound process puts them, and no others. One
 /// that is ahead only because this process was stopped since it read the clock is sound.
 #[test]
 fn an_operators_word_takes_away_failures_far_ahead_and_no_others() {

@@ -210,7 +210,7 @@ fn the_next_transition_tells_what_a_killed_process_left_out() {
     let Effect::Changed(tripped) = fuse.failed(&POLICY, permit, NOW + 1) else { panic!("the first failure trips") };
     assert!(book.read().is_empty());
     let other = fuse.with_scribe(Scribe { journal: book.journal(), slot: OTHER_SLOT, pid: 1 });
-    let isolated = other.command(State::Isolated, || NOW + 2).expect("an operator's word");
+    let isolated = other.command(State::Isolated, || NOW + 2).expect("a manual override");
     assert_eq!((State::Closed, State::Open, Cause::Threshold), (tripped.from, tripped.to, tripped.cause));
     assert_eq!(vec![Record { slot: OTHER_SLOT, ..noted(tripped) }], book.read());
     fuse.catch_up();
@@ -254,7 +254,7 @@ fn what_is_left_out_can_be_read_from_the_fuse() {
     assert!(book.fuse().record_success(NOW));
     assert_eq!(None, book.fuse().untold(SLOT), "that a fuse is used is no event");
     for (state, at) in [(State::Open, NOW + 1), (State::HalfOpen, NOW + 2), (State::Isolated, NOW + 3)] {
-        book.fuse().command(state, || at).expect("an operator's word");
+        book.fuse().command(state, || at).expect("a manual override");
         let (found, next) = (book.fuse().untold(SLOT), book.journal().next());
         assert_eq!((found, next), (book.fuse().untold(SLOT), book.journal().next()), "looking changes nothing");
         book.fuse().catch_up();
@@ -306,7 +306,7 @@ fn a_note_of_another_generation_says_nothing() {
     assert_eq!(vec![Record { cause: Cause::Unknown, pid: 0, ..noted(made) }], book.read());
 }
 
-/// T10: damage may say that generations are told which the fuse has not come to. An operator's word mends that, so that what
+/// T10: damage may say that generations are told which the fuse has not come to. A manual override mends that, so that what
 /// follows is told, however near they lie.
 #[test]
 fn an_operators_word_mends_what_is_told() {
@@ -314,7 +314,7 @@ fn an_operators_word_mends_what_is_told() {
         let book = Book::new(4, 8);
         let damage = Transition { from: State::Closed, to: State::Closed, generation: NOW + ahead, cause: Cause::Set };
         book.fuse().write_down(damage, About::NOTHING);
-        let made = book.fuse().command(State::Isolated, || NOW).expect("an operator's word");
+        let made = book.fuse().command(State::Isolated, || NOW).expect("a manual override");
         book.fuse().write_down(made, About::NOTHING);
         assert_eq!(1, book.read().len(), "{ahead}");
     }
@@ -327,7 +327,7 @@ fn an_operators_word_leaves_what_is_rightly_told() {
     let opened = book.fuse().set(State::Open, NOW).expect("no hold");
     book.fuse().write_down(opened, About::NOTHING);
     for state in [State::Isolated, State::Disabled, State::Closed] {
-        book.fuse().command(state, || NOW).expect("an operator's word");
+        book.fuse().command(state, || NOW).expect("a manual override");
     }
     book.fuse().catch_up();
     let states: Vec<_> = book.read().iter().map(|record| (record.from, record.to)).collect();

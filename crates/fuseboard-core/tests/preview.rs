@@ -43,7 +43,7 @@ fn a_tenancy_has_a_word_until_it_is_over() {
 
 /// Those that were ever used, in the order they lie in, for as long as they are somebody's.
 #[test]
-fn whoever_was_used_and_is_not_given_back_is_listed() {
+fn whoever_was_used_and_is_not_removed_is_listed() {
     let slots = Slots::new(4);
     let [first, second, third] = [NAME, OTHER, THIRD].map(|name| slots.claim(name, NOW));
     let listed = || slots.directory().tenants().map(|(tenancy, word)| (tenancy.slot, word.state())).collect::<Vec<_>>();
@@ -61,9 +61,9 @@ fn whoever_was_used_and_is_not_given_back_is_listed() {
     assert_eq!(all, listed());
 }
 
-/// Nothing of a fuse that nobody used, nor of one that was given back: what is counted there may be the next one's.
+/// Nothing of a fuse that nobody used, nor of one that was removed: what is counted there may be the next one's.
 #[test]
-fn a_snapshot_is_of_a_fuse_that_was_used_and_is_not_given_back() {
+fn a_snapshot_is_of_a_fuse_that_was_used_and_is_not_removed() {
     let (slots, stripes) = (Slots::new(4), stripes(1));
     let tenancy = slots.claim(NAME, NOW);
     assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes, NOW));
@@ -76,7 +76,7 @@ fn a_snapshot_is_of_a_fuse_that_was_used_and_is_not_given_back() {
     (expected[Counter::Failures as usize], expected[Counter::Rejections as usize]) = (2, 1);
     assert_eq!((State::Closed, 2, expected), (reading.word.state(), reading.failures, counted));
     slots.fuse(tenancy).record_success(NOW);
-    assert!(slots.give_back(tenancy, NOW));
+    assert!(slots.remove(tenancy, NOW));
     assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes, NOW));
 }
 

@@ -125,7 +125,7 @@ impl Handle {
         self.is_due(last_us, now_us) && is_first()
     }
 
-    /// The fuse word, if the fuse has not been given back. If it has, its name must be looked up again.
+    /// The fuse word, if the fuse has not been removed. If it has, its name must be looked up again.
     #[must_use]
     #[inline(always)]
     pub fn mine(&self) -> Option<Word> {
@@ -133,13 +133,13 @@ impl Handle {
         if self.is_closed(word) { Some(word) } else { self.fuse().mine() }
     }
 
-    /// Whether the fuse has not been given back.
+    /// Whether the fuse has not been removed.
     #[must_use]
     pub fn is_mine(&self) -> bool {
         self.fuse().mine().is_some()
     }
 
-    /// The fuse. Once it is given back, operations on it do nothing.
+    /// The fuse. Once it is removed, operations on it do nothing.
     #[must_use]
     pub fn fuse(&self) -> Fuse<'_> {
         self.words.fuse()
@@ -173,7 +173,7 @@ impl Handle {
         fuse.note_settings(fingerprint)
     }
 
-    /// Does what an operator says, and writes it down; `None` if the fuse was given back.
+    /// Does what an operator says, and writes it down; `None` if the fuse was removed.
     #[must_use]
     pub fn obey(&self, order: &Order<'_>) -> Option<Transition> {
         self.table.obey(self.words.tenancy(), order)

@@ -166,7 +166,7 @@ impl Standing {
             if let Some(standing) = like().find(|standing| standing.token == token) {
                 return standing;
             }
-            // A parent's: what its child closes gives back none of its locks. Whose thread is in the middle of it keeps it open.
+            // A parent's: what its child closes releases none of its locks. Whose thread is in the middle of it keeps it open.
             like().filter_map(|standing| standing.held.try_lock().ok()).for_each(|mut held| held.lock = None);
             let held = Mutex::new(Held { term: 0, lock: None, fault: None });
             _ = STANDINGS.add_behind(STANDINGS.iter().count(), Self { token, id, held });

@@ -49,13 +49,13 @@ impl Store {
     /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along: each for which the
     /// fuse there has none, and nobody has said anything of it since; the slots and the transitions are returned. Breakers of this process go over
     /// at their next call, or where this is a host's table and their fuse is closed without a doubt, when the fuse says that it
-    /// is given back; so do those of other processes then, of which nobody else would tell them.
+    /// is removed; so do those of other processes then, of which nobody else would tell them.
     #[must_use]
     pub fn leave_for(&self, next: &Self) -> Vec<(Slot, Transition)> {
         self.table.leave();
         let overrides = self.slots().into_iter().filter_map(|slot| slot.carry_over(next)).collect();
         if self.table.path().is_some() {
-            self.slots().iter().for_each(|slot| _ = slot.give_back());
+            self.slots().iter().for_each(|slot| _ = slot.remove());
         }
         overrides
     }
@@ -91,7 +91,7 @@ impl Store {
         }
         if let Some(slot) = Slot::located(&self.table, name, true, false) {
             // What it was there is nothing now, unless somebody called just then.
-            _ = known.is_some_and(|overflowed| overflowed.give_back());
+            _ = known.is_some_and(|overflowed| overflowed.remove());
             return Some(slot);
         }
         self.take_back(name);
@@ -116,7 +116,7 @@ impl Store {
             if self.overflow.iter().filter(having).nth(1).is_none() {
                 return Some(claimed);
             }
-            _ = claimed.give_back();
+            _ = claimed.remove();
         }
     }
 
@@ -130,10 +130,10 @@ impl Store {
         Some(())
     }
 
-    /// Gives the slot of a name back, if its fuse is idle (rule R28); says whether it did.
+    /// Removes the fuse of a name, if it is idle (rule R28); says whether it did.
     #[must_use]
-    pub fn give_back(&self, name: &str) -> bool {
-        self.find(name).is_some_and(|slot| slot.give_back())
+    pub fn remove(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|slot| slot.remove())
     }
 
     /// Takes back the slots of fuses that have done nothing for a while, of those that a name could have had. Not at each call:
@@ -209,19 +209,19 @@ impl Slot {
         Handle::new(Arc::clone(&self.table), self.tenancy, self.overflowed)
     }
 
-    /// The fuse. Once it is given back, operations on it do nothing.
+    /// The fuse. Once it is removed, operations on it do nothing.
     #[must_use]
     pub fn fuse(&self) -> Fuse<'_> {
         self.table.tenant(self.tenancy)
     }
 
-    /// Whether the fuse has not been given back.
+    /// Whether the fuse has not been removed.
     #[must_use]
     pub fn is_mine(&self) -> bool {
         self.fuse().mine().is_some()
     }
 
-    /// Does what an operator says, and writes it down; `None` if the fuse was given back.
+    /// Does what an operator says, and writes it down; `None` if the fuse was removed.
     #[must_use]
     pub fn obey(&self, order: &Order<'_>) -> Option<Transition> {
         self.table.obey(self.tenancy, order)
@@ -249,7 +249,7 @@ impl Slot {
             }
             let (who, why) = (who.as_deref().unwrap_or_default(), why.as_deref().unwrap_or_default());
             let order = Order { state: word.state(), for_us: for_us.unwrap_or(0), who, why };
-            // `None` if it was given back just now.
+            // `None` if it was removed just now.
             if let Some(made) = slot.obey(&order) {
                 return Some((slot, made));
             }
@@ -267,10 +267,10 @@ impl Slot {
         self.fuse().is_idle_now(self.now_us())
     }
 
-    /// Gives it back, if it is idle; says whether it did.
+    /// Removes it, if it is idle; says whether it did.
     #[must_use]
-    pub fn give_back(&self) -> bool {
-        self.table.give_back(self.tenancy)
+    pub fn remove(&self) -> bool {
+        self.table.remove(self.tenancy)
     }
 
     /// Its lines of counters, one of them this process's.
@@ -279,7 +279,7 @@ impl Slot {
         self.table.stripes(self.tenancy.slot)
     }
 
-    /// What was counted of the fuse, and what of it no exporter has told, if anything; `None` if the fuse was given back.
+    /// What was counted of the fuse, and what of it no exporter has told, if anything; `None` if the fuse was removed.
     #[must_use]
     pub fn unexported(&self) -> Option<Telling> {
         let telling = self.exported().since(|| self.totals());

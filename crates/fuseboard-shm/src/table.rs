@@ -154,17 +154,17 @@ impl Table {
 
     /// Ends a tenancy if its fuse is idle; says whether it did. Its slot is another name's to claim a minute later.
     #[must_use]
-    pub fn give_back(&self, tenancy: Tenancy) -> bool {
+    pub fn remove(&self, tenancy: Tenancy) -> bool {
         let ended = self.tenant(tenancy).vacate(self.clock().now_us());
         self.directory().end(tenancy);
         ended
     }
 
-    /// Gives back the idle ones of the fuses whose slots a name could have had.
+    /// Removes the idle ones of the fuses whose slots a name could have had.
     pub(crate) fn take_back(&self, name: &str) {
         let (print, now_us) = (self.fingerprint(name.as_bytes()), self.clock().now_us());
         for tenancy in self.directory().idle(print, now_us, |tenancy| self.tenant(tenancy)) {
-            _ = self.give_back(tenancy);
+            _ = self.remove(tenancy);
         }
     }
 

@@ -142,16 +142,16 @@ fn an_overflowed_fuse_is_looked_up_once_a_second() {
     assert!(!closed(&handle) && !handle.is_to_be_looked_up(), "it is not idle");
 }
 
-/// R28: once a fuse is given back, whoever holds a handle of it knows.
+/// R28: once a fuse is removed, whoever holds a handle of it knows.
 #[test]
-fn a_handle_knows_when_its_fuse_is_given_back() {
+fn a_handle_knows_when_its_fuse_is_removed() {
     let (store, _) = store(small());
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
     assert!(handle.is_closed(handle.word()) && handle.is_mine() && handle.mine() == Some(handle.word()));
     let (slot, ticket) = (store.find("db").expect("it was used"), ticket(&handle, &POLICY));
     assert!(slot.is_mine() && store.word("db").is_some_and(|(_, word)| word == handle.word()));
-    assert!(store.give_back("db") && !store.give_back("db") && !slot.is_mine() && !slot.give_back());
+    assert!(store.remove("db") && !store.remove("db") && !slot.is_mine() && !slot.remove());
     assert_eq!((false, false, None), (handle.is_closed(handle.word()), handle.is_mine(), handle.mine()));
     assert_eq!(Effect::Late, handle.settle(&POLICY, &ticket, Outcome::Failure));
     assert!(store.find("db").is_none() && store.word("db").is_none());

@@ -286,9 +286,9 @@ fn a_reset_lets_the_journal_go_on() {
     let ahead = fuse.set(State::Open, now + 7_200_000_000).expect("no hold");
     fuse.write_down(ahead, About::NOTHING);
     assert!(reader.poll(&host.table).is_empty());
-    let reset = fuse.command(State::Isolated, || now).expect("an operator's word");
+    let reset = fuse.command(State::Isolated, || now).expect("a manual override");
     fuse.write_down(reset, About::NOTHING);
-    let next = fuse.command(State::Closed, || now + 1).expect("an operator's word");
+    let next = fuse.command(State::Closed, || now + 1).expect("a manual override");
     fuse.write_down(next, About::NOTHING);
     let expected = [State::Isolated, State::Closed];
     let read = |reader: &mut Reader| reader.poll(&host.table).iter().map(|record| record.to).collect::<Vec<_>>();

@@ -46,7 +46,7 @@ impl Scene {
     /// Makes a transition as a process does that is killed right behind it.
     fn make(&self, name: &str, state: State) -> Transition {
         let slot = self.store.resolve(name).expect("there is room");
-        slot.fuse().command(state, || slot.now_us()).expect("an operator's word")
+        slot.fuse().command(state, || slot.now_us()).expect("a manual override")
     }
 
     fn write_down(&self, name: &str, made: Transition) {
@@ -117,13 +117,13 @@ fn what_is_no_table_is_not_read() {
 }
 
 /// Nothing that reads changes a byte, nor when the file was written: of a table with transitions whose makers were killed, a claim
-/// that nobody came to confirm, a fuse that was half given back, a name that was lost, and words that mean nothing.
+/// that nobody came to confirm, a fuse that was half removed, a name that was lost, and words that mean nothing.
 #[test]
 fn nothing_that_reads_changes_a_byte() {
     let scene = Scene::new();
     let table = scene.store.table();
     scene.make("untold", State::Open);
-    let probe = scene.store.resolve("half given back").expect("there is room");
+    let probe = scene.store.resolve("half removed").expect("there is room");
     assert!(probe.fuse().admit(&POLICY, NOW).verdict.is_ok() && probe.fuse().vacate(NOW), "its key stands");
     let sections = small().sections();
     let file = File::options().read(true).write(true).open(&scene.path).expect("our own file");
@@ -150,7 +150,7 @@ fn nothing_that_reads_changes_a_byte() {
         for (tenancy, _) in view.tenants() {
             _ = (view.name_of(tenancy), view.maker(tenancy), view.snapshot(tenancy, NOW), view.word(tenancy));
         }
-        _ = (view.find("untold"), view.find("half given back"), view.find("never seen"), view.untold());
+        _ = (view.find("untold"), view.find("half removed"), view.find("never seen"), view.untold());
     }
     assert!(before == state());
     scene.store.slots().iter().for_each(|slot| slot.fuse().catch_up());

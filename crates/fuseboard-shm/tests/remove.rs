@@ -1,4 +1,4 @@
-//! Slots that are given back (rule R28): which fuses are, what their handles learn, what the next tenant gets, and how a full
+//! Slots that are removed (rule R28): which fuses are, what their handles learn, what the next tenant gets, and how a full
 //! table takes idle ones back by itself.
 mod common;
 
@@ -46,24 +46,24 @@ fn place(store: &Store, name: &str) -> Option<usize> {
     store.table().locate(name, false)
 }
 
-/// R28: a fuse that is closed, or was never used, and holds no failure is given back. All others stay as they are.
+/// R28: a fuse that is closed, or was never used, and holds no failure is removed. All others stay as they are.
 #[test]
-fn only_an_idle_fuse_is_given_back() {
+fn only_an_idle_fuse_is_removed() {
     let (store, _) = store();
     for state in [State::Open, State::HalfOpen, State::Isolated, State::Disabled, State::Ramping] {
         pinned(&store, "db").fuse().command(state, || NOW);
-        assert!(!store.give_back("db"), "{state:?}");
+        assert!(!store.remove("db"), "{state:?}");
         assert_eq!(state, pinned(&store, "db").word().state());
     }
     pinned(&store, "db").fuse().command(State::Closed, || NOW);
     call(&pinned(&store, "db"), Outcome::Failure);
-    assert!(!store.give_back("db"), "its window holds a failure");
+    assert!(!store.remove("db"), "its window holds a failure");
     call(&pinned(&store, "db"), Outcome::Success);
-    assert!(store.give_back("db"));
-    assert!(!store.give_back("db"), "it is nobody's any more");
+    assert!(store.remove("db"));
+    assert!(!store.remove("db"), "it is nobody's any more");
     pinned(&store, "new");
-    assert!(store.give_back("new"), "never used");
-    assert!(!store.give_back("stranger"));
+    assert!(store.remove("new"), "never used");
+    assert!(!store.remove("stranger"));
     assert_eq!(0, store.slots().len());
 }
 
@@ -79,12 +79,12 @@ fn a_fuse_whose_probes_failed_stays_for_hours() {
     }
     assert!(matches!(call(&handle, Outcome::Success), Effect::Changed(made) if made.to == State::Closed));
     clock.advance(2 * STREAK_US - SECOND);
-    assert!(!store.give_back("db"));
+    assert!(!store.remove("db"));
     clock.advance(2 * SECOND);
-    assert!(store.give_back("db"));
+    assert!(store.remove("db"));
 }
 
-/// R28: a handle learns that its fuse was given back, counts nothing any more, and does not take the next tenant's for it.
+/// R28: a handle learns that its fuse was removed, counts nothing any more, and does not take the next tenant's for it.
 #[test]
 fn a_stale_handle_knows_and_does_nothing() {
     let (store, clock) = store();
@@ -93,7 +93,7 @@ fn a_stale_handle_knows_and_does_nothing() {
     let under_way = ticket(&stale);
     assert!(stale.is_closed(stale.word()) && stale.is_mine());
     let slot = place(&store, "db").expect("it was used");
-    assert!(store.give_back("db"));
+    assert!(store.remove("db"));
     clock.advance(RESTED_US);
     let next = (0..1_000).map(|n| format!("next {n}")).find(|name| {
         pinned(&store, name);
@@ -129,7 +129,7 @@ fn the_next_tenant_inherits_nothing() {
         call(&handle, Outcome::Success);
     }
     clock.advance(STREAK_US + SECOND);
-    assert!(names.iter().all(|name| store.give_back(name)));
+    assert!(names.iter().all(|name| store.remove(name)));
     clock.advance(RESTED_US);
     for name in ["e", "f", "g", "h"] {
         let slot = store.resolve(name).expect("there is room");
@@ -147,7 +147,7 @@ fn a_slot_rests_before_it_is_anybodys() {
     let (store, clock) = store();
     pinned(&store, "db");
     let slot = place(&store, "db");
-    assert!(store.give_back("db"));
+    assert!(store.remove("db"));
     assert_eq!(None, place(&store, "db"));
     clock.advance(REST_US - 1);
     pinned(&store, "db");
@@ -170,7 +170,7 @@ fn the_journal_tells_of_each_tenant_by_its_own_name() {
     let slots: Vec<_> = names.iter().map(|name| place(&store, name).expect("it has one")).collect();
     for (name, (slot, (isolated, _))) in names.iter().zip(slots.iter().zip(&old)) {
         assert_eq!(Some((*name).to_owned()), table.name_then(*slot, *isolated));
-        assert!(store.give_back(name));
+        assert!(store.remove(name));
         assert_eq!(None, table.name_then(*slot, *isolated));
     }
     clock.advance(RESTED_US);
@@ -181,7 +181,7 @@ fn the_journal_tells_of_each_tenant_by_its_own_name() {
         assert_eq!((Some(name.to_owned()), None), (table.name_then(slot, made), table.name_then(slot, closed)));
     }
     let told: Vec<_> = (0..table.journal().next()).filter_map(|ticket| table.journal().read(ticket)).collect();
-    assert_eq!(12, told.len(), "giving back is no transition: {told:?}");
+    assert_eq!(12, told.len(), "removal is no transition: {told:?}");
 }
 
 /// T12, R28: a full table takes back what has done nothing for a minute between two looks, and then a name that overflowed
@@ -200,7 +200,7 @@ fn a_full_table_takes_idle_fuses_back() {
         clock.advance(IDLE_US / 2);
         call(&used, Outcome::Success);
     }
-    assert!(overflows(), "the second look: an idle fuse is given back, and its slot rests");
+    assert!(overflows(), "the second look: an idle fuse is removed, and its slot rests");
     assert_eq!(None, place(&store, "idle"));
     clock.advance(REST_US);
     call(&used, Outcome::Success);
@@ -220,7 +220,7 @@ fn a_fuse_that_overflowed_comes_back_when_it_is_idle() {
     ["a", "b", "c", "d"].iter().for_each(|name| _ = pinned(&store, name));
     let local = pinned(&store, "late");
     local.fuse().command(State::Open, || NOW);
-    assert!(local.overflowed() && store.give_back("a"));
+    assert!(local.overflowed() && store.remove("a"));
     clock.advance(REST_US);
     assert!(store.resolve("late").expect("it has one").overflowed());
     local.fuse().command(State::Closed, || NOW);
@@ -245,8 +245,8 @@ fn a_hundred_thousand_fuses_cost_a_few_looks_each() {
     };
     names.iter().for_each(come);
     are_cheap();
-    // Half of them are given back, and come again: what is gone is looked past, and taken where it comes first.
-    assert!(names.iter().step_by(2).all(|name| store.give_back(name)));
+    // Half of them are removed, and come again: what is gone is looked past, and taken where it comes first.
+    assert!(names.iter().step_by(2).all(|name| store.remove(name)));
     assert_eq!((fuses / 2, 0), (store.slots().len(), store.overflowed()));
     clock.advance(RESTED_US);
     names.iter().for_each(come);

@@ -205,7 +205,7 @@ fn all_is_forgotten_together() {
     }
     store.forget_all();
     for name in &names {
-        let slot = store.find(name).expect("nobody gave it back");
+        let slot = store.find(name).expect("nobody removed it");
         assert_eq!((State::Unseen, [0; COUNTERS]), (slot.fuse().word().state(), totals(slot.stripes())));
     }
     let told: Vec<_> = tables(&store)

@@ -117,7 +117,7 @@ class Hold(_core.Breaker):
             store._look_around(at_once=True)
         made = self._fuse()._obey(*order)
         while made is None:
-            # It was given back just now: then it is another slot's fuse.
+            # It was removed just now: then it is another slot's fuse.
             made = self._fuse()._obey(*order)
         return self._announce(made)
 

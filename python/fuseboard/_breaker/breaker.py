@@ -25,7 +25,7 @@ from fuseboard._events.stream import sleep_of_the_running_library
 from fuseboard._events.transition import Transition
 from fuseboard._functions import is_async
 from fuseboard._policy import from_environment
-from fuseboard._policy.policies import Policy, Tally, kind
+from fuseboard._policy.policies import Policy, RateCount, kind
 from fuseboard._policy.settings import Changes, Settings
 from fuseboard._state import State
 from fuseboard._store.manual_override import order
@@ -199,11 +199,11 @@ class CircuitBreaker(Hold):
             return f"{from_environment.SHADOW} is set"
         return "it is a shadow" if self._family.is_shadow else None
 
-    def tallies(self) -> dict[Policy, Tally]:
+    def rates(self) -> dict[Policy, RateCount]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""
         fuse = self._fuse()
-        found = {policy: fuse.tally(kind(policy)) for policy in self.settings.policies if kind(policy) >= 0}
-        return {policy: Tally(*tally) for policy, tally in found.items() if tally is not None}
+        found = {policy: fuse.rate_count(kind(policy)) for policy in self.settings.policies if kind(policy) >= 0}
+        return {policy: RateCount(*tally) for policy, tally in found.items() if tally is not None}
 
     @property
     def store(self) -> Store:

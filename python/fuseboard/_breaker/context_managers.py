@@ -81,7 +81,7 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
     if guarded is None:
         begun.gen = wrappers.result(breaker, begun.gen, permit)
         return begun
-    permit.give_back()
+    permit.cancel()
     # A generator that has not begun is as good as another one. Used as a decorator it is made anew for each call.
     begun.gen, begun.func = guarded(*begun.args, **begun.kwds), guarded
     return begun

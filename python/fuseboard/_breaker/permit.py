@@ -106,7 +106,7 @@ class Permit:
         if self._held.is_settled:
             return
         # Now, not when it goes: whoever shows the warning may keep its source.
-        self._held.give_back()
+        self._held.cancel()
         # A copy in a forked child is nobody's loss.
         if self._owner == os.getpid():
             warnings.warn(

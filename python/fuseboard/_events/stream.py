@@ -27,7 +27,7 @@ class Events:
 
     @property
     def lost(self) -> int:
-        """Transitions that the journal had dropped, or whose fuse was given back, before they were asked for.
+        """Transitions that the journal had dropped, or whose fuse was removed, before they were asked for.
 
         The loop is too slow, then; or who goes on at a cursor was away for too long.
         """

@@ -68,7 +68,7 @@ class Subscription:
     def lost(self) -> int:
         """Transitions that were gone before the listener was told: it, or one beside it, is too slow.
 
-        The journal had dropped them, or their fuse had been given back and has no name any more.
+        The journal had dropped them, or their fuse had been removed and has no name any more.
         """
         return self._reading.place.lost
 

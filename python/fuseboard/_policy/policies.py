@@ -19,7 +19,7 @@ RateNumbers: TypeAlias = tuple[int, int, int, int]
 """A rate as the table's numbers: span, bad ones of a million, least number of calls, microseconds of a slow one."""
 
 
-class Tally(NamedTuple):
+class RateCount(NamedTuple):
     """What the calls within a policy's window were."""
 
     calls: int

@@ -30,7 +30,7 @@ class FuseCounts(NamedTuple):
     """Calls whose outcome counted neither way (rule R10)."""
     rejections: int = 0
     """Calls that were rejected."""
-    late: int = 0
+    late_outcomes: int = 0
     """Outcomes of calls admitted in an older generation (rule R09), counted as what they were too."""
     probes: int = 0
     """Calls admitted as probes."""
@@ -151,7 +151,7 @@ class Leader:
         """What was counted on the host and not exported yet; None if another process leads. It calls :meth:`lead`.
 
         Export it, and say so by :meth:`Counts.done`. Then the counts of all leaders together are the store's totals.
-        ``reset_all``, and giving a fuse's place back, drop what no leader has exported before. Fuses that found no room
+        ``reset_all``, and removing a fuse, drop what no leader has exported before. Fuses that found no room
         in the table are not in it: they live in one process each.
 
         Raises:

@@ -17,7 +17,7 @@ class Telling(_core.Store):
         """The transitions that the table remembers, oldest first: the latest 2,048, whoever made them, dead or alive.
 
         Each stands there once, those of one fuse in their order. One whose process was killed right behind it is there
-        too, without the exception. Older ones are dropped, and so are those of a fuse that is given back, whose name is
+        too, without the exception. Older ones are dropped, and so are those of a fuse that is removed, whose name is
         another's then; :attr:`journal_dropped` counts them.
         """
         since = began(self)

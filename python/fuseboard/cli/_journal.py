@@ -58,7 +58,7 @@ def _print(name: str, store: Store, options: argparse.Namespace) -> None:
         found = True
         print(_line(made, as_json=options.json), flush=options.follow)
     if store.journal_dropped:
-        dropped = f"{store.journal_dropped} others were dropped, as too old or with a fuse that was given back"
+        dropped = f"{store.journal_dropped} others were dropped, as too old or with a fuse that was removed"
         print(f"fuseboard journal: {dropped}", file=sys.stderr)
     if not found:
         path = _render.printable(str(store.path))

@@ -22,12 +22,12 @@ _COUNTERS = (
     "failures",
     "ignored",
     "rejections",
-    "late",
+    "late_outcomes",
     "probes",
     "trips",
     "closes",
     "settings_changes",
-    "streak",
+    "failed_probes",
     "slow",
 )
 

@@ -123,7 +123,7 @@ def test_answers_dilute_a_rate(store: Store, way: Way) -> None:
         with pytest.raises(NotFoundError):
             way(breaker)
     fail(breaker, 3)
-    assert (State.CLOSED, (6, 3)) == (breaker.state, tuple(breaker.tallies()[policy]))
+    assert (State.CLOSED, (6, 3)) == (breaker.state, tuple(breaker.rates()[policy]))
     fail(breaker, 2)
     assert State.OPEN is breaker.state
 

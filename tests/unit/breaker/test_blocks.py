@@ -27,7 +27,7 @@ def breaker(store: Store) -> CircuitBreaker:
 def counted(breaker: CircuitBreaker) -> tuple[int, int, int, int]:
     """Successes, failures, ignored and late outcomes so far."""
     told = breaker.store.snapshot()[breaker.name]
-    return told.successes, told.failures, told.ignored, told.late
+    return told.successes, told.failures, told.ignored, told.late_outcomes
 
 
 def test_methods_that_are_looked_up_together_are_one_block(breaker: CircuitBreaker) -> None:
@@ -188,7 +188,7 @@ def test_blocks_under_a_rate(store: Store, policy: FailureRate | SlowRate) -> No
             pass
 
     asyncio.run(wait())
-    assert breaker.tallies()[policy].calls == 4
+    assert breaker.rates()[policy].calls == 4
     assert counted(breaker) == (4, 0, 0, 0)
 
 

@@ -81,7 +81,7 @@ def test_a_nested_block_keeps_its_own_generation(breaker: CircuitBreaker) -> Non
         assert State.OPEN is breaker.state
         breaker.reset()
         boom()
-    assert (State.CLOSED, 1) == (breaker.state, breaker.store.snapshot()["db"].late)
+    assert (State.CLOSED, 1) == (breaker.state, breaker.store.snapshot()["db"].late_outcomes)
 
 
 def test_blocks_of_recursive_calls_are_told_apart(breaker: CircuitBreaker) -> None:
@@ -113,7 +113,7 @@ def test_blocks_of_generators_may_end_in_any_order(breaker: CircuitBreaker, cloc
     assert State.CLOSED is breaker.state
     with pytest.raises(BoomError):
         second.send(BoomError())
-    assert (State.CLOSED, 1) == (breaker.state, breaker.store.snapshot()["db"].late)
+    assert (State.CLOSED, 1) == (breaker.state, breaker.store.snapshot()["db"].late_outcomes)
 
 
 def test_many_interleaved_blocks_settle_their_own_permits(breaker: CircuitBreaker) -> None:
@@ -133,7 +133,7 @@ def test_many_interleaved_blocks_settle_their_own_permits(breaker: CircuitBreake
     for block in order:
         with pytest.raises(BoomError):
             next(block)
-    assert (State.CLOSED, 20) == (breaker.state, breaker.store.snapshot()["db"].late)
+    assert (State.CLOSED, 20) == (breaker.state, breaker.store.snapshot()["db"].late_outcomes)
     with pytest.raises(BoomError):
         next(new[1])
     assert State.OPEN is breaker.state
@@ -197,7 +197,7 @@ def test_blocks_of_tasks_are_told_apart(breaker: CircuitBreaker) -> None:
 
     asyncio.run(main())
     assert [State.CLOSED] * 5 + [State.OPEN] == states
-    assert (4, 6) == (breaker.store.snapshot()["db"].late, breaker.store.snapshot()["db"].failures)
+    assert (4, 6) == (breaker.store.snapshot()["db"].late_outcomes, breaker.store.snapshot()["db"].failures)
 
 
 def test_a_cancelled_block_counts_neither_way(breaker: CircuitBreaker) -> None:

@@ -61,7 +61,7 @@ def leave(breaker: CircuitBreaker, error: BaseException | None = None) -> None:
 def counted(breaker: CircuitBreaker) -> tuple[int, int, int, int]:
     """Successes, failures, ignored and late outcomes so far."""
     told = breaker.store.snapshot()[breaker.name]
-    return told.successes, told.failures, told.ignored, told.late
+    return told.successes, told.failures, told.ignored, told.late_outcomes
 
 
 def test_a_helper_may_enter_and_another_leave(store: Store) -> None:

@@ -23,7 +23,7 @@ def test_a_late_failure_does_not_trip(breaker: CircuitBreaker, clock: Clock) -> 
     for permit in permits:
         breaker._settle(permit, BoomError())
     assert State.CLOSED is breaker.state
-    assert (5, 0) == (breaker.store.snapshot()["db"].late, breaker.store.snapshot()["db"].window_failures)
+    assert (5, 0) == (breaker.store.snapshot()["db"].late_outcomes, breaker.store.snapshot()["db"].window_failures)
 
 
 def test_a_late_success_does_not_close_or_clear(breaker: CircuitBreaker, clock: Clock) -> None:
@@ -126,7 +126,7 @@ def test_a_permit_that_is_thrown_away_gives_its_lease_back(store: Store, clock: 
     with breaker:
         assert State.HALF_OPEN is breaker.state
     told = store.snapshot()["db"]
-    assert (State.CLOSED, 1, 0, 0) == (told.state, told.successes, told.ignored, told.late)
+    assert (State.CLOSED, 1, 0, 0) == (told.state, told.successes, told.ignored, told.late_outcomes)
 
 
 def test_a_permit_that_is_thrown_away_late_takes_nobodys_lease(store: Store, clock: Clock) -> None:
@@ -167,7 +167,7 @@ def test_a_disabled_fuse_admits_whatever_happens(breaker: CircuitBreaker) -> Non
 
 @pytest.mark.parametrize("hold", ["isolate", "disable"])
 def test_a_new_breaker_does_not_undo_a_hold(breaker: CircuitBreaker, hold: str) -> None:
-    """R12: no restart or re-registration of a breaker undoes an operator's word."""
+    """R12: no restart or re-registration of a breaker undoes a manual override."""
     getattr(breaker, hold)()
     before = breaker.state
     again = CircuitBreaker("db", threshold=1, store=breaker.store)

@@ -71,7 +71,7 @@ def test_stacks_that_overlap_open_the_fuse(big_store: Store, policy: Policy) -> 
         end(stack, fails=True)
     assert State.OPEN is breaker.state
     told = big_store.snapshot()["db"]
-    assert (TASKS, 0) == (told.failures, told.late)
+    assert (TASKS, 0) == (told.failures, told.late_outcomes)
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
@@ -107,7 +107,7 @@ def test_no_block_counts_as_longer_than_it_was(big_store: Store, clock: Clock, o
             end(stacks.pop(0), fails=False)
     for stack in stacks:
         end(stack, fails=False)
-    assert [(6 * times, 0)] == list(breaker.tallies().values())
+    assert [(6 * times, 0)] == list(breaker.rates().values())
 
 
 def test_blocks_that_all_took_long_are_slow(big_store: Store, clock: Clock) -> None:
@@ -180,4 +180,4 @@ def test_a_stack_of_permits_is_exact(big_store: Store, clock: Clock) -> None:
     for stack in stacks:
         stack.close()
     told = big_store.snapshot()["db"]
-    assert (State.CLOSED, 3, 2) == (breaker.state, told.successes, told.late)
+    assert (State.CLOSED, 3, 2) == (breaker.state, told.successes, told.late_outcomes)

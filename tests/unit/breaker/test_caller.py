@@ -174,10 +174,10 @@ def test_who_makes_no_call_makes_no_fuse(store: Store) -> None:
     assert "shop" == store.snapshot()["db"].module
 
 
-def test_a_fuse_that_was_given_back_or_forgotten_is_the_next_ones(store: Store) -> None:
+def test_a_fuse_that_was_removed_or_forgotten_is_the_next_ones(store: Store) -> None:
     """R28: its maker goes with it; and ``reset_all`` forgets it too, until a breaker comes anew."""
     in_module("shop", store=store).call(int)
-    assert store.give_back("db")
+    assert store.remove("db")
     in_module("billing", store=store).call(int)
     assert "billing" == store.snapshot()["db"].module
     store.reset_all()

@@ -37,7 +37,7 @@ def test_check_raises_what_a_call_is_rejected_with(breaker: CircuitBreaker, cloc
 
 
 def test_check_says_how_long(breaker: CircuitBreaker, clock: Clock) -> None:
-    """R05: seconds until a call may pass; None where that is an operator's word."""
+    """R05: seconds until a call may pass; None where that is a manual override."""
     trip(breaker)
     clock.advance(12)
     with pytest.raises(CircuitOpenError) as caught:

@@ -33,7 +33,7 @@ def probing(breaker: CircuitBreaker, clock: Clock) -> CircuitBreaker:
 def counts(breaker: CircuitBreaker) -> tuple[int, int, int, int, int]:
     """Successes, failures, ignored, rejected and late calls."""
     seen = breaker.store.snapshot()["db"]
-    return seen.successes, seen.failures, seen.ignored, seen.rejections, seen.late
+    return seen.successes, seen.failures, seen.ignored, seen.rejections, seen.late_outcomes
 
 
 Way = Callable[[CircuitBreaker, Callable[[], Any]], Any]
@@ -545,7 +545,7 @@ def test_a_mark_counts_no_more_than_its_permit(breaker: CircuitBreaker, clock: C
         # A probe of its own, which takes the seat over.
         assert not rejected()
         assert (State.CLOSED, True) == (breaker.state, permit.is_probe)
-    assert 2 == breaker.store.snapshot()["db"].late
+    assert 2 == breaker.store.snapshot()["db"].late_outcomes
 
 
 def test_a_permit_in_ones_hand_marks_nothing(breaker: CircuitBreaker) -> None:

@@ -86,7 +86,7 @@ def test_settings_made_up_at_each_call_do_not_fill_the_log(store: Store, caplog:
 
 
 @pytest.mark.parametrize("look", [
-    CircuitBreaker.reset, CircuitBreaker.isolate, CircuitBreaker.disable, CircuitBreaker.tallies, CircuitBreaker.check,
+    CircuitBreaker.reset, CircuitBreaker.isolate, CircuitBreaker.disable, CircuitBreaker.rates, CircuitBreaker.check,
     operator.attrgetter("state"),
 ])  # fmt: skip
 @pytest.mark.parametrize("is_default", [True, False])
@@ -116,10 +116,10 @@ def test_a_look_follows_the_default_store(store: Store) -> None:
     assert State.ISOLATED is store.state("db").state
 
 
-def test_a_look_finds_a_fuse_that_was_given_back(store: Store) -> None:
+def test_a_look_finds_a_fuse_that_was_removed(store: Store) -> None:
     """R28: whoever only looks notices too, and sees the name's new place."""
     breaker = CircuitBreaker("db", store=store)
-    assert store.give_back("db")
+    assert store.remove("db")
     assert State.CLOSED is breaker.state
     store.set_open("db")
     assert State.OPEN is breaker.state

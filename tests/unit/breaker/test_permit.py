@@ -159,7 +159,7 @@ def test_an_older_permits_outcome_is_late(breaker: CircuitBreaker, clock: Clock)
     old.success()
     assert State.HALF_OPEN is breaker.state
     probe.ignore()
-    assert 1 == breaker.store.snapshot()["db"].late
+    assert 1 == breaker.store.snapshot()["db"].late_outcomes
 
 
 def test_a_permit_that_is_thrown_away_gives_its_lease_back_and_warns_once(

@@ -52,9 +52,9 @@ def test_open_times_grow_and_are_capped(clock: Clock, store: Store) -> None:
         waits.append(wait_of(breaker))
         clock.advance(waits[-1])
     assert [10, 20, 35, 35] == waits
-    assert 3 == store.snapshot()["db"].streak
+    assert 3 == store.snapshot()["db"].failed_probes
     breaker.reset()
-    assert 0 == store.snapshot()["db"].streak
+    assert 0 == store.snapshot()["db"].failed_probes
 
 
 def test_a_ramp_is_one_for_all_breakers_of_the_fuse(clock: Clock, store: Store) -> None:

@@ -370,14 +370,14 @@ def test_a_task_that_is_cancelled_stops_waiting(breaker: CircuitBreaker, library
 def test_a_breaker_follows_its_fuse_while_it_waits(
     breaker: CircuitBreaker, store: Store, sleeps: Sleeps, wait: Wait
 ) -> None:
-    """R28: to the name's new place, if an operator resets it and it is given back meanwhile."""
+    """R28: to the name's new place, if an operator resets it and it is removed meanwhile."""
     breaker.isolate()
 
-    def give_back(count: int) -> None:
+    def remove(count: int) -> None:
         if count == 2:
             breaker.reset()
-            assert store.give_back("db")
+            assert store.remove("db")
 
-    sleeps.then = give_back
+    sleeps.then = remove
     assert wait(breaker)
     assert 2 == len(sleeps.pauses)

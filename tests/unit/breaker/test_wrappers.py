@@ -103,7 +103,7 @@ def test_a_begun_coroutine_runs_under_the_permit_of_its_call(breaker: CircuitBre
     trip(breaker)
     assert 4 == asyncio.run(coroutine)
     assert State.OPEN is breaker.state
-    assert 1 == breaker.store.snapshot()[breaker.name].late
+    assert 1 == breaker.store.snapshot()[breaker.name].late_outcomes
 
 
 def test_a_begun_coroutine_is_one_call(breaker: CircuitBreaker) -> None:

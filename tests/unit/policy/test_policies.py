@@ -13,11 +13,11 @@ from fuseboard import (
     FailureRate,
     Failures,
     Policy,
+    RateCount,
     Settings,
     SlowRate,
     State,
     Store,
-    Tally,
 )
 from fuseboard.testing import Clock
 
@@ -91,7 +91,7 @@ def test_a_rate_of_the_last_calls_forgets_older_ones() -> None:
         bench.clock.advance(3600)
         assert State.CLOSED is bench.call()
     assert State.CLOSED is bench.call(fails=True)
-    assert {FailureRate(0.3, calls=10, min_calls=10): Tally(10, 1)} == bench.breaker.tallies()
+    assert {FailureRate(0.3, calls=10, min_calls=10): RateCount(10, 1)} == bench.breaker.rates()
     bench.call(fails=True)
     assert State.OPEN is bench.call(fails=True)
     assert Cause.FAILURE_RATE_OF_CALLS is bench.cause()
@@ -129,7 +129,7 @@ def test_guards_blocks_and_coroutines_are_timed() -> None:
         yield bench.clock.advance(2)
 
     list(steps())
-    (tally,) = bench.breaker.tallies().values()
+    (tally,) = bench.breaker.rates().values()
     assert (5, 5) == tally
 
 
@@ -142,7 +142,7 @@ def test_calls_that_overlap_are_timed_each_for_itself() -> None:
     bench.clock.advance(1)
     first.success()
     second.success()
-    assert [(2, 1)] == list(bench.breaker.tallies().values())
+    assert [(2, 1)] == list(bench.breaker.rates().values())
 
 
 def test_a_slow_probe_does_not_close_the_fuse() -> None:
@@ -210,12 +210,12 @@ def test_a_fuse_that_closes_begins_at_zero() -> None:
         bench.call(fails=True)
     bench.clock.advance(1)
     bench.call()
-    assert {FailureRate(0.5, window=60, min_calls=4): Tally(0, 0)} == bench.breaker.tallies()
+    assert {FailureRate(0.5, window=60, min_calls=4): RateCount(0, 0)} == bench.breaker.rates()
 
 
-def test_a_tally_without_calls_has_the_rate_0() -> None:
+def test_a_rate_without_calls_has_the_rate_0() -> None:
     """And else the share of bad ones."""
-    assert (0.0, 0.25) == (Tally(0, 0).rate, Tally(4, 1).rate)
+    assert (0.0, 0.25) == (RateCount(0, 0).rate, RateCount(4, 1).rate)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_rates_that_count_apart_take_buckets_from_each_other_and_never_calls() -
         assert State.CLOSED is bench.call(fails=True)
         other.permit().failure()
         bench.clock.advance(0.5)
-    (mine,), (others,) = (breaker.tallies().values() for breaker in (bench.breaker, other))
+    (mine,), (others,) = (breaker.rates().values() for breaker in (bench.breaker, other))
     assert 0 < mine.calls < 19
     assert 0 < others.calls <= 5
     bench.call(fails=True)
@@ -289,7 +289,7 @@ def test_processes_with_nearly_the_same_window_count_together() -> None:
     other = CircuitBreaker("db", store=bench.store, policy=FailureRate(0.5, window=32, min_calls=4))
     for _ in range(3):
         bench.call(fails=True)
-    assert [Tally(3, 3)] == list(other.tallies().values())
+    assert [RateCount(3, 3)] == list(other.rates().values())
 
 
 def test_several_policies_say_all_of_what_they_do() -> None:

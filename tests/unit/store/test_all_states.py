@@ -14,14 +14,14 @@ def spread(store: Store) -> dict[str, State]:
 
 
 def test_each_list_says_what_is_there_now(store: Store) -> None:
-    """New fuses, changed ones, ones that were given back, and a name that comes again."""
+    """New fuses, changed ones, ones that were removed, and a name that comes again."""
     assert spread(store) == {}
     store.set_open("a")
     assert spread(store) == {"a": State.OPEN}
     store.record_success("b")
     store.set_half_open("a")
     assert spread(store) == {"a": State.HALF_OPEN, "b": State.CLOSED}
-    assert store.give_back("b")
+    assert store.remove("b")
     assert spread(store) == {"a": State.HALF_OPEN}
     store.set_open("b")
     assert spread(store) == {"a": State.HALF_OPEN, "b": State.OPEN}
@@ -37,7 +37,7 @@ def test_a_slot_that_was_anothers_is_listed_by_its_new_name(clock: Clock) -> Non
     for name in ("a", "b", "a", "c"):
         store.record_success(name)
         assert spread(store) == {name: State.CLOSED}
-        assert store.give_back(name)
+        assert store.remove(name)
         clock.advance(61)
     assert spread(store) == {}
 
@@ -91,7 +91,7 @@ def test_a_state_by_name_and_by_handle_is_always_of_now(store: Store, clock: Clo
 
 
 def test_lists_by_many_threads_beside_changes(store: Store) -> None:
-    """Each list is whole: each fuse that is never given back is in it."""
+    """Each list is whole: each fuse that is never removed is in it."""
     names = [f"fuse{number}" for number in range(50)]
     for name in names:
         store.record_success(name)
@@ -110,7 +110,7 @@ def test_lists_by_many_threads_beside_changes(store: Store) -> None:
     for number in range(60):
         store.set_open(names[number % 50])
         store.record_success(f"comes and goes {number % 3}")
-        store.give_back(f"comes and goes {number % 3}")
+        store.remove(f"comes and goes {number % 3}")
     done.set()
     for thread in threads:
         thread.join()

@@ -266,7 +266,7 @@ def test_a_reset_begins_the_counts_anew(leader: Leader, store: Store) -> None:
 
 
 def test_the_next_tenant_of_a_place_begins_anew(clock: Clock) -> None:
-    """A fuse that was given back takes its marks with it, and a late word of it is no word of the next one."""
+    """A fuse that was removed takes its marks with it, and a late word of it is no word of the next one."""
     store = Store.private(fuses=1, clock=clock)
     leader = store.leader("metrics", lease=3600)
     fail(CircuitBreaker("old", store=store), 3)
@@ -274,7 +274,7 @@ def test_the_next_tenant_of_a_place_begins_anew(clock: Clock) -> None:
     assert late is not None
     assert {"old": FuseCounts(failures=3)} == exported(leader)
     clock.advance(3600)
-    assert store.give_back("old")
+    assert store.remove("old")
     clock.advance(120)
     new = CircuitBreaker("new", store=store)
     fail(new, 3)

@@ -50,7 +50,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "set_open": lambda store: store.set_open("payments"),
     "set_half_open": lambda store: store.set_half_open("payments"),
     "set_closed": lambda store: store.set_closed("never seen"),
-    "give_back": lambda store: store.give_back("never seen"),
+    "remove": lambda store: store.remove("never seen"),
     "reset_all": lambda store: store.reset_all(),
     "isolate": lambda store: store.isolate("payments", for_=10, why="a test", who="somebody"),
     "disable": lambda store: store.disable("payments"),

@@ -117,7 +117,7 @@ def assert_works(store: Store) -> None:
     trip(breaker)
     assert rejection(breaker) is not None
     assert State.OPEN is store.state("db").state
-    assert store.snapshot()["db"].local
+    assert store.snapshot()["db"].is_local
     assert "<Store 'shop' fallen back to a private table>" == repr(store)
 
 

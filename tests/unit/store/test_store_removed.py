@@ -98,7 +98,7 @@ def test_a_rejected_call_notices(
 def test_a_breaker_that_only_succeeds_goes_over_when_another_one_notices(
     store: Store, remove: Callable[[], None], another: Callable[[], Store]
 ) -> None:
-    """It does not look; but its fuse is given back by whoever does, and so it looks its name up again."""
+    """It does not look; but its fuse is removed by whoever does, and so it looks its name up again."""
     breaker, other = first_called(store), CircuitBreaker("other", store=store)
     remove()
     operator = CircuitBreaker("db", store=another())

@@ -1,4 +1,4 @@
-//! Whose a fuse is: giving an idle one back, and knowing that one was given back.
+//! Whose a fuse is: removing an idle one, and knowing that one was removed.
 //!
 //! A slot has one tenant after the other. A **tenancy** ends by one swap of the fuse word, from an idle word to
 //! [`State::Vacant`] in a later generation: the word decides, as it decides all else, so what an operation on the fuse has
@@ -48,7 +48,7 @@ impl<'a> Fuse<'a> {
         }
     }
 
-    /// Whether it could be given back just now.
+    /// Whether it could be removed just now.
     #[must_use]
     pub fn is_idle_now(self, now_us: u64) -> bool {
         self.mine().is_some_and(|seen| self.is_idle(seen, now_us))

@@ -2,7 +2,7 @@
 //!
 //! The probe sequence is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two parts of the
 //! fingerprint, so that it visits every slot of a table whose size is a power of two. It is capped at [`PROBES`], which
-//! bounds a look-up in a full table, and ends at the first slot that nobody ever had. A slot that was given back is *gone*
+//! bounds a look-up in a full table, and ends at the first slot that nobody ever had. A slot that was removed is *gone*
 //! and not free, so that the sequences that lead over it stay whole; later it is given to another name.
 //!
 //! **Claiming** has two steps (after Purcell and Harris, "Non-blocking Hashtables with Open Addressing", 2005). A claimant
@@ -15,7 +15,7 @@
 //! A up. The looks of the second pass are read-modify-writes: of a look and a claim of one slot one comes first, and the
 //! other sees what was done before it.
 //!
-//! **Giving back** is decided in the fuse word ([`crate::directory::claim`]): once that is vacant the tenancy is over, and anybody
+//! **Removal** is decided in the fuse word ([`crate::directory::claim`]): once that is vacant the tenancy is over, and anybody
 //! may make the key gone. A gone slot rests for [`REST_US`], in which those that still count a call in it come to
 //! their end, and which makes the number of tenancies too long for anybody to sleep through.
 
@@ -38,7 +38,7 @@ use crate::word::Word;
 
 /// Longest probe sequence. A table of up to this many slots can be filled to the last one.
 pub const PROBES: usize = 1024;
-/// How long a slot that was given back belongs to nobody, in microseconds.
+/// How long a slot that was removed belongs to nobody, in microseconds.
 pub const REST_US: u64 = 60_000_000;
 
 /// A name's right to a slot.
@@ -253,7 +253,7 @@ impl<'a> Directory<'a> {
         is_over
     }
 
-    /// Whether a slot was given back long enough ago.
+    /// Whether a slot was removed long enough ago.
     fn is_rested(self, slot: usize, now_us: impl Fn() -> u64) -> bool {
         self.cells.get(slot).is_none_or(|cell| age(now_us(), cell.load().generation()) >= REST_US)
     }

@@ -171,7 +171,7 @@ fn a_tenancy_is_over_with_its_word() {
 
 /// R28: a slot rests for a minute, to the microsecond; then it is the next name's.
 #[test]
-fn a_slot_that_was_given_back_rests() {
+fn a_slot_that_was_removed_rests() {
     let slots = Slots::new();
     let tenancy = slots.claim(NAME, NOW);
     slots.vacate(tenancy);
@@ -204,9 +204,9 @@ fn a_new_tenant_inherits_nothing() {
     assert_eq!([8, 0, 8, 8, 0], [0, 1, 2, 3, 4].map(trips));
 }
 
-/// R28: only what is closed, has no failure in its window and was closed for an hour for each failed probe is given back.
+/// R28: only what is closed, has no failure in its window and was closed for an hour for each failed probe is removed.
 #[test]
-fn what_somebody_needs_is_not_given_back() {
+fn what_somebody_needs_is_not_removed() {
     assert_eq!(3_600_000_000, STREAK_US);
     let slots = Slots::new();
     let fuse = slots.fuse(slots.claim(NAME, NOW));

@@ -11,7 +11,7 @@ pub const OTHER: Fingerprint = Fingerprint::new(9, 1);
 pub const THIRD: Fingerprint = Fingerprint::new(13, 1);
 pub const TWIN: Fingerprint = Fingerprint::new(5, 5);
 
-/// When something is given back in these tests, in microseconds, and when its slot may be claimed.
+/// When something is removed in these tests, in microseconds, and when its slot may be claimed.
 pub const NOW: u64 = 1_000_000;
 pub const RESTED: u64 = NOW + 2 * REST_US;
 
@@ -48,7 +48,7 @@ impl Slots {
         self.bare(tenancy.slot).with_tenure(&self.keys[tenancy.slot], tenancy.owner)
     }
 
-    pub fn give_back(&self, tenancy: Tenancy, now_us: u64) -> bool {
+    pub fn remove(&self, tenancy: Tenancy, now_us: u64) -> bool {
         let ended = self.fuse(tenancy).vacate(now_us);
         self.directory().end(tenancy);
         ended

@@ -43,23 +43,23 @@ fn used() -> (Slots, Tenancy) {
     (slots, tenancy)
 }
 
-fn given_back() -> (Slots, Tenancy) {
+fn removed() -> (Slots, Tenancy) {
     let (slots, tenancy) = used();
-    assert!(slots.give_back(tenancy, NOW));
+    assert!(slots.remove(tenancy, NOW));
     (slots, tenancy)
 }
 
-/// Whoever dies while it gives a fuse back has done it or has not; all others agree, and the slot is not lost.
+/// Whoever dies while it removes a fuse has done it or has not; all others agree, and the slot is not lost.
 #[test]
-fn a_dead_giving_back_has_happened_or_not() {
+fn a_dead_removal_has_happened_or_not() {
     let points = at_every_write(
         used,
-        |slots, tenancy| assert!(slots.give_back(tenancy, NOW)),
+        |slots, tenancy| assert!(slots.remove(tenancy, NOW)),
         |slots, old| {
             if let Some(word) = slots.fuse(old).mine() {
                 assert!(word.is_closed());
                 assert_eq!((old, vec![old.slot]), (slots.claim(OTHER, NOW), slots.of(OTHER)));
-                assert!(slots.give_back(old, NOW));
+                assert!(slots.remove(old, NOW));
             }
             assert_ne!(old, is_fresh(slots, OTHER));
             assert_ne!(old, is_fresh(slots, NAME));
@@ -69,12 +69,12 @@ fn a_dead_giving_back_has_happened_or_not() {
     assert!(points >= 2, "{points}");
 }
 
-/// Whoever dies while it claims a slot that was given back leaves it to the name's next user, or to another name.
+/// Whoever dies while it claims a slot that was removed leaves it to the name's next user, or to another name.
 #[test]
-fn a_dead_claim_of_what_was_given_back_is_completed() {
+fn a_dead_claim_of_what_was_removed_is_completed() {
     for heir in [NAME, THIRD] {
         let points = at_every_write(
-            given_back,
+            removed,
             |slots, _| _ = slots.claim(NAME, RESTED),
             |slots, old| {
                 let [first, second] = [heir, if heir == NAME { THIRD } else { NAME }].map(|name| is_fresh(slots, name));

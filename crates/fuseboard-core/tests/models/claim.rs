@@ -18,30 +18,30 @@ fn taken() -> (Arc<Slots>, Tenancy) {
     (slots, tenancy)
 }
 
-/// The same, given back long ago.
+/// The same, removed long ago.
 fn gone() -> (Arc<Slots>, Tenancy) {
     let (slots, tenancy) = taken();
-    assert!(slots.give_back(tenancy, NOW));
+    assert!(slots.remove(tenancy, NOW));
     (slots, tenancy)
 }
 
-/// T03: two claims of one name give one slot, although a slot in front of the free one is given back while they look.
+/// T03: two claims of one name give one slot, although a slot in front of the free one is removed while they look.
 #[test]
-fn a_slot_that_is_given_back_meanwhile_is_no_second_one() {
+fn a_slot_that_is_removed_meanwhile_is_no_second_one() {
     model(|| {
         let (slots, other) = taken();
         let claim = || job(|slots: &Slots| Some(slots.claim(NAME, RESTED)));
-        let give_back = job(move |slots: &Slots| {
-            assert!(slots.give_back(other, NOW));
+        let remove = job(move |slots: &Slots| {
+            assert!(slots.remove(other, NOW));
             None
         });
-        let [a, b, _] = race(&slots, [claim(), claim(), give_back]);
+        let [a, b, _] = race(&slots, [claim(), claim(), remove]);
         assert_eq!(a, b);
         assert_eq!(vec![a.expect("a slot").slot], slots.of(NAME));
     });
 }
 
-/// T03: the same where who gives it back claims next, so that the other one may be anywhere in its claim.
+/// T03: the same where who removes it claims next, so that the other one may be anywhere in its claim.
 #[test]
 fn who_gives_a_slot_back_and_claims_meets_the_other_claimant() {
     model(|| {
@@ -49,7 +49,7 @@ fn who_gives_a_slot_back_and_claims_meets_the_other_claimant() {
         let jobs = [
             job(|slots: &Slots| slots.claim(NAME, RESTED)),
             job(move |slots: &Slots| {
-                assert!(slots.give_back(other, NOW));
+                assert!(slots.remove(other, NOW));
                 slots.claim(NAME, RESTED)
             }),
         ];
@@ -58,9 +58,9 @@ fn who_gives_a_slot_back_and_claims_meets_the_other_claimant() {
     });
 }
 
-/// T03: of two names that want one slot that was given back one gets it, and the other one another.
+/// T03: of two names that want one slot that was removed one gets it, and the other one another.
 #[test]
-fn a_slot_that_was_given_back_is_one_names() {
+fn a_slot_that_was_removed_is_one_names() {
     model(|| {
         let (slots, _) = gone();
         let jobs = [NAME, THIRD, THIRD].map(|name| job(move |slots: &Slots| slots.claim(name, RESTED)));
@@ -72,7 +72,7 @@ fn a_slot_that_was_given_back_is_one_names() {
 
 /// T03: the same of two names that share the first part of their fingerprints.
 #[test]
-fn a_slot_that_was_given_back_is_one_twins() {
+fn a_slot_that_was_removed_is_one_twins() {
     model(|| {
         let (slots, _) = gone();
         let jobs = [NAME, TWIN].map(|name| job(move |slots: &Slots| slots.claim(name, RESTED)));
@@ -82,13 +82,13 @@ fn a_slot_that_was_given_back_is_one_twins() {
     });
 }
 
-/// R28: two give a fuse back beside somebody who looks it up: one of them does it, and the name has no slot or a new one.
+/// R28: two remove a fuse beside somebody who looks it up: one of them does it, and the name has no slot or a new one.
 #[test]
 fn one_of_two_gives_a_fuse_back() {
     model(|| {
         let (slots, tenancy) = taken();
-        let give_back = || job(move |slots: &Slots| Err(slots.give_back(tenancy, NOW)));
-        let jobs = [job(|slots: &Slots| Ok(slots.claim(OTHER, NOW))), give_back(), give_back()];
+        let remove = || job(move |slots: &Slots| Err(slots.remove(tenancy, NOW)));
+        let jobs = [job(|slots: &Slots| Ok(slots.claim(OTHER, NOW))), remove(), remove()];
         let [Ok(found), Err(a), Err(b)] = race(&slots, jobs) else { panic!("a claim and two others") };
         assert!(a != b, "{a} and {b}");
         let expected = if found == tenancy { vec![] } else { vec![found.slot] };
@@ -96,9 +96,9 @@ fn one_of_two_gives_a_fuse_back() {
     });
 }
 
-/// T02: whoever died between the two steps of giving back holds nobody up: those who come with the name get one new slot.
+/// T02: whoever died between the two steps of removal holds nobody up: those who come with the name get one new slot.
 #[test]
-fn a_fuse_that_was_half_given_back_gets_one_new_slot() {
+fn a_fuse_that_was_half_removed_gets_one_new_slot() {
     model(|| {
         let (slots, old) = taken();
         assert!(slots.fuse(old).vacate(NOW));
@@ -110,7 +110,7 @@ fn a_fuse_that_was_half_given_back_gets_one_new_slot() {
     });
 }
 
-/// Gives `OTHER`'s fuse back and the slot to `NAME`, beside what a holder of the old handle does. Whether it was given back,
+/// Gives `OTHER`'s fuse back and the slot to `NAME`, beside what a holder of the old handle does. Whether it was removed,
 /// and what the holder got. `NAME`'s fuse must be one never seen.
 fn beside<T: Send + std::fmt::Debug + 'static>(
     slots: &Arc<Slots>,
@@ -120,54 +120,54 @@ fn beside<T: Send + std::fmt::Debug + 'static>(
     let jobs = [
         job(move |slots: &Slots| Ok(act(slots))),
         job(move |slots: &Slots| {
-            let given_back = slots.give_back(tenancy, NOW);
-            Err((given_back, slots.claim(NAME, RESTED)))
+            let removed = slots.remove(tenancy, NOW);
+            Err((removed, slots.claim(NAME, RESTED)))
         }),
     ];
-    let [Ok(answer), Err((given_back, next))] = race(slots, jobs) else { panic!("an answer and a claim") };
-    assert_eq!(given_back, tenancy.slot == next.slot, "the first slot that can be had");
-    let word = slots.fuse(next).mine().expect("nobody gave it back");
+    let [Ok(answer), Err((removed, next))] = race(slots, jobs) else { panic!("an answer and a claim") };
+    assert_eq!(removed, tenancy.slot == next.slot, "the first slot that can be had");
+    let word = slots.fuse(next).mine().expect("nobody removed it");
     assert_eq!((State::Unseen, false), (word.state(), word.is_dirty()), "{answer:?} reached the next tenant");
-    assert_eq!(given_back, slots.fuse(tenancy).mine().is_none());
-    (given_back, answer)
+    assert_eq!(removed, slots.fuse(tenancy).mine().is_none());
+    (removed, answer)
 }
 
-/// R28: a raw failure is recorded, and the fuse stays; or it is given back, and nothing is recorded.
+/// R28: a raw failure is recorded, and the fuse stays; or it is removed, and nothing is recorded.
 #[test]
 fn a_failure_beside_it_is_recorded_or_not_at_all() {
     model(|| {
         let (slots, tenancy) = taken();
-        let (given_back, count) =
+        let (removed, count) =
             beside(&slots, tenancy, move |slots| slots.fuse(tenancy).record_failure(SECOND, NOW + 1));
-        assert_eq!(if given_back { 0 } else { 1 }, count);
+        assert_eq!(if removed { 0 } else { 1 }, count);
     });
 }
 
-/// R28, R12: an operator's word holds the fuse, and it stays; or it is given back, and the word is for whoever resolves the
+/// R28, R12: a manual override holds the fuse, and it stays; or it is removed, and the word is for whoever resolves the
 /// name again.
 #[test]
 fn an_operators_word_beside_it_is_heard_or_not_at_all() {
     model(|| {
         let (slots, tenancy) = taken();
-        let (given_back, made) =
+        let (removed, made) =
             beside(&slots, tenancy, move |slots| slots.fuse(tenancy).command(State::Isolated, || NOW + 1));
-        assert_eq!(given_back, made.is_none());
+        assert_eq!(removed, made.is_none());
         let state = slots.fuse(tenancy).mine().map(|word| word.state());
         assert_eq!(made.map(|_| State::Isolated), state);
     });
 }
 
-/// R28, R09: a call's last straw opens the fuse, and it stays; or it is given back, and the failure is late.
+/// R28, R09: a call's last straw opens the fuse, and it stays; or it is removed, and the failure is late.
 #[test]
 fn a_trip_beside_it_is_made_or_late() {
     model(|| {
         let (slots, tenancy) = taken();
         slots.fuse(tenancy).record_success(NOW);
         let permit = slots.fuse(tenancy).admit(&LAST_STRAW, NOW).verdict.expect("closed");
-        let (given_back, effect) =
+        let (removed, effect) =
             beside(&slots, tenancy, move |slots| slots.fuse(tenancy).failed(&LAST_STRAW, permit, NOW + 1));
-        assert_eq!(given_back, effect == Effect::Late, "{effect:?}");
-        assert_eq!(!given_back, matches!(effect, Effect::Changed(made) if made.to == State::Open), "{effect:?}");
+        assert_eq!(removed, effect == Effect::Late, "{effect:?}");
+        assert_eq!(!removed, matches!(effect, Effect::Changed(made) if made.to == State::Open), "{effect:?}");
     });
 }
 
@@ -177,7 +177,7 @@ fn a_trip_beside_it_is_made_or_late() {
 fn a_call_beside_it_never_counts_for_the_next_tenant() {
     model(|| {
         let (slots, tenancy) = taken();
-        let (given_back, effect) = beside(&slots, tenancy, move |slots| {
+        let (removed, effect) = beside(&slots, tenancy, move |slots| {
             let permit = match slots.fuse(tenancy).admit(&POLICY, NOW + 1).verdict {
                 Ok(permit) => permit,
                 Err(Rejection { state: State::Vacant, .. }) => return None,
@@ -185,12 +185,12 @@ fn a_call_beside_it_never_counts_for_the_next_tenant() {
             };
             Some(slots.fuse(tenancy).failed(&POLICY, permit, NOW + 2))
         });
-        let expected = if given_back { vec![None, Some(Effect::Late)] } else { vec![Some(Effect::Counted)] };
+        let expected = if removed { vec![None, Some(Effect::Late)] } else { vec![Some(Effect::Counted)] };
         assert!(expected.contains(&effect), "{effect:?}");
     });
 }
 
-/// R28: a reset of the whole table brings nothing back to life that is about to be given back.
+/// R28: a reset of the whole table brings nothing back to life that is about to be removed.
 #[test]
 fn a_reset_beside_it_revives_nothing() {
     model(|| {
@@ -198,7 +198,7 @@ fn a_reset_beside_it_revives_nothing() {
         slots.fuse(tenancy).record_success(NOW);
         let jobs = [
             job(move |slots: &Slots| _ = slots.bare(tenancy.slot).forget(|| NOW + 1)),
-            job(move |slots: &Slots| assert!(slots.give_back(tenancy, NOW))),
+            job(move |slots: &Slots| assert!(slots.remove(tenancy, NOW))),
         ];
         race(&slots, jobs);
         assert_eq!((None, Vec::<usize>::new()), (slots.fuse(tenancy).mine(), slots.of(OTHER)));
@@ -206,9 +206,9 @@ fn a_reset_beside_it_revives_nothing() {
     });
 }
 
-/// R28: a slot that was just given back rests for a minute, before any name gets it; beside another claim that comes early too.
+/// R28: a slot that was just removed rests for a minute, before any name gets it; beside another claim that comes early too.
 #[test]
-fn a_slot_that_was_just_given_back_is_nobodys() {
+fn a_slot_that_was_just_removed_is_nobodys() {
     model(|| {
         let (slots, old) = gone();
         let claim = |name, now_us| job(move |slots: &Slots| slots.claim(name, now_us).slot);
@@ -226,13 +226,13 @@ fn a_name_that_comes_back_has_another_tenancy() {
         let jobs = [
             job(move |slots: &Slots| Ok(slots.fuse(old).record_failure(SECOND, NOW + 1))),
             job(move |slots: &Slots| {
-                let given_back = slots.give_back(old, NOW);
-                Err((given_back, slots.claim(OTHER, RESTED)))
+                let removed = slots.remove(old, NOW);
+                Err((removed, slots.claim(OTHER, RESTED)))
             }),
         ];
-        let [Ok(count), Err((given_back, new))] = race(&slots, jobs) else { panic!("a count and a claim") };
-        assert_eq!((old.slot, !given_back), (new.slot, old == new));
-        assert_eq!(if given_back { 0 } else { 1 }, count);
+        let [Ok(count), Err((removed, new))] = race(&slots, jobs) else { panic!("a count and a claim") };
+        assert_eq!((old.slot, !removed), (new.slot, old == new));
+        assert_eq!(if removed { 0 } else { 1 }, count);
         assert_eq!(count, slots.fuse(new).read().failures);
     });
 }
@@ -249,7 +249,7 @@ fn a_streak_of_the_last_tenant_is_not_the_next_ones() {
             job(move |slots: &Slots| _ = slots.fuse(tenancy).failed(&POLICY, probe, NOW - 1)),
             job(move |slots: &Slots| {
                 slots.fuse(tenancy).set(State::Closed, NOW - 1);
-                if slots.give_back(tenancy, NOW) {
+                if slots.remove(tenancy, NOW) {
                     Some(slots.claim(NAME, RESTED))
                 } else {
                     None

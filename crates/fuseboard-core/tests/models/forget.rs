@@ -103,7 +103,7 @@ fn a_hold_beside_it_is_in_force_or_forgotten() {
             job(|row: &Row| row.fuse().forget(|| NOW + 1)),
         ];
         let [hold, first, second] = race(&row, jobs);
-        let hold = hold.expect("an operator's word is always heard");
+        let hold = hold.expect("a manual override is always heard");
         let forgotten = [first, second].into_iter().flatten();
         let latest = forgotten
             .map(|forget| (forget.generation, State::Unseen))

@@ -59,9 +59,9 @@ fn an_expired_lease_is_taken_over_once() {
     });
 }
 
-/// R10, R11: an old holder that gives its permit back while the lease is taken over frees no seat of the new holder's.
+/// R10, R11: an old holder that releases its permit while the lease is taken over frees no seat of the new holder's.
 #[test]
-fn giving_back_a_lost_lease_frees_nobody_elses_seat() {
+fn releasing_a_lost_lease_frees_nobody_elses_seat() {
     model(|| {
         let row = Row::in_state(State::HalfOpen, 2);
         let old = row.permit(&POLICY, NOW);
@@ -74,7 +74,7 @@ fn giving_back_a_lost_lease_frees_nobody_elses_seat() {
             }),
         ];
         let given = race(&row, jobs).into_iter().flatten().count();
-        // None where both callers saw the old lease and it was given back under their hands.
+        // None where both callers saw the old lease and it was released under their hands.
         assert!(given <= 1, "{given} permits for one seat");
         assert_eq!(1 - given, usize::from(row.fuse().admit(&POLICY, EXPIRED + 2).verdict.is_ok()));
     });
@@ -232,7 +232,7 @@ fn a_success_stopped_in_an_older_generation_takes_no_newer_count() {
     });
 }
 
-/// R06: a call is refused only while a permit is out, not because an older generation's is given back just then.
+/// R06: a call is refused only while a permit is out, not because an older generation's is released just then.
 #[test]
 fn a_seat_that_is_free_is_not_refused() {
     model(|| {

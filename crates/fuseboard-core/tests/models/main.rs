@@ -10,7 +10,7 @@
 //! | `window`, `transition`, `lease` | failures and what they open, seats and their leases |
 //! | `breaker` | whole calls of two processes, and what each counts |
 //! | `rates`, `recovery`, `overrides` | policies: rates; the ramp and the longest stay; manual overrides with an end |
-//! | `directory`, `claim`, `reset`, `forget` | names and slots, and how they are given back |
+//! | `directory`, `claim`, `reset`, `forget` | names and slots, and how they are removed |
 //! | `lookback`, `snapshot`, `journal`, `sealed` | what readers see |
 //! | `leader`, `exported` | who leads, and what exporters tell |
 //! | `pairs` | every operation beside every other, by a machine |

@@ -1,5 +1,5 @@
 //! Every operation that is there without a policy beside every other and itself, from each state that a fuse can be in
-//! without one; and under policies every end of a call, every call that asks and giving back, beside all that may come in
+//! without one; and under policies every end of a call, every call that asks and removal, beside all that may come in
 //! between: what they answer and what everybody sees afterwards is what one order of the two gives.
 //!
 //! **How.** The shipped code runs the two operations at once under loom, and one after the other on fresh rows, in both
@@ -141,13 +141,13 @@ from_each! {
     beginnings::full_ring: [];
     beginnings::open_and_not_due: [];
     beginnings::open_and_due: [TAKES_LATER];
-    beginnings::free_seat: [GIVES_BACK];
+    beginnings::free_seat: [RELEASES];
     beginnings::held_seat: [];
-    beginnings::expired_lease: [GIVES_BACK, LOSES_LATER];
+    beginnings::expired_lease: [RELEASES, LOSES_LATER];
     beginnings::taken_over: [];
     beginnings::two_held_seats: [FREES_LATER];
     beginnings::one_good_probe: [];
-    beginnings::one_of_two_leases_expired: [GIVES_BACK, LOSES_LATER, FREES_LATER];
+    beginnings::one_of_two_leases_expired: [RELEASES, LOSES_LATER, FREES_LATER];
     beginnings::isolated: [];
     beginnings::disabled: [];
     policies::one_bad_call: [COUNTS_FIRST];
@@ -185,7 +185,7 @@ const TRIPLES: [Triple; 11] = {
 fn triples() {
     let mut faults = Vec::new();
     let taken = TRIPLES.iter().flat_map(|(begin, operations)| check(*begin, *operations, &mut faults)).collect();
-    let exceptions = [steps::GIVES_BACK, steps::LOSES_LATER, steps::TAKES_LATER].map(|program| program.name);
+    let exceptions = [steps::RELEASES, steps::LOSES_LATER, steps::TAKES_LATER].map(|program| program.name);
     let all = [exceptions.as_slice(), &[journal_writer::FOR_ITS_MAKER]].concat();
     report("triples", TRIPLES.len(), &faults, &taken, &all);
 }

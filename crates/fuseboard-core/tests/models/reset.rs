@@ -74,7 +74,7 @@ fn a_reset_ends_only_a_tenancy_that_is_over() {
     model(|| {
         let (slots, [(tenancy, _), _]) = used();
         let hand_over = move |slots: &Slots| {
-            assert!(slots.give_back(tenancy, NOW));
+            assert!(slots.remove(tenancy, NOW));
             Some(slots.claim(NAME, RESTED))
         };
         let resets = job(move |slots: &Slots| {

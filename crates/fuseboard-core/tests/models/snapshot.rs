@@ -8,7 +8,7 @@ use crate::slots::{NAME, OTHER, RESTED, Slots};
 use fuseboard_core::counters::{Counter, Stripe, totals};
 use fuseboard_core::state::State;
 
-/// R28: a snapshot of a fuse that is given back, whose slot is another name's then and used, has nothing of that one.
+/// R28: a snapshot of a fuse that is removed, whose slot is another name's then and used, has nothing of that one.
 #[test]
 fn a_snapshot_is_of_one_tenancy() {
     model(|| {
@@ -18,7 +18,7 @@ fn a_snapshot_is_of_one_tenancy() {
         let jobs = [
             job(move |slots: &Slots| slots.fuse(tenancy).snapshot(&[], NOW)),
             job(move |slots: &Slots| {
-                assert!(slots.give_back(tenancy, NOW));
+                assert!(slots.remove(tenancy, NOW));
                 let next = slots.claim(NAME, RESTED);
                 assert_eq!((tenancy.slot, 1), (next.slot, slots.fuse(next).record_failure(SECOND, RESTED)));
                 None

@@ -1,4 +1,4 @@
-//! One winner for each transition, no lost trip, generations that only grow, an operator's word that stands.
+//! One winner for each transition, no lost trip, generations that only grow, a manual override that stands.
 
 use crate::common::{NOW, POLICY, Row, SECOND, changes, job, model, race};
 use fuseboard_core::fuse::{Effect, Transition};

@@ -77,7 +77,7 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<PermitInner>> {
         if !matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. })) {
             break (fuse, admission);
         }
-        // It was given back. The name has another slot by now, or takes one.
+        // It was removed. The name has another slot by now, or takes one.
         slf.get().unlink(&fuse);
     };
     if let Some(transition) = admission.transition {

@@ -77,7 +77,7 @@ impl Breaker {
 
     fn _linked<'py>(slf: &Bound<'py, Self>) -> Option<Bound<'py, Fuse>> {
         let fuse = slf.get().known(slf.py())?;
-        if fuse.get().is_given_back() || fuse.get().is_to_be_looked_up() {
+        if fuse.get().is_removed() || fuse.get().is_to_be_looked_up() {
             slf.get().unlink(&fuse);
             return None;
         }

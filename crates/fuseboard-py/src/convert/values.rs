@@ -121,7 +121,7 @@ pub struct FuseSnapshot {
     /// Calls that were rejected.
     rejections: u64,
     /// Outcomes of calls admitted in an older generation (rule R09), counted as what they were too.
-    late: u64,
+    late_outcomes: u64,
     /// Calls admitted as probes.
     probes: u64,
     /// Times that a failure opened the fuse: a trip, or a probe that failed. Transitions tell them apart.
@@ -134,7 +134,7 @@ pub struct FuseSnapshot {
     ///
     /// Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
     /// before.
-    streak: u32,
+    failed_probes: u32,
     /// Calls that were slow by the policy of their breaker. 0 where none asks how long calls take.
     slow: u64,
     /// When the manual override ends by itself, in seconds of ``store.now()``; None without an end or override.
@@ -144,7 +144,7 @@ pub struct FuseSnapshot {
     /// Why it was made; None as for ``who``.
     why: Option<String>,
     /// Whether the fuse lives in this process alone.
-    local: bool,
+    is_local: bool,
     /// The module whose breaker was the first to make calls on it, such as ``shop.payments``.
     ///
     /// Of a name longer than 55 bytes the beginning and a hash. None where no breaker has, or that one was made where
@@ -157,7 +157,7 @@ impl FuseSnapshot {
         name: String,
         reading: &Reading,
         totals: &[u64; COUNTERS],
-        local: bool,
+        is_local: bool,
         module: Option<String>,
         [who, why]: [Option<String>; 2],
     ) -> Self {
@@ -173,17 +173,17 @@ impl FuseSnapshot {
             failures: total(Counter::Failures),
             ignored: total(Counter::Ignored),
             rejections: total(Counter::Rejections),
-            late: total(Counter::Late),
+            late_outcomes: total(Counter::Late),
             probes: total(Counter::Probes),
             trips: total(Counter::Trips),
             closes: total(Counter::Closes),
             settings_changes: reading.settings_changes,
-            streak: reading.streak,
+            failed_probes: reading.streak,
             slow: reading.slow,
             until: reading.until_us.map(seconds),
             who,
             why,
-            local,
+            is_local,
             module,
         }
     }

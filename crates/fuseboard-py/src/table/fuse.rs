@@ -59,7 +59,7 @@ impl Fuse {
 
     /// Whether its name has to be looked up again.
     #[getter]
-    pub(crate) fn is_given_back(&self) -> bool {
+    pub(crate) fn is_removed(&self) -> bool {
         !self.handle.is_mine()
     }
 
@@ -75,7 +75,7 @@ impl Fuse {
     }
 
     /// How many calls ended within a rate's window, and how many of them were bad; None without such a rate.
-    fn tally(&self, measure: usize) -> Option<(u32, u32)> {
+    fn rate_count(&self, measure: usize) -> Option<(u32, u32)> {
         let measure = *Measure::ALL.get(measure)?;
         let tally = self.handle.fuse().tally(&self.policy, measure, || self.handle.now_us())?;
         Some((tally.calls, tally.bad))
@@ -122,7 +122,7 @@ impl Fuse {
         self.handle.word()
     }
 
-    /// The fuse word; `None` once the fuse was given back.
+    /// The fuse word; `None` once the fuse was removed.
     #[inline(always)]
     pub(crate) fn mine(&self) -> Option<Word> {
         self.handle.mine()
@@ -347,14 +347,14 @@ impl Drop for Permit {
     /// A permit that nobody settled, because Ctrl-C came just after it was given or its owner was thrown away, gives its
     /// lease back.
     fn drop(&mut self) {
-        self.give_back();
+        self.cancel();
     }
 }
 
 #[pymethods]
 impl Permit {
     /// Gives it back as if it had never been taken, unless it was settled.
-    fn give_back(&self) {
+    fn cancel(&self) {
         if let Some(held) = self.take()
             && !held.closed
         {

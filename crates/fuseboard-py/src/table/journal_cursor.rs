@@ -43,7 +43,7 @@ pub(crate) fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<M
     Some(made_here(made, 0, About::NOTHING))
 }
 
-/// A record of the journal, if its fuse's name can be read, and the fuse has not been given back since.
+/// A record of the journal, if its fuse's name can be read, and the fuse has not been removed since.
 pub(crate) fn row(view: &View, record: &Record) -> Option<Row> {
     let Record { from, to, generation, cause, pid, until_us, about, .. } = *record;
     let (name, [first, second]) = (view.name_then(record.slot as usize, generation)?, texts(about));
@@ -64,7 +64,7 @@ struct Place {
     lost_before: u64,
     /// What was read and is not taken yet; with where it stands in the main table's journal, if it does.
     fresh: VecDeque<(Row, Option<Read>)>,
-    /// Records whose fuse has no readable name: it was given back since, or damaged.
+    /// Records whose fuse has no readable name: it was removed since, or damaged.
     nameless: u64,
     /// Where it stands in the main table's journal, behind all that was taken.
     cursor: Cursor,
@@ -247,7 +247,7 @@ impl JournalCursor {
         self.place().is_resumed
     }
 
-    /// How many records the journal had dropped, or their fuse had been given back, before they were read.
+    /// How many records the journal had dropped, or their fuse had been removed, before they were read.
     #[getter]
     fn lost(&self) -> u64 {
         let place = self.place();

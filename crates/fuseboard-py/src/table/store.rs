@@ -70,7 +70,7 @@ impl Store {
         Ok(slot)
     }
 
-    /// What `act` does with the fuse of a name. Where it says by `None` that the fuse was given back just now, the name is
+    /// What `act` does with the fuse of a name. Where it says by `None` that the fuse was removed just now, the name is
     /// looked up again.
     fn act<T>(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, act: impl Fn(&Slot) -> Option<T>) -> PyResult<T> {
         Self::to_write(slf, &Self::up_to_date(slf)?)?;
@@ -227,7 +227,7 @@ impl Store {
         Self::act(slf, fuse, |slot| slot.fuse().record_success(slot.now_us()).then_some(()))
     }
 
-    /// Gives the fuse's place in the table back, if it is idle; whether it did (rule R28).
+    /// Removes the fuse from the table, if it is idle; whether it did (rule R28).
     ///
     /// Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, by the
     /// longest window of any, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
@@ -240,10 +240,10 @@ impl Store {
     ///
     /// Raises:
     ///     TypeError, ValueError: it is no name of a fuse.
-    fn give_back(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn remove(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
         let name = fuse_name(fuse)?;
         let opened = Self::up_to_date(slf)?;
-        Ok(Self::to_write(slf, &opened)?.give_back(name))
+        Ok(Self::to_write(slf, &opened)?.remove(name))
     }
 
     fn _set_state(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>, code: u8) -> PyResult<Option<Made>> {
@@ -312,7 +312,7 @@ impl Store {
 
     /// How many records the journal does not tell any more.
     ///
-    /// It has dropped them to make room for later ones, or their fuse was given back and has no name any more.
+    /// It has dropped them to make room for later ones, or their fuse was removed and has no name any more.
     #[getter]
     fn journal_dropped(&self, py: Python<'_>) -> u64 {
         let opened = self.opened(py).unbind();

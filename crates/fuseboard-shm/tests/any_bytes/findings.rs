@@ -144,7 +144,7 @@ fn a_reset_heals_what_is_told() {
         put(&raw.cell(0)[4], said(told));
         store.forget_all();
         let mut reader = Reader::from_now(store.table());
-        let made = slot.fuse().command(State::Isolated, || NOW).expect("an operator's word");
+        let made = slot.fuse().command(State::Isolated, || NOW).expect("a manual override");
         slot.fuse().write_down(made, About::NOTHING);
         let read: Vec<_> = reader.read_all(store.table()).iter().map(|record| (record.from, record.to)).collect();
         assert_eq!(vec![(State::Closed, State::Isolated)], read, "{word:x} {told}");

@@ -158,9 +158,9 @@ pub struct Beginning(pub &'static str, pub fn(&Bench));
 
 pub const UNKNOWN: Beginning = Beginning("no such name", |_| ());
 pub const NEVER: Beginning = Beginning("never seen", |bench| _ = bench.store.resolve(NAME));
-pub const GIVEN_BACK: Beginning = Beginning("given back", |bench| {
+pub const REMOVED: Beginning = Beginning("removed", |bench| {
     CLOSED.1(bench);
-    assert!(bench.store.give_back(NAME));
+    assert!(bench.store.remove(NAME));
     bench.set_clock(bench.now() + 2 * REST_US);
 });
 pub const CLOSED: Beginning = Beginning("closed", |bench| {

@@ -157,7 +157,7 @@ fn counts_exactly(user: &User<'_>) {
     }
 }
 
-/// An operator's word stands until an operator's other word (rule R12).
+/// A manual override stands until another manual override (rule R12).
 fn obeys(user: &User<'_>) {
     let (fuse, now) = (user.handle.fuse(), user.bench.now());
     for (state, admits) in [(State::Isolated, false), (State::Disabled, true)] {

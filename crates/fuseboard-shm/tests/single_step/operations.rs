@@ -7,8 +7,8 @@ use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Outcome, Ticket};
 
 use crate::bench::{
-    BRINK, Beginning, Bench, CLOSED, DEAD_PROBER, DIRTY, DISABLED, EXPIRED, FORGOTTEN, GIVEN_BACK, HALF_CLOSED,
-    HALF_OPEN, ISOLATED, NAME, NEVER, OPEN, OVERRIDDEN, POLICY, SECOND, UNKNOWN,
+    BRINK, Beginning, Bench, CLOSED, DEAD_PROBER, DIRTY, DISABLED, EXPIRED, FORGOTTEN, HALF_CLOSED, HALF_OPEN,
+    ISOLATED, NAME, NEVER, OPEN, OVERRIDDEN, POLICY, REMOVED, SECOND, UNKNOWN,
 };
 use crate::operation::Operation;
 use crate::seen::{ENDLESS, ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, SHORT, UNCOUNTED, UNSAID, UNSIGNED};
@@ -139,11 +139,8 @@ pub const RAW: &[Planned] = &[
 
 /// What is done to slots rather than to a fuse's state.
 pub const SLOTS: &[Planned] = &[
-    (plain("resolve", |bench, _| _ = black_box(bench.store.resolve(NAME)), &[NAMELESS]), &[UNKNOWN, DIRTY, GIVEN_BACK]),
-    (
-        plain("give back", |bench, _| _ = black_box(bench.store.give_back(NAME)), &[]),
-        &[NEVER, CLOSED, DIRTY, GIVEN_BACK],
-    ),
+    (plain("resolve", |bench, _| _ = black_box(bench.store.resolve(NAME)), &[NAMELESS]), &[UNKNOWN, DIRTY, REMOVED]),
+    (plain("remove", |bench, _| _ = black_box(bench.store.remove(NAME)), &[]), &[NEVER, CLOSED, DIRTY, REMOVED]),
     (plain("find", |bench, _| _ = black_box(bench.store.find(NAME)), &[]), &[UNKNOWN, DIRTY]),
     (plain("forget all", |bench, _| bench.store.forget_all(), &[UNCOUNTED]), &[DIRTY]),
     (plain("note a module", |bench, _| _ = black_box(bench.handle.note_maker("shop.payments")), &[]), &[CLOSED]),

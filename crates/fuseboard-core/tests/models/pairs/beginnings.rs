@@ -38,7 +38,7 @@ pub struct Scene {
     pub policy: Policy,
     pub now: u64,
     pub permits: Vec<(&'static str, Permit)>,
-    /// The key and the tenancy of a fuse that can be given back.
+    /// The key and the tenancy of a fuse that can be removed.
     pub tenure: Option<(Key, Tenancy)>,
 }
 
@@ -60,9 +60,9 @@ impl Scene {
         self.tenure.as_ref().map_or(fuse, |(key, tenancy)| fuse.with_tenure(key, tenancy.owner))
     }
 
-    /// Gives the fuse back, as [`Directory::end`] has it.
-    pub fn give_back(&self, pid: u32) -> bool {
-        let (key, tenancy) = self.tenure.as_ref().expect("a fuse that can be given back");
+    /// Removes the fuse, as [`Directory::end`] has it.
+    pub fn remove(&self, pid: u32) -> bool {
+        let (key, tenancy) = self.tenure.as_ref().expect("a fuse that can be removed");
         let ended = self.fuse(pid).vacate(self.now);
         let directory = Directory::new(std::slice::from_ref(key));
         directory.with_fuses(std::slice::from_ref(&self.row.cell), &[]).end(*tenancy);
@@ -77,7 +77,7 @@ impl Scene {
 
     /// The fuse goes to `state`.
     pub fn then(self, state: State, now: u64) -> Self {
-        self.fuse(PAST).command(state, || now).expect("an operator's word is heard");
+        self.fuse(PAST).command(state, || now).expect("a manual override is heard");
         self
     }
 

@@ -126,7 +126,7 @@ impl Operation {
             Set(state) => Answer::Transition(fuse.set(state, now)),
             Command(state) => Answer::Transition(fuse.command(state, || now)),
             Forget => Answer::Transition(fuse.forget(|| now)),
-            Vacate => Answer::Flag(scene.give_back(pid)),
+            Vacate => Answer::Flag(scene.remove(pid)),
             Reclaim => Answer::Flag(fuse.reclaim(|hint| hint == DEAD)),
             NoteSettings(fingerprint) => Answer::Flag(fuse.note_settings(fingerprint).is_some()),
             Read => Answer::Reading(fuse.read()),

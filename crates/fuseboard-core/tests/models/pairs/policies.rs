@@ -1,5 +1,5 @@
 //! The fuses under policies that pairs of operations begin from, and the operations that matter on each: every end of a
-//! call, asking, giving back, and what may come in between.
+//! call, asking, removal, and what may come in between.
 
 use fuseboard_core::fuse::Permit;
 use fuseboard_core::outcome::Call;
@@ -111,7 +111,7 @@ pub fn ramp_that_is_over(places: usize) -> Scene {
     Scene::ramping(BACK + OF_CALLS.ramp_us, places)
 }
 
-/// A fuse that can be given back, though one bad call more opens it.
+/// A fuse that can be removed, though one bad call more opens it.
 pub fn idle(places: usize) -> Scene {
     let scene = Scene::new(2, OF_CALLS, NOW, places).with_tenure().then(State::Closed, NOW - 1).ended(FAILED, NOW);
     scene.fuse(PAST).record_success(NOW);
@@ -119,7 +119,7 @@ pub fn idle(places: usize) -> Scene {
 }
 
 /// The operations that matter on the fuse of a scene. Raw records change nothing that outcomes do not, nor does forgetting
-/// what an operator's word does not, but to a fuse that may be given back.
+/// what a manual override does not, but to a fuse that may be removed.
 pub fn operations(scene: &Scene) -> Vec<Operation> {
     let bad = if scene.policy.is_timed() { SLOW } else { FAILED };
     let state = scene.row.fuse().word().state();
@@ -132,9 +132,9 @@ pub fn operations(scene: &Scene) -> Vec<Operation> {
         _ => vec![Ended(whose, GOOD), Ended(whose, bad), Ended(whose, DEMANDING)],
     });
     let raw = if state == State::HalfOpen { Set(State::HalfOpen) } else { Set(State::Open) };
-    let given_back = scene.tenure.iter().flat_map(|_| [Vacate, RecordFailure, Forget]);
+    let removed = scene.tenure.iter().flat_map(|_| [Vacate, RecordFailure, Forget]);
     let others = [Admit, raw, Command(State::Closed)];
-    others.into_iter().chain(given_back).chain(outcomes).collect()
+    others.into_iter().chain(removed).chain(outcomes).collect()
 }
 
 /// Whether a policy has to do with an operation: pairs without any such are judged where there is none.

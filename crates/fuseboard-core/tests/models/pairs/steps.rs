@@ -45,9 +45,8 @@ pub const ENTERS: Program = Program { name: "a fuse never seen is entered first"
 /// Open to half-open is one word, the seat another: another call may take it first, and a reader sees it free.
 pub const TAKES_LATER: Program =
     Program { name: "the time is up first, a seat is taken then", steps: &[time_up, rest] };
-/// A seat taken in a generation that ended meanwhile is given back; the lease it replaced is gone.
-pub const GIVES_BACK: Program =
-    Program { name: "a seat taken too late is given back", steps: &[take, give_back_and_retry] };
+/// A seat taken in a generation that ended meanwhile is released; the lease it replaced is gone.
+pub const RELEASES: Program = Program { name: "a seat taken too late is released", steps: &[take, release_and_retry] };
 /// A prober looks at its lease and then swaps the word; past its deadline the seat may be taken in between.
 pub const LOSES_LATER: Program =
     Program { name: "an outcome counts that had its lease when it came", steps: &[look, change] };
@@ -69,7 +68,7 @@ pub fn programs(operation: Operation, others: &[Operation]) -> Vec<Program> {
     let beside = |is: fn(Operation) -> bool| others.iter().any(|other| is(*other));
     let moves_on = beside(|o| matches!(o, Set(_) | Command(_) | Forget | Succeeded(_) | Failed(_) | Ended(..)));
     let exceptions = match operation {
-        Admit => vec![(ENTERS, true), (TAKES_LATER, true), (GIVES_BACK, moves_on), (ENDS_FIRST, true)],
+        Admit => vec![(ENTERS, true), (TAKES_LATER, true), (RELEASES, moves_on), (ENDS_FIRST, true)],
         Ended(_, call) => vec![(COUNTS_FIRST, true), (ENDS_UNSEEN, !call.failed && beside(|o| matches!(o, Ended(..))))],
         RecordFailure => vec![(ENTERS, true)],
         Succeeded(_) | Failed(_) => vec![(LOSES_LATER, beside(|o| matches!(o, Admit | Reclaim)))],
@@ -118,7 +117,7 @@ fn take(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     carry.permit.map(|_| ())
 }
 
-fn give_back_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+fn release_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     let (fuse, permit) = (scene.fuse(carry.pid), carry.permit?);
     if fuse.word().generation() == permit.generation {
         return None;

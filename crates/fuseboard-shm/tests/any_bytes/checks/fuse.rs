@@ -15,7 +15,7 @@ use super::steps::bounded;
 
 /// More shared writes than any operation on a fuse makes while nobody else writes; it may tell of two transitions.
 pub const WRITES: u32 = 32 + 2 * TELLING_WRITES;
-/// The same of an operator's word, which takes away what damage left.
+/// The same of a manual override, which takes away what damage left.
 pub fn mending_writes(log_len: usize) -> u32 {
     WRITES + 1 + SEATS as u32 + log_len as u32
 }
@@ -78,8 +78,8 @@ impl<'a> Driver<'a> {
         let before = self.fuse.word();
         let admission = bounded(WRITES, || self.fuse.admit(&policy, now));
         check_admission(&admission, &policy);
-        let is_given_back = matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. }));
-        assert!(!is_given_back, "a fuse without a tenure is always there");
+        let is_removed = matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. }));
+        assert!(!is_removed, "a fuse without a tenure is always there");
         if let Some(transition) = admission.transition {
             check_transition(self.fuse, before, transition, now);
         }
@@ -233,7 +233,7 @@ pub fn check_admission(admission: &Admission, policy: &Policy) {
 
 fn check_rejection(rejection: Rejection, policy: &Policy) {
     let longest = match rejection.state {
-        // Vacant: the slot was given back, by damage.
+        // Vacant: the slot was removed, by damage.
         State::Vacant => return assert_eq!((None, None), (rejection.retry_after_us, rejection.lease_us)),
         State::Isolated if rejection.retry_after_us.is_none() => return assert_eq!(None, rejection.lease_us),
         State::Isolated => HORIZON_US,

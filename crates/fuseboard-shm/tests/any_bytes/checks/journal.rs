@@ -268,7 +268,7 @@ fn happens_to(slot: &Slot, place: usize, log_len: usize, clock: &ManualClock) ->
     let (fuse, policy, now) = (slot.fuse(), sound::policy(log_len), || clock.now_us());
     let mut diary = Diary { slot, place, clock, records: Vec::new() };
     for state in [State::Isolated, State::Closed, State::Disabled, State::Closed] {
-        diary.made(bounded(mending_writes(log_len), || fuse.command(state, now)).expect("an operator's word"));
+        diary.made(bounded(mending_writes(log_len), || fuse.command(state, now)).expect("a manual override"));
     }
     for _ in 0..policy.threshold {
         let permit = bounded(WRITES, || fuse.admit(&policy, now())).verdict.expect("closed");

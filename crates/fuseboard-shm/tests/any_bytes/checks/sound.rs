@@ -32,7 +32,7 @@ pub fn policy(log_len: usize) -> Policy {
     }
 }
 
-/// The fuse is sound again, after a reset as after an operator's word.
+/// The fuse is sound again, after a reset as after a manual override.
 pub fn sound_again(fuse: Fuse<'_>, log_len: usize, now: u64) {
     let mending = mending_writes(log_len);
     bounded(mending, || fuse.forget(|| now));

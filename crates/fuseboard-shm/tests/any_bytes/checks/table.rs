@@ -40,7 +40,7 @@ pub const OPERATIONS: [&str; 15] = [
     "note_settings",
     "append",
     "follow",
-    "give_back",
+    "remove",
     "reset_all",
 ];
 
@@ -104,7 +104,7 @@ impl Contract {
             10 => self.note(input),
             11 => self.append(input),
             12 => self.follow(input),
-            13 => self.give_back(input),
+            13 => self.remove(input),
             _ => self.reset_all(input),
         }
     }
@@ -259,16 +259,16 @@ impl Contract {
         }
     }
 
-    /// A fuse that is given back is idle, and its handles know.
-    fn give_back(&self, input: &mut Input<'_>) {
+    /// A fuse that is removed is idle, and its handles know.
+    fn remove(&self, input: &mut Input<'_>) {
         let slot = self.resolve(input);
         let (before, last_us) = (slot.fuse().word(), slot.fuse().read().last_failure_us);
-        if bounded(self.writes(), || slot.give_back()) {
+        if bounded(self.writes(), || slot.remove()) {
             assert!(!slot.is_mine() || !self.alone);
             // The least reach that any bytes stand for is one microsecond.
             let is_old = last_us.is_none_or(|last_us| age(slot.now_us(), last_us) > 1);
             let is_idle = matches!(before.state(), State::Unseen | State::Closed) && is_old;
-            assert!(is_idle || !self.alone, "{before:?} was given back");
+            assert!(is_idle || !self.alone, "{before:?} was removed");
         }
     }
 

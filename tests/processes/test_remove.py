@@ -1,4 +1,4 @@
-"""A fuse that one process gives back is given back for all of them (rule R28)."""
+"""A fuse that one process removes is removed for all of them (rule R28)."""
 
 from caller import obey
 from team import Team, Worker
@@ -19,11 +19,11 @@ def callers(team: Team, host: str, number: int) -> list[Worker]:
     return workers
 
 
-def hand_over(giver: Worker) -> None:
-    """Gives the fuse back, and its place to another one."""
-    assert giver.ask("raw", "give_back", FUSE)
-    giver.ask("advance", REST)
-    giver.ask("raw", "record_success", "next")
+def hand_over(remover: Worker) -> None:
+    """Removes the fuse, and gives its slot to another one."""
+    assert remover.ask("raw", "remove", FUSE)
+    remover.ask("advance", REST)
+    remover.ask("raw", "record_success", "next")
 
 
 def test_a_handle_of_another_process_never_touches_the_next_fuse(team: Team, host: str) -> None:
@@ -43,28 +43,28 @@ def test_a_handle_of_another_process_never_touches_the_next_fuse(team: Team, hos
 
 def test_a_name_that_comes_back_is_one_fuse_for_all(team: Team, host: str) -> None:
     """R28: two processes that held the old fuse and a third that did not meet on the new one."""
-    first, second, giver = callers(team, host, 3)
+    first, second, remover = callers(team, host, 3)
     for worker in (first, second):
         assert "done" == worker.ask("call", "success")
-    assert giver.ask("raw", "give_back", FUSE)
-    for worker in (first, second, giver):
+    assert remover.ask("raw", "remove", FUSE)
+    for worker in (first, second, remover):
         worker.ask("advance", REST)
     assert "failed" == first.ask("call", "failure")
     assert "open" == second.ask("call", "success")
-    assert "open" == giver.ask("call", "success")
-    assert 2 == giver.ask("counters")["rejections"]
+    assert "open" == remover.ask("call", "success")
+    assert 2 == remover.ask("counters")["rejections"]
 
 
 def test_a_probe_of_another_process_keeps_its_fuse(team: Team, host: str) -> None:
-    """R28: what is open or half-open is never given back, whoever asks."""
+    """R28: what is open or half-open is never removed, whoever asks."""
     mine, other = callers(team, host, 2)
     assert "failed" == mine.ask("call", "failure")
-    assert not other.ask("raw", "give_back", FUSE)
+    assert not other.ask("raw", "remove", FUSE)
     mine.ask("advance", 10.0)
     assert "admitted" == mine.ask("begin", "probe")
-    assert not other.ask("raw", "give_back", FUSE)
+    assert not other.ask("raw", "remove", FUSE)
     assert "done" == mine.ask("end", "probe", "success")
-    assert other.ask("raw", "give_back", FUSE)
+    assert other.ask("raw", "remove", FUSE)
 
 
 def test_what_overflowed_in_each_process_becomes_one_fuse_for_all(team: Team, host: str) -> None:
@@ -78,7 +78,7 @@ def test_what_overflowed_in_each_process_becomes_one_fuse_for_all(team: Team, ho
         assert "done" == worker.ask("call", "success")
     assert {1} == {worker.ask("counters")["successes"] for worker in workers}
     workers[0].ask("raw", "set_closed", "a")
-    assert workers[0].ask("raw", "give_back", "a")
+    assert workers[0].ask("raw", "remove", "a")
     for worker in workers:
         worker.ask("advance", REST)
     for worker in workers:

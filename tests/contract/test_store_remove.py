@@ -1,4 +1,4 @@
-"""The store's contract: fuses that are given back (rule R28)."""
+"""The store's contract: fuses that are removed (rule R28)."""
 
 from collections.abc import Callable
 
@@ -9,32 +9,32 @@ from fuseboard.testing import Clock, force_state
 from helpers import MakeStore, boom, fail, rejection, trip, wait_for_probe
 
 REST = 61.0
-"""Seconds until a place that was given back is anybody's, and a little more."""
+"""Seconds until a place that was removed is anybody's, and a little more."""
 
 
-def test_an_idle_fuse_is_given_back_once(store: Store) -> None:
+def test_an_idle_fuse_is_removed_once(store: Store) -> None:
     """It is gone from every list, and its name is one never seen."""
     store.record_failure("db", 10)
     store.record_success("db")
-    assert store.give_back("db")
+    assert store.remove("db")
     assert ({}, {}) == (store.all_states(), store.snapshot())
     assert (State.CLOSED, None) == (store.state("db").state, store.state("db").since)
-    assert not store.give_back("db")
+    assert not store.remove("db")
     assert 1 == store.record_failure("db", 10)
 
 
-def test_a_fuse_that_nobody_has_is_not_given_back(store: Store) -> None:
+def test_a_fuse_that_nobody_has_is_not_removed(store: Store) -> None:
     """And asking takes no room."""
-    assert not store.give_back("stranger")
+    assert not store.remove("stranger")
     assert {} == store.all_states()
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.CLOSED])
 def test_what_is_not_closed_stays(store: Store, state: State) -> None:
-    """Open, half-open, ramping, isolated and disabled fuses are never given back."""
+    """Open, half-open, ramping, isolated and disabled fuses are never removed."""
     breaker = CircuitBreaker("db", store=store)
     force_state(breaker, state)
-    assert not store.give_back("db")
+    assert not store.remove("db")
     assert state is breaker.state
 
 
@@ -42,7 +42,7 @@ def test_a_fuse_with_failures_in_its_window_stays(store: Store) -> None:
     """They would be forgotten."""
     breaker = CircuitBreaker("db", store=store, threshold=2)
     fail(breaker)
-    assert not store.give_back("db")
+    assert not store.remove("db")
     fail(breaker)
     assert State.OPEN is breaker.state
 
@@ -60,9 +60,9 @@ def test_a_fuse_whose_last_call_failed_is_idle_once_nobody_looks_back_to_it(
         fail(breaker)
     store.record_failure("db", 1)
     clock.advance(seconds)
-    assert not store.give_back("db")
+    assert not store.remove("db")
     clock.advance(0.001)
-    assert store.give_back("db")
+    assert store.remove("db")
     for breaker in breakers:
         fail(breaker)
         assert store.snapshot()["db"].window_failures > 0
@@ -88,9 +88,9 @@ def test_a_fuse_whose_probe_failed_stays_for_an_hour(store: Store, clock: Clock)
     clock.advance(2)
     breaker.call(int)
     clock.advance(3_590)
-    assert not store.give_back("db")
+    assert not store.remove("db")
     clock.advance(20)
-    assert store.give_back("db")
+    assert store.remove("db")
 
 
 def uses() -> dict[str, Callable[[CircuitBreaker], object]]:
@@ -119,24 +119,24 @@ def test_a_breaker_goes_on_with_a_new_fuse(
     breaker = CircuitBreaker("db", store=store, threshold=2)
     use(breaker)
     use(breaker)
-    assert store.give_back("db")
+    assert store.remove("db")
     clock.advance(REST if rested else 0.001)
     assert State.CLOSED is breaker.state
     use(breaker)
     snapshot = store.snapshot()["db"]
-    assert (1, 0, 0) == (snapshot.successes, snapshot.failures, snapshot.late)
+    assert (1, 0, 0) == (snapshot.successes, snapshot.failures, snapshot.late_outcomes)
     trip(breaker)
     assert State.OPEN is store.state("db").state
 
 
-def test_a_handle_that_was_given_back_never_touches_the_next_fuse(make_store: MakeStore, clock: Clock) -> None:
+def test_a_handle_that_was_removed_never_touches_the_next_fuse(make_store: MakeStore, clock: Clock) -> None:
     """R28: in a table with one place the next name gets the old one's."""
     store = make_store(fuses=1)
     old = CircuitBreaker("old", store=store, threshold=1)
     guarded = old(boom)
     old.call(int)
     begun = old.permit()
-    assert store.give_back("old")
+    assert store.remove("old")
     clock.advance(REST)
     new = CircuitBreaker("new", store=store, threshold=1)
     new.call(int)
@@ -156,7 +156,7 @@ def test_an_operators_word_behind_it_holds_the_name(make_store: MakeStore, clock
     store = make_store(fuses=1)
     old, new = (CircuitBreaker(name, store=store) for name in ("old", "new"))
     old.call(int)
-    assert store.give_back("old")
+    assert store.remove("old")
     clock.advance(REST)
     new.call(int)
     old.isolate()
@@ -164,23 +164,23 @@ def test_an_operators_word_behind_it_holds_the_name(make_store: MakeStore, clock
     assert rejection(new) is None
 
 
-def test_a_fuse_that_was_given_back_is_not_reset(store: Store) -> None:
+def test_a_fuse_that_was_removed_is_not_reset(store: Store) -> None:
     """``reset_all`` brings nothing back."""
     store.record_success("db")
-    assert store.give_back("db")
+    assert store.remove("db")
     store.reset_all()
     assert {} == store.all_states()
-    assert not store.give_back("db")
+    assert not store.remove("db")
 
 
 def test_the_journal_does_not_tell_of_it_under_another_name(make_store: MakeStore, clock: Clock) -> None:
-    """T14: transitions of a fuse that was given back have no name any more, and the next fuse has its own only."""
+    """T14: transitions of a fuse that was removed have no name any more, and the next fuse has its own only."""
     store = make_store(fuses=1)
     old = CircuitBreaker("old", store=store, threshold=1, reset_timeout=1)
     wait_for_probe(old, clock)
     old.call(int)
     assert ["old"] * 3 == [told.fuse for told in store.journal()]
-    assert store.give_back("old")
+    assert store.remove("old")
     assert [] == list(store.journal())
     clock.advance(REST)
     store.set_open("new")
@@ -210,6 +210,6 @@ def test_twenty_thousand_keys_come_and_go_through_a_small_table(make_store: Make
         names = [f"tenant-{wave}-{number}" for number in range(250)]
         assert [1] * 250 == [store.record_failure(name, 10) for name in names]
         [store.record_success(name) for name in names]
-        assert [True] * 250 == [store.give_back(name) for name in names]
+        assert [True] * 250 == [store.remove(name) for name in names]
         clock.advance(REST)
     assert (0, {}) == (store.overflowed, store.all_states())
