@@ -7,7 +7,7 @@ PYTEST_JOBS ?= 2
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test proof test-rust test-python model model-full mutants crash-points crash tsan threads mutation check bench fuzz fuzz-control format clean
+.PHONY: help build demo test proof test-rust test-python model model-full mutants crash-points crash tsan threads mutation check docs bench fuzz fuzz-control format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,7 +81,12 @@ threads: build  ## the store's contract in eight threads at once
 tsan:  ## run the tests with real threads under ThreadSanitizer; needs a nightly toolchain, and says so
 	$(PYTHON) tools/tsan.py
 
-check: build  ## formats, lints, types, stubs, and whether all mutants apply
+# Warnings are errors. The builder keeps what it has made in .cache; --clean drops that.
+docs: build  ## build the docs site into target/site, from the pages and the docstrings
+	PYTHONPATH=tools $(BIN)/zensical build --strict --clean
+	@echo "the site is in target/site; with its search: $(BIN)/python -m http.server --directory target/site"
+
+check: build docs  ## formats, lints, types, stubs, the docs site, and whether all mutants apply
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo clippy --locked --package fuseboard-core --test models --quiet -- -D warnings

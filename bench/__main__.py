@@ -51,7 +51,7 @@ def options() -> argparse.Namespace:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="where results go (default bench/results for a full run of all parts, else target/bench)",
+        help="where results go (default docs/explanation/speed for a full run of all parts, else target/bench)",
     )
     found = parser.parse_args()
     found.parts = found.parts.split(",") if found.parts else ["calls"] if found.only else list(PARTS)
@@ -59,7 +59,7 @@ def options() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no part {unknown.pop()!r}; there are {', '.join(PARTS)}")
     whole = found.effort == "full" and found.parts == list(PARTS)
-    found.output = found.output or ROOT / ("bench/results" if whole else "target/bench")
+    found.output = found.output or ROOT / ("docs/explanation/speed" if whole else "target/bench")
     return found
 
 

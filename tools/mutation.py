@@ -4,7 +4,7 @@
 `python` through mutmut, in a copy under target/mutation, because mutmut knows only packages that lie in src/; it makes
 the mutants, and tools/judge.py judges them, in minutes instead of hours. These mutants are made by machines; those of
 the loom models are made by hand, lie in crates/fuseboard-core/mutants and are judged by tools/mutants.py (`make
-mutants`). Survivors are explained in docs/explanation/reliability.md.
+mutants`). Survivors are explained in docs/history/reliability-diary.md.
 """
 
 from __future__ import annotations

@@ -410,7 +410,7 @@ class CircuitBreaker(Hold):
 
         Whoever gets the permit says how the call went, by ``success()``, ``failure()`` or ``ignore()``, or by using it
         in a ``with`` statement. Fallbacks and ``failure_if`` have no part in it. Inside of another call of the same
-        fuse that is a probe, or on a ramp, it counts for nothing (state-machine.md, "A nested call").
+        fuse that is a probe, or on a ramp, it counts for nothing (state-machine.md, "Nested calls").
 
         Raises:
             CircuitOpenError: the fuse rejects the call.
