@@ -36,7 +36,7 @@ TESTS = ["tests/unit", "tests/contract", "tests/regressions"]
 # Each looks at what mutmut makes some of: what the collector finds, and what is imported.
 DESELECT = [
     "--deselect=tests/unit/breaker/test_fallbacks.py::test_a_rejected_call_with_a_fallback_leaves_nothing_behind",
-    "--deselect=tests/unit/test_value.py::test_the_import_brings_nothing_slow",
+    "--deselect=tests/unit/test_values.py::test_the_import_brings_nothing_slow",
 ]
 IGNORE = ["--ignore-glob=*/test_pytest_plugin*.py", "--ignore-glob=*/test_store_folder.py"]
 SETTINGS = ["-p", "no:cacheprovider", *IGNORE, *DESELECT]

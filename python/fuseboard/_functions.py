@@ -1,9 +1,10 @@
 """What kind of function a callable is, as ``inspect`` has it.
 
-Of plain functions the code's flags say all; only for the rest is ``inspect`` asked, and imported, which takes longer
-than the rest of the package's import, and cannot be done in a process that is out of file descriptors.
+The flags of a plain function's code say it all, and cost a tenth of what ``inspect`` takes: ``breaker.call`` asks at
+each call. ``inspect`` is asked about other callables.
 """
 
+import inspect
 from collections.abc import Awaitable
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, TracebackType
@@ -103,7 +104,5 @@ def _has(function: object, flag: int, question: str) -> bool:
         return bool(function.__code__.co_flags & flag)
     if isinstance(function, type):
         return False
-    import inspect  # noqa: PLC0415 - see above
-
     answer: Any = getattr(inspect, question)(function)
     return bool(answer)

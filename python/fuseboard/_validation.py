@@ -1,16 +1,8 @@
 """Checks of arguments: units and ranges, and messages that name the argument, the value and what is allowed."""
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-else:
-    # The same class. Before Python 3.12 `datetime` first runs all of it in Python, a twentieth of the package's import.
-    try:
-        from _datetime import timedelta
-    except ImportError:  # an interpreter that was built without it
-        from datetime import timedelta
+from datetime import timedelta
+from typing import TypeAlias
 
 Seconds: TypeAlias = float | int | timedelta
 """A length of time: seconds as a number, or a timedelta."""

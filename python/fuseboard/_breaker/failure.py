@@ -1,15 +1,16 @@
 """What a failed call says about how its fuse is to go on."""
 
+from dataclasses import dataclass
 from typing import cast
 
 from fuseboard._validation import Seconds, flag, in_seconds, shown, text
-from fuseboard._value import Value
 
 LABEL_BYTES = 95
 """The longest label: what a record of the journal has room for."""
 
 
-class Failure(Value):
+@dataclass(frozen=True, slots=True, init=False)
+class Failure:
     """A call that failed, and what it says about how its fuse is to go on. Immutable.
 
     For results: a predicate returns it, that of ``failure_if`` for example. ``permit.failure()`` takes the same
@@ -22,8 +23,6 @@ class Failure(Value):
         trip: whether the fuse is to open at once, whatever the counts (rule R22).
         label: what events and the journal show where there is no exception, such as ``"HTTP 503"``; None for nothing.
     """
-
-    __slots__ = __match_args__ = ("error", "retry_after", "trip", "label")
 
     error: BaseException | None
     retry_after: float | None
@@ -52,12 +51,11 @@ class Failure(Value):
         """
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"error must be an exception or None, got {type(error).__name__}: {shown(error)}")
-        self._fill(
-            error=error,
-            retry_after=_checked_time(retry_after),
-            trip=flag("trip", trip),
-            label=text("label", label, LABEL_BYTES, example="HTTP 503") or None,
-        )
+        # Frozen: this is how a dataclass sets its fields too.
+        object.__setattr__(self, "error", error)
+        object.__setattr__(self, "retry_after", _checked_time(retry_after))
+        object.__setattr__(self, "trip", flag("trip", trip))
+        object.__setattr__(self, "label", text("label", label, LABEL_BYTES, example="HTTP 503") or None)
 
 
 def _checked_time(value: object) -> float | None:

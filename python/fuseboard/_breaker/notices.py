@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fuseboard import _core
 from fuseboard._breaker.definition import Family
 from fuseboard._events.log import logger
-from fuseboard._policy.settings import Settings
+from fuseboard._policy.settings import NAMES, Settings
 from fuseboard._store import registry
 from fuseboard._store.store import Store
 from fuseboard._validation import in_seconds, shown
@@ -75,7 +75,7 @@ def differences(before: Settings, after: Settings) -> Iterator[tuple[str, str, s
     is_count = before.policy is None and after.policy is None
     if not is_count and before.policies != after.policies:
         yield "policy", _policy(before), _policy(after)
-    for name in Settings.__match_args__:
+    for name in NAMES:
         old, new = in_seconds(getattr(before, name)), in_seconds(getattr(after, name))
         if name != "policy" and (is_count or name not in _COUNTS) and old != new:
             yield name, _text(old), _text(new)

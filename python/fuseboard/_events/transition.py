@@ -2,20 +2,12 @@
 
 import enum
 import time as clock
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeAlias
 
 from fuseboard import _core
 from fuseboard._state import State
-from fuseboard._value import Value
-
-if TYPE_CHECKING:
-    from datetime import UTC, datetime
-else:
-    # The same classes; see `_validation`.
-    try:
-        from _datetime import UTC, datetime
-    except ImportError:
-        from datetime import UTC, datetime
 
 
 @_core.first
@@ -68,7 +60,8 @@ Row: TypeAlias = tuple[str, int, int, int, int, int, int, str, str]
 """The same with its fuse before it."""
 
 
-class Transition(Value):
+@dataclass(frozen=True, slots=True)
+class Transition:
     """One change of a fuse's state: what listeners are told and what the journal keeps. Immutable.
 
     Attributes:
@@ -90,21 +83,6 @@ class Transition(Value):
         why: why, if that was said.
     """
 
-    __slots__ = __match_args__ = (
-        "fuse",
-        "before",
-        "after",
-        "at",
-        "cause",
-        "error",
-        "pid",
-        "generation",
-        "time",
-        "until",
-        "who",
-        "why",
-    )
-
     fuse: str
     before: State
     after: State
@@ -113,43 +91,10 @@ class Transition(Value):
     error: str | None
     pid: int | None
     generation: int
-    time: datetime
-    until: float | None
-    who: str | None
-    why: str | None
-
-    def __init__(  # noqa: PLR0913, PLR0917 - one for each attribute, in their order
-        self,
-        fuse: str,
-        before: State,
-        after: State,
-        at: float,
-        cause: Cause,
-        error: str | None,
-        pid: int | None,
-        generation: int,
-        time: datetime,
-        until: float | None = None,
-        who: str | None = None,
-        why: str | None = None,
-    ) -> None:
-        self._fill(
-            fuse=fuse,
-            before=before,
-            after=after,
-            at=at,
-            cause=cause,
-            error=error,
-            pid=pid,
-            generation=generation,
-            time=time,
-            until=until,
-            who=who,
-            why=why,
-        )
-
-    def _key(self) -> object:
-        return tuple(value for name, value in self._content().items() if name != "time")
+    time: datetime = field(compare=False)
+    until: float | None = None
+    who: str | None = None
+    why: str | None = None
 
     @property
     def _reason(self) -> str:

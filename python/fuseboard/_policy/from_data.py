@@ -1,6 +1,7 @@
 """Settings and policies of plain data, such as a table of a TOML file, which has no None and no classes."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from fuseboard._policy.policies import AnyOf, FailureRate, Failures, Policy, SlowRate
@@ -22,7 +23,7 @@ def from_plain(data: object) -> Policy:
     if isinstance(data, Mapping):
         values = _without_words(data)
         for make in (FailureRate, SlowRate, Failures):
-            known = make.__match_args__
+            known = [field.name for field in fields(make)]
             if known[0] in values:
                 unknown = next((name for name in values if name not in known), None)
                 if unknown is not None:

@@ -1,16 +1,16 @@
 """Settings from where operators have them: keyword arguments, the environment, a TOML file."""
 
+import dataclasses
 import os
 import re
 from typing import Any
 
 from fuseboard._events.log import logger
 from fuseboard._policy import from_data, suggestions
-from fuseboard._policy.settings import Changes, Settings
+from fuseboard._policy.settings import NAMES, Changes, Settings
 from fuseboard._validation import shown
 
 _DEFAULTS = Settings()
-_NAMES = Settings.__match_args__
 SHADOW = "FUSEBOARD_SHADOW"
 """The variable that makes each breaker of a process a shadow."""
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -24,10 +24,10 @@ def changed(settings: Settings, changes: Changes) -> Settings:
         TypeError: there is no setting of a name; the message names the one that was meant.
     """
     for name in changes:
-        if name not in _NAMES:
+        if name not in NAMES:
             from fuseboard import CircuitBreaker  # noqa: PLC0415 - for mistakes alone
 
-            known = (*_NAMES, *(CircuitBreaker.__init__.__kwdefaults__ or ()))
+            known = (*NAMES, *(CircuitBreaker.__init__.__kwdefaults__ or ()))
             hint = suggestions.hint(name, known)
             raise TypeError(f"CircuitBreaker() got an unexpected keyword argument {name!r}{hint}")
     return _replaced(settings, dict(changes)) if changes else settings
@@ -46,8 +46,8 @@ def tuned(fuse: str, settings: Settings) -> Settings:
         ValueError: a variable holds a value out of range, or one that does not go with the others.
     """
     prefix = prefix_of(fuse)
-    suggestions.tell_mistyped(fuse, prefix, _NAMES)
-    sources = {name: prefix + name.upper() for name in _NAMES}
+    suggestions.tell_mistyped(fuse, prefix, NAMES)
+    sources = {name: prefix + name.upper() for name in NAMES}
     # A variable that is empty says nothing, as where a template left it out.
     texts = {name: text for name, source in sources.items() if (text := os.environ.get(source, "")).strip()}
     if not texts:
@@ -87,7 +87,7 @@ def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:
     if values.get("policy") is not None:
         # Instead of the count that there may be, and not beside it.
         values = {"threshold": _DEFAULTS.threshold, "window": _DEFAULTS.window} | values
-    return settings.__replace__(**values)
+    return dataclasses.replace(settings, **values)
 
 
 def _parsed(text: str) -> object:

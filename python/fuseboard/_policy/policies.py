@@ -1,10 +1,10 @@
 """When a fuse opens: by failures, by the rate of failed calls, by the rate of slow ones, by any of several."""
 
 from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, TypeAlias
 
 from fuseboard._validation import MILLION, Seconds, microseconds, rate, shown, whole
-from fuseboard._value import Value
 
 MAX_THRESHOLD = 2048
 MAX_CALLS = 100_000
@@ -33,15 +33,26 @@ class RateCount(NamedTuple):
         return self.bad / self.calls if self.calls else 0.0
 
 
-class Policy(Value):
+class Policy:
     """When a fuse opens. ``a | b`` opens when either would; the journal names the one that did.
 
     The policies are :class:`Failures`, :class:`FailureRate` and :class:`SlowRate`: immutable, and equal if they decide
-    alike. Of
-    each kind one can take part, of rates one over a time and one over a number of calls.
+    alike. A breaker takes one of each kind; of rates, one over a time and one over a number of calls.
     """
 
     __slots__ = ()
+
+    def _key(self) -> object:
+        """What policies that decide alike have in common, and no others."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Policy) or type(other) is not type(self):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
 
     def __or__(self, other: "Policy") -> "AnyOf":
         if not isinstance(other, Policy):
@@ -49,6 +60,7 @@ class Policy(Value):
         return AnyOf((*members(self), *members(other)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Failures(Policy):
     """Opens when so many failures fall within a window.
 
@@ -58,13 +70,11 @@ class Failures(Policy):
             success clears them, the failures are consecutive ones.
     """
 
-    __slots__ = __match_args__ = ("threshold", "window")
+    threshold: int = 5
+    window: Seconds | None = _DEFAULT_WINDOW
 
-    threshold: int
-    window: Seconds | None
-
-    def __init__(self, threshold: int = 5, window: Seconds | None = _DEFAULT_WINDOW) -> None:
-        self._fill(threshold=whole("threshold", threshold, MAX_THRESHOLD), window=window)
+    def __post_init__(self) -> None:
+        whole("threshold", self.threshold, MAX_THRESHOLD)
         self.window_us()
 
     def _key(self) -> object:
@@ -84,7 +94,7 @@ class Failures(Policy):
 class _Rate(Policy):
     """What the two rates share: the calls that count, and how many it takes."""
 
-    __slots__ = ("calls", "min_calls", "window")
+    __slots__ = ()
 
     window: Seconds | None
     calls: int | None
@@ -126,6 +136,7 @@ class _Rate(Policy):
         return f"among the calls of {window}, at least {self._least()}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class FailureRate(_Rate):
     """Opens when too large a share of the calls fails.
 
@@ -144,20 +155,13 @@ class FailureRate(_Rate):
         ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
     """
 
-    __slots__ = ("failure_rate",)
-    __match_args__ = ("failure_rate", "window", "calls", "min_calls")
-
     failure_rate: float
+    _: KW_ONLY
+    window: Seconds | None = None
+    calls: int | None = None
+    min_calls: int | None = None
 
-    def __init__(
-        self,
-        failure_rate: float,
-        *,
-        window: Seconds | None = None,
-        calls: int | None = None,
-        min_calls: int | None = None,
-    ) -> None:
-        self._fill(failure_rate=failure_rate, window=window, calls=calls, min_calls=min_calls)
+    def __post_init__(self) -> None:
         self.numbers()
 
     def numbers(self) -> RateNumbers:
@@ -168,6 +172,7 @@ class FailureRate(_Rate):
         return f"{percent(self.failure_rate)} failures {self._among()}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class SlowRate(_Rate):
     """Opens when too large a share of the calls is slow. A slow success is slow, a slow failure is slow and failed.
 
@@ -185,22 +190,14 @@ class SlowRate(_Rate):
         ValueError: an attribute is out of range, or both ``window`` and ``calls`` are given.
     """
 
-    __slots__ = ("slow_after", "slow_rate")
-    __match_args__ = ("slow_rate", "slow_after", "window", "calls", "min_calls")
-
     slow_rate: float
+    _: KW_ONLY
     slow_after: Seconds
+    window: Seconds | None = None
+    calls: int | None = None
+    min_calls: int | None = None
 
-    def __init__(
-        self,
-        slow_rate: float,
-        *,
-        slow_after: Seconds,
-        window: Seconds | None = None,
-        calls: int | None = None,
-        min_calls: int | None = None,
-    ) -> None:
-        self._fill(slow_rate=slow_rate, slow_after=slow_after, window=window, calls=calls, min_calls=min_calls)
+    def __post_init__(self) -> None:
         self.numbers()
 
     def numbers(self) -> RateNumbers:
@@ -212,6 +209,7 @@ class SlowRate(_Rate):
         return f"{percent(self.slow_rate)} slow calls, of {seconds(self.slow_after)} or more, {self._among()}"
 
 
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class AnyOf(Policy):
     """Opens when any of several policies would. Made by ``a | b``.
 
@@ -222,12 +220,10 @@ class AnyOf(Policy):
         ValueError: two are of one kind, or there is none.
     """
 
-    __slots__ = __match_args__ = ("policies",)
-
     policies: tuple[Policy, ...]
 
     def __init__(self, policies: Iterable[Policy]) -> None:
-        self._fill(policies=tuple(policies))
+        object.__setattr__(self, "policies", tuple(policies))
         if not self.policies:
             raise ValueError("policies must name at least one policy, got (): the breaker would never open")
         kinds = [kind(policy) for policy in self.policies]

@@ -1,13 +1,13 @@
 """A breaker's settings: units, ranges, defaults, and the messages of those out of range."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Self, TypedDict
 
 from fuseboard import _core
 from fuseboard._policy import from_data, policies, suggestions
 from fuseboard._policy.policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._validation import MILLION, Seconds, flag, microseconds, share, shown, whole
-from fuseboard._value import Value
 
 LEAST_PROBE_US = 30_000_000
 """How long a probe may take unless somebody says otherwise. It has to do with calls, not with ``reset_timeout``; where
@@ -61,7 +61,8 @@ class Changes(TypedDict, total=False):
     clear_on_success: bool
 
 
-class Settings(Value):
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Settings:
     """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
 
     Two are equal if breakers decide alike by them: 30 and ``timedelta(seconds=30)`` are the same time.
@@ -98,76 +99,23 @@ class Settings(Value):
         ValueError: a setting is out of range.
     """
 
-    __slots__ = __match_args__ = (
-        "threshold",
-        "window",
-        "policy",
-        "reset_timeout",
-        "multiplier",
-        "max_reset_timeout",
-        "jitter",
-        "probes",
-        "success_threshold",
-        "probe_failures",
-        "probe_timeout",
-        "half_open_timeout",
-        "ramp",
-        "ramp_from",
-        "clear_on_success",
-    )
+    threshold: int = _THRESHOLD
+    window: Seconds | None = _WINDOW
+    policy: Policy | None = None
+    reset_timeout: Seconds = 30.0
+    multiplier: float = 1.0
+    max_reset_timeout: Seconds | None = None
+    jitter: float = 0.0
+    probes: int = 1
+    success_threshold: int = 1
+    probe_failures: int = 1
+    probe_timeout: Seconds | None = None
+    half_open_timeout: Seconds | None = None
+    ramp: Seconds | None = None
+    ramp_from: float = 0.1
+    clear_on_success: bool = True
 
-    threshold: int
-    window: Seconds | None
-    policy: Policy | None
-    reset_timeout: Seconds
-    multiplier: float
-    max_reset_timeout: Seconds | None
-    jitter: float
-    probes: int
-    success_threshold: int
-    probe_failures: int
-    probe_timeout: Seconds | None
-    half_open_timeout: Seconds | None
-    ramp: Seconds | None
-    ramp_from: float
-    clear_on_success: bool
-
-    def __init__(  # noqa: PLR0913 - one argument for each setting, all by name
-        self,
-        *,
-        threshold: int = _THRESHOLD,
-        window: Seconds | None = _WINDOW,
-        policy: Policy | None = None,
-        reset_timeout: Seconds = 30.0,
-        multiplier: float = 1.0,
-        max_reset_timeout: Seconds | None = None,
-        jitter: float = 0.0,
-        probes: int = 1,
-        success_threshold: int = 1,
-        probe_failures: int = 1,
-        probe_timeout: Seconds | None = None,
-        half_open_timeout: Seconds | None = None,
-        ramp: Seconds | None = None,
-        ramp_from: float = 0.1,
-        clear_on_success: bool = True,
-    ) -> None:
-        self._fill(
-            threshold=threshold,
-            window=window,
-            policy=policy,
-            reset_timeout=reset_timeout,
-            multiplier=multiplier,
-            max_reset_timeout=max_reset_timeout,
-            jitter=jitter,
-            probes=probes,
-            success_threshold=success_threshold,
-            probe_failures=probe_failures,
-            probe_timeout=probe_timeout,
-            half_open_timeout=half_open_timeout,
-            ramp=ramp,
-            ramp_from=ramp_from,
-            clear_on_success=clear_on_success,
-        )
+    def __post_init__(self) -> None:
         self.numbers()
 
     @classmethod
@@ -184,10 +132,9 @@ class Settings(Value):
         if not isinstance(given, Mapping):
             kind = type(mapping).__name__
             raise TypeError(f"mapping must be a mapping of settings to values, got {kind}: {shown(mapping)}")
-        known = cls.__match_args__
-        unknown = [name for name in mapping if name not in known]
+        unknown = [name for name in mapping if name not in NAMES]
         if unknown:
-            raise ValueError(f"there is no setting {shown(unknown[0])}{suggestions.hint(str(unknown[0]), known)}")
+            raise ValueError(f"there is no setting {shown(unknown[0])}{suggestions.hint(str(unknown[0]), NAMES)}")
         return cls(**from_data.from_words(mapping))
 
     @classmethod
@@ -263,8 +210,17 @@ class Settings(Value):
         return failures, rates
 
     def _key(self) -> object:
+        """What settings that decide alike have in common, and no others."""
         numbers = self.numbers()
         return tuple(numbers.values())[:-1], tuple(numbers["rates"])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Settings) or type(other) is not type(self):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
 
     def _multiplier(self) -> int:
         if isinstance(self.multiplier, bool) or not isinstance(self.multiplier, int | float):
@@ -277,6 +233,10 @@ class Settings(Value):
     def fingerprint(self) -> int:
         """A number that two breakers with other settings do not share, but by chance; the same in every process."""
         return _core.fingerprint(repr(self.numbers()))
+
+
+NAMES = tuple(field.name for field in fields(Settings))
+"""The settings."""
 
 
 def no_rates() -> list[RateNumbers | None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import logging
 import os
@@ -40,7 +41,10 @@ def test_a_listener_is_told_of_the_whole_way_round(store: Store, clock: Clock) -
         ("db", closed, opened, pytest.approx(1000.0, abs=1e-4), Cause.THRESHOLD, "BoomError"),
         ("db", opened, half_open, 1001.0, Cause.RESET_TIMEOUT, None),
         ("db", half_open, closed, pytest.approx(1001.0, abs=1e-4), Cause.PROBES_SUCCEEDED, None),
-    ] == [tuple(getattr(transition, name) for name in Transition.__match_args__)[:6] for transition in told]
+    ] == [
+        tuple(getattr(transition, name) for name in [field.name for field in dataclasses.fields(Transition)])[:6]
+        for transition in told
+    ]
 
 
 def test_a_listener_is_told_what_the_journal_says(store: Store, clock: Clock) -> None:
@@ -219,7 +223,7 @@ def test_a_transition_is_a_value() -> None:
     same = Transition("db", State.CLOSED, State.OPEN, 812.5, Cause.THRESHOLD, "KeyError", 77, 812_500_000, MOMENT)
     assert (same, MOMENT, repr(same)) == (told, told.time, repr(told))
     assert told == pickle.loads(pickle.dumps(told))  # noqa: S301 - our own bytes
-    with pytest.raises(AttributeError, match="Transition is immutable: 'at' cannot be set"):
+    with pytest.raises(AttributeError, match="cannot assign to field 'at'"):
         told.at = 0.0
 
 

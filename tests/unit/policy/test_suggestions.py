@@ -1,5 +1,6 @@
 """Names that are none of ours: which one was meant."""
 
+import dataclasses
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ import pytest
 from fuseboard import CircuitBreaker, Settings, Store
 from fuseboard._policy import suggestions
 
-SETTINGS = Settings.__match_args__
+SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
 MIGRATE = Path(__file__).parents[3] / "docs" / "how-to" / "migrate.md"
 
 

