@@ -104,7 +104,7 @@ SIGNATURES = {
     "Store.state": "(self, /, fuse)",
     "Store.subscribe": "(self, listener)",
     "StoreFullError": "(store, fuse)",
-    "StoreOpenError": "(store, path, reason, detail, is_passing=False)",
+    "StoreOpenError": "(store, path, reason, detail, is_transient=False)",
     "StoreReadOnlyError": "(store)",
     "Subscription.close": "(self)",
     "Transition": "(fuse, before, after, at, cause, error, pid, generation, time, until=None, who=None, why=None)",

@@ -154,13 +154,13 @@ class StoreOpenError(FuseboardError):
     Attributes:
         store: the store's name.
         path: the file, folder or environment variable in question.
-        reason: ``"name"`` (``FUSEBOARD_STORE`` is not a store's name), ``"place"`` (the folder is not private to this
+        reason: ``"name"`` (``FUSEBOARD_STORE`` is not a store's name), ``"folder"`` (the folder is not private to this
             user), ``"owner"`` (the folder belongs to another user), ``"missing"`` (there is no table, for
             :meth:`Store.existing`, which makes none), ``"foreign"`` (the file is not a sound table of this user's),
             ``"version"`` (of another layout version), ``"full"`` (no room for it), ``"system"`` (the operating system
             refused), ``"unsupported"`` (this platform has no shared tables).
         detail: what was found there.
-        is_passing: whether the cause may pass by itself, such as a want of file descriptors, memory or room. Then a
+        is_transient: whether the cause may pass by itself, such as a want of file descriptors, memory or room. Then a
             store that fell back to a private table goes on trying.
     """
 
@@ -168,22 +168,22 @@ class StoreOpenError(FuseboardError):
     path: str
     reason: str
     detail: str
-    is_passing: bool
+    is_transient: bool
 
-    def __init__(self, store: str, path: str, reason: str, detail: str, is_passing: bool = False) -> None:
-        Exception.__init__(self, store, path, reason, detail, is_passing)
+    def __init__(self, store: str, path: str, reason: str, detail: str, is_transient: bool = False) -> None:
+        Exception.__init__(self, store, path, reason, detail, is_transient)
         self.store = store
         self.path = path
         self.reason = reason
         self.detail = detail
-        self.is_passing = is_passing
+        self.is_transient = is_transient
 
     def _message(self) -> str:
-        relative = self.reason == "place" and not str(self.path).startswith("/")
+        relative = self.reason == "folder" and not str(self.path).startswith("/")
         kind = "relative" if relative else self.reason
         if kind == "system":
             hidden = str(self.path).startswith("/proc/")
-            kind = "shortage" if self.is_passing else "hidden" if hidden else kind
+            kind = "shortage" if self.is_transient else "hidden" if hidden else kind
         way_out = _WAY_OUT.get(kind, "")
         doing = "opened" if kind == "missing" else "shared"
         return f"store {self.store!r} cannot be {doing}: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
@@ -264,7 +264,7 @@ _FOUND = {
 }
 _WAY_OUT = {
     "name": "Set FUSEBOARD_STORE to a store's name.",
-    "place": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
+    "folder": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
     "owner": "Set FUSEBOARD_DIR to a folder of this user's, or run this as the user that it belongs to.",
     "missing": "Start the service that makes it, or choose another store name or FUSEBOARD_DIR.",
     "relative": "Set FUSEBOARD_DIR to an absolute path.",

@@ -55,7 +55,7 @@ def test_a_place_that_another_user_took_is_not_used(squat: str) -> None:
     command = room(f"{EMPTY}\n{squat}\nchown -h {MALLORY}:{MALLORY} {PLACE}")
     seen = ask(command, "look_as", "shop", ALICE, FUSEBOARD_DIR=None)
     detail = "not a folder" if "ln" in squat or "touch" in squat else f"belongs to user {MALLORY}, not to user {ALICE}"
-    assert_refused(seen, "owner" if "belongs" in detail else "place", detail)
+    assert_refused(seen, "owner" if "belongs" in detail else "folder", detail)
     assert (PLACE, []) == (seen["folder"], seen["files"])
 
 
@@ -83,7 +83,7 @@ def test_a_folder_that_others_may_write_or_enter_is_not_used(folder: Path, mode:
     """T11: neither with nor without the sticky bit that /tmp has."""
     folder.chmod(mode)
     seen = ask([], "look", "shop")
-    assert_refused(seen, "place", f"has mode {mode & 0o777:04o}")
+    assert_refused(seen, "folder", f"has mode {mode & 0o777:04o}")
     assert [] == seen["files"]
 
 

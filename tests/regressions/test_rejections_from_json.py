@@ -21,7 +21,7 @@ ALL = [
     TripError("under maintenance", 120),
     TripError("under maintenance", timedelta(minutes=2)),
     TripError(),
-    StoreOpenError("shop", "/a/path", "place", "has mode 0755"),
+    StoreOpenError("shop", "/a/path", "folder", "has mode 0755"),
     FuseboardError("of another kind"),
 ]
 
@@ -110,7 +110,7 @@ def test_the_text_of_an_error_never_raises(strange: Any) -> None:
         CircuitIsolatedError(strange, strange, strange),
         TripError(strange, strange),
         StoreOpenError(strange, strange, strange, strange),
-        StoreOpenError("shop", strange, "place", "detail"),
+        StoreOpenError("shop", strange, "folder", "detail"),
         FuseboardError(strange),
     ]
     for error in errors:

@@ -449,7 +449,7 @@ def how_long(error: TimeoutError) -> float | None:
 
 def meaning(_: object) -> Outcome:
     """Says what a call's end means."""
-    return Outcome.ANSWERED
+    return Outcome.SUCCESS
 
 
 typed = CircuitBreaker(
@@ -467,7 +467,7 @@ CircuitBreaker("db", open_for=lambda _: "soon")  # type: ignore[arg-type, return
 def reads(outcome: Outcome) -> str:
     """Reads an outcome."""
     match outcome:
-        case Outcome.FAILED | Outcome.ANSWERED | Outcome.IGNORED:
+        case Outcome.FAILURE | Outcome.SUCCESS | Outcome.IGNORED:
             return outcome.value
     assert_never(outcome)
 

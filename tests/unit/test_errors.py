@@ -13,7 +13,7 @@ from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, FuseboardEr
 OPEN = CircuitOpenError("payments_db", State.OPEN, 2.5)
 HALF_OPEN = CircuitOpenError("payments_db", State.HALF_OPEN, 2.5, 30.0)
 ISOLATED = CircuitIsolatedError("payments_db", State.ISOLATED, None)
-STORE = StoreOpenError("shop", "/dev/shm/x", "place", "has mode 0755")  # noqa: S108 - a path to tell of
+STORE = StoreOpenError("shop", "/dev/shm/x", "folder", "has mode 0755")  # noqa: S108 - a path to tell of
 TRIP = TripError("maintenance", timedelta(minutes=2))
 ALL = [OPEN, HALF_OPEN, ISOLATED, STORE, TRIP]
 
@@ -59,7 +59,7 @@ def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None
 
 def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
     """T11: other modes would not help; nor does the path matter where it is not what was wrong."""
-    error = StoreOpenError("shop", "tables", "place", "is a relative path")
+    error = StoreOpenError("shop", "tables", "folder", "is a relative path")
     assert "store 'shop' cannot be shared: tables: is a relative path. Set FUSEBOARD_DIR to an absolute path." == str(
         error
     )
@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["name", "place", "owner", "missing", "foreign", "version", "full", "system", "unsupported"]
+    "reason", ["name", "folder", "owner", "missing", "foreign", "version", "full", "system", "unsupported"]
 )
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
@@ -114,9 +114,9 @@ def test_data_are_attributes() -> None:
     expected = {
         "store": "shop",
         "path": "/dev/shm/x",  # noqa: S108 - as above
-        "reason": "place",
+        "reason": "folder",
         "detail": "has mode 0755",
-        "is_passing": False,
+        "is_transient": False,
     }
     assert expected == vars(STORE)
 
@@ -133,9 +133,9 @@ def test_an_error_keeps_what_it_was_made_with() -> None:
     assert ("db", "open", 2.5) == rejection.args
     assert rejection.args == (rejection.name, rejection.state.value, rejection.retry_after)
     assert ("payments_db", "half-open", 2.5, 30.0) == HALF_OPEN.args
-    error = StoreOpenError("shop", "here", "place", "has mode 0755")
-    assert ("shop", "here", "place", "has mode 0755", False) == error.args
-    assert error.args == (error.store, error.path, error.reason, error.detail, error.is_passing)
+    error = StoreOpenError("shop", "here", "folder", "has mode 0755")
+    assert ("shop", "here", "folder", "has mode 0755", False) == error.args
+    assert error.args == (error.store, error.path, error.reason, error.detail, error.is_transient)
 
 
 def test_a_long_wait_is_told_in_whole_seconds() -> None:
@@ -211,9 +211,9 @@ def test_a_demand_without_a_word_is_an_empty_message() -> None:
 
 def test_a_shortage_is_not_mended_by_another_folder() -> None:
     """T12: what is wanting there is the process's; where the folder has no room, that is another reason."""
-    error = StoreOpenError("shop", "/path", "system", "Too many open files", is_passing=True)
+    error = StoreOpenError("shop", "/path", "system", "Too many open files", is_transient=True)
     assert str(error).endswith("Too many open files. Give the process more file descriptors or memory.")
-    assert "Free some space there" in str(StoreOpenError("shop", "/path", "full", "no room", is_passing=True))
+    assert "Free some space there" in str(StoreOpenError("shop", "/path", "full", "no room", is_transient=True))
 
 
 def test_a_hidden_proc_is_not_mended_by_a_folder_on_a_disk() -> None:

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use siphasher::sip::SipHasher13;
 
-use crate::error::{Kind, OpenError, is_passing};
+use crate::error::{Kind, OpenError, is_transient};
 use crate::store_dir::Place;
 
 /// What `statfs` says of a tmpfs (linux/magic.h).
@@ -66,7 +66,7 @@ fn time_namespace() -> Result<Vec<u8>, OpenError> {
 fn unknown(path: &Path, what: &str, error: &std::io::Error) -> OpenError {
     let found = format!("cannot tell which {what} it is, so which table is shared: {error}");
     let errno = rustix::io::Errno::from_io_error(error);
-    OpenError::new(Kind::System, path, found).passing(errno.is_some_and(is_passing))
+    OpenError::new(Kind::System, path, found).transient(errno.is_some_and(is_transient))
 }
 
 #[cfg(target_os = "macos")]

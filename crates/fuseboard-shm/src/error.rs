@@ -10,7 +10,7 @@ use rustix::io::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The folder is not private to this user: mend or choose another.
-    Place,
+    Folder,
     /// The folder belongs to another user: run as that user, or choose another folder.
     Owner,
     /// There is no table, and none was to be made: start whoever makes it.
@@ -32,7 +32,7 @@ impl Kind {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Place => "place",
+            Self::Folder => "folder",
             Self::Owner => "owner",
             Self::Missing => "missing",
             Self::Foreign => "foreign",
@@ -54,17 +54,17 @@ pub struct OpenError {
     /// What was found, and what was expected.
     pub found: String,
     /// Whether the cause may pass by itself, such as a want of descriptors, memory or room.
-    pub is_passing: bool,
+    pub is_transient: bool,
 }
 
 impl OpenError {
     pub(crate) fn new(kind: Kind, path: impl Into<PathBuf>, found: impl Into<String>) -> Self {
-        Self { kind, path: path.into(), found: found.into(), is_passing: false }
+        Self { kind, path: path.into(), found: found.into(), is_transient: false }
     }
 
     /// The same error of a cause that may pass by itself.
-    pub(crate) fn passing(self, is_passing: bool) -> Self {
-        Self { is_passing, ..self }
+    pub(crate) fn transient(self, is_transient: bool) -> Self {
+        Self { is_transient, ..self }
     }
 
     /// The error for a failed system call on `path`.
@@ -73,12 +73,12 @@ impl OpenError {
             Errno::NOSPC | Errno::DQUOT => Kind::Full,
             _ => Kind::System,
         };
-        Self::new(kind, path, format!("{doing}: {}", io::Error::from(error))).passing(is_passing(error))
+        Self::new(kind, path, format!("{doing}: {}", io::Error::from(error))).transient(is_transient(error))
     }
 }
 
 /// Whether what a system call failed of may be over a moment later, without anybody's doing.
-pub(crate) fn is_passing(error: Errno) -> bool {
+pub(crate) fn is_transient(error: Errno) -> bool {
     matches!(
         error,
         Errno::MFILE
@@ -108,8 +108,8 @@ mod tests {
     /// Python's errors and whoever matches on their reason know these words: never change one.
     #[test]
     fn the_words_of_the_kinds_are_fixed() {
-        let kinds = [Kind::Place, Kind::Owner, Kind::Missing, Kind::Foreign];
-        assert_eq!(["place", "owner", "missing", "foreign"], kinds.map(Kind::word));
+        let kinds = [Kind::Folder, Kind::Owner, Kind::Missing, Kind::Foreign];
+        assert_eq!(["folder", "owner", "missing", "foreign"], kinds.map(Kind::word));
         let kinds = [Kind::Version, Kind::Full, Kind::System, Kind::Unsupported];
         assert_eq!(["version", "full", "system", "unsupported"], kinds.map(Kind::word));
     }
@@ -123,10 +123,10 @@ mod tests {
     /// Want of descriptors, memory or room passes; what somebody has to mend does not.
     #[test]
     fn a_shortage_passes_and_a_refusal_does_not() {
-        let passes = |error| OpenError::system("cannot map the table", "/a/shop", error).is_passing;
+        let passes = |error| OpenError::system("cannot map the table", "/a/shop", error).is_transient;
         let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOSPC, Errno::DQUOT, Errno::AGAIN];
         assert_eq!([true; 6], shortages.map(passes));
         assert_eq!([false; 4], [Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::NOENT].map(passes));
-        assert!(!OpenError::new(Kind::Foreign, "/a/shop", "is a pipe").is_passing);
+        assert!(!OpenError::new(Kind::Foreign, "/a/shop", "is a pipe").is_transient);
     }
 }

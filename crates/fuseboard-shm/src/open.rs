@@ -53,7 +53,7 @@ pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock)
         // Found by its name behind that, whoever made it: so what the system says of the mapping is the table's path.
         is_ours = create(&wanted, geometry)?;
     }
-    Err(wanted.error(Kind::System, "is made and removed again all the time").passing(true))
+    Err(wanted.error(Kind::System, "is made and removed again all the time").transient(true))
 }
 
 /// Opens the table `name` where [`open`] looks for it. Makes nothing, neither the table nor its folder.

@@ -29,7 +29,8 @@ pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
         None => of_user()?,
     };
     // Made just now, or found: who took it away since may not do so again.
-    open_at(path, Access::Write).map_err(|error| if error.kind == Kind::Missing { error.passing(true) } else { error })
+    open_at(path, Access::Write)
+        .map_err(|error| if error.kind == Kind::Missing { error.transient(true) } else { error })
 }
 
 /// Opens the folder that [`open`] would, and makes nothing: a folder that root has made is of no use to the service that
@@ -45,7 +46,7 @@ pub(crate) fn find(chosen: Option<&Path>, access: Access) -> Result<Place, OpenE
 fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     if !path.is_absolute() {
         let found = "is a relative path, which means another folder in another working directory";
-        return Err(OpenError::new(Kind::Place, path, found));
+        return Err(OpenError::new(Kind::Folder, path, found));
     }
     // Without a slash at the end, behind which a symbolic link would be followed.
     Ok(path.components().collect())
@@ -91,9 +92,9 @@ fn make(path: &Path) -> Result<(), Errno> {
 }
 
 fn open_at(path: PathBuf, access: Access) -> Result<Place, OpenError> {
-    let refused = |found: String| OpenError::new(Kind::Place, &path, found);
+    let refused = |found: String| OpenError::new(Kind::Folder, &path, found);
     let unfit = |stat: &Stat| {
-        let kind = if stat.st_uid == geteuid().as_raw() { Kind::Place } else { Kind::Owner };
+        let kind = if stat.st_uid == geteuid().as_raw() { Kind::Folder } else { Kind::Owner };
         ownership_fault(stat, Mode::RWXU).map(|found| OpenError::new(kind, &path, found))
     };
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

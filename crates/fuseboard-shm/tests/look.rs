@@ -113,7 +113,7 @@ fn what_is_no_table_is_not_read() {
     let linked = folder.0.join("linked");
     symlink(&elsewhere.0, &linked).expect("nobody has it");
     let error = open::look("shop", Some(&linked), Clock::System).expect_err("a link to a folder");
-    assert_eq!(Kind::Place, error.kind);
+    assert_eq!(Kind::Folder, error.kind);
 }
 
 /// Nothing that reads changes a byte, nor when the file was written: of a table with transitions whose makers were killed, a claim

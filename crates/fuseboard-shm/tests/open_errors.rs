@@ -176,7 +176,7 @@ fn an_open_folder_is_no_place() {
     for mode in [0o755, 0o710, 0o701, 0o777, 0o500, 0o000] {
         let (folder, _) = with_table();
         fs::set_permissions(&folder.0, Permissions::from_mode(mode)).expect("our own folder");
-        refused(&folder, Kind::Place, &format!("mode {mode:04o}"));
+        refused(&folder, Kind::Folder, &format!("mode {mode:04o}"));
     }
 }
 
@@ -193,7 +193,7 @@ fn a_link_or_a_file_is_no_place() {
     for (place, named) in [(&link, &link), (&with_slash, &link), (&file, &file)] {
         let opened = fuseboard_shm::open::open("shop", Some(place), common::small(), Default::default());
         let error = opened.expect_err("no folder");
-        assert_eq!((Kind::Place, named), (error.kind, &error.path), "{error}");
+        assert_eq!((Kind::Folder, named), (error.kind, &error.path), "{error}");
     }
 }
 
@@ -218,7 +218,7 @@ fn a_relative_folder_is_refused() {
     // Made only by a fault, and removed lest it spoil the next run.
     let was_made = fs::remove_dir_all("tables").is_ok();
     let error = opened.expect_err("a relative path");
-    assert_eq!((Kind::Place, Path::new("tables")), (error.kind, error.path.as_path()));
+    assert_eq!((Kind::Folder, Path::new("tables")), (error.kind, error.path.as_path()));
     assert!(error.found.contains("is a relative path") && !was_made, "{error}");
 }
 

@@ -22,12 +22,12 @@ class Outcome(enum.Enum):
     """What the end of a call says about the service (rule R10). Compare with ``is``; ``value`` is the word for logs.
 
     A predicate of ``failure_on``, ``success_on``, ``ignore`` or ``failure_if`` may return one instead of a bool; and a
-    :class:`Failure`, which says more than ``FAILED``.
+    :class:`Failure`, which says more than ``FAILURE``.
     """
 
-    FAILED = "failed"
+    FAILURE = "failure"
     """The service did not do its part: a failure."""
-    ANSWERED = "answered"
+    SUCCESS = "success"
     """The service did its part, also where the answer was no: a success."""
     IGNORED = "ignored"
     """It says nothing about the service: the permit goes back, and the call counts neither way."""
@@ -38,7 +38,7 @@ class Outcome(enum.Enum):
         return _CODES[self]
 
 
-_CODES = {Outcome.IGNORED: 0, Outcome.ANSWERED: 1, Outcome.FAILED: 2}
+_CODES = {Outcome.IGNORED: 0, Outcome.SUCCESS: 1, Outcome.FAILURE: 2}
 
 
 class Verdict(NamedTuple):
@@ -69,7 +69,7 @@ class Lists(NamedTuple):
 
 BY_OUTCOME = {outcome: Verdict(outcome.code) for outcome in Outcome}
 """The verdicts that say no more than an outcome."""
-_FAILED, _ANSWERED = BY_OUTCOME[Outcome.FAILED], BY_OUTCOME[Outcome.ANSWERED]
+_FAILURE, _SUCCESS = BY_OUTCOME[Outcome.FAILURE], BY_OUTCOME[Outcome.SUCCESS]
 _IGNORED, _ALWAYS_IGNORED = BY_OUTCOME[Outcome.IGNORED], Verdict(Outcome.IGNORED.code, by_class=True)
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"), ("greenlet", "GreenletExit"))
@@ -93,7 +93,7 @@ def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callab
         ValueError: ``failure_on`` is empty.
     """
     named, demand = _in_order(lists), _demander(lists.trip_if, open_for)
-    of_abort = [named[0], (_any, _FAILED)]
+    of_abort = [named[0], (_any, _FAILURE)]
 
     def judge(fuse: str, error: BaseException) -> Verdict:
         if isinstance(error, BaseExceptionGroup):
@@ -109,7 +109,7 @@ def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callab
             verdict = _first_to_name(error, of_abort) if _is_abort(error) else _IGNORED
         else:
             return _ALWAYS_IGNORED
-        return demand(error, verdict) if demand and verdict.code == _FAILED.code else verdict
+        return demand(error, verdict) if demand and verdict.code == _FAILURE.code else verdict
 
     return judge
 
@@ -127,7 +127,7 @@ def judge_of_results(failure_if: Callable[[Any], object]) -> Callable[[Any], Ver
         answer = failure_if(result)
         if isinstance(answer, TripError):
             return _demanded(answer)._replace(error=answer)
-        return _meant(answer, _FAILED) if answer else _ANSWERED
+        return _meant(answer, _FAILURE) if answer else _SUCCESS
 
     return judge
 
@@ -135,7 +135,7 @@ def judge_of_results(failure_if: Callable[[Any], object]) -> Callable[[Any], Ver
 def verdict_of(failure: Failure) -> Verdict:
     """What the compiled part is told of a failure that says more."""
     asked = None if failure.retry_after is None else min(failure.retry_after, MAX_SECONDS)
-    return _FAILED._replace(demands=failure.trip, asked_us=_asked_us(asked), error=failure.error, label=failure.label)
+    return _FAILURE._replace(demands=failure.trip, asked_us=_asked_us(asked), error=failure.error, label=failure.label)
 
 
 def says_nothing(cls: type[BaseException]) -> bool:
@@ -154,7 +154,7 @@ def _in_order(lists: Lists) -> Named:
     """The lists as they are asked, checked. As long as only classes were asked, the class of an exception decides."""
     if isinstance(lists.failure_on, tuple) and not lists.failure_on:
         raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
-    meanings = {"ignore": Outcome.IGNORED, "success_on": Outcome.ANSWERED, "failure_on": Outcome.FAILED}
+    meanings = {"ignore": Outcome.IGNORED, "success_on": Outcome.SUCCESS, "failure_on": Outcome.FAILURE}
     named, by_class = [], True
     for argument, outcome in meanings.items():
         which = getattr(lists, argument)
@@ -254,7 +254,7 @@ def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseExcepti
 
 
 def _demanded(error: TripError) -> Verdict:
-    return Verdict(Outcome.FAILED.code, demands=True, asked_us=_hinted_us(error.retry_after))
+    return Verdict(Outcome.FAILURE.code, demands=True, asked_us=_hinted_us(error.retry_after))
 
 
 def _asked_us(seconds: Seconds | None) -> int:

@@ -40,7 +40,7 @@ class Permit:
 
     def success(self) -> None:
         """Says that the call succeeded."""
-        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.ANSWERED])
+        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.SUCCESS])
 
     def failure(
         self,

@@ -92,7 +92,7 @@ class Store(Telling):
         All processes of one user that give the same name share it, whatever starts them. It lies in ``FUSEBOARD_DIR``,
         or else in a private folder in shared memory. If it cannot be had, the store is a private one instead: one
         warning is logged, ``is_shared`` is False and ``fault`` says why. Where that may pass by itself
-        (``fault.is_passing``: no file descriptors, no memory, no room) the store tries again by itself and then goes on
+        (``fault.is_transient``: no file descriptors, no memory, no room) the store tries again, and then goes on
         with the host's table.
 
         The table is as large as it will ever be from the start: ``size_bytes``. By default that is 5 MB; for 10,000
@@ -264,9 +264,9 @@ class Store(Telling):
     def _fall_back(cls, fault: StoreOpenError, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
         """A private store in the place of a shared one."""
         try:
-            store = cls._make(None, None, fuses, failures, clock, stopgap=fault.is_passing)
+            store = cls._make(None, None, fuses, failures, clock, stopgap=fault.is_transient)
         except MemoryError:
-            store = cls._make(None, None, DEFAULT_FUSES, failures, clock, stopgap=fault.is_passing)
+            store = cls._make(None, None, DEFAULT_FUSES, failures, clock, stopgap=fault.is_transient)
             store._wanted = (fuses, failures, clock)
         store.name, store.fault = fault.store, fault
         return store
@@ -346,7 +346,7 @@ class Store(Telling):
         self._failures_asked = max(self._failures_asked, failures)
         if self.fault and not self._told_fault:
             self._told_fault = True
-            logger.warning("%s %s", self.fault, _TRIES_AGAIN if self.fault.is_passing else _UNTIL_RESTARTED)
+            logger.warning("%s %s", self.fault, _TRIES_AGAIN if self.fault.is_transient else _UNTIL_RESTARTED)
         if (self.fuse_capacity < fuses or self.failure_capacity < at_least) and not self._told_small:
             self._told_small = True
             logger.warning(

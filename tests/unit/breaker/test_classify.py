@@ -25,7 +25,7 @@ def meaning(error: BaseException, failure_on: Which = Exception, **lists: Which)
 
 def is_failure(error: BaseException, failure_on: Which = Exception, ignore: Which = ()) -> bool:
     """Whether it is a failure for a breaker without answers."""
-    return meaning(error, failure_on, ignore=ignore) is Outcome.FAILED
+    return meaning(error, failure_on, ignore=ignore) is Outcome.FAILURE
 
 
 def test_any_exception_is_a_failure_by_default() -> None:
@@ -104,16 +104,16 @@ def test_an_answer_is_a_success() -> None:
     """R10: the service did its part, also where it says no; what none of the lists names says nothing."""
     lists: dict[str, Which] = {"failure_on": OSError, "success_on": LookupError, "ignore": ValueError}
     errors = [TimeoutError(), KeyError(), UnicodeError(), BoomError()]
-    expected = [Outcome.FAILED, Outcome.ANSWERED, Outcome.IGNORED, Outcome.IGNORED]
+    expected = [Outcome.FAILURE, Outcome.SUCCESS, Outcome.IGNORED, Outcome.IGNORED]
     assert expected == [meaning(error, **lists) for error in errors]
 
 
 def test_what_several_lists_name_means_what_claims_the_least() -> None:
     """R10: ``ignore`` is asked first, then ``success_on``, then ``failure_on``."""
     assert Outcome.IGNORED is meaning(KeyError(), KeyError, success_on=KeyError, ignore=KeyError)
-    assert Outcome.ANSWERED is meaning(KeyError(), KeyError, success_on=KeyError)
+    assert Outcome.SUCCESS is meaning(KeyError(), KeyError, success_on=KeyError)
     # Of classes and those below them as well: lists are asked in this order, not classes.
-    assert Outcome.ANSWERED is meaning(KeyError(), KeyError, success_on=LookupError)
+    assert Outcome.SUCCESS is meaning(KeyError(), KeyError, success_on=LookupError)
     assert Outcome.IGNORED is meaning(KeyError(), success_on=KeyError, ignore=LookupError)
 
 
@@ -127,8 +127,8 @@ def test_a_predicate_may_return_an_outcome(argument: str, outcome: Outcome) -> N
 
 def test_a_predicate_s_bool_says_whether_its_list_names_the_exception() -> None:
     """R10: an answer that is no outcome counts by its truth; where it is none, the next list is asked."""
-    assert Outcome.ANSWERED is meaning(BoomError(), success_on=lambda _: 1)
-    assert Outcome.FAILED is meaning(BoomError(), success_on=lambda _: None, ignore=lambda _: 0)
+    assert Outcome.SUCCESS is meaning(BoomError(), success_on=lambda _: 1)
+    assert Outcome.FAILURE is meaning(BoomError(), success_on=lambda _: None, ignore=lambda _: 0)
     assert Outcome.IGNORED is meaning(BoomError(), lambda _: "", success_on=lambda _: False)
 
 
@@ -140,7 +140,7 @@ def test_one_predicate_can_say_all_of_it(store: Store) -> None:
 
     def judge(error: BaseException) -> Outcome:
         status = error.args[0] if isinstance(error, StatusError) else 500
-        return Outcome.FAILED if status >= 500 else Outcome.IGNORED if status == 401 else Outcome.ANSWERED
+        return Outcome.FAILURE if status >= 500 else Outcome.IGNORED if status == 401 else Outcome.SUCCESS
 
     breaker = CircuitBreaker("db", store=store, failure_on=judge, threshold=32)
     for error in [StatusError(404), StatusError(404), StatusError(401), StatusError(503), OSError(), StatusError(404)]:
@@ -151,7 +151,7 @@ def test_one_predicate_can_say_all_of_it(store: Store) -> None:
 
 def test_a_demand_is_a_failure_whatever_the_lists_say() -> None:
     """R22: whoever raises a ``TripError`` means it."""
-    assert Outcome.FAILED is meaning(TripError(), OSError, success_on=TripError, ignore=TripError)
+    assert Outcome.FAILURE is meaning(TripError(), OSError, success_on=TripError, ignore=TripError)
 
 
 def test_only_failures_demand_the_trip(store: Store) -> None:
@@ -178,12 +178,12 @@ def test_an_outcome_is_no_answer_of_trip_if(store: Store) -> None:
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ([KeyError(), asyncio.CancelledError()], Outcome.ANSWERED),
-        ([ValueError(), KeyError()], Outcome.ANSWERED),
-        ([KeyError(), BoomError(), ValueError()], Outcome.FAILED),
+        ([KeyError(), asyncio.CancelledError()], Outcome.SUCCESS),
+        ([ValueError(), KeyError()], Outcome.SUCCESS),
+        ([KeyError(), BoomError(), ValueError()], Outcome.FAILURE),
         ([ValueError(), SystemExit()], Outcome.IGNORED),
-        ([ValueError(), ExceptionGroup("inner", [KeyError()])], Outcome.ANSWERED),
-        ([KeyError(), ExceptionGroup("inner", [ValueError(), BoomError()])], Outcome.FAILED),
+        ([ValueError(), ExceptionGroup("inner", [KeyError()])], Outcome.SUCCESS),
+        ([KeyError(), ExceptionGroup("inner", [ValueError(), BoomError()])], Outcome.FAILURE),
     ],
 )
 def test_a_group_is_what_the_worst_of_its_members_is(members: list[BaseException], expected: Outcome) -> None:

@@ -212,7 +212,7 @@ def test_a_demand_by_a_result_stands_whatever_its_hint(store: Store, retry_after
 def test_a_predicate_may_return_an_outcome(store: Store, way: Callable[[CircuitBreaker, object], object]) -> None:
     """R10: a result may say nothing too, such as that of a call that was not made after all."""
     breaker = CircuitBreaker("db", failure_if=Outcome, store=store)
-    results = ["failed", "answered", "ignored", "ignored"]
+    results = ["failure", "success", "ignored", "ignored"]
     assert results == [way(breaker, result) for result in results]
     seen = store.snapshot()["db"]
     assert (1, 1, 2, 0) == (seen.failures, seen.successes, seen.ignored, breaker.faults)

@@ -255,7 +255,7 @@ def test_whoever_is_asked_for_a_trip_cannot_say_failure(store: Store) -> None:
 def test_other_answers_mean_what_they_meant(store: Store) -> None:
     """Negative control: a ``TripError`` that is returned still trips, an ``Outcome`` is itself."""
     breaker = made(store, threshold=5)
-    for said in (Outcome.IGNORED, Outcome.ANSWERED, Outcome.FAILED, False, True):
+    for said in (Outcome.IGNORED, Outcome.SUCCESS, Outcome.FAILURE, False, True):
         breaker.call(lambda said=said: said)
     seen = store.snapshot()["db"]
     assert (1, 2, 2, State.CLOSED) == (seen.ignored, seen.successes, seen.failures, breaker.state)

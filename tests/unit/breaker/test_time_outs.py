@@ -32,9 +32,9 @@ NAMES = ["Timeout", "FunctionTimedOut", "TimeLimitExceeded", "DeadlineExceededEr
 def test_a_time_out_that_is_no_exception_is_a_failure(name: str) -> None:
     """R10: by default, as ``TimeoutError`` is; so is what is made of it."""
     error = made(name)
-    assert Outcome.FAILED is meaning(error)
-    assert Outcome.FAILED is meaning(made("Late", type(error)))
-    assert Outcome.FAILED is meaning(BaseExceptionGroup("of tasks", [error, asyncio.CancelledError()]))
+    assert Outcome.FAILURE is meaning(error)
+    assert Outcome.FAILURE is meaning(made("Late", type(error)))
+    assert Outcome.FAILURE is meaning(BaseExceptionGroup("of tasks", [error, asyncio.CancelledError()]))
 
 
 @pytest.mark.parametrize("name", ["Interrupt", "Shutdown", "TimeTraveler", "OutOfTime"])
@@ -47,23 +47,23 @@ def test_a_cancellation_because_of_somebody_else_s_time_out_says_nothing() -> No
     """R10: curio tells the two apart by their names; so do tasks of an event loop, whatever they are called."""
     cancelled = type("CancelledError", (BaseException,), {})
     assert Outcome.IGNORED is meaning(made("TimeoutCancellationError", cancelled))
-    assert Outcome.FAILED is meaning(made("TaskTimeout", cancelled))
+    assert Outcome.FAILURE is meaning(made("TaskTimeout", cancelled))
     assert Outcome.IGNORED is meaning(made("Timeout", asyncio.CancelledError), failure_on=BaseException)
 
 
 @pytest.mark.parametrize(
     ("lists", "expected"),
     [
-        ({"failure_on": OSError}, Outcome.FAILED),
-        ({"failure_on": (KeyError, TimeoutError)}, Outcome.FAILED),
+        ({"failure_on": OSError}, Outcome.FAILURE),
+        ({"failure_on": (KeyError, TimeoutError)}, Outcome.FAILURE),
         ({"failure_on": ConnectionError}, Outcome.IGNORED),
         ({"ignore": TimeoutError}, Outcome.IGNORED),
-        ({"success_on": OSError}, Outcome.ANSWERED),
+        ({"success_on": OSError}, Outcome.SUCCESS),
         ({"success_on": OSError, "ignore": TimeoutError}, Outcome.IGNORED),
         ({"failure_on": lambda _: False}, Outcome.IGNORED),
-        ({"failure_on": lambda _: True}, Outcome.FAILED),
+        ({"failure_on": lambda _: True}, Outcome.FAILURE),
         ({"ignore": lambda _: True}, Outcome.IGNORED),
-        ({"ignore": lambda _: False, "success_on": lambda _: None}, Outcome.FAILED),
+        ({"ignore": lambda _: False, "success_on": lambda _: None}, Outcome.FAILURE),
     ],
 )
 def test_it_counts_as_a_timeout_error_does(lists: dict[str, Which], expected: Outcome) -> None:
@@ -75,7 +75,7 @@ def test_a_list_that_names_it_itself_comes_before() -> None:
     """R10: its own class says more than what it stands for."""
     timeout = type("Timeout", (BaseException,), {})
     assert Outcome.IGNORED is meaning(timeout(), ignore=timeout)
-    assert Outcome.FAILED is meaning(timeout(), ignore=OSError, failure_on=(Exception, timeout))
+    assert Outcome.FAILURE is meaning(timeout(), ignore=OSError, failure_on=(Exception, timeout))
 
 
 def test_a_killed_greenlet_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

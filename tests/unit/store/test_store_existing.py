@@ -226,7 +226,7 @@ def test_a_relative_folder_is_refused() -> None:
     """It would mean another one elsewhere."""
     with pytest.raises(StoreOpenError, match="relative path") as caught:
         Store.existing("shop", folder="tables")
-    assert "place" == caught.value.reason
+    assert "folder" == caught.value.reason
 
 
 @pytest.mark.parametrize("writable", [False, True])

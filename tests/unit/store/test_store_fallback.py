@@ -84,10 +84,10 @@ def remove_parent(folder: Path) -> None:
 
 
 FOLDER_FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "readable by others": (lambda folder: folder.chmod(0o755), "place", "has mode 0755"),
-    "writable by the group": (lambda folder: folder.chmod(0o770), "place", "has mode 0770"),
-    "a symbolic link": (link_folder, "place", "is not a folder, or a symbolic link to one"),
-    "a file": (replace_folder_by_file, "place", "is not a folder, or a symbolic link to one"),
+    "readable by others": (lambda folder: folder.chmod(0o755), "folder", "has mode 0755"),
+    "writable by the group": (lambda folder: folder.chmod(0o770), "folder", "has mode 0770"),
+    "a symbolic link": (link_folder, "folder", "is not a folder, or a symbolic link to one"),
+    "a file": (replace_folder_by_file, "folder", "is not a folder, or a symbolic link to one"),
     "nowhere": (remove_parent, "system", "cannot make the folder"),
 }
 
@@ -164,7 +164,7 @@ def test_the_default_store_falls_back_too(
     Store.default().close()
     breakers = [CircuitBreaker(name) for name in ("a", "b")]
     assert [0, 0] == [breaker.call(int) for breaker in breakers]
-    assert {"place"} == {breaker.store.fault.reason for breaker in breakers}
+    assert {"folder"} == {breaker.store.fault.reason for breaker in breakers}
     assert 1 == len(caplog.records)
 
 

@@ -53,7 +53,7 @@ def test_a_relative_folder_is_refused(
     monkeypatch.setenv("FUSEBOARD_DIR", relative)
     with pytest.raises(StoreOpenError) as caught:
         Store.shared("shop", strict=True)
-    assert ("place", relative) == (caught.value.reason, str(caught.value.path))
+    assert ("folder", relative) == (caught.value.reason, str(caught.value.path))
     assert "is a relative path" in str(caught.value)
     assert str(caught.value).endswith("working directory. Set FUSEBOARD_DIR to an absolute path.")
     store = Store.shared("shop")
@@ -82,7 +82,7 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path, umask: int) -> No
     folder.mkdir()
     folder.chmod(0o750)
     told, logged = share(folder, umask=umask)
-    assert ("place", 1, 0o750) == (told, logged.count("has mode 0750"), mode(folder))
+    assert ("folder", 1, 0o750) == (told, logged.count("has mode 0750"), mode(folder))
     assert [] == list(folder.iterdir())
 
 
@@ -107,7 +107,7 @@ def test_a_folder_that_its_user_may_not_use_is_not_used(nobodys: Path, permissio
     """T11, T12: one warning that says what is wrong and how to mend it; its mode is its user's affair."""
     nobodys.chmod(permissions)
     told, logged = share(nobodys, str(NOBODY))
-    assert ("place", 1) == (told, logged.count("cannot be shared"))
+    assert ("folder", 1) == (told, logged.count("cannot be shared"))
     assert f"has mode {permissions:04o}" in logged
     assert "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one." in logged
     assert permissions == mode(nobodys)

@@ -43,7 +43,7 @@ def host(folder: Path, clock: Clock) -> Store:
 
 def test_the_same_store_is_shared_again(stopgap: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """Goal 1: whoever holds it need not know; a second later at the earliest."""
-    assert (False, "system", True) == (stopgap.is_shared, stopgap.fault.reason, stopgap.fault.is_passing)
+    assert (False, "system", True) == (stopgap.is_shared, stopgap.fault.reason, stopgap.fault.is_transient)
     clock.advance(0.999)
     assert not stopgap.is_shared
     clock.advance(0.001)
@@ -76,7 +76,7 @@ def test_another_cause_is_news(stopgap: Store, folder: Path, clock: Clock, caplo
     for _ in range(3):
         clock.advance(16)
         assert not stopgap.is_shared
-    assert "place" == stopgap.fault.reason
+    assert "folder" == stopgap.fault.reason
     (message,) = caplog.messages
     assert "has mode 0755" in message
     folder.chmod(0o700)

@@ -10,8 +10,8 @@ use pyo3::types::PyType;
 use crate::interpreter::link::Link;
 
 const IGNORED: u8 = 0;
-const ANSWERED: u8 = 1;
-const FAILED: u8 = 2;
+const SUCCESS: u8 = 1;
+const FAILURE: u8 = 2;
 
 /// `fuseboard._breaker.classify.Verdict`.
 pub(crate) struct Verdict<'py> {
@@ -36,13 +36,13 @@ impl<'py> FromPyObject<'_, 'py> for Verdict<'py> {
 impl Verdict<'_> {
     /// That of a call of which nobody can say what its end means.
     pub(crate) const fn failed() -> Self {
-        Self { code: FAILED, by_class: false, demands: false, asked_us: 0, error: None, label: None }
+        Self { code: FAILURE, by_class: false, demands: false, asked_us: 0, error: None, label: None }
     }
 
     pub(crate) const fn outcome(&self) -> Outcome {
         match (self.code, self.demands, self.asked_us) {
             (IGNORED, ..) => Outcome::Ignored,
-            (ANSWERED, ..) => Outcome::Success,
+            (SUCCESS, ..) => Outcome::Success,
             (_, false, 0) => Outcome::Failure,
             (_, demands, asked_us) => Outcome::Telling { demands, asked_us },
         }

@@ -43,7 +43,7 @@ pub(crate) fn open_error(py: Python<'_>, store: &str, error: &OpenError) -> PyEr
         Ok(class) => {
             // With whatever bytes it has, as Python takes names of files.
             let path = error.path.clone().into_os_string();
-            let told = (store.to_owned(), path, error.kind.word(), error.found.clone(), error.is_passing);
+            let told = (store.to_owned(), path, error.kind.word(), error.found.clone(), error.is_transient);
             PyErr::from_type(class, told)
         }
         Err(error) => error,
