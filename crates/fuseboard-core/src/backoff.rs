@@ -1,13 +1,13 @@
-//! How open times grow with a streak of failed probes, and how a healthy time takes it back.
+//! How open times grow with a count of failed probes of failed probes, and how a healthy time takes it back.
 //!
-//! A power of the multiplier is computed by squaring, so it costs the same whatever the streak; in integers, for all processes
+//! A power of the multiplier is computed by squaring, so it costs the same whatever the count of failed probes; in integers, for all processes
 //! must agree to the microsecond. Numbers are fixed-point with [`BITS`] bits behind the point. Powers saturate at [`MOST`]:
 //! more than the longest time is of the shortest, and few enough bits that no product runs over.
 
 use crate::policy::Policy;
 
-/// What the streak's bits can count.
-pub(crate) const STREAK_MAX: u64 = u16::MAX as u64;
+/// What the count of failed probes's bits can count.
+pub(crate) const FAILED_PROBES_MAX: u64 = u16::MAX as u64;
 const BITS: u32 = 33;
 const ONE: u128 = 1 << BITS;
 /// Seven days are 604,800,000 times a millisecond, which are the longest and the shortest time that settings allow.
@@ -47,21 +47,21 @@ impl Policy {
 
     /// How long a fuse stays open after so many failed probes in a row, without jitter.
     #[must_use]
-    pub fn open_us(&self, streak: u64) -> u64 {
-        let time = rounded(u128::from(self.reset_us) * power(self.base(), streak));
+    pub fn open_us(&self, failed_probes: u64) -> u64 {
+        let time = rounded(u128::from(self.reset_us) * power(self.base(), failed_probes));
         u64::try_from(time).unwrap_or(u64::MAX).min(self.cap_us())
     }
 
-    /// A streak, less one for each open time that the fuse was closed, from the longest down.
-    pub(crate) fn decayed(&self, streak: u64, closed_us: u64) -> u64 {
-        let streak = streak.min(STREAK_MAX);
+    /// A count of failed probes, less one for each open time that the fuse was closed, from the longest down.
+    pub(crate) fn decayed(&self, failed_probes: u64, closed_us: u64) -> u64 {
+        let failed_probes = failed_probes.min(FAILED_PROBES_MAX);
         // After so many failed probes the open times still grow; after more they are the longest.
-        let grown = least(1, streak + 1, |streak| self.open_us(streak) >= self.cap_us()) - 1;
+        let grown = least(1, failed_probes + 1, |failed_probes| self.open_us(failed_probes) >= self.cap_us()) - 1;
         let paid_us = |left: u64| {
-            let longest = u128::from(streak - left.clamp(grown, streak));
+            let longest = u128::from(failed_probes - left.clamp(grown, failed_probes));
             longest * u128::from(self.cap_us()) + self.growing_us(left.min(grown), grown)
         };
-        least(0, streak, |left| paid_us(left) <= u128::from(closed_us))
+        least(0, failed_probes, |left| paid_us(left) <= u128::from(closed_us))
     }
 
     /// The open times after each of `from + 1` to `to` failed probes, in all: a geometric series.
@@ -105,50 +105,61 @@ mod tests {
     fn open_times_are_those_of_plain_multiplication() {
         for policy in policies() {
             let mut plain = policy.reset_us as f64;
-            for streak in 0..20_000 {
-                let (open_us, expected) = (policy.open_us(streak) as f64, plain.min(policy.cap_us() as f64));
+            for failed_probes in 0..20_000 {
+                let (open_us, expected) = (policy.open_us(failed_probes) as f64, plain.min(policy.cap_us() as f64));
                 assert!(
                     (open_us - expected).abs() <= 0.51 + expected * 1e-5,
-                    "{open_us}, {expected}: {policy:?}, {streak}"
+                    "{open_us}, {expected}: {policy:?}, {failed_probes}"
                 );
                 plain *= f64::from(policy.multiplier_permille) / 1e3;
             }
         }
         let tenths = policy(30 * SECOND, 1_100, 300 * SECOND);
-        assert_eq!([30_000_000, 33_000_000, 36_300_000, 39_930_000], [0, 1, 2, 3].map(|streak| tenths.open_us(streak)));
+        assert_eq!(
+            [30_000_000, 33_000_000, 36_300_000, 39_930_000],
+            [0, 1, 2, 3].map(|failed_probes| tenths.open_us(failed_probes))
+        );
     }
 
     /// To the microsecond, also where the time is long enough for the last of a power's bits to show.
     #[test]
     fn a_long_time_grows_without_losing_a_microsecond() {
         let hours = policy(3_600 * SECOND, 1_100, HORIZON_US);
-        assert_eq!([3_960_000_000, 4_356_000_000, 4_791_600_000], [1, 2, 3].map(|streak| hours.open_us(streak)));
+        assert_eq!(
+            [3_960_000_000, 4_356_000_000, 4_791_600_000],
+            [1, 2, 3].map(|failed_probes| hours.open_us(failed_probes))
+        );
     }
 
-    /// A multiplier that is hardly one reaches the longest time all the same, and a streak beyond any is no trouble.
+    /// A multiplier that is hardly one reaches the longest time all the same, and a count of failed probes beyond any is no trouble.
     #[test]
     fn growth_ends_at_the_longest_time_only() {
         for policy in policies().filter(|policy| policy.multiplier_permille > 1_000) {
-            assert_eq!([policy.cap_us(); 2], [STREAK_MAX, u64::MAX].map(|streak| policy.open_us(streak)), "{policy:?}");
+            assert_eq!(
+                [policy.cap_us(); 2],
+                [FAILED_PROBES_MAX, u64::MAX].map(|failed_probes| policy.open_us(failed_probes)),
+                "{policy:?}"
+            );
         }
         assert_eq!(SECOND, policy(SECOND, 1_000, HORIZON_US).open_us(u64::MAX));
     }
 
     /// Step by step and by closed forms, but for the rounding of the one and the other.
     #[test]
-    fn a_streak_is_taken_back_one_open_time_after_the_other() {
+    fn a_count_of_failed_probes_is_taken_back_one_open_time_after_the_other() {
         for policy in policies().filter(|policy| policy.reset_us >= SECOND) {
-            for streak in [0, 1, 2, 10, 100, 5_000] {
-                let (mut paid_us, mut left) = (0, streak);
+            for failed_probes in [0, 1, 2, 10, 100, 5_000] {
+                let (mut paid_us, mut left) = (0, failed_probes);
                 while left > 0 {
                     paid_us += policy.open_us(left);
-                    let near = paid_us / 100_000 + streak;
-                    let told = [paid_us - near, paid_us + near].map(|closed_us| policy.decayed(streak, closed_us));
-                    assert!(told[0] >= left - 1 && told[1] < left, "{told:?}: {policy:?}, {left} of {streak}");
+                    let near = paid_us / 100_000 + failed_probes;
+                    let told =
+                        [paid_us - near, paid_us + near].map(|closed_us| policy.decayed(failed_probes, closed_us));
+                    assert!(told[0] >= left - 1 && told[1] < left, "{told:?}: {policy:?}, {left} of {failed_probes}");
                     assert!(told[0] >= left || policy.open_us(left) < 2 * near, "{told:?}: {policy:?}, {left}");
                     left -= 1;
                 }
-                assert_eq!(0, policy.decayed(streak, u64::MAX));
+                assert_eq!(0, policy.decayed(failed_probes, u64::MAX));
             }
         }
     }
@@ -160,6 +171,6 @@ mod tests {
         for (closed, left) in [(0, 6), (59, 6), (60, 5), (239, 3), (240, 2), (279, 2), (280, 1), (299, 1), (300, 0)] {
             assert_eq!(left, policy.decayed(6, closed * SECOND), "{closed} s");
         }
-        assert_eq!(STREAK_MAX - 1, policy.decayed(u64::MAX, 60 * SECOND));
+        assert_eq!(FAILED_PROBES_MAX - 1, policy.decayed(u64::MAX, 60 * SECOND));
     }
 }

@@ -23,7 +23,7 @@
 //! let policy = Policy { threshold: 3, ..Policy::DEFAULT }.in_range(256);
 //! let (cell, stripe) = (Cell::new(), Stripe::new());
 //! let log: Vec<AtomicU64> = (0..256).map(|_| AtomicU64::new(0)).collect();
-//! let fuse = Fuse::new(&cell, &log); // `with_scribe` writes transitions into a journal, `with_meters` has rates
+//! let fuse = Fuse::new(&cell, &log); // `with_journal_writer` writes transitions into a journal, `with_rate_windows` has rates
 //! let breaker = Breaker::new(fuse, &stripe);
 //!
 //! let clock = Clock::new(1_000 * SECOND);
@@ -61,7 +61,7 @@ pub enum Outcome {
     /// It failed.
     Failure,
     /// It failed, and says what is to follow.
-    Telling {
+    FailureWithDemand {
         /// Whether the fuse is to open at once.
         demands: bool,
         /// How long it is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
@@ -75,20 +75,20 @@ impl Outcome {
     /// Whether the call failed.
     #[must_use]
     pub const fn is_failure(self) -> bool {
-        matches!(self, Self::Failure | Self::Telling { .. })
+        matches!(self, Self::Failure | Self::FailureWithDemand { .. })
     }
 
     const fn counter(self) -> Counter {
         match self {
             Self::Success => Counter::Successes,
-            Self::Failure | Self::Telling { .. } => Counter::Failures,
+            Self::Failure | Self::FailureWithDemand { .. } => Counter::Failures,
             Self::Ignored => Counter::Ignored,
         }
     }
 
     const fn of_a_call(self, took_us: u64) -> Call {
         let (demands, asked_us) = match self {
-            Self::Telling { demands, asked_us } => (demands, asked_us),
+            Self::FailureWithDemand { demands, asked_us } => (demands, asked_us),
             _ => (false, 0),
         };
         Call { failed: self.is_failure(), took_us, demands, asked_us }
@@ -117,7 +117,7 @@ impl FastPath<'_> {
     /// The same of a permit, which does not say whether the window was empty when the call was admitted.
     #[must_use]
     #[inline(always)]
-    pub fn untouched_success(self, permit: Permit) -> bool {
+    pub fn fast_success_of(self, permit: Permit) -> bool {
         let word = self.cell.load();
         self.count_if(word.is_closed() && !word.is_dirty() && word.generation() == permit.generation)
     }
@@ -194,7 +194,7 @@ impl<'a> Breaker<'a> {
         took_us: impl FnOnce(u64) -> u64,
         now_us: impl Fn() -> u64,
     ) -> Effect {
-        let is_plain = |permit| self.fast_path().untouched_success(permit);
+        let is_plain = |permit| self.fast_path().fast_success_of(permit);
         if outcome == Outcome::Success && !policy.has_rates() && permit.is_some_and(is_plain) {
             return Effect::Counted;
         }
@@ -204,7 +204,7 @@ impl<'a> Breaker<'a> {
             (Some(permit), Outcome::Ignored) => self.fuse.released(permit),
             (Some(permit), _) => self.fuse.ended(policy, permit, call, now_us),
         };
-        // Once the fuse is removed, what is counted here is the next tenant's.
+        // Once the fuse is removed, what is counted here is the next claim's.
         if effect != Effect::Late || self.fuse.mine().is_some() {
             self.count(outcome, effect);
             // Each slow call comes here: no fast path takes one.
@@ -233,7 +233,7 @@ impl<'a> Breaker<'a> {
     /// [`FastPath::fast_success`] under a policy with rates.
     #[must_use]
     #[inline]
-    pub fn measured_success(
+    pub fn rated_success(
         self,
         policy: &Policy,
         admitted: Word,
@@ -244,17 +244,17 @@ impl<'a> Breaker<'a> {
         self.measured(policy, permit, took_us, now_us, || self.fast_path().fast_success(admitted))
     }
 
-    /// [`FastPath::untouched_success`] under a policy with rates.
+    /// [`FastPath::fast_success_of`] under a policy with rates.
     #[must_use]
     #[inline]
-    pub fn measured_success_of(
+    pub fn rated_success_of(
         self,
         policy: &Policy,
         permit: Permit,
         took_us: impl FnOnce(u64) -> u64,
         now_us: impl Fn() -> u64,
     ) -> bool {
-        self.measured(policy, permit, took_us, now_us, || self.fast_path().untouched_success(permit))
+        self.measured(policy, permit, took_us, now_us, || self.fast_path().fast_success_of(permit))
     }
 
     #[inline(always)]
@@ -271,7 +271,7 @@ impl<'a> Breaker<'a> {
         let plain = !policy.is_slow(took_us) && is_plain();
         if plain {
             // Of a good call there is nothing to judge.
-            _ = self.fuse.measure(policy, permit, Call { took_us, ..Call::default() }, ended_us, now_us);
+            _ = self.fuse.count_in_rates(policy, permit, Call { took_us, ..Call::default() }, ended_us, now_us);
         }
         plain
     }

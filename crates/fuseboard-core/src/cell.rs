@@ -14,23 +14,23 @@ pub struct Cell {
     pub word: AtomicU64,
     /// Probes of a generation that succeeded, and that failed; while ramping, how many calls asked.
     pub(crate) progress: AtomicU64,
-    /// Fingerprint of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
+    /// NameHash of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
     pub(crate) settings: AtomicU64,
     /// How often a breaker came with other settings than the one before it, and how far the furthest of them looks back: see
     /// [`crate::lookback`].
     pub(crate) settings_changes: AtomicU64,
     /// The generation up to which the journal knows of this fuse, and the state in that.
-    pub(crate) told: AtomicU64,
+    pub(crate) journaled: AtomicU64,
     /// What brought about the generation that begins next, or began last.
     pub(crate) note: AtomicU64,
     /// Failed probes in a row, and the generation that began with the last of them.
-    pub(crate) streak: AtomicU64,
+    pub(crate) failed_probes: AtomicU64,
     /// Until when the call that opened the fuse asked to be left alone, and a mark of its generation.
     pub(crate) asked: AtomicU64,
     pub(crate) seats: [AtomicU64; SEATS],
     pub(crate) hints: [AtomicU64; SEATS],
     /// For how long the manual override lasts that began with a generation, and a mark of that: see [`crate::overrides`].
-    pub(crate) lasts: AtomicU64,
+    pub(crate) override_end: AtomicU64,
     /// Calls that were slow by the policy of their breaker. Not striped: who counts one has waited longer for the call.
     pub(crate) slow: AtomicU64,
     pub(crate) reserved: [AtomicU64; 6],
@@ -60,13 +60,13 @@ impl Cell {
             progress: zero(),
             settings: zero(),
             settings_changes: zero(),
-            told: zero(),
+            journaled: zero(),
             note: zero(),
-            streak: zero(),
+            failed_probes: zero(),
             asked: zero(),
             seats: std::array::from_fn(|_| zero()),
             hints: std::array::from_fn(|_| zero()),
-            lasts: zero(),
+            override_end: zero(),
             slow: zero(),
             reserved: std::array::from_fn(|_| zero()),
             fleet: Fleet { hold: zero(), verdict: zero(), order: zero(), reserved: std::array::from_fn(|_| zero()) },
@@ -76,15 +76,15 @@ impl Cell {
 
 impl Cell {
     /// Takes away what would make later open times longer, at a change into this generation. The mark is left in any case:
-    /// who failed a probe before the change may be about to write its streak down, and must find that it is too late.
-    pub(crate) fn forget_streak(&self, generation: u64) {
+    /// who failed a probe before the change may be about to write its count of failed probes down, and must find that it is too late.
+    pub(crate) fn forget_failed_probes(&self, generation: u64) {
         let next = generation << (u64::BITS - STAMP_BITS);
         loop {
-            let seen = self.streak.load(Ordering::Acquire);
+            let seen = self.failed_probes.load(Ordering::Acquire);
             let mark = seen >> (u64::BITS - STAMP_BITS);
             let is_later = mark > generation && !is_far_ahead(generation, mark);
             let is_done = seen == next || is_later;
-            if is_done || self.streak.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            if is_done || self.failed_probes.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return;
             }
         }
@@ -109,16 +109,16 @@ mod tests {
     use super::*;
     use crate::time::AHEAD_US;
 
-    /// The mark is that of the change, or of a later one, whose streak stands. One that is far ahead is damage's.
+    /// The mark is that of the change, or of a later one, whose count of failed probes stands. One that is far ahead is damage's.
     #[test]
-    fn a_streak_is_forgotten_unless_it_is_of_a_later_generation() {
+    fn a_count_of_failed_probes_is_forgotten_unless_it_is_of_a_later_generation() {
         const NOW: u64 = 1_000_000_000;
-        let word = |generation: u64, streak: u64| generation << 16 | streak;
+        let word = |generation: u64, failed_probes: u64| generation << 16 | failed_probes;
         let left = |seen: u64| {
             let cell = Cell::new();
-            cell.streak.store(seen, Ordering::Relaxed);
-            cell.forget_streak(NOW);
-            cell.streak.load(Ordering::Relaxed)
+            cell.failed_probes.store(seen, Ordering::Relaxed);
+            cell.forget_failed_probes(NOW);
+            cell.failed_probes.load(Ordering::Relaxed)
         };
         for forgotten in [0, word(NOW - 1, 7), word(NOW, 7), word(NOW + AHEAD_US + 1, 7)] {
             assert_eq!(word(NOW, 0), left(forgotten), "{forgotten:x}");

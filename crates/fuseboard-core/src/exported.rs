@@ -11,7 +11,7 @@ pub const EXPORTED: usize = COUNTERS + 1;
 
 /// What is told of a fuse at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Telling {
+pub struct ExportDelta {
     /// Up to where it was told before.
     told: [u64; EXPORTED],
     /// All that was counted: what is noted once it is told.
@@ -32,13 +32,13 @@ impl Exported {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// The totals that `read` reads, and what of them was counted since the last telling. Where more was told than there is, the
-    /// counters were reset, or are another tenant's, and the telling begins anew.
+    /// The totals that `read` reads, and what of them was counted since the last delta. Where more was told than there is, the
+    /// counters were reset, or are another claim's, and the delta begins anew.
     ///
     /// The totals are read behind what was told: so they are no less than what an exporter told who has read them before, even
     /// where two export at once because one was stopped and goes on.
     #[must_use]
-    pub fn since(&self, read: impl FnOnce() -> [u64; EXPORTED]) -> Telling {
+    pub fn since(&self, read: impl FnOnce() -> [u64; EXPORTED]) -> ExportDelta {
         // Acquire: behind this the counters show at least what the exporter that noted it had read.
         let mut told: [u64; EXPORTED] = std::array::from_fn(|i| self.0[i].load(Ordering::Acquire));
         let totals = read();
@@ -49,13 +49,13 @@ impl Exported {
                 *told = 0;
             }
         }
-        Telling { told, totals, fresh: std::array::from_fn(|i| totals[i] - told[i]) }
+        ExportDelta { told, totals, fresh: std::array::from_fn(|i| totals[i] - told[i]) }
     }
 
     /// Notes that this was told. Where less was told by now than before it, the counters have begun anew since, and it is of the
     /// old ones; that is not seen of what was told for the first time.
-    pub fn note(&self, telling: &Telling) {
-        let words = self.0.iter().zip(telling.told).zip(telling.totals);
+    pub fn note(&self, delta: &ExportDelta) {
+        let words = self.0.iter().zip(delta.told).zip(delta.totals);
         for ((word, before), total) in words.filter(|((_, before), total)| before < total) {
             let mut told = word.load(Ordering::Acquire);
             while (before..total).contains(&told) {
@@ -92,9 +92,9 @@ mod tests {
 
     /// Tells all, with success; what was told.
     fn tell(exported: &Exported, totals: [u64; EXPORTED]) -> [u64; EXPORTED] {
-        let telling = exported.since(|| totals);
-        exported.note(&telling);
-        telling.fresh
+        let delta = exported.since(|| totals);
+        exported.note(&delta);
+        delta.fresh
     }
 
     #[test]

@@ -15,13 +15,13 @@
 pub use crate::admission::{Admission, Effect, Permit, Rejection, Transition};
 pub use crate::cell::Cell;
 use crate::journal::Cause;
-use crate::journal_writer::Scribe;
+use crate::journal_writer::JournalWriter;
 use crate::key::{Key, Owner};
 use crate::lease::{FAILURES, Lease, SUCCESSES, Seats};
 use crate::log::{Entry, Log};
 use crate::outcome::Call;
 use crate::policy::Policy;
-use crate::rate::{METERS, Meter};
+use crate::rate::{RATE_WINDOWS, RateWindow};
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{LEAD_US, age};
@@ -32,9 +32,9 @@ use crate::word::Word;
 pub struct Fuse<'a> {
     pub(crate) cell: &'a Cell,
     pub(crate) log: Log<'a>,
-    pub(crate) scribe: Option<Scribe<'a>>,
-    pub(crate) meters: Option<&'a [Meter; METERS]>,
-    pub(crate) tenure: Option<(&'a Key, Owner)>,
+    pub(crate) writer: Option<JournalWriter<'a>>,
+    pub(crate) rate_windows: Option<&'a [RateWindow; RATE_WINDOWS]>,
+    pub(crate) claim: Option<(&'a Key, Owner)>,
 }
 
 impl<'a> Fuse<'a> {
@@ -49,13 +49,13 @@ impl<'a> Fuse<'a> {
             "log length {}",
             log.len()
         );
-        Self { cell, log: Log(log), scribe: None, meters: None, tenure: None }
+        Self { cell, log: Log(log), writer: None, rate_windows: None, claim: None }
     }
 
-    /// The fuse, with meters for the rates of its policies.
+    /// The fuse, with rate windows for the rates of its policies.
     #[must_use]
-    pub const fn with_meters(self, meters: &'a [Meter; METERS]) -> Self {
-        Self { meters: Some(meters), ..self }
+    pub const fn with_rate_windows(self, rate_windows: &'a [RateWindow; RATE_WINDOWS]) -> Self {
+        Self { rate_windows: Some(rate_windows), ..self }
     }
 
     /// The fuse word, in one acquire load: state, time and generation that belong together.
@@ -105,7 +105,7 @@ impl<'a> Fuse<'a> {
             let Some(seen) = self.mine() else {
                 break Err(Rejection::new(State::Vacant, None));
             };
-            self.tell_late(seen, now_us);
+            self.journal_late(seen, now_us);
             match seen.state() {
                 State::Closed => break Ok(Permit::of(seen)),
                 State::Isolated | State::Disabled if transition.is_none() && !self.is_overridden(seen, now_us) => {

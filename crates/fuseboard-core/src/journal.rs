@@ -1,8 +1,8 @@
 //! The journal: a ring of records of transitions, written by any process and readable after every process is dead (rule
 //! T14).
 //!
-//! **Appending.** A writer takes a ticket, writes the words of the record in that ticket's place, and last its check word,
-//! a hash of the others and of the ticket. A record is there when its check word fits. So a writer that is killed leaves a
+//! **Appending.** A writer takes a number, writes the words of the record in that number's place, and last its check word,
+//! a hash of the others and of the number. A record is there when its check word fits. So a writer that is killed leaves a
 //! hole, one that is stopped for a whole lap can at most spoil a later record, and neither passes for a record.
 //!
 //! **Nothing is missing, nothing out of order.** A fuse's cell keeps the generation up to which its transitions are told.
@@ -190,12 +190,12 @@ impl Record {
 /// A record's place in the ring. Any bytes are a valid one, and zeroes an empty one.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Place {
+pub struct RingSlot {
     check: AtomicU64,
     body: [AtomicU64; BODY],
 }
 
-impl Place {
+impl RingSlot {
     /// An empty place.
     #[must_use]
     pub fn new() -> Self {
@@ -203,7 +203,7 @@ impl Place {
     }
 }
 
-impl Default for Place {
+impl Default for RingSlot {
     fn default() -> Self {
         Self::new()
     }
@@ -213,7 +213,7 @@ impl Default for Place {
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub struct Head {
-    /// The next ticket.
+    /// The next number.
     next: AtomicU64,
     reserved: [AtomicU64; 15],
 }
@@ -236,7 +236,7 @@ impl Default for Head {
 #[derive(Clone, Copy)]
 pub struct Journal<'a> {
     head: &'a Head,
-    places: &'a [Place],
+    places: &'a [RingSlot],
 }
 
 impl<'a> Journal<'a> {
@@ -245,25 +245,25 @@ impl<'a> Journal<'a> {
     /// # Panics
     /// If the number of places is not a power of two.
     #[must_use]
-    pub fn new(head: &'a Head, places: &'a [Place]) -> Self {
+    pub fn new(head: &'a Head, places: &'a [RingSlot]) -> Self {
         assert!(places.len().is_power_of_two(), "{} places", places.len());
         Self { head, places }
     }
 
-    /// The ticket that the next record will have: how many were ever begun.
+    /// The number that the next record will have: how many were ever begun.
     #[must_use]
     pub fn next(self) -> u64 {
-        // Acquire: whoever sees the ticket taken sees what its owner had seen of the fuse.
+        // Acquire: whoever sees the number taken sees what its owner had seen of the fuse.
         self.head.next.load(Ordering::Acquire)
     }
 
-    /// The oldest ticket whose record may still be there.
+    /// The oldest number whose record may still be there.
     #[must_use]
     pub fn oldest(self) -> u64 {
         self.span().start
     }
 
-    /// The tickets whose records may still be there, by one look at the head.
+    /// The numbers whose records may still be there, by one look at the head.
     #[must_use]
     pub fn span(self) -> Range<u64> {
         let next = self.next();
@@ -272,47 +272,47 @@ impl<'a> Journal<'a> {
 
     /// Writes a record down.
     pub fn append(self, record: Record) {
-        let ticket = self.head.next.fetch_add(1, Ordering::AcqRel);
-        let (place, words) = (self.place(ticket), record.to_words());
+        let number = self.head.next.fetch_add(1, Ordering::AcqRel);
+        let (place, words) = (self.place(number), record.to_words());
         for (word, value) in place.body.iter().zip(words) {
             word.store(value, Ordering::Relaxed);
         }
         // Release: whoever sees the check word sees these words, or later ones that it does not fit.
-        place.check.store(check_of(ticket, &words), Ordering::Release);
+        place.check.store(check_of(number, &words), Ordering::Release);
     }
 
-    /// Takes away what damage left in the head: a number of tickets that nobody can have taken. Where the numbers end, what
+    /// Takes away what damage left in the head: a number of numbers that nobody can have taken. Where the numbers end, what
     /// was written before would be out of every reader's sight.
     pub fn mend(self) {
         let next = self.next();
         if next > u64::MAX / 2 {
-            // Lost only to somebody who takes a ticket just now, or mends.
+            // Lost only to somebody who takes a number just now, or mends.
             _ = self.head.next.compare_exchange(next, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
-    /// The record of a ticket, if it is there: not a hole, not half written, not overwritten by a later lap.
+    /// The record of a number, if it is there: not a hole, not half written, not overwritten by a later lap.
     #[must_use]
-    pub fn read(self, ticket: u64) -> Option<Record> {
-        let place = self.place(ticket);
+    pub fn read(self, number: u64) -> Option<Record> {
+        let place = self.place(number);
         let check = place.check.load(Ordering::Acquire);
         let words = std::array::from_fn(|i| place.body[i].load(Ordering::Relaxed));
-        (check == check_of(ticket, &words)).then(|| Record::from_words(&words))
+        (check == check_of(number, &words)).then(|| Record::from_words(&words))
     }
 
-    fn place(&self, ticket: u64) -> &'a Place {
-        &self.places[ticket as usize & (self.places.len() - 1)]
+    fn place(&self, number: u64) -> &'a RingSlot {
+        &self.places[number as usize & (self.places.len() - 1)]
     }
 }
 
 /// A hash that a spoiled record fits by accident once in 2^64 times; nobody is kept from forging one, who could as well
 /// write a record. Multiply and fold, as in wyhash (Wang Yi, 2019). Never 0, which an empty place holds.
-pub(crate) fn check_of(ticket: u64, words: &[u64]) -> u64 {
+pub(crate) fn check_of(number: u64, words: &[u64]) -> u64 {
     let fold = |hash: u64, word: u64| {
         let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xbf58_476d_1ce4_e5b9;
         (product as u64) ^ (product >> 64) as u64
     };
-    words.iter().fold(fold(0, ticket), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
+    words.iter().fold(fold(0, number), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]

@@ -19,7 +19,7 @@ use crate::word::Word;
 
 /// Where a fuse's transitions are written down, and by whom.
 #[derive(Clone, Copy)]
-pub struct Scribe<'a> {
+pub struct JournalWriter<'a> {
     /// The journal of the fuse's table.
     pub journal: Journal<'a>,
     /// The fuse's slot there.
@@ -35,7 +35,7 @@ const PID_BITS: u32 = 22;
 const PID_MASK: u64 = (1 << PID_BITS) - 1;
 const CAUSE_SHIFT: u32 = 24;
 const TAG_SHIFT: u32 = 40;
-const TOLD_SHIFT: u32 = u64::BITS - STAMP_BITS;
+const JOURNALED_SHIFT: u32 = u64::BITS - STAMP_BITS;
 
 /// What brings a generation about: the low 24 bits of its stamp, the cause, and the process.
 #[derive(Clone, Copy)]
@@ -62,15 +62,15 @@ impl Note {
 
 /// A generation and the state in it. Zeroes are a fuse never seen.
 #[derive(Clone, Copy)]
-struct Told(u64);
+struct Journaled(u64);
 
-impl Told {
+impl Journaled {
     fn new(generation: u64, state: State) -> Self {
-        Self(generation << TOLD_SHIFT | state as u64)
+        Self(generation << JOURNALED_SHIFT | state as u64)
     }
 
     fn generation(self) -> u64 {
-        self.0 >> TOLD_SHIFT
+        self.0 >> JOURNALED_SHIFT
     }
 
     fn state(self) -> State {
@@ -81,33 +81,33 @@ impl Told {
 impl<'a> Fuse<'a> {
     /// The fuse, with its transitions written down.
     #[must_use]
-    pub const fn with_scribe(self, scribe: Scribe<'a>) -> Self {
-        Self { scribe: Some(scribe), ..self }
+    pub const fn with_journal_writer(self, writer: JournalWriter<'a>) -> Self {
+        Self { writer: Some(writer), ..self }
     }
 
     /// Writes down a transition that this process made, which it has not done before; with what it knows of it. Nothing
     /// is lost if it never comes to it.
     pub fn write_down(self, transition: Transition, about: About) {
-        let Some(scribe) = self.scribe else { return };
+        let Some(writer) = self.writer else { return };
         let Transition { to, generation, cause, .. } = transition;
-        self.tell(scribe, to, generation, (cause, scribe.pid, about));
+        self.tell(writer, to, generation, (cause, writer.pid, about));
     }
 
     /// Writes down the transition that the fuse made last, unless it is.
     pub fn catch_up(self) {
-        self.see_told(self.word());
+        self.see_journaled(self.word());
     }
 
     /// What [`Self::catch_up`] would write down, for those who only read: nothing is changed. The slot is the fuse's.
     ///
-    /// Whoever sees a generation untold finds all before it in the journal, and a transition that was made before this look is
+    /// Whoever sees a generation unjournaled finds all before it in the journal, and a transition that was made before this look is
     /// in its answer or in the journal, which is to be read behind it.
     #[must_use]
-    pub fn untold(self, slot: u32) -> Option<Record> {
-        // The word in front of what is told. Nobody ends a generation untold, so what is told is the one before, or this one.
+    pub fn unjournaled(self, slot: u32) -> Option<Record> {
+        // The word in front of what is told. Nobody ends a generation unjournaled, so what is told is the one before, or this one.
         let seen = self.word();
         let (cause, pid) = self.noted(seen);
-        let told = self.told();
+        let told = self.journaled();
         let is_news = told.generation() < seen.generation();
         let known = (cause, pid, About::NOTHING);
         self.record_of(slot, told, (seen.state().visible(), seen.generation()), known).filter(|_| is_news)
@@ -118,7 +118,7 @@ impl<'a> Fuse<'a> {
     fn record_of(
         self,
         slot: u32,
-        told: Told,
+        told: Journaled,
         (to, generation): (State, u64),
         (cause, pid, about): (Cause, u32, About),
     ) -> Option<Record> {
@@ -130,31 +130,31 @@ impl<'a> Fuse<'a> {
     }
 
     /// Writes down the transition to `seen` if its maker has had time enough.
-    pub(crate) fn tell_late(self, seen: Word, now_us: u64) {
+    pub(crate) fn journal_late(self, seen: Word, now_us: u64) {
         if age(now_us, seen.generation()) >= PATIENCE_US {
-            self.see_told(seen);
+            self.see_journaled(seen);
         }
     }
 
     /// What is done before `seen` is swapped for a word of a later generation.
     pub(crate) fn announce(self, seen: Word, next: Word, cause: Cause) {
-        let Some(scribe) = self.scribe else { return };
+        let Some(writer) = self.writer else { return };
         // Only what damage left is later than what comes behind it; that is nothing to tell.
         if next.generation() > seen.generation() {
-            self.see_told(seen);
+            self.see_journaled(seen);
         }
         // Release: the swap that follows hands it on; before that it is of a generation that nobody sees.
-        self.cell.note.store(Note::new(next, cause, scribe.pid).0, Ordering::Release);
+        self.cell.note.store(Note::new(next, cause, writer.pid).0, Ordering::Release);
     }
 
     /// Sees to it that the journal knows of the generation of `seen`.
-    pub(crate) fn see_told(self, seen: Word) {
-        let Some(scribe) = self.scribe else { return };
-        if self.told().generation() >= seen.generation() {
+    pub(crate) fn see_journaled(self, seen: Word) {
+        let Some(writer) = self.writer else { return };
+        if self.journaled().generation() >= seen.generation() {
             return;
         }
         let (cause, pid) = self.noted(seen);
-        self.tell(scribe, seen.state().visible(), seen.generation(), (cause, pid, About::NOTHING));
+        self.tell(writer, seen.state().visible(), seen.generation(), (cause, pid, About::NOTHING));
     }
 
     /// What the note says of the generation of `seen`, if it is that one's: the cause, and the process.
@@ -163,34 +163,34 @@ impl<'a> Fuse<'a> {
         note.map_or((Cause::Unknown, 0), |note| (note.cause(), note.pid()))
     }
 
-    fn told(self) -> Told {
-        Told(self.cell.told.load(Ordering::Acquire))
+    fn journaled(self) -> Journaled {
+        Journaled(self.cell.journaled.load(Ordering::Acquire))
     }
 
     /// Writes the transition to a generation down unless somebody has, and moves `told` on. Nobody ends a generation that
     /// is not told, so what is told is the generation before.
-    fn tell(self, scribe: Scribe<'_>, to: State, generation: u64, known: (Cause, u32, About)) {
-        let told = self.told();
+    fn tell(self, writer: JournalWriter<'_>, to: State, generation: u64, known: (Cause, u32, About)) {
+        let told = self.journaled();
         if told.generation() >= generation {
             return;
         }
-        if let Some(record) = self.record_of(scribe.slot, told, (to, generation), known) {
-            scribe.journal.append(record);
+        if let Some(record) = self.record_of(writer.slot, told, (to, generation), known) {
+            writer.journal.append(record);
         }
-        // AcqRel: whoever sees it told sees the ticket taken. Lost only to somebody who told as much, or more.
-        let now = Told::new(generation, to);
-        _ = self.cell.told.compare_exchange(told.0, now.0, Ordering::AcqRel, Ordering::Relaxed);
+        // AcqRel: whoever sees it told sees the number taken. Lost only to somebody who told as much, or more.
+        let now = Journaled::new(generation, to);
+        _ = self.cell.journaled.compare_exchange(told.0, now.0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// Takes away what damage left, so that later transitions are told: what is far ahead, what the fuse has not come to
     /// yet, and another state than it is in.
-    pub(crate) fn mend_told(self, now_us: impl Fn() -> u64) {
-        let told = self.told();
+    pub(crate) fn mend_journaled(self, now_us: impl Fn() -> u64) {
+        let told = self.journaled();
         // Read behind what is told, so that in a sound fuse it is of no earlier generation.
         let word = self.word();
         let is_at_odds = told.generation() == word.generation() && told.state() != word.state().visible();
         if is_at_odds || told.generation() > word.generation() || is_far_ahead(now_us(), told.generation()) {
-            _ = self.cell.told.compare_exchange(told.0, 0, Ordering::AcqRel, Ordering::Relaxed);
+            _ = self.cell.journaled.compare_exchange(told.0, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 }
@@ -199,16 +199,16 @@ impl<'a> Fuse<'a> {
 mod tests {
     use super::*;
     use crate::fuse::Cell;
-    use crate::journal::{Head, Place};
+    use crate::journal::{Head, RingSlot};
     use crate::sync::AtomicU64;
 
     /// T14: a close whose maker was killed behind it is told, although a rival's note stands over its own.
     #[test]
     fn a_close_under_a_rivals_note_is_told() {
         let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
-        let (head, places) = (Head::new(), [(); 4].map(|()| Place::new()));
-        let scribe = Scribe { journal: Journal::new(&head, &places), slot: 0, pid: 7 };
-        let fuse = Fuse::new(&cell, &log).with_scribe(scribe);
+        let (head, places) = (Head::new(), [(); 4].map(|()| RingSlot::new()));
+        let writer = JournalWriter { journal: Journal::new(&head, &places), slot: 0, pid: 7 };
+        let fuse = Fuse::new(&cell, &log).with_journal_writer(writer);
         fuse.set(State::HalfOpen, 1_000);
         fuse.catch_up();
         let seen = fuse.word();
@@ -217,7 +217,7 @@ mod tests {
         fuse.announce(seen, opened, Cause::ProbeFailed);
         assert!(fuse.swap(seen, closed));
         fuse.catch_up();
-        let told = scribe.journal.read(1).map(|record| (record.from, record.to, record.generation));
+        let told = writer.journal.read(1).map(|record| (record.from, record.to, record.generation));
         assert_eq!(Some((State::HalfOpen, State::Closed, 2_000)), told);
     }
 }

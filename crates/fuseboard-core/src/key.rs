@@ -3,41 +3,41 @@
 //! ```text
 //!  owner: 63                                    18 17             2  1   0
 //!        +-----------------------------------------+---------------+------+
-//!        | hash: 46 bits of the name's fingerprint | tenancy: 16   | st.  |
+//!        | hash: 46 bits of the name's hash | claim: 16   | st.  |
 //!        +-----------------------------------------+---------------+------+
 //!  rest:  63                                        16 15             0
 //!        +--------------------------------------------+---------------+
-//!        | hash: 48 more bits                         | tenancy: 16   |
+//!        | hash: 48 more bits                         | claim: 16   |
 //!        +--------------------------------------------+---------------+
 //! ```
 //!
 //! The owner word alone says whose the slot is. The rest tells apart names that share the first 46 bits; it counts only
-//! while it is of the same tenancy, so that nobody has to wipe it. Each end of a claim or a tenancy makes `tenancy` one
+//! while it is of the same claim, so that nobody has to wipe it. Each end of a claim or a claim makes `claim` one
 //! larger, so whoever was stopped before it swaps the owner word of an earlier one finds that it is too late.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::is_far_ahead;
 
 const STATUS_MASK: u64 = 0b11;
-const TENANCY_SHIFT: u32 = 2;
-const TENANCY_BITS: u32 = 16;
-const TENANCY_MASK: u64 = (1 << TENANCY_BITS) - 1;
-const HASH_SHIFT: u32 = TENANCY_SHIFT + TENANCY_BITS;
+const CLAIM_SHIFT: u32 = 2;
+const CLAIM_BITS: u32 = 16;
+const CLAIM_MASK: u64 = (1 << CLAIM_BITS) - 1;
+const HASH_SHIFT: u32 = CLAIM_SHIFT + CLAIM_BITS;
 
-/// A keyed fingerprint of a name; neither part is 0.
+/// A keyed hash of a name; neither part is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
+pub struct NameHash {
     /// 46 bits.
     pub(crate) low: u64,
     /// 48 bits.
     pub(crate) high: u64,
 }
 
-impl Fingerprint {
-    /// A fingerprint of a 128-bit hash, by as many bits of it as a key has room for.
+impl NameHash {
+    /// A hash of a 128-bit hash, by as many bits of it as a key has room for.
     #[must_use]
     pub const fn new(low: u64, high: u64) -> Self {
-        let (low, high) = (low << HASH_SHIFT >> HASH_SHIFT, high << TENANCY_BITS >> TENANCY_BITS);
+        let (low, high) = (low << HASH_SHIFT >> HASH_SHIFT, high << CLAIM_BITS >> CLAIM_BITS);
         Self { low: if low == 0 { 1 } else { low }, high: if high == 0 { 1 } else { high } }
     }
 }
@@ -60,8 +60,8 @@ pub(crate) enum Status {
 pub struct Owner(pub(crate) u64);
 
 impl Owner {
-    const fn new(hash: u64, tenancy: u64, status: Status) -> Self {
-        Self(hash << HASH_SHIFT | (tenancy & TENANCY_MASK) << TENANCY_SHIFT | status as u64)
+    const fn new(hash: u64, claim: u64, status: Status) -> Self {
+        Self(hash << HASH_SHIFT | (claim & CLAIM_MASK) << CLAIM_SHIFT | status as u64)
     }
 
     pub(crate) const fn status(self) -> Status {
@@ -77,27 +77,27 @@ impl Owner {
         self.0 >> HASH_SHIFT
     }
 
-    pub(crate) const fn tenancy(self) -> u64 {
-        self.0 >> TENANCY_SHIFT & TENANCY_MASK
+    pub(crate) const fn claim_number(self) -> u64 {
+        self.0 >> CLAIM_SHIFT & CLAIM_MASK
     }
 
     /// The word of a slot that this name claims.
-    pub(crate) const fn pending(self, print: Fingerprint) -> Self {
-        Self::new(print.low, self.tenancy(), Status::Pending)
+    pub(crate) const fn pending(self, name_hash: NameHash) -> Self {
+        Self::new(name_hash.low, self.claim_number(), Status::Pending)
     }
 
     /// The word of a slot that is its claimant's.
     pub(crate) const fn confirmed(self) -> Self {
-        Self::new(self.hash(), self.tenancy(), Status::Confirmed)
+        Self::new(self.hash(), self.claim_number(), Status::Confirmed)
     }
 
     /// The word of a slot that is nobody's any more.
     pub(crate) const fn gone(self) -> Self {
-        Self::new(0, self.tenancy() + 1, Status::Gone)
+        Self::new(0, self.claim_number() + 1, Status::Gone)
     }
 }
 
-/// The key of a slot, and what is known of its tenancy.
+/// The key of a slot, and what is known of its claim.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Key {
@@ -105,7 +105,7 @@ pub struct Key {
     rest: AtomicU64,
     /// When somebody last saw the fuse idle, and a hash of what it had counted by then.
     pub(crate) mark: AtomicU64,
-    /// The generation that the tenancy began with; 0 for the slot's first. Only grows.
+    /// The generation that the claim began with; 0 for the slot's first. Only grows.
     pub(crate) since: AtomicU64,
 }
 
@@ -117,13 +117,13 @@ impl Key {
         Self { owner: zero(), rest: zero(), mark: zero(), since: zero() }
     }
 
-    /// The fingerprint of the name whose slot it is.
+    /// The hash of the name whose slot it is.
     #[must_use]
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
+    pub fn name_hash(&self) -> Option<NameHash> {
         let owner = self.owner();
         let rest = self.rest.load(Ordering::Acquire);
         let is_whole = owner.status() == Status::Confirmed && is_of(rest, owner) && self.owner() == owner;
-        is_whole.then_some(Fingerprint { low: owner.hash(), high: rest >> TENANCY_BITS })
+        is_whole.then_some(NameHash { low: owner.hash(), high: rest >> CLAIM_BITS })
     }
 
     /// Whose it is.
@@ -144,38 +144,39 @@ impl Key {
         self.owner.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// The generation that the tenancy began with; 0 for the slot's first.
+    /// The generation that the claim began with; 0 for the slot's first.
     #[must_use]
     pub fn since(&self) -> u64 {
         self.since.load(Ordering::Acquire)
     }
 
-    /// Takes away what damage left: times far ahead, which would hide a tenant's records, or spare it for long.
+    /// Takes away what damage left: times far ahead, which would hide a claim's records, or spare it for long.
     pub(crate) fn mend(&self, now_us: impl Fn() -> u64) {
         self.since.clear_if(|| is_far_ahead(now_us(), self.since()));
-        self.mark.clear_if(|| is_far_ahead(now_us(), self.mark.load(Ordering::Relaxed) >> TENANCY_BITS));
+        self.mark.clear_if(|| is_far_ahead(now_us(), self.mark.load(Ordering::Relaxed) >> CLAIM_BITS));
     }
 
     /// Whether the slot of this owner word is the name's, or claimed for it.
-    pub(crate) fn is_of(&self, owner: Owner, print: Fingerprint) -> bool {
-        owner.hash() == print.low && self.rest.load(Ordering::Acquire) == rest_of(owner, print)
+    pub(crate) fn is_of(&self, owner: Owner, name_hash: NameHash) -> bool {
+        owner.hash() == name_hash.low && self.rest.load(Ordering::Acquire) == rest_of(owner, name_hash)
     }
 
     /// [`Self::is_of`], where a claimant may have come no further than the owner word: then it becomes this name's.
-    pub(crate) fn becomes(&self, owner: Owner, print: Fingerprint) -> bool {
-        if owner.hash() != print.low {
+    pub(crate) fn becomes(&self, owner: Owner, name_hash: NameHash) -> bool {
+        if owner.hash() != name_hash.low {
             return false;
         }
         loop {
             let seen = self.rest.load(Ordering::Acquire);
             if is_of(seen, owner) {
-                return seen == rest_of(owner, print);
+                return seen == rest_of(owner, name_hash);
             }
-            // What stands there is of an earlier tenancy, unless this one is over by now.
+            // What stands there is of an earlier claim, unless this one is over by now.
             if self.owner() != owner {
                 return false;
             }
-            let swapped = self.rest.compare_exchange(seen, rest_of(owner, print), Ordering::AcqRel, Ordering::Relaxed);
+            let swapped =
+                self.rest.compare_exchange(seen, rest_of(owner, name_hash), Ordering::AcqRel, Ordering::Relaxed);
             if swapped.is_ok() {
                 return true;
             }
@@ -189,30 +190,30 @@ impl Default for Key {
     }
 }
 
-const fn rest_of(owner: Owner, print: Fingerprint) -> u64 {
-    print.high << TENANCY_BITS | owner.tenancy()
+const fn rest_of(owner: Owner, name_hash: NameHash) -> u64 {
+    name_hash.high << CLAIM_BITS | owner.claim_number()
 }
 
-/// Whether somebody has filled this second word in the owner's tenancy.
+/// Whether somebody has filled this second word in the owner's claim.
 const fn is_of(rest: u64, owner: Owner) -> bool {
-    rest >> TENANCY_BITS != 0 && rest & TENANCY_MASK == owner.tenancy()
+    rest >> CLAIM_BITS != 0 && rest & CLAIM_MASK == owner.claim_number()
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]
 mod tests {
     use super::*;
 
-    const NAME: Fingerprint = Fingerprint::new(5, 1);
-    const TWIN: Fingerprint = Fingerprint::new(5, 3);
+    const NAME: NameHash = NameHash::new(5, 1);
+    const TWIN: NameHash = NameHash::new(5, 3);
 
     /// The owner word is read by processes of other builds: what changes it is another layout.
     #[test]
     fn the_owner_word_is_fixed() {
-        let pending = Owner(7 << 2).pending(Fingerprint::new(u64::MAX, 9));
+        let pending = Owner(7 << 2).pending(NameHash::new(u64::MAX, 9));
         assert_eq!(u64::MAX << 18 | 7 << 2 | 1, pending.0);
         assert_eq!(u64::MAX << 18 | 7 << 2 | 2, pending.confirmed().0);
         assert_eq!(8 << 2 | 3, pending.gone().0);
-        assert_eq!(3, Owner(TENANCY_MASK << 2 | 2).gone().0);
+        assert_eq!(3, Owner(CLAIM_MASK << 2 | 2).gone().0);
     }
 
     #[test]
@@ -220,16 +221,16 @@ mod tests {
         let key = Key::new();
         let owner = key.owner().pending(NAME);
         assert!(key.change(key.owner(), owner));
-        assert_eq!((None, false), (key.fingerprint(), key.is_of(owner, NAME)));
+        assert_eq!((None, false), (key.name_hash(), key.is_of(owner, NAME)));
         assert!(key.becomes(owner, TWIN) && !key.becomes(owner, NAME));
-        assert_eq!(None, key.fingerprint(), "it is only claimed");
+        assert_eq!(None, key.name_hash(), "it is only claimed");
         assert!(key.change(owner, owner.confirmed()));
-        assert_eq!(Some(TWIN), key.fingerprint());
+        assert_eq!(Some(TWIN), key.name_hash());
     }
 
-    /// What an earlier tenancy left in the second word is nobody's, and whoever is late does not fill it.
+    /// What an earlier claim left in the second word is nobody's, and whoever is late does not fill it.
     #[test]
-    fn the_second_word_counts_in_its_tenancy_only() {
+    fn the_second_word_counts_in_its_claim_only() {
         let key = Key::new();
         let first = key.owner().pending(NAME);
         assert!(key.change(key.owner(), first) && key.becomes(first, NAME));

@@ -1,4 +1,4 @@
-//! The table's layout: what stands where in a file of a given geometry. Told in words in
+//! The table's layout: what stands where in a file of a given geometry. Journaled in words in
 //! `docs/reference/store-format.md`.
 //!
 //! Nothing read from a file becomes a length or an index unchecked (rule T10): a [`Geometry`] is made only of numbers
@@ -10,11 +10,11 @@ use crate::counters::{STRIPES, Stripe};
 use crate::directory::{Key, Name, PROBES};
 use crate::exported::Exported;
 use crate::fuse::Cell;
-use crate::journal::{Head, Place, RECORDS};
+use crate::journal::{Head, RECORDS, RingSlot};
 use crate::leader::{Leader, PURPOSES};
 use crate::maker::Maker;
-use crate::overrides::{SAID_MAX, Said};
-use crate::rate::{METERS, Meter};
+use crate::overrides::{OVERRIDE_NOTES_MAX, OverrideNote};
+use crate::rate::{RATE_WINDOWS, RateWindow};
 use crate::settings::{SETS, Set};
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::LOG_MAX;
@@ -28,7 +28,7 @@ pub const FUSES_MAX: usize = 1 << 20;
 /// Most slots a table can have.
 pub const SLOTS_MAX: usize = 2 * FUSES_MAX;
 /// Bytes of the journal: its head, then its records (rule T14).
-const JOURNAL_BYTES: usize = size_of::<Head>() + RECORDS * size_of::<Place>();
+const JOURNAL_BYTES: usize = size_of::<Head>() + RECORDS * size_of::<RingSlot>();
 const PAGE: usize = 4096;
 
 /// The first page of a file. Written before the file has its name, never afterwards.
@@ -38,15 +38,15 @@ pub struct Header {
     pub magic: AtomicU64,
     /// [`VERSION`]; the last word to be written.
     pub version: AtomicU64,
-    /// [`FINGERPRINT`]: sizes and constants this layout depends on.
-    pub fingerprint: AtomicU64,
+    /// [`LAYOUT_HASH`]: sizes and constants this layout depends on.
+    pub layout_hash: AtomicU64,
     /// Number of slots.
     pub slots: AtomicU64,
     /// Entries in each failure log.
     pub log_len: AtomicU64,
     /// The boot the table belongs to: a hash of the boot's and the time namespace's identity.
     pub boot: AtomicU64,
-    /// Key of the fingerprints of names.
+    /// Key of the hashes of names.
     pub hash_key: [AtomicU64; 2],
     /// When the table was made: microseconds of its clock.
     pub created_us: AtomicU64,
@@ -66,7 +66,7 @@ pub struct Texts {
 }
 
 /// A number that changes with any size or constant that the layout depends on.
-pub const FINGERPRINT: u64 = {
+pub const LAYOUT_HASH: u64 = {
     let parts = [
         size_of::<Cell>(),
         size_of::<Key>(),
@@ -75,9 +75,9 @@ pub const FINGERPRINT: u64 = {
         STRIPES,
         LOG_MAX,
         JOURNAL_BYTES,
-        METERS * size_of::<Meter>(),
+        RATE_WINDOWS * size_of::<RateWindow>(),
         size_of::<Exported>(),
-        SAID_MAX * size_of::<Said>(),
+        OVERRIDE_NOTES_MAX * size_of::<OverrideNote>(),
         SETS * size_of::<Set>(),
         PURPOSES * size_of::<Leader>(),
         offset_of!(Header, host_id),
@@ -98,14 +98,14 @@ const _: () = {
     assert!(size_of::<Key>() == 32);
     assert!(size_of::<Name>() == 208);
     assert!(size_of::<Maker>() == 64);
-    assert!(size_of::<Said>() == 160);
+    assert!(size_of::<OverrideNote>() == 160);
     assert!(size_of::<Texts>() == 272);
     assert!(size_of::<Stripe>() == 64);
-    assert!(size_of::<Meter>() == 128);
+    assert!(size_of::<RateWindow>() == 128);
     assert!(size_of::<Exported>() == 72);
     assert!(size_of::<Set>() == 256);
     assert!(size_of::<Leader>() == 64);
-    assert!(size_of::<Place>() == 256);
+    assert!(size_of::<RingSlot>() == 256);
 };
 
 /// What is wrong with a header. The binding and the store put it into words.
@@ -161,8 +161,8 @@ impl Geometry {
 
     /// Number of places for what was said of manual overrides, a power of two.
     #[must_use]
-    pub const fn said(self) -> usize {
-        if self.slots < SAID_MAX { self.slots } else { SAID_MAX }
+    pub const fn override_notes(self) -> usize {
+        if self.slots < OVERRIDE_NOTES_MAX { self.slots } else { OVERRIDE_NOTES_MAX }
     }
 
     /// Where each section begins, and where the last one ends.
@@ -182,9 +182,9 @@ impl Geometry {
             texts: place(&mut end, slots * size_of::<Texts>()),
             logs: place(&mut end, slots * self.log_len * size_of::<u64>()),
             counters: place(&mut end, slots * STRIPES * size_of::<Stripe>()),
-            meters: place(&mut end, slots * METERS * size_of::<Meter>()),
+            rate_windows: place(&mut end, slots * RATE_WINDOWS * size_of::<RateWindow>()),
             exported: place(&mut end, slots * size_of::<Exported>()),
-            said: place(&mut end, self.said() * size_of::<Said>()),
+            override_notes: place(&mut end, self.override_notes() * size_of::<OverrideNote>()),
             settings: place(&mut end, SETS * size_of::<Set>()),
             leaders: place(&mut end, PURPOSES * size_of::<Leader>()),
             journal: place(&mut end, JOURNAL_BYTES),
@@ -212,12 +212,12 @@ pub struct Sections {
     pub logs: usize,
     /// The lines of counters of each fuse.
     pub counters: usize,
-    /// The meters of each fuse.
-    pub meters: usize,
+    /// The rate windows of each fuse.
+    pub rate_windows: usize,
     /// What the last exporter of metrics had told of each fuse.
     pub exported: usize,
     /// What was said of manual overrides.
-    pub said: usize,
+    pub override_notes: usize,
     /// The settings that breakers came with.
     pub settings: usize,
     /// The leases of the host's leaders.
@@ -232,8 +232,21 @@ impl Sections {
     /// All of them in their order.
     #[must_use]
     pub const fn all(self) -> [usize; 12] {
-        let Self { keys, cells, texts, logs, counters, meters, exported, said, settings, leaders, journal, end } = self;
-        [keys, cells, texts, logs, counters, meters, exported, said, settings, leaders, journal, end]
+        let Self {
+            keys,
+            cells,
+            texts,
+            logs,
+            counters,
+            rate_windows,
+            exported,
+            override_notes,
+            settings,
+            leaders,
+            journal,
+            end,
+        } = self;
+        [keys, cells, texts, logs, counters, rate_windows, exported, override_notes, settings, leaders, journal, end]
     }
 }
 
@@ -243,7 +256,7 @@ impl Header {
         let [hash_key @ .., host_id] = random;
         let fields = [
             (&self.magic, MAGIC),
-            (&self.fingerprint, FINGERPRINT),
+            (&self.layout_hash, LAYOUT_HASH),
             (&self.slots, geometry.slots as u64),
             (&self.log_len, geometry.log_len as u64),
             (&self.boot, boot),
@@ -268,7 +281,7 @@ impl Header {
         if word(&self.magic) != MAGIC {
             return Err(HeaderError::Magic);
         }
-        if version != VERSION || word(&self.fingerprint) != FINGERPRINT {
+        if version != VERSION || word(&self.layout_hash) != LAYOUT_HASH {
             return Err(HeaderError::Version(version));
         }
         let size = |field| usize::try_from(word(field)).ok();
@@ -293,7 +306,7 @@ mod tests {
         let header = Header {
             magic: zero(),
             version: zero(),
-            fingerprint: zero(),
+            layout_hash: zero(),
             slots: zero(),
             log_len: zero(),
             boot: zero(),
@@ -323,7 +336,7 @@ mod tests {
             (|it| &it.magic, MAGIC.swap_bytes(), HeaderError::Magic),
             (|it| &it.version, 0, HeaderError::Version(0)),
             (|it| &it.version, 1, HeaderError::Version(1)),
-            (|it| &it.fingerprint, FINGERPRINT + 1, HeaderError::Version(VERSION)),
+            (|it| &it.layout_hash, LAYOUT_HASH + 1, HeaderError::Version(VERSION)),
             (|it| &it.slots, 7, HeaderError::Geometry),
             (|it| &it.slots, 16, HeaderError::Geometry),
             (|it| &it.slots, 1 << 63, HeaderError::Geometry),
@@ -339,7 +352,7 @@ mod tests {
         assert_eq!([Err(HeaderError::Geometry); 2], [bytes - 1, bytes + 1].map(|bytes| header.check(BOOT, bytes)));
     }
 
-    /// The offsets of sections live in files: what changes them is another layout, and another fingerprint (FNV-1a).
+    /// The offsets of sections live in files: what changes them is another layout, and another hash (FNV-1a).
     #[test]
     fn the_places_of_sections_are_fixed() {
         let sections = Geometry::for_capacity(1024, 256).expect("in range").sections().all();
@@ -350,7 +363,7 @@ mod tests {
             ],
             sections
         );
-        assert_eq!((0x4655_5345_4252_4431, 2, 0x397c_fe9d_1b6d_3917), (MAGIC, VERSION, FINGERPRINT));
+        assert_eq!((0x4655_5345_4252_4431, 2, 0x397c_fe9d_1b6d_3917), (MAGIC, VERSION, LAYOUT_HASH));
     }
 
     #[test]

@@ -2,13 +2,13 @@
 //!
 //! Settings are not shared (rule R15), but whether a fuse can be removed must be known by whoever finds the table full. So
 //! the longest window that a breaker came with is kept as the **reach**, in microseconds, in the upper 40 bits of the word that
-//! counts the changes of settings. It only grows while a tenancy lasts. 0, which is what raw operations leave, is a reach that
+//! counts the changes of settings. It only grows while a claim lasts. 0, which is what raw operations leave, is a reach that
 //! nobody knows, and counts as the longest.
 
 use crate::fuse::Fuse;
 use crate::log::Entry;
 use crate::policy::Policy;
-use crate::rate::Measure;
+use crate::rate::RateKind;
 use crate::sync::Ordering;
 use crate::time::{HORIZON_US, age};
 use crate::word::Word;
@@ -28,7 +28,7 @@ const fn changed(word: u64) -> u64 {
 }
 
 /// The reach of the word, in microseconds. Any bits are one.
-const fn reach_us(word: u64) -> u64 {
+const fn lookback_us(word: u64) -> u64 {
     match word >> SHIFT {
         reach @ 1..=HORIZON_US => reach,
         _ => HORIZON_US,
@@ -36,28 +36,28 @@ const fn reach_us(word: u64) -> u64 {
 }
 
 /// The word once a breaker has come with this reach.
-const fn raised(word: u64, reach_us: u64) -> u64 {
-    let reach = if reach_us > 0 { reach_us } else { 1 };
+const fn raised(word: u64, lookback_us: u64) -> u64 {
+    let reach = if lookback_us > 0 { lookback_us } else { 1 };
     if reach > word >> SHIFT { reach << SHIFT | changes_of(word) } else { word }
 }
 
 impl Policy {
     /// How far back it looks, in microseconds: at most as far as anybody may.
     #[must_use]
-    pub fn reach_us(&self) -> u64 {
-        let of_rate = |(measure, rate): (Measure, crate::policy::Rate)| {
+    pub fn lookback_us(&self) -> u64 {
+        let of_rate = |(kind, rate): (RateKind, crate::policy::Rate)| {
             // A call counts for up to a seventh longer. Of the last calls each counts for as long as no other comes.
-            if measure.is_of_calls() { HORIZON_US } else { rate.span.saturating_add(rate.span / 7) }
+            if kind.is_of_calls() { HORIZON_US } else { rate.span.saturating_add(rate.span / 7) }
         };
         let window_us = if self.threshold > 0 { self.window_us } else { 0 };
-        self.measured().map(of_rate).fold(window_us, u64::max).clamp(1, HORIZON_US)
+        self.active_rates().map(of_rate).fold(window_us, u64::max).clamp(1, HORIZON_US)
     }
 }
 
 impl Fuse<'_> {
-    /// Notes how far back a breaker looks that comes to the fuse ([`Policy::reach_us`]).
-    pub fn note_reach(self, reach_us: u64) {
-        self.change_word(|seen| raised(seen, reach_us.min(HORIZON_US)));
+    /// Notes how far back a breaker looks that comes to the fuse ([`Policy::lookback_us`]).
+    pub fn note_lookback(self, lookback_us: u64) {
+        self.change_word(|seen| raised(seen, lookback_us.min(HORIZON_US)));
     }
 
     /// Notes that a breaker came with other settings than the one before it.
@@ -82,22 +82,22 @@ impl Fuse<'_> {
     }
 
     /// Whether no failure of the window that `seen` holds means anything to any breaker of the fuse any more.
-    pub(crate) fn is_out_of_reach(self, seen: Word, now_us: u64) -> bool {
-        !seen.is_dirty() || age(now_us, self.log.last(seen.head()).stamp()) > self.reach_us()
+    pub(crate) fn is_beyond_lookback(self, seen: Word, now_us: u64) -> bool {
+        !seen.is_dirty() || age(now_us, self.log.last(seen.head()).stamp()) > self.lookback_us()
     }
 
     /// How many failures of the window that `seen` holds, of which `last` is the latest, mean something to a breaker of the
     /// fuse: at most the log's length. Cost: a binary search, whatever the count.
-    pub(crate) fn within_reach(self, seen: Word, last: Entry, now_us: u64) -> u32 {
-        let reach_us = self.reach_us();
-        if !seen.is_dirty() || age(now_us, last.stamp()) > reach_us {
+    pub(crate) fn within_lookback(self, seen: Word, last: Entry, now_us: u64) -> u32 {
+        let lookback_us = self.lookback_us();
+        if !seen.is_dirty() || age(now_us, last.stamp()) > lookback_us {
             return 0;
         }
-        self.log.count(seen.head().wrapping_sub(1), last, now_us.saturating_sub(reach_us))
+        self.log.count(seen.head().wrapping_sub(1), last, now_us.saturating_sub(lookback_us))
     }
 
-    fn reach_us(self) -> u64 {
-        reach_us(self.cell.settings_changes.load(Ordering::Relaxed))
+    fn lookback_us(self) -> u64 {
+        lookback_us(self.cell.settings_changes.load(Ordering::Relaxed))
     }
 }
 
@@ -106,18 +106,18 @@ mod tests {
     use super::*;
     use crate::fuse::Cell;
     use crate::policy::Rate;
-    use crate::rate::METERS;
+    use crate::rate::RATE_WINDOWS;
     use crate::sync::AtomicU64;
 
     const SECOND: u64 = 1_000_000;
 
     /// The bits live in files that processes of other builds read.
     #[test]
-    fn a_reach_is_kept_to_the_microsecond_and_only_grows() {
+    fn a_lookback_is_kept_to_the_microsecond_and_only_grows() {
         let word = raised(5, 10 * SECOND);
-        assert_eq!((10_000_000 << 24 | 5, 10 * SECOND), (word, reach_us(word)));
-        assert_eq!([word; 2], [SECOND, 10 * SECOND].map(|reach_us| raised(word, reach_us)));
-        assert_eq!((10 * SECOND + 1, 1), (reach_us(raised(word, 10 * SECOND + 1)), reach_us(raised(0, 0))));
+        assert_eq!((10_000_000 << 24 | 5, 10 * SECOND), (word, lookback_us(word)));
+        assert_eq!([word; 2], [SECOND, 10 * SECOND].map(|lookback_us| raised(word, lookback_us)));
+        assert_eq!((10 * SECOND + 1, 1), (lookback_us(raised(word, 10 * SECOND + 1)), lookback_us(raised(0, 0))));
         assert_eq!(COUNT_MASK | 10_000_000 << 24, raised(COUNT_MASK, 10 * SECOND));
     }
 
@@ -125,17 +125,17 @@ mod tests {
     #[test]
     fn changes_are_counted_up_to_what_there_is_room_for() {
         let word = raised(COUNT_MASK - 1, 10 * SECOND);
-        assert_eq!((COUNT_MASK, 10 * SECOND), (changes_of(changed(word)), reach_us(changed(word))));
+        assert_eq!((COUNT_MASK, 10 * SECOND), (changes_of(changed(word)), lookback_us(changed(word))));
         assert_eq!(changed(word), changed(changed(word)));
     }
 
     #[test]
-    fn any_bits_are_a_reach_of_at_most_seven_days() {
+    fn any_bits_are_a_lookback_of_at_most_seven_days() {
         for unknown in [0, HORIZON_US + 1, u64::MAX >> SHIFT] {
-            assert_eq!(HORIZON_US, reach_us(unknown << SHIFT), "{unknown}");
+            assert_eq!(HORIZON_US, lookback_us(unknown << SHIFT), "{unknown}");
         }
-        assert_eq!([1, HORIZON_US], [1, HORIZON_US].map(|reach| reach_us(reach << SHIFT)));
-        assert_eq!(HORIZON_US, reach_us(raised(0, HORIZON_US)));
+        assert_eq!([1, HORIZON_US], [1, HORIZON_US].map(|reach| lookback_us(reach << SHIFT)));
+        assert_eq!(HORIZON_US, lookback_us(raised(0, HORIZON_US)));
     }
 
     /// Those that are exactly as old as the window count, as they do for a breaker; and none behind a success.
@@ -143,7 +143,7 @@ mod tests {
     fn failures_of_the_window_that_are_young_enough_are_counted() {
         let (cell, log) = (Cell::new(), [0; 4].map(AtomicU64::new));
         let fuse = Fuse::new(&cell, &log);
-        let within = |now_us| fuse.within_reach(fuse.word(), fuse.log.last(fuse.word().head()), now_us);
+        let within = |now_us| fuse.within_lookback(fuse.word(), fuse.log.last(fuse.word().head()), now_us);
         for at in [10, 11, 12, 13, 20, 20] {
             fuse.record_failure(SECOND, at * SECOND);
         }
@@ -152,7 +152,7 @@ mod tests {
             [20 * SECOND, 20 * SECOND + HORIZON_US].map(within),
             "nobody has said how far back he looks"
         );
-        fuse.note_reach(8 * SECOND);
+        fuse.note_lookback(8 * SECOND);
         let at = [20 * SECOND, 20 * SECOND + 1, 21 * SECOND, 21 * SECOND + 1, 28 * SECOND, 28 * SECOND + 1];
         assert_eq!([4, 3, 3, 2, 2, 0], at.map(within));
         assert!(fuse.record_success(20 * SECOND));
@@ -162,12 +162,12 @@ mod tests {
     #[test]
     fn the_longest_of_a_policys_windows_counts() {
         let rate = |span| Some(Rate { span, bad_ppm: 1, min_calls: 1, slow_us: 0 });
-        let with = |rates: [Option<Rate>; METERS]| Policy { rates, ..Policy::DEFAULT };
-        assert_eq!(10 * SECOND, Policy::DEFAULT.reach_us());
-        assert_eq!(HORIZON_US, Policy { window_us: u64::MAX, ..Policy::DEFAULT }.reach_us());
-        assert_eq!(80 * SECOND, with([rate(70 * SECOND), None, rate(7 * SECOND), None]).reach_us());
-        assert_eq!(10 * SECOND, with([None, None, rate(7 * SECOND), None]).reach_us());
-        assert_eq!(HORIZON_US, with([None, rate(1), None, None]).reach_us());
-        assert_eq!(8, Policy { threshold: 0, ..with([rate(7), None, None, None]) }.reach_us());
+        let with = |rates: [Option<Rate>; RATE_WINDOWS]| Policy { rates, ..Policy::DEFAULT };
+        assert_eq!(10 * SECOND, Policy::DEFAULT.lookback_us());
+        assert_eq!(HORIZON_US, Policy { window_us: u64::MAX, ..Policy::DEFAULT }.lookback_us());
+        assert_eq!(80 * SECOND, with([rate(70 * SECOND), None, rate(7 * SECOND), None]).lookback_us());
+        assert_eq!(10 * SECOND, with([None, None, rate(7 * SECOND), None]).lookback_us());
+        assert_eq!(HORIZON_US, with([None, rate(1), None, None]).lookback_us());
+        assert_eq!(8, Policy { threshold: 0, ..with([rate(7), None, None, None]) }.lookback_us());
     }
 }

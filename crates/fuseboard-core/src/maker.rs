@@ -1,7 +1,7 @@
 //! The module whose breaker made a fuse, for people and for whoever shares a fuse without meaning to.
 //!
 //! The first breaker that comes to make calls on a fuse writes its module's name down ([`crate::sealed`]), with the slot's owner
-//! word as the tag: so a name is of its tenancy of the slot alone. Two modules that come within the same moment may both see
+//! word as the tag: so a name is of its claim of the slot alone. Two modules that come within the same moment may both see
 //! nothing: then neither is told of the other. No decision reads it.
 
 use crate::key::Owner;
@@ -27,13 +27,13 @@ impl Maker {
         Self::default()
     }
 
-    /// Who made the fuse of this tenancy, if that stands there whole.
+    /// Who made the fuse of this claim, if that stands there whole.
     #[must_use]
     pub fn read(&self, owner: Owner) -> Option<Module> {
         self.0.read(owner.0).map(|words| Module::of_words(&words))
     }
 
-    /// Notes that a breaker of this module comes to the tenancy's fuse; who made the fuse, if that was another one.
+    /// Notes that a breaker of this module comes to the claim's fuse; who made the fuse, if that was another one.
     pub fn note(&self, owner: Owner, module: &Module) -> Option<Module> {
         self.0.keep(owner.0, &module.words()).map(|words| Module::of_words(&words))
     }
@@ -118,11 +118,11 @@ mod tests {
         assert_eq!((None, None), (read(&maker, OWNER), noted(&maker, OWNER, "billing.api")));
     }
 
-    /// What an earlier tenant of the slot left is nothing for the next one, though nobody has wiped it.
+    /// What an earlier claim of the slot left is nothing for the next one, though nobody has wiped it.
     #[test]
-    fn a_text_is_of_its_tenancy() {
+    fn a_text_is_of_its_claim() {
         let maker = Maker::new();
-        let next = OWNER.gone().pending(crate::key::Fingerprint::new(7, 1)).confirmed();
+        let next = OWNER.gone().pending(crate::key::NameHash::new(7, 1)).confirmed();
         noted(&maker, OWNER, "shop");
         assert_eq!((None, None), (read(&maker, next), noted(&maker, next, "billing")));
         assert_eq!((None, Some("billing".to_owned())), (read(&maker, OWNER), read(&maker, next)));

@@ -1,15 +1,15 @@
 //! Judging a call that has ended by every rule of a policy: count, rates, and what the call itself demands.
 //!
-//! A rate is looked at when a bad call ends, as a count is: good calls are counted in the meters and ask nothing. A rate
+//! A rate is looked at when a bad call ends, as a count is: good calls are counted in the rate windows and ask nothing. A rate
 //! over calls knows at the count itself whether this call reaches it ([`crate::rate`]). That the last straw of a rate over a
-//! time is not missed follows from the order of each bad call's steps: it counts itself in the meters, adds 0 to
+//! time is not missed follows from the order of each bad call's steps: it counts itself in the rate windows, adds 0 to
 //! the fuse word, and only then sums up. Of two that end at once one adds its 0 behind the other's, and so sums up what
 //! that one had counted. (A swap of the word for itself would not do: it does not notice another such swap before it.)
 
 use crate::fuse::{Effect, Fuse, Permit};
 use crate::journal::Cause;
 use crate::policy::{Policy, Rate};
-use crate::rate::{METERS, Measure, Tally};
+use crate::rate::{RATE_WINDOWS, RateCount, RateKind};
 use crate::state::State;
 use crate::sync::Ordering;
 
@@ -26,9 +26,9 @@ pub struct Call {
     pub asked_us: u64,
 }
 
-/// The rates over calls that a bad call reached when it was counted, by the codes of [`Measure`].
+/// The rates over calls that a bad call reached when it was counted, by the codes of [`RateKind`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reached([bool; METERS]);
+pub struct Reached([bool; RATE_WINDOWS]);
 
 impl Call {
     /// What it is to be called that this call, as a probe, opens the fuse.
@@ -41,8 +41,8 @@ impl Call {
     }
 
     /// Whether it is one of the bad ones of a rate.
-    const fn is_bad(self, (measure, rate): (Measure, Rate)) -> bool {
-        if measure.is_of_slow() { self.took_us >= rate.slow_us } else { self.failed }
+    const fn is_bad(self, (kind, rate): (RateKind, Rate)) -> bool {
+        if kind.is_of_slow() { self.took_us >= rate.slow_us } else { self.failed }
     }
 }
 
@@ -50,11 +50,11 @@ impl Fuse<'_> {
     /// Reports how a call ended, to be judged by all rules of the policy (rules R03, R04, R07 to R09). A slow probe is a
     /// failed one.
     pub fn ended(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
-        let reached = self.measure(policy, permit, call, None, &now_us);
+        let reached = self.count_in_rates(policy, permit, call, None, &now_us);
         self.judge(policy, permit, call, reached, now_us)
     }
 
-    /// The second half of [`Self::ended`]: what a call means that the meters have counted.
+    /// The second half of [`Self::ended`]: what a call means that the rate windows have counted.
     pub fn judge(
         self,
         policy: &Policy,
@@ -81,9 +81,9 @@ impl Fuse<'_> {
         }
     }
 
-    /// Counts a call in the meters that the policy asks for, unless its generation is over. The clock is asked when it
+    /// Counts a call in the rate windows that the policy asks for, unless its generation is over. The clock is asked when it
     /// ended, unless that is known. The rates over calls that it reaches, as a bad one.
-    pub fn measure(
+    pub fn count_in_rates(
         self,
         policy: &Policy,
         permit: Permit,
@@ -92,7 +92,7 @@ impl Fuse<'_> {
         now_us: impl Fn() -> u64,
     ) -> Reached {
         let mut reached = Reached::default();
-        let Some(meters) = self.meters.filter(|_| policy.has_rates()) else { return reached };
+        let Some(rate_windows) = self.rate_windows.filter(|_| policy.has_rates()) else { return reached };
         let is_current = || {
             let word = self.word();
             word.state().counts() && word.generation() == permit.generation
@@ -100,14 +100,14 @@ impl Fuse<'_> {
         if !is_current() {
             return reached;
         }
-        for (measure, rate) in policy.measured() {
-            let (meter, bad) = (&meters[measure as usize], call.is_bad((measure, rate)));
-            if measure.is_of_calls() {
-                let tally = meter.count_next(rate, permit.generation, bad, is_current);
-                reached.0[measure as usize] = bad && tally.is_some_and(|tally| rate.is_reached(tally));
+        for (kind, rate) in policy.active_rates() {
+            let (window, bad) = (&rate_windows[kind as usize], call.is_bad((kind, rate)));
+            if kind.is_of_calls() {
+                let count = window.add_next(rate, permit.generation, bad, is_current);
+                reached.0[kind as usize] = bad && count.is_some_and(|count| rate.is_reached(count));
             } else {
                 let ended_us = ended_us.unwrap_or_else(&now_us);
-                meter.count(rate, permit.generation, bad, ended_us, &now_us, is_current);
+                window.count(rate, permit.generation, bad, ended_us, &now_us, is_current);
             }
         }
         reached
@@ -122,11 +122,11 @@ impl Fuse<'_> {
         counted: Reached,
         now_us: impl Fn() -> u64,
     ) -> Option<Cause> {
-        let is_reached_in_time = |measure, rate| rate_is_reached(self, measure, rate, generation, &now_us);
-        let reached = |&(measure, rate): &(Measure, _)| {
-            if measure.is_of_calls() { counted.0[measure as usize] } else { is_reached_in_time(measure, rate) }
+        let is_reached_in_time = |kind, rate| rate_is_reached(self, kind, rate, generation, &now_us);
+        let reached = |&(kind, rate): &(RateKind, _)| {
+            if kind.is_of_calls() { counted.0[kind as usize] } else { is_reached_in_time(kind, rate) }
         };
-        policy.measured().filter(|measured| call.is_bad(*measured)).find(reached).map(|(measure, _)| cause_of(measure))
+        policy.active_rates().filter(|measured| call.is_bad(*measured)).find(reached).map(|(kind, _)| cause_of(kind))
     }
 
     /// Counts a slow call. Not on a line of its own for each process: who counts one has waited longer for the call.
@@ -136,9 +136,9 @@ impl Fuse<'_> {
 
     /// What the calls within a rate's span were, in the state that the fuse is in now.
     #[must_use]
-    pub fn tally(self, policy: &Policy, measure: Measure, now_us: impl Fn() -> u64) -> Option<Tally> {
-        let (rate, meters) = (policy.rates[measure as usize]?, self.meters?);
-        Some(meters[measure as usize].tally(measure, rate, self.word().generation(), now_us))
+    pub fn rate_count(self, policy: &Policy, kind: RateKind, now_us: impl Fn() -> u64) -> Option<RateCount> {
+        let (rate, rate_windows) = (policy.rates[kind as usize]?, self.rate_windows?);
+        Some(rate_windows[kind as usize].rate_count(kind, rate, self.word().generation(), now_us))
     }
 
     /// Reports a success that was too slow, of a call that was no probe.
@@ -173,15 +173,17 @@ impl Fuse<'_> {
     }
 }
 
-fn rate_is_reached(fuse: Fuse<'_>, measure: Measure, rate: Rate, generation: u64, now_us: impl Fn() -> u64) -> bool {
-    fuse.meters.is_some_and(|meters| rate.is_reached(meters[measure as usize].tally(measure, rate, generation, now_us)))
+fn rate_is_reached(fuse: Fuse<'_>, kind: RateKind, rate: Rate, generation: u64, now_us: impl Fn() -> u64) -> bool {
+    fuse.rate_windows.is_some_and(|rate_windows| {
+        rate.is_reached(rate_windows[kind as usize].rate_count(kind, rate, generation, now_us))
+    })
 }
 
-const fn cause_of(measure: Measure) -> Cause {
-    match measure {
-        Measure::FailuresInTime => Cause::FailureRate,
-        Measure::FailuresOfCalls => Cause::FailureRateOfCalls,
-        Measure::SlowInTime => Cause::SlowRate,
-        Measure::SlowOfCalls => Cause::SlowRateOfCalls,
+const fn cause_of(kind: RateKind) -> Cause {
+    match kind {
+        RateKind::FailuresInTime => Cause::FailureRate,
+        RateKind::FailuresOfCalls => Cause::FailureRateOfCalls,
+        RateKind::SlowInTime => Cause::SlowRate,
+        RateKind::SlowOfCalls => Cause::SlowRateOfCalls,
     }
 }

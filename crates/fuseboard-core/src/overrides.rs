@@ -31,7 +31,7 @@ const _: () =
 
 /// What an operator says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order<'a> {
+pub struct Override<'a> {
     /// The state that the fuse is to be in: isolated, disabled, or closed, which ends an override.
     pub state: State,
     /// How long the override lasts, in microseconds, at most [`HORIZON_US`]; 0 for until somebody ends it.
@@ -42,7 +42,7 @@ pub struct Order<'a> {
     pub why: &'a str,
 }
 
-impl Order<'_> {
+impl Override<'_> {
     /// An order of which nothing more is said.
     #[must_use]
     pub const fn new(state: State) -> Self {
@@ -63,36 +63,36 @@ impl Order<'_> {
 }
 
 /// Most places for what was said. Where a table has more slots, some share one: then the later override's words stand there.
-pub const SAID_MAX: usize = 1 << SAID_BITS;
-const SAID_BITS: u32 = 10;
+pub const OVERRIDE_NOTES_MAX: usize = 1 << OVERRIDE_NOTES_BITS;
+const OVERRIDE_NOTES_BITS: u32 = 10;
 
 /// A place for what was said of an override. Any bytes are a valid one.
 #[repr(transparent)]
 #[derive(Debug, Default)]
-pub struct Said(Sealed<WORDS>);
+pub struct OverrideNote(Sealed<WORDS>);
 
 /// The place of one slot. Free to copy.
 #[derive(Clone, Copy)]
-pub struct SaidOf<'a> {
-    place: &'a Said,
+pub struct OverrideNotes<'a> {
+    place: &'a OverrideNote,
     slot: usize,
 }
 
-impl<'a> SaidOf<'a> {
+impl<'a> OverrideNotes<'a> {
     /// The place of a slot among these, a power of two of them.
     #[must_use]
-    pub fn new(places: &'a [Said], slot: usize) -> Self {
+    pub fn new(places: &'a [OverrideNote], slot: usize) -> Self {
         Self { place: &places[slot & (places.len() - 1)], slot }
     }
 
     /// What tells the overrides apart that share a place: the generation, and the slot's upper bits.
     const fn tag(self, generation: u64) -> u64 {
-        generation << (u64::BITS - STAMP_BITS) | (self.slot >> SAID_BITS) as u64
+        generation << (u64::BITS - STAMP_BITS) | (self.slot >> OVERRIDE_NOTES_BITS) as u64
     }
 
     /// Writes down what was said of the override that began with a generation, unless that is over by now: a later operator's
     /// words may stand there.
-    pub fn note(self, generation: u64, order: &Order<'_>, is_current: impl Fn() -> bool) {
+    pub fn note(self, generation: u64, order: &Override<'_>, is_current: impl Fn() -> bool) {
         if order.who.is_empty() && order.why.is_empty() {
             return;
         }
@@ -117,7 +117,12 @@ impl<'a> SaidOf<'a> {
 
 impl Fuse<'_> {
     /// Does what an operator says, whatever state the fuse is in, and writes it down; `None` if the fuse was removed.
-    pub fn obey(self, order: &Order<'_>, said: SaidOf<'_>, now_us: impl Fn() -> u64) -> Option<Transition> {
+    pub fn apply_override(
+        self,
+        order: &Override<'_>,
+        said: OverrideNotes<'_>,
+        now_us: impl Fn() -> u64,
+    ) -> Option<Transition> {
         let made = self.command(order.state, now_us)?;
         if order.state.is_held() {
             if order.for_us > 0 {
@@ -133,20 +138,20 @@ impl Fuse<'_> {
     fn limit(self, generation: u64, for_us: u64) {
         let next = for_us << MARK_BITS | generation & MARK_MASK;
         loop {
-            let seen = self.cell.lasts.load(Ordering::Acquire);
+            let seen = self.cell.override_end.load(Ordering::Acquire);
             // Asked behind the look: what a later override has written since is seen by the swap.
             if self.word().generation() != generation {
                 return;
             }
-            if self.cell.lasts.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            if self.cell.override_end.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return;
             }
         }
     }
 
     /// How long the override lasts that began with a generation, in microseconds; `None` if nobody has said so.
-    fn lasts_us(self, generation: u64) -> Option<u64> {
-        let lasts = self.cell.lasts.load(Ordering::Acquire);
+    fn override_lasts_us(self, generation: u64) -> Option<u64> {
+        let lasts = self.cell.override_end.load(Ordering::Acquire);
         let is_its_own = lasts & MARK_MASK == generation & MARK_MASK;
         // A longer time than may be asked for is damage's, and an override that ends too early is worse than one that stays.
         Some(lasts >> MARK_BITS).filter(|for_us| is_its_own && (1..=HORIZON_US).contains(for_us))
@@ -155,14 +160,14 @@ impl Fuse<'_> {
     /// When the override of this word ends, in microseconds of the clock; `None` if it is endless, or the fuse has none.
     #[must_use]
     pub fn until_us(self, seen: Word) -> Option<u64> {
-        let lasts_us = self.lasts_us(seen.generation()).filter(|_| seen.state().is_held())?;
-        Some(seen.generation() + lasts_us)
+        let override_lasts_us = self.override_lasts_us(seen.generation()).filter(|_| seen.state().is_held())?;
+        Some(seen.generation() + override_lasts_us)
     }
 
     /// What is left of the override of this word, in microseconds; `None` if it is endless. Its time is up [`LEAD_US`] early, as that
     /// of an open fuse is.
     pub(crate) fn override_left(self, seen: Word, now_us: u64) -> Option<u64> {
-        Some(self.lasts_us(seen.generation())?.saturating_sub(age(now_us, seen.generation())))
+        Some(self.override_lasts_us(seen.generation())?.saturating_sub(age(now_us, seen.generation())))
     }
 
     /// Whether an operator holds the fuse in the state of this word, and the time for that is not over.
@@ -190,12 +195,12 @@ mod tests {
     struct Bench {
         cell: Cell,
         log: [AtomicU64; 2],
-        said: [Said; 1],
+        said: [OverrideNote; 1],
     }
 
     impl Bench {
         fn new() -> Self {
-            Self { cell: Cell::new(), log: [0; 2].map(AtomicU64::new), said: [Said::default()] }
+            Self { cell: Cell::new(), log: [0; 2].map(AtomicU64::new), said: [OverrideNote::default()] }
         }
 
         fn fuse(&self) -> Fuse<'_> {
@@ -203,8 +208,10 @@ mod tests {
         }
 
         fn order(&self, state: State, for_us: u64, now_us: u64) -> Transition {
-            let order = Order { for_us, who: "alice", why: "drill", ..Order::new(state) };
-            self.fuse().obey(&order, SaidOf::new(&self.said, 0), || now_us).expect("it is nobody's else")
+            let order = Override { for_us, who: "alice", why: "drill", ..Override::new(state) };
+            self.fuse()
+                .apply_override(&order, OverrideNotes::new(&self.said, 0), || now_us)
+                .expect("it is nobody's else")
         }
 
         /// What a call is answered at a time: whether it passes, in how long to come again, and the state behind it.
@@ -255,12 +262,12 @@ mod tests {
         let bench = Bench::new();
         let made = bench.order(State::Isolated, 0, NOW);
         for lasts in [0, HORIZON_US + 1, (1 << 40) - 1] {
-            bench.cell.lasts.store(lasts << MARK_BITS | made.generation & MARK_MASK, Ordering::Relaxed);
+            bench.cell.override_end.store(lasts << MARK_BITS | made.generation & MARK_MASK, Ordering::Relaxed);
             assert_eq!((false, None, State::Isolated), bench.call(NOW + 2 * HORIZON_US), "{lasts}");
         }
-        bench.cell.lasts.store(SECOND << MARK_BITS | (made.generation + 1) & MARK_MASK, Ordering::Relaxed);
+        bench.cell.override_end.store(SECOND << MARK_BITS | (made.generation + 1) & MARK_MASK, Ordering::Relaxed);
         assert_eq!((false, None, State::Isolated), bench.call(NOW + 2 * SECOND));
-        bench.cell.lasts.store(HORIZON_US << MARK_BITS | made.generation & MARK_MASK, Ordering::Relaxed);
+        bench.cell.override_end.store(HORIZON_US << MARK_BITS | made.generation & MARK_MASK, Ordering::Relaxed);
         assert_eq!((true, None, State::HalfOpen), bench.call(NOW + HORIZON_US));
     }
 
@@ -285,17 +292,17 @@ mod tests {
 
     #[test]
     fn what_was_said_is_of_its_generation_and_bounded() {
-        let places: [Said; 2] = Default::default();
-        let (said, other) = (SaidOf::new(&places, 1), SaidOf::new(&places, 1 + SAID_MAX));
-        let long = Order { who: &"w".repeat(99), why: &"y".repeat(999), ..Order::new(State::Isolated) };
+        let places: [OverrideNote; 2] = Default::default();
+        let (said, other) = (OverrideNotes::new(&places, 1), OverrideNotes::new(&places, 1 + OVERRIDE_NOTES_MAX));
+        let long = Override { who: &"w".repeat(99), why: &"y".repeat(999), ..Override::new(State::Isolated) };
         said.note(7, &long, || true);
         assert_eq!([Some("w".repeat(WHO_MAX)), Some("y".repeat(WHY_MAX))], said.read(7));
-        said.note(8, &Order { why: "drill", ..Order::new(State::Disabled) }, || true);
+        said.note(8, &Override { why: "drill", ..Override::new(State::Disabled) }, || true);
         said.note(7, &long, || false);
         assert_eq!(([None, None], [None, Some("drill".to_owned())]), (said.read(7), said.read(8)));
-        said.note(9, &Order::new(State::Disabled), || true);
+        said.note(9, &Override::new(State::Disabled), || true);
         assert_eq!([None, None], said.read(9));
-        other.note(8, &Order { why: "fire", ..Order::new(State::Disabled) }, || true);
+        other.note(8, &Override { why: "fire", ..Override::new(State::Disabled) }, || true);
         assert_eq!(([None, None], [None, Some("fire".to_owned())]), (said.read(8), other.read(8)), "a place shared");
         assert_eq!((39, 111), (WHO_MAX, WHY_MAX));
     }

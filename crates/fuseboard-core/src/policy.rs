@@ -1,7 +1,7 @@
 //! What one process asks of a fuse. Settings are not shared (rule R15): each decision takes the caller's own.
 
 use crate::lease::{FAILURES_MAX, SEATS, SUCCESSES_MAX};
-use crate::rate::{METERS, Measure, Tally};
+use crate::rate::{RATE_WINDOWS, RateCount, RateKind};
 use crate::time::{HORIZON_US, age};
 use crate::word::Word;
 
@@ -29,9 +29,9 @@ impl Rate {
     }
 
     /// Whether so many bad calls are too many.
-    pub(crate) fn is_reached(self, tally: Tally) -> bool {
-        let (bad, calls) = (u64::from(tally.bad), u64::from(tally.calls));
-        tally.calls >= self.min_calls && bad * u64::from(MILLION) >= u64::from(self.bad_ppm) * calls
+    pub(crate) fn is_reached(self, count: RateCount) -> bool {
+        let (bad, calls) = (u64::from(count.bad), u64::from(count.calls));
+        count.calls >= self.min_calls && bad * u64::from(MILLION) >= u64::from(self.bad_ppm) * calls
     }
 }
 
@@ -68,8 +68,8 @@ pub struct Policy {
     pub probe_us: u64,
     /// Whether a success while closed clears the window (rule R04).
     pub clear_on_success: bool,
-    /// The rates that open the fuse, by the codes of [`Measure`].
-    pub rates: [Option<Rate>; METERS],
+    /// The rates that open the fuse, by the codes of [`RateKind`].
+    pub rates: [Option<Rate>; RATE_WINDOWS],
 }
 
 impl Policy {
@@ -89,7 +89,7 @@ impl Policy {
         ramp_from_ppm: 0,
         probe_us: 30_000_000,
         clear_on_success: true,
-        rates: [None; METERS],
+        rates: [None; RATE_WINDOWS],
     };
 
     /// The same policy with every number in range for a log of `log_len` entries. Settings are refused with a message
@@ -122,25 +122,25 @@ impl Policy {
     }
 
     /// The rates to be measured.
-    pub(crate) fn measured(&self) -> impl Iterator<Item = (Measure, Rate)> {
-        Measure::ALL.into_iter().zip(self.rates).filter_map(|(measure, rate)| Some((measure, rate?)))
+    pub(crate) fn active_rates(&self) -> impl Iterator<Item = (RateKind, Rate)> {
+        RateKind::ALL.into_iter().zip(self.rates).filter_map(|(kind, rate)| Some((kind, rate?)))
     }
 
     /// Whether there is any rate to be measured.
     #[must_use]
     pub fn has_rates(&self) -> bool {
-        self.rates != [None; METERS]
+        self.rates != [None; RATE_WINDOWS]
     }
 
     /// Whether it matters how long a call takes.
     #[must_use]
     pub fn is_timed(&self) -> bool {
-        self.measured().any(|(measure, _)| measure.is_of_slow())
+        self.active_rates().any(|(kind, _)| kind.is_of_slow())
     }
 
     /// Whether a call that took so long is slow by any of the rates.
     #[must_use]
     pub fn is_slow(&self, took_us: u64) -> bool {
-        self.measured().any(|(measure, rate)| measure.is_of_slow() && took_us >= rate.slow_us)
+        self.active_rates().any(|(kind, rate)| kind.is_of_slow() && took_us >= rate.slow_us)
     }
 }

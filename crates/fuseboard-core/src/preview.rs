@@ -29,7 +29,7 @@ impl Fuse<'_> {
             State::Ramping => return self.would_climb(seen, policy, now_us),
             State::HalfOpen if policy.is_overstayed(seen, now_us) => {
                 // It would open again; the jitter of that is not known before.
-                let left = Some(policy.open_us(self.streak() + 1));
+                let left = Some(policy.open_us(self.failed_probes() + 1));
                 return Err(Rejection::new(State::Open, left));
             }
             State::HalfOpen => match self.seats().all_taken(seen.generation(), policy.probes, now_us, is_gone) {

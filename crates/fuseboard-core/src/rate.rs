@@ -1,44 +1,44 @@
 //! Rate windows: how many of the latest calls were bad.
 //!
-//! **Words.** A [`Meter`] is a ring of *buckets*. A bucket is one word: how many calls ended (18 bits), how many of them
-//! were bad (18 bits), and a tag (28 bits) of the *stretch* they ended in and of the fuse's generation. A stretch is
+//! **Words.** A [`RateWindow`] is a ring of *buckets*. A bucket is one word: how many calls ended (18 bits), how many of them
+//! were bad (18 bits), and a tag (28 bits) of the *bucket* they ended in and of the fuse's generation. A bucket is
 //! `2^shift` microseconds, or `2^shift` calls. The shift follows from the span alone, so that processes with the same
 //! settings, or nearly the same, count into the same buckets; those with others see nothing (rule R15).
 //!
-//! **Nothing is wiped.** A bucket of another stretch or generation has another tag and holds nothing for whoever reads it:
+//! **Nothing is wiped.** A bucket of another bucket or generation has another tag and holds nothing for whoever reads it:
 //! a new generation begins at zero, and so does an hour in which nobody called. Only where 28 bits of two tags agree by
 //! chance does one bucket of an older time count.
 //!
 //! **What is counted** is every bucket that the span touches. So a call counts for the span, and for up to a seventh longer.
 //!
-//! **Over a time** the clock says which stretch a call falls into. A bad call counts itself first, and sums up behind the
+//! **Over a time** the clock says which bucket a call falls into. A bad call counts itself first, and sums up behind the
 //! counts of those that end with it (see [`crate::outcome`]).
 //!
-//! **Over calls** a call falls into the *newest* stretch, or into the one behind it when that is full. Which call it is and
+//! **Over calls** a call falls into the *newest* bucket, or into the one behind it when that is full. Which call it is and
 //! that it is counted is one swap, so the calls have one order. A bad call sums up what is before it, and then swaps: the
 //! buckets before the newest are full and stay as they are for as long as the newest is not full, so if the swap succeeds
 //! the sum was that of just this call and those before it. A rate that some call reaches is seen by that call, whatever
 //! ends beside it.
 //!
 //! **The race that must be shut out.** A writer that is stopped before its swap for a whole lap of the ring would put an
-//! old stretch in the place of a current one. So a bucket of another tag is replaced only if the lap is not over and the
-//! generation not ended *behind* the look at it: whoever wrote a later one had seen a later word, clock or newest stretch.
+//! old bucket in the place of a current one. So a bucket of another tag is replaced only if the lap is not over and the
+//! generation not ended *behind* the look at it: whoever wrote a later one had seen a later word, clock or newest bucket.
 
 use crate::policy::Rate;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Meters of one fuse: one for each [`Measure`].
-pub const METERS: usize = 4;
-/// Buckets of a meter.
+/// Meters of one fuse: one for each [`RateKind`].
+pub const RATE_WINDOWS: usize = 4;
+/// Buckets of a rate window.
 const BUCKETS: usize = 15;
 const COUNT_BITS: u32 = 18;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const TAG_SHIFT: u32 = 2 * COUNT_BITS;
 
-/// What a meter measures. The codes are positions in the file: never renumber them.
+/// What a rate window kinds. The codes are positions in the file: never renumber them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Measure {
+pub enum RateKind {
     /// Failed calls of those that ended within a time.
     FailuresInTime = 0,
     /// Failed calls of the last so many.
@@ -49,11 +49,12 @@ pub enum Measure {
     SlowOfCalls = 3,
 }
 
-impl Measure {
+impl RateKind {
     /// All of them, by their codes.
-    pub const ALL: [Self; METERS] = [Self::FailuresInTime, Self::FailuresOfCalls, Self::SlowInTime, Self::SlowOfCalls];
+    pub const ALL: [Self; RATE_WINDOWS] =
+        [Self::FailuresInTime, Self::FailuresOfCalls, Self::SlowInTime, Self::SlowOfCalls];
 
-    /// Whether stretches are of calls, and not of time.
+    /// Whether buckets are of calls, and not of time.
     pub(crate) const fn is_of_calls(self) -> bool {
         matches!(self, Self::FailuresOfCalls | Self::SlowOfCalls)
     }
@@ -66,33 +67,33 @@ impl Measure {
 
 /// The calls that a span touches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct RateCount {
     /// How many ended.
     pub calls: u32,
     /// How many of them were bad.
     pub bad: u32,
 }
 
-impl Tally {
-    const fn with(self, bucket: Bucket) -> Self {
+impl RateCount {
+    const fn with(self, bucket: BucketWord) -> Self {
         Self { calls: self.calls + bucket.calls() as u32, bad: self.bad + bucket.bad() as u32 }
     }
 }
 
-/// Buckets of one measure of one fuse. Any bytes are a valid meter; zeroes are one that has counted nothing.
+/// Buckets of one kind of one fuse. Any bytes are a valid rate window; zeroes are one that has counted nothing.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub struct Meter {
-    /// Of a measure of calls: the number of the stretch that calls fall into.
+pub struct RateWindow {
+    /// Of a kind of calls: the number of the bucket that calls fall into.
     newest: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
 
 /// One bucket: any 64 bits are a valid one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Bucket(u64);
+struct BucketWord(u64);
 
-impl Bucket {
+impl BucketWord {
     const fn new(tag: u64, calls: u64, bad: u64) -> Self {
         Self(tag << TAG_SHIFT | calls << COUNT_BITS | bad)
     }
@@ -118,21 +119,21 @@ impl Bucket {
     }
 }
 
-/// Where a call falls: its generation and its stretch.
+/// Where a call falls: its generation and its bucket.
 #[derive(Clone, Copy)]
-struct Stretch {
+struct Bucket {
     generation: u64,
     shift: u32,
     number: u64,
 }
 
-impl Stretch {
+impl Bucket {
     fn of(generation: u64, rate: Rate, at_us: u64) -> Self {
         let shift = shift_of(rate.span);
         Self { generation, shift, number: at_us >> shift }
     }
 
-    /// A hash that tells stretches and generations apart (the multipliers are those of SplitMix64).
+    /// A hash that tells buckets and generations apart (the multipliers are those of SplitMix64).
     const fn tag(self, number: u64) -> u64 {
         let mixed = (self.generation ^ (number << 6 | self.shift as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -150,13 +151,13 @@ impl Stretch {
     }
 }
 
-/// The smallest stretch of which a span touches no more than the ring has buckets: one more than it is long.
+/// The smallest bucket of which a span touches no more than the ring has buckets: one more than it is long.
 const fn shift_of(span: u64) -> u32 {
     span.div_ceil((BUCKETS - 1) as u64).next_power_of_two().trailing_zeros()
 }
 
-impl Meter {
-    /// A meter that has counted nothing.
+impl RateWindow {
+    /// A rate window that has counted nothing.
     #[must_use]
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
@@ -173,46 +174,46 @@ impl Meter {
         now_us: impl Fn() -> u64,
         is_current: impl Fn() -> bool,
     ) {
-        let stretch = Stretch::of(generation, rate, ended_us);
-        self.add(stretch, bad, || stretch.is_in_the_ring(now_us()) && is_current());
+        let bucket = Bucket::of(generation, rate, ended_us);
+        self.add(bucket, bad, || bucket.is_in_the_ring(now_us()) && is_current());
     }
 
     /// Counts a call of this generation as the next one. If it is a bad one, what the calls within the rate's span were, this
     /// one the last. `None`, and not counted, if `is_current` says that the generation is over by now.
-    pub(crate) fn count_next(
+    pub(crate) fn add_next(
         &self,
         rate: Rate,
         generation: u64,
         bad: bool,
         is_current: impl Fn() -> bool,
-    ) -> Option<Tally> {
+    ) -> Option<RateCount> {
         loop {
-            let stretch = self.newest(rate, generation);
-            let (place, tag) = (self.place(stretch.number), stretch.tag(stretch.number));
-            let seen = Bucket(place.load(Ordering::Acquire));
+            let bucket = self.newest(rate, generation);
+            let (place, tag) = (self.place(bucket.number), bucket.tag(bucket.number));
+            let seen = BucketWord(place.load(Ordering::Acquire));
             let is_there = seen.tag() == tag;
-            if is_there && seen.calls() >= stretch.len() {
-                let next = stretch.number.wrapping_add(1);
+            if is_there && seen.calls() >= bucket.len() {
+                let next = bucket.number.wrapping_add(1);
                 // AcqRel: hands the full bucket on. Lost to somebody who has done the same.
-                _ = self.newest.compare_exchange(stretch.number, next, Ordering::AcqRel, Ordering::Relaxed);
+                _ = self.newest.compare_exchange(bucket.number, next, Ordering::AcqRel, Ordering::Relaxed);
                 continue;
             }
-            if !is_there && self.newest.load(Ordering::Acquire) != stretch.number {
+            if !is_there && self.newest.load(Ordering::Acquire) != bucket.number {
                 continue;
             }
             if !is_there && !is_current() {
                 return None;
             }
-            let next = if is_there { seen.counted(bad) } else { Bucket::new(tag, 1, bad.into()) };
+            let next = if is_there { seen.counted(bad) } else { BucketWord::new(tag, 1, bad.into()) };
             // Before the swap: see above.
-            let tally = if bad { self.sum(stretch, next, rate.span) } else { Tally::default() };
+            let count = if bad { self.sum(bucket, next, rate.span) } else { RateCount::default() };
             if self.swap(place, seen, next).is_ok() {
-                return Some(tally);
+                return Some(count);
             }
         }
     }
 
-    /// Begins anew with the numbers of stretches where damage took them so far that they would run over their end.
+    /// Begins anew with the numbers of buckets where damage took them so far that they would run over their end.
     pub(crate) fn mend(&self) {
         let newest = self.newest.load(Ordering::Acquire);
         if newest > u64::MAX >> 1 {
@@ -220,16 +221,16 @@ impl Meter {
         }
     }
 
-    fn add(&self, stretch: Stretch, bad: bool, may_begin: impl Fn() -> bool) {
-        let (place, tag) = (self.place(stretch.number), stretch.tag(stretch.number));
+    fn add(&self, bucket: Bucket, bad: bool, may_begin: impl Fn() -> bool) {
+        let (place, tag) = (self.place(bucket.number), bucket.tag(bucket.number));
         // Acquire: hands on the fuse word that the writer of a later bucket had seen.
-        let mut seen = Bucket(place.load(Ordering::Acquire));
+        let mut seen = BucketWord(place.load(Ordering::Acquire));
         loop {
             if seen.tag() != tag {
                 if !may_begin() {
                     return;
                 }
-                seen = match self.swap(place, seen, Bucket::new(tag, 1, bad.into())) {
+                seen = match self.swap(place, seen, BucketWord::new(tag, 1, bad.into())) {
                     Ok(()) => return,
                     Err(now) => now,
                 };
@@ -242,37 +243,47 @@ impl Meter {
         }
     }
 
-    #[allow(clippy::unused_self, reason = "the place is the meter's")]
-    fn swap(&self, place: &AtomicU64, seen: Bucket, next: Bucket) -> Result<(), Bucket> {
-        place.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Acquire).map(|_| ()).map_err(Bucket)
+    #[allow(clippy::unused_self, reason = "the place is the window's")]
+    fn swap(&self, place: &AtomicU64, seen: BucketWord, next: BucketWord) -> Result<(), BucketWord> {
+        place.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Acquire).map(|_| ()).map_err(BucketWord)
     }
 
     /// What the calls of this generation within the rate's span were.
-    pub(crate) fn tally(&self, measure: Measure, rate: Rate, generation: u64, now_us: impl Fn() -> u64) -> Tally {
-        if measure.is_of_calls() {
+    pub(crate) fn rate_count(
+        &self,
+        kind: RateKind,
+        rate: Rate,
+        generation: u64,
+        now_us: impl Fn() -> u64,
+    ) -> RateCount {
+        if kind.is_of_calls() {
             let newest = self.newest(rate, generation);
-            return self.sum(newest, self.bucket(newest, newest.number).unwrap_or(Bucket(0)), rate.span);
+            return self.sum(newest, self.bucket(newest, newest.number).unwrap_or(BucketWord(0)), rate.span);
         }
         let now_us = now_us();
-        let newest = Stretch::of(generation, rate, now_us);
+        let newest = Bucket::of(generation, rate, now_us);
         let oldest = now_us.saturating_sub(rate.span) >> newest.shift;
-        (oldest..=newest.number).filter_map(|number| self.bucket(newest, number)).fold(Tally::default(), Tally::with)
+        (oldest..=newest.number)
+            .filter_map(|number| self.bucket(newest, number))
+            .fold(RateCount::default(), RateCount::with)
     }
 
-    /// The calls of the newest stretch of calls, of which this is the bucket, and of as many before it as the span touches.
-    fn sum(&self, newest: Stretch, bucket: Bucket, span: u64) -> Tally {
+    /// The calls of the newest bucket of calls, of which this is the bucket, and of as many before it as the span touches.
+    fn sum(&self, newest: Bucket, bucket: BucketWord, span: u64) -> RateCount {
         let before = span.saturating_sub(bucket.calls()).div_ceil(newest.len()).min(BUCKETS as u64 - 1);
         let numbers = newest.number.saturating_sub(before)..newest.number;
-        numbers.filter_map(|number| self.bucket(newest, number)).fold(Tally::default().with(bucket), Tally::with)
+        numbers
+            .filter_map(|number| self.bucket(newest, number))
+            .fold(RateCount::default().with(bucket), RateCount::with)
     }
 
-    fn newest(&self, rate: Rate, generation: u64) -> Stretch {
-        Stretch { generation, shift: shift_of(rate.span), number: self.newest.load(Ordering::Acquire) }
+    fn newest(&self, rate: Rate, generation: u64) -> Bucket {
+        Bucket { generation, shift: shift_of(rate.span), number: self.newest.load(Ordering::Acquire) }
     }
 
-    /// The bucket of a stretch, if it has one, by another one of the same generation and length.
-    fn bucket(&self, of: Stretch, number: u64) -> Option<Bucket> {
-        let found = Bucket(self.place(number).load(Ordering::Acquire));
+    /// The bucket of a bucket, if it has one, by another one of the same generation and length.
+    fn bucket(&self, of: Bucket, number: u64) -> Option<BucketWord> {
+        let found = BucketWord(self.place(number).load(Ordering::Acquire));
         (found.tag() == of.tag(number)).then_some(found)
     }
 
@@ -281,7 +292,7 @@ impl Meter {
     }
 }
 
-impl Default for Meter {
+impl Default for RateWindow {
     fn default() -> Self {
         Self::new()
     }

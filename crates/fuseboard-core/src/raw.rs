@@ -5,7 +5,7 @@ use crate::fuse::{Fuse, Transition};
 use crate::journal::Cause;
 use crate::log::Entry;
 use crate::lookback::changes_of;
-use crate::rate::Meter;
+use crate::rate::RateWindow;
 use crate::state::State;
 use crate::sync::Ordering;
 use crate::time::HORIZON_US;
@@ -16,7 +16,7 @@ pub const READ_TRIES: usize = 16;
 
 /// A plain copy of what stands in a fuse's cell, taken from one reading of its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct CellSnapshot {
     /// The fuse word: state and generation.
     pub word: Word,
     /// Failures since the window was last cleared or the state last changed, at most the log's length. Of any age, or those
@@ -30,11 +30,11 @@ pub struct Reading {
     pub slow: u64,
     /// When the manual override that it is in ends, in microseconds of the clock; `None` if it is endless, or there is none.
     pub until_us: Option<u64>,
-    /// Fingerprint of the settings that a breaker last came with, 0 for none.
+    /// NameHash of the settings that a breaker last came with, 0 for none.
     pub settings: u64,
     /// Failed probes in a row, as they stood when the fuse last opened: what it was closed since then is taken off when it
     /// opens next.
-    pub streak: u32,
+    pub failed_probes: u32,
 }
 
 impl Fuse<'_> {
@@ -136,10 +136,10 @@ impl Fuse<'_> {
     /// to come. What is taken away was read before the change, so nothing of the new generation is.
     fn mending(self, now_us: impl Fn() -> u64, change: impl FnOnce() -> Option<Transition>) -> Option<Transition> {
         self.log.drop_far_ahead(&now_us);
-        self.mend_told(now_us);
-        self.meters.into_iter().flatten().for_each(Meter::mend);
-        let words =
-            [&self.cell.progress, &self.cell.asked, &self.cell.lasts].map(|word| (word, word.load(Ordering::Acquire)));
+        self.mend_journaled(now_us);
+        self.rate_windows.into_iter().flatten().for_each(RateWindow::mend);
+        let words = [&self.cell.progress, &self.cell.asked, &self.cell.override_end]
+            .map(|word| (word, word.load(Ordering::Acquire)));
         let held = self.seats().held();
         let made = change();
         if made.is_none() && self.mine().is_none() {
@@ -151,19 +151,19 @@ impl Fuse<'_> {
                 _ = word.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
-        self.cell.forget_streak(made.map_or_else(|| self.word().generation(), |made| made.generation));
+        self.cell.forget_failed_probes(made.map_or_else(|| self.word().generation(), |made| made.generation));
         made
     }
 
     /// A plain copy for people and dashboards. State and generation are always of one instant; the failures are of the
     /// same instant unless the fuse changed at each of [`READ_TRIES`] looks.
     #[must_use]
-    pub fn read(self) -> Reading {
+    pub fn read(self) -> CellSnapshot {
         self.read_counting(|_, _, failures| failures)
     }
 
     /// [`Self::read`], where of the failures, of which the last is given, only those stand that are still to be counted.
-    fn read_counting(self, still: impl Fn(Word, Entry, u32) -> u32) -> Reading {
+    fn read_counting(self, still: impl Fn(Word, Entry, u32) -> u32) -> CellSnapshot {
         let look = |word: Word| {
             let last = self.log.last(word.head());
             let failures = if word.is_dirty() { u64::from(last.run()).min(self.log.len()) as u32 } else { 0 };
@@ -177,7 +177,7 @@ impl Fuse<'_> {
             }
             (word, last, failures, counted) = look(now);
         }
-        Reading {
+        CellSnapshot {
             word,
             failures: counted,
             last_failure_us: (failures > 0).then_some(last.stamp()),
@@ -185,24 +185,24 @@ impl Fuse<'_> {
             slow: self.cell.slow.load(Ordering::Relaxed),
             until_us: self.until_us(word),
             settings: self.cell.settings.load(Ordering::Relaxed),
-            streak: self.streak() as u32,
+            failed_probes: self.failed_probes() as u32,
         }
     }
 
     /// [`Self::read`] of the failures that mean something to a breaker at this time, and the totals of what was counted in the
     /// fuse's lines; `None` of a fuse never seen, and of one that was removed before all was read.
     #[must_use]
-    pub fn snapshot(self, stripes: &[Stripe], now_us: u64) -> Option<(Reading, [u64; COUNTERS])> {
-        let reading = self.read_counting(|word, last, _| self.within_reach(word, last, now_us));
+    pub fn snapshot(self, stripes: &[Stripe], now_us: u64) -> Option<(CellSnapshot, [u64; COUNTERS])> {
+        let reading = self.read_counting(|word, last, _| self.within_lookback(word, last, now_us));
         let totals = totals(stripes);
-        // Asked behind all that was read: else some of it may be the next tenant's.
+        // Asked behind all that was read: else some of it may be the next claim's.
         (reading.word.state().is_seen() && self.mine().is_some()).then_some((reading, totals))
     }
 
-    /// Notes the fingerprint (not 0) of the settings a breaker comes with; that of the one before, if it had others (R15).
-    pub fn note_settings(self, fingerprint: u64) -> Option<u64> {
-        let before = self.cell.settings.swap(fingerprint, Ordering::Relaxed);
-        let other = (before != 0 && before != fingerprint).then_some(before);
+    /// Notes the settings hash (not 0) of the settings a breaker comes with; that of the one before, if it had others (R15).
+    pub fn note_settings(self, settings_hash: u64) -> Option<u64> {
+        let before = self.cell.settings.swap(settings_hash, Ordering::Relaxed);
+        let other = (before != 0 && before != settings_hash).then_some(before);
         if other.is_some() {
             self.note_change();
         }
@@ -210,8 +210,8 @@ impl Fuse<'_> {
     }
 
     /// Notes the same of a breaker that came before, and was made anew since: it changes nothing.
-    pub fn show_settings(self, fingerprint: u64) {
-        self.cell.settings.store(fingerprint, Ordering::Relaxed);
+    pub fn show_settings(self, settings_hash: u64) {
+        self.cell.settings.store(settings_hash, Ordering::Relaxed);
     }
 }
 
@@ -241,12 +241,12 @@ mod tests {
         assert!(fuse.word().generation() > after_us, "{:?}", fuse.word());
     }
 
-    /// Damage may have left a streak where nothing else stands: it is taken away although no transition is made.
+    /// Damage may have left a count of failed probes where nothing else stands: it is taken away although no transition is made.
     #[test]
     fn a_reset_of_a_fuse_never_seen_forgets_what_damage_left() {
         let (cell, log) = (Cell::new(), [AtomicU64::new(0), AtomicU64::new(0)]);
-        cell.streak.store(7, Ordering::Relaxed);
-        assert_eq!((None, 0), (Fuse::new(&cell, &log).forget(|| 9), cell.streak.load(Ordering::Relaxed)));
+        cell.failed_probes.store(7, Ordering::Relaxed);
+        assert_eq!((None, 0), (Fuse::new(&cell, &log).forget(|| 9), cell.failed_probes.load(Ordering::Relaxed)));
     }
 
     #[test]

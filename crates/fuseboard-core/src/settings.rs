@@ -1,12 +1,12 @@
 //! The settings that breakers came with: once for each distinct set, so that a tool which has no breaker can say "3 of 5".
 //!
-//! A fuse's cell has the **fingerprint** of the settings that a breaker last came with. They stand here as the numbers of a
-//! [`Policy`], found by the fingerprint ([`crate::sealed`], with the fingerprint as the tag), in the first free place from one that the
-//! fingerprint chooses. Nobody removes a set: where all places are taken by others, it replaces one of them, and the replaced
+//! A fuse's cell has the **settings hash** of the settings that a breaker last came with. They stand here as the numbers of a
+//! [`Policy`], found by the settings hash ([`crate::sealed`], with the settings hash as the tag), in the first free place from one that the
+//! settings hash chooses. Nobody removes a set: where all places are taken by others, it replaces one of them, and the replaced
 //! one comes back with the next breaker that has it. Settings are not shared (rule R15): no decision reads them.
 
 use crate::policy::{Policy, Rate};
-use crate::rate::METERS;
+use crate::rate::RATE_WINDOWS;
 use crate::sealed::Sealed;
 
 /// Sets that a table has room for, a power of two.
@@ -14,7 +14,8 @@ pub const SETS: usize = 128;
 const WORDS: usize = if cfg!(fuseboard_loom) { 2 } else { 31 };
 const NUMBERS: usize = 14;
 const IN_RATE: usize = 4;
-const _: () = assert!(cfg!(fuseboard_loom) || NUMBERS + METERS * IN_RATE <= WORDS, "a place has room for a policy");
+const _: () =
+    assert!(cfg!(fuseboard_loom) || NUMBERS + RATE_WINDOWS * IN_RATE <= WORDS, "a place has room for a policy");
 
 /// A place for one set. Any bytes are a valid one.
 #[repr(transparent)]
@@ -36,28 +37,28 @@ impl<'a> Sets<'a> {
         Self(places)
     }
 
-    fn places(self, fingerprint: u64) -> impl Iterator<Item = &'a Sealed<WORDS>> {
+    fn places(self, settings_hash: u64) -> impl Iterator<Item = &'a Sealed<WORDS>> {
         let mask = self.0.len() - 1;
-        (0..self.0.len()).map(move |step| &self.0[(fingerprint as usize).wrapping_add(step) & mask].0)
+        (0..self.0.len()).map(move |step| &self.0[(settings_hash as usize).wrapping_add(step) & mask].0)
     }
 
-    /// The settings of this fingerprint, if they stand here.
+    /// The settings of this settings hash, if they stand here.
     #[must_use]
-    pub fn find(self, fingerprint: u64) -> Option<Policy> {
-        self.places(fingerprint).find_map(|place| place.read(fingerprint)).map(|words| of_words(&words))
+    pub fn find(self, settings_hash: u64) -> Option<Policy> {
+        self.places(settings_hash).find_map(|place| place.read(settings_hash)).map(|words| of_words(&words))
     }
 
-    /// Notes the settings of this fingerprint, unless they stand here. They may still not do so if others come at the same
+    /// Notes the settings of this settings hash, unless they stand here. They may still not do so if others come at the same
     /// moment; the next breaker that has them notes them then.
-    pub fn note(self, fingerprint: u64, policy: &Policy) {
-        if self.find(fingerprint).is_some() {
+    pub fn note(self, settings_hash: u64, policy: &Policy) {
+        if self.find(settings_hash).is_some() {
             return;
         }
         let words = to_words(policy);
-        let is_written = self.places(fingerprint).any(|place| place.write(0, fingerprint, &words));
-        if !is_written && let Some(first) = self.places(fingerprint).next() {
+        let is_written = self.places(settings_hash).any(|place| place.write(0, settings_hash, &words));
+        if !is_written && let Some(first) = self.places(settings_hash).next() {
             // Lost only to another set that replaces the same one.
-            _ = first.write(first.seen(), fingerprint, &words);
+            _ = first.write(first.seen(), settings_hash, &words);
         }
     }
 }
@@ -152,7 +153,7 @@ mod tests {
         assert_eq!(None, sets.find(7));
         sets.note(7, &all);
         sets.note(u64::MAX, &Policy::DEFAULT);
-        assert_eq!([Some(all), Some(Policy::DEFAULT), None], [7, u64::MAX, 8].map(|print| sets.find(print)));
+        assert_eq!([Some(all), Some(Policy::DEFAULT), None], [7, u64::MAX, 8].map(|name_hash| sets.find(name_hash)));
     }
 
     /// Sets that begin at one place stand side by side; one too many replaces the first, which comes back in the same way.
@@ -160,13 +161,13 @@ mod tests {
     fn a_set_that_finds_no_room_takes_the_place_of_another() {
         let places = places();
         let sets = Sets::new(&places);
-        let prints: Vec<u64> = (0..=16).map(|number| 16 * number + 3).collect();
-        let known = || prints.iter().map(|print| sets.find(*print).is_some()).collect::<Vec<_>>();
-        for print in &prints {
-            sets.note(*print, &policy(*print as u32));
+        let hashes: Vec<u64> = (0..=16).map(|number| 16 * number + 3).collect();
+        let known = || hashes.iter().map(|name_hash| sets.find(*name_hash).is_some()).collect::<Vec<_>>();
+        for name_hash in &hashes {
+            sets.note(*name_hash, &policy(*name_hash as u32));
         }
         assert_eq!([vec![false], vec![true; 16]].concat(), known());
-        sets.note(prints[0], &policy(3));
+        sets.note(hashes[0], &policy(3));
         assert_eq!((Some(policy(3)), 16), (sets.find(3), known().into_iter().filter(|is_known| *is_known).count()));
     }
 

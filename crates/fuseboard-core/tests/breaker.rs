@@ -15,7 +15,7 @@ use fuseboard_core::counters::{COUNTERS, Counter, Stripe, totals};
 use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection};
 use fuseboard_core::journal::{About, Cause, Record};
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{Measure, Tally};
+use fuseboard_core::rate::{RateCount, RateKind};
 use fuseboard_core::state::State;
 use slots::Slots;
 
@@ -83,7 +83,9 @@ impl Bench {
 
     fn open(&self) {
         let permit = self.permit();
-        let Effect::Changed(_) = self.settle(&POLICY, permit, Outcome::Telling { demands: true, asked_us: 0 }) else {
+        let Effect::Changed(_) =
+            self.settle(&POLICY, permit, Outcome::FailureWithDemand { demands: true, asked_us: 0 })
+        else {
             panic!("it demands")
         };
     }
@@ -231,14 +233,14 @@ fn what_is_cancelled_is_not_counted() {
 
 /// R28: once a fuse is removed, nothing is counted: its counters are another name's.
 #[test]
-fn nothing_is_counted_for_the_next_tenant() {
+fn nothing_is_counted_for_the_next_claim() {
     let slots = Slots::new(4);
-    let tenancy = slots.claim(slots::NAME, slots::NOW);
+    let claim = slots.claim(slots::NAME, slots::NOW);
     let line = Stripe::new();
-    let breaker = Breaker::new(slots.fuse(tenancy), &line);
+    let breaker = Breaker::new(slots.fuse(claim), &line);
     let admit = || breaker.admit(&POLICY, || slots::NOW, MINE, |_| false).verdict;
     let permit = admit().expect("closed");
-    assert!(slots.remove(tenancy, slots::NOW));
+    assert!(slots.remove(claim, slots::NOW));
     assert_eq!(Some(State::Vacant), admit().err().map(|rejection| rejection.state));
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
         assert_eq!(Effect::Late, breaker.settle(&POLICY, Some(permit), outcome, |_| 0, || slots::NOW));
@@ -274,16 +276,16 @@ fn a_measured_success_is_one_that_is_not_slow() {
     let now_us = || bench.now_us.get();
     let measured = |took_us| {
         [
-            bench.breaker().measured_success(&TIMED, word, |_| took_us, now_us),
-            bench.breaker().measured_success_of(&TIMED, permit, |_| took_us, now_us),
+            bench.breaker().rated_success(&TIMED, word, |_| took_us, now_us),
+            bench.breaker().rated_success_of(&TIMED, permit, |_| took_us, now_us),
         ]
     };
     assert_eq!([false; 2], measured(SECOND));
     assert_eq!([0; COUNTERS], bench.counted());
     assert_eq!([true; 2], measured(SECOND - 1));
     assert_eq!(counts(&[(Counter::Successes, 2)]), bench.counted());
-    let tally = || bench.book.fuse().tally(&TIMED, Measure::SlowInTime, now_us);
-    assert_eq!(Some(Tally { calls: 2, bad: 0 }), tally());
+    let count = || bench.book.fuse().rate_count(&TIMED, RateKind::SlowInTime, now_us);
+    assert_eq!(Some(RateCount { calls: 2, bad: 0 }), count());
     let slow = || bench.breaker().settle(&TIMED, Some(permit), Outcome::Success, |_| SECOND, now_us);
     assert_eq!(Effect::Counted, slow());
     let Effect::Changed(made) = slow() else { panic!("half of four calls were slow") };

@@ -18,11 +18,11 @@ use std::io::Write;
 
 use book::Book;
 use fuseboard_core::counters::{Counter, Stripe, totals};
-use fuseboard_core::directory::{Fingerprint, Key, Name, locate};
+use fuseboard_core::directory::{Key, Name, NameHash, locate};
 use fuseboard_core::fuse::{Effect, Fuse, Permit};
 use fuseboard_core::journal::About;
 use fuseboard_core::maker::{Maker, Module};
-use fuseboard_core::overrides::{Order, Said, SaidOf};
+use fuseboard_core::overrides::{Override, OverrideNote, OverrideNotes};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::settings::{Set, Sets};
 use fuseboard_core::state::State;
@@ -49,7 +49,7 @@ struct Bench {
     /// What a breaker counts on.
     line: Stripe,
     permit: Option<Permit>,
-    said: [Said; 1],
+    said: [OverrideNote; 1],
 }
 
 impl Bench {
@@ -58,7 +58,7 @@ impl Bench {
     }
 
     fn under(policy: &'static Policy) -> Self {
-        Self { book: Book::new(4, 64), policy, line: Stripe::new(), permit: None, said: [Said::default()] }
+        Self { book: Book::new(4, 64), policy, line: Stripe::new(), permit: None, said: [OverrideNote::default()] }
     }
 
     fn fuse(&self) -> Fuse<'_> {
@@ -66,9 +66,9 @@ impl Bench {
     }
 
     /// A manual override, of which everything is said.
-    fn obey(&self, state: State, for_us: u64, now: u64) {
-        let order = Order { for_us, who: "alice", why: "drill", ..Order::new(state) };
-        self.fuse().obey(&order, SaidOf::new(&self.said, 0), || now);
+    fn apply_override(&self, state: State, for_us: u64, now: u64) {
+        let order = Override { for_us, who: "alice", why: "drill", ..Override::new(state) };
+        self.fuse().apply_override(&order, OverrideNotes::new(&self.said, 0), || now);
     }
 
     fn admit(&mut self, now: u64) {
@@ -120,12 +120,12 @@ fn beginnings() -> Vec<(&'static str, fn() -> Bench)> {
         ("isolated", || set(State::Isolated)),
         ("isolated for a time that is over", || {
             let bench = closed(1);
-            bench.obey(State::Isolated, 5 * SECOND, NOW);
+            bench.apply_override(State::Isolated, 5 * SECOND, NOW);
             bench
         }),
         ("disabled for a time that is not over", || {
             let bench = closed(1);
-            bench.obey(State::Disabled, 60 * SECOND, NOW);
+            bench.apply_override(State::Disabled, 60 * SECOND, NOW);
             bench
         }),
         ("disabled", || set(State::Disabled)),
@@ -159,12 +159,12 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
                 bench.fuse().write_down(made, About::new(b"TimeoutError"));
             }
         }),
-        ("isolate for a time", |bench, now| bench.obey(State::Isolated, 60 * SECOND, now)),
+        ("isolate for a time", |bench, now| bench.apply_override(State::Isolated, 60 * SECOND, now)),
         ("disable", |bench, now| _ = bench.fuse().command(State::Disabled, || now)),
         ("forget", |bench, now| _ = bench.fuse().forget(|| now)),
         ("reclaim", |bench, _| _ = bench.fuse().reclaim(|_| true)),
         ("note settings", |bench, _| _ = bench.fuse().note_settings(7)),
-        ("note reach", |bench, _| bench.fuse().note_reach(SECOND)),
+        ("note reach", |bench, _| bench.fuse().note_lookback(SECOND)),
     ]
 }
 
@@ -240,7 +240,7 @@ fn everybody_else_goes_on_at_once() {
 fn the_journal_tells_every_transition() {
     let check = |place: &str, bench: &Bench| {
         bench.fuse().catch_up();
-        let told = bench.book.told();
+        let told = bench.book.journaled();
         let state = bench.fuse().word().state().visible();
         assert_eq!(state, told.last().map_or(State::Closed, |last| last.to), "{place}: {told:?}");
         let befores = told.iter().map(|step| step.from);
@@ -273,16 +273,19 @@ fn a_dead_operator_leaves_no_shorter_override() {
     for before_us in [0, SECOND] {
         for point in 0.. {
             let bench = Bench::new();
-            bench.obey(State::Isolated, before_us, NOW);
+            bench.apply_override(State::Isolated, before_us, NOW);
             let earlier = bench.fuse().word();
-            let died = abandon_after(point, || bench.obey(State::Isolated, 60 * SECOND, NOW + 5 * SECOND));
+            let died = abandon_after(point, || bench.apply_override(State::Isolated, 60 * SECOND, NOW + 5 * SECOND));
             let word = bench.fuse().word();
-            let lasts_us = bench.fuse().until_us(word).map(|until_us| until_us - word.generation());
-            let (own, said) = ([None, Some(60 * SECOND)], SaidOf::new(&bench.said, 0).read(word.generation()));
+            let override_lasts_us = bench.fuse().until_us(word).map(|until_us| until_us - word.generation());
+            let (own, said) = ([None, Some(60 * SECOND)], OverrideNotes::new(&bench.said, 0).read(word.generation()));
             let is_whole = said.iter().all(Option::is_none) || said.iter().flatten().eq(["alice", "drill"]);
-            assert!((word == earlier || own.contains(&lasts_us)) && is_whole, "write {point}: {lasts_us:?}, {said:?}");
+            assert!(
+                (word == earlier || own.contains(&override_lasts_us)) && is_whole,
+                "write {point}: {override_lasts_us:?}, {said:?}"
+            );
             if !died {
-                assert_eq!(own[1], lasts_us);
+                assert_eq!(own[1], override_lasts_us);
                 break;
             }
         }
@@ -306,18 +309,18 @@ fn settings_of_a_dead_breaker_are_completed() {
 /// A claimant of a name that dies leaves a slot that the name's next user completes.
 #[test]
 fn a_dead_claim_is_completed() {
-    let print = Fingerprint::new(5, 9);
+    let name_hash = NameHash::new(5, 9);
     for point in 0.. {
         let keys: Vec<_> = (0..4).map(|_| Key::new()).collect();
         let name = Name::new();
         let claim = || {
-            _ = locate(&keys, print, true);
+            _ = locate(&keys, name_hash, true);
             name.write(b"payments");
         };
         let died = abandon_after(point, claim);
         let (read, whole) = (name.read(), b"payments");
         assert!(read.as_bytes().is_empty() || read.as_bytes() == whole, "half a name passes for a whole");
-        assert_eq!(locate(&keys, print, true), locate(&keys, print, false), "one slot");
+        assert_eq!(locate(&keys, name_hash, true), locate(&keys, name_hash, false), "one slot");
         name.write(b"payments");
         assert_eq!(b"payments", name.read().as_bytes());
         if !died {

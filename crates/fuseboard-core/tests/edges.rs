@@ -3,7 +3,7 @@
 #![cfg(not(fuseboard_loom))]
 
 use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, clear, totals};
-use fuseboard_core::directory::{Fingerprint, Key, NAME_MAX, Name, locate};
+use fuseboard_core::directory::{Key, NAME_MAX, Name, NameHash, locate};
 use fuseboard_core::fuse::{Cell, Fuse, Rejection};
 use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::Policy;
@@ -163,7 +163,7 @@ fn other_settings_are_noted_and_counted() {
     let fuse = Fuse::new(&cell, &log);
     assert_eq!([None, None, Some(5), None, Some(6)], [5, 5, 6, 6, 5].map(|settings| fuse.note_settings(settings)));
     assert_eq!(2, fuse.read().settings_changes);
-    fuse.note_reach(SECOND);
+    fuse.note_lookback(SECOND);
     assert_eq!(2, fuse.read().settings_changes);
     fuse.forget(|| NOW);
     assert_eq!(0, fuse.read().settings_changes);
@@ -172,7 +172,7 @@ fn other_settings_are_noted_and_counted() {
 /// R28: a failure keeps its fuse until it is older than the longest window that a breaker came with; where none did, or one
 /// that looks back for ever, for seven days. A reset forgets no reach.
 #[test]
-fn a_failure_out_of_reach_keeps_no_fuse() {
+fn a_failure_beyond_lookback_keeps_no_fuse() {
     for (reaches, until) in [
         (vec![], HORIZON_US),
         (vec![u64::MAX], HORIZON_US),
@@ -182,7 +182,7 @@ fn a_failure_out_of_reach_keeps_no_fuse() {
         let (cell, log) = (Cell::new(), log());
         let fuse = Fuse::new(&cell, &log);
         fuse.note_settings(5);
-        reaches.iter().for_each(|reach| fuse.note_reach(*reach));
+        reaches.iter().for_each(|reach| fuse.note_lookback(*reach));
         fuse.forget(|| NOW);
         fuse.record_failure(SECOND, NOW);
         let last = fuse.record_failure(SECOND, NOW + SECOND);
@@ -210,28 +210,32 @@ fn a_total_is_the_sum_over_the_lines() {
 fn a_table_fills_to_its_last_slot() {
     let keys: Vec<_> = (0..8).map(|_| Key::new()).collect();
     // All begin in one slot; the strides differ, and the even ones are made odd.
-    let print = |number| Fingerprint::new(8 * number + 3, number + 2);
-    assert_eq!([None; 8], std::array::from_fn(|number| locate(&keys, print(number as u64), false)));
-    let slots: [_; 8] = std::array::from_fn(|number| locate(&keys, print(number as u64), true).expect("there is room"));
+    let name_hash = |number| NameHash::new(8 * number + 3, number + 2);
+    assert_eq!([None; 8], std::array::from_fn(|number| locate(&keys, name_hash(number as u64), false)));
+    let slots: [_; 8] =
+        std::array::from_fn(|number| locate(&keys, name_hash(number as u64), true).expect("there is room"));
     assert_eq!(3, slots[0], "the low word chooses the start");
     assert_eq!(6, slots[1], "the high word chooses the stride");
     let mut sorted = slots;
     sorted.sort_unstable();
     assert_eq!([0, 1, 2, 3, 4, 5, 6, 7], sorted);
     for (number, slot) in (0..).zip(slots) {
-        assert_eq!((Some(slot), Some(slot)), (locate(&keys, print(number), true), locate(&keys, print(number), false)));
-        assert_eq!(Some(print(number)), keys[slot].fingerprint());
+        assert_eq!(
+            (Some(slot), Some(slot)),
+            (locate(&keys, name_hash(number), true), locate(&keys, name_hash(number), false))
+        );
+        assert_eq!(Some(name_hash(number)), keys[slot].name_hash());
     }
-    assert_eq!((None, None), (locate(&keys, print(8), true), locate(&keys, print(8), false)));
-    assert_eq!(None, Key::new().fingerprint());
+    assert_eq!((None, None), (locate(&keys, name_hash(8), true), locate(&keys, name_hash(8), false)));
+    assert_eq!(None, Key::new().name_hash());
 }
 
 /// T03: the two words of a hash are never 0, which means "free".
 #[test]
 fn a_hash_of_zeroes_is_a_fingerprint_too() {
     let keys: Vec<_> = (0..2).map(|_| Key::new()).collect();
-    let slot = locate(&keys, Fingerprint::new(0, 0), true).expect("there is room");
-    assert_eq!((1, Some(Fingerprint::new(1, 1))), (slot, keys[slot].fingerprint()));
+    let slot = locate(&keys, NameHash::new(0, 0), true).expect("there is room");
+    assert_eq!((1, Some(NameHash::new(1, 1))), (slot, keys[slot].name_hash()));
 }
 
 /// A name of any length is read as it was written; a longer one is cut; none is no name.

@@ -6,8 +6,8 @@ mod book;
 
 use book::{Book, PID, SLOT};
 use fuseboard_core::fuse::{Effect, Fuse, Transition};
-use fuseboard_core::journal::{About, Cause, FIRST_MAX, Head, Journal, Place, Record, SECOND_MAX};
-use fuseboard_core::journal_writer::Scribe;
+use fuseboard_core::journal::{About, Cause, FIRST_MAX, Head, Journal, Record, RingSlot, SECOND_MAX};
+use fuseboard_core::journal_writer::JournalWriter;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::time::AHEAD_US;
@@ -27,9 +27,9 @@ const OTHER_SLOT: u32 = 5;
 /// What a note has room for of it.
 const SHORT_PID: u32 = 0x0015_5555;
 
-/// Takes a ticket as a writer does that is killed before it writes anything.
+/// Takes a number as a writer does that is killed before it writes anything.
 fn leave_a_hole(book: &Book) {
-    let elsewhere: Vec<_> = book.pages.places.iter().map(|_| Place::new()).collect();
+    let elsewhere: Vec<_> = book.pages.places.iter().map(|_| RingSlot::new()).collect();
     Journal::new(&book.pages.head, &elsewhere).append(record(0));
 }
 
@@ -74,19 +74,19 @@ fn a_record_is_read_as_it_was_written() {
     assert_eq!(written.as_slice(), book.read());
 }
 
-/// T14: what an empty place holds is no record, and a writer killed behind its ticket leaves a hole; others go on behind it.
+/// T14: what an empty place holds is no record, and a writer killed behind its number leaves a hole; others go on behind it.
 #[test]
 fn a_hole_is_no_record_and_hides_none() {
     let book = Book::new(4, 4);
-    assert_eq!([None; 4], [0, 1, 2, 3].map(|ticket| book.journal().read(ticket)));
+    assert_eq!([None; 4], [0, 1, 2, 3].map(|number| book.journal().read(number)));
     book.journal().append(record(1));
     leave_a_hole(&book);
     book.journal().append(record(2));
     assert_eq!(3, book.journal().next());
-    assert_eq!([Some(record(1)), None, Some(record(2))], [0, 1, 2].map(|ticket| book.journal().read(ticket)));
+    assert_eq!([Some(record(1)), None, Some(record(2))], [0, 1, 2].map(|number| book.journal().read(number)));
 }
 
-/// T14: a ring of four holds the latest four, each under its own ticket, and says which may still be there.
+/// T14: a ring of four holds the latest four, each under its own number, and says which may still be there.
 #[test]
 fn a_lap_overwrites_the_oldest_record_and_no_other() {
     let book = Book::new(4, 4);
@@ -95,9 +95,9 @@ fn a_lap_overwrites_the_oldest_record_and_no_other() {
         book.journal().append(record(written));
         let end = u64::from(written) + 1;
         assert_eq!((end.saturating_sub(4), end), (book.journal().oldest(), book.journal().next()));
-        for ticket in 0..16 {
-            let expected = (book.journal().oldest()..end).contains(&ticket).then(|| record(ticket as u32));
-            assert_eq!(expected, book.journal().read(ticket), "ticket {ticket} of {end}");
+        for number in 0..16 {
+            let expected = (book.journal().oldest()..end).contains(&number).then(|| record(number as u32));
+            assert_eq!(expected, book.journal().read(number), "number {number} of {end}");
         }
     }
 }
@@ -112,14 +112,14 @@ fn a_hole_does_not_show_the_record_of_the_lap_before() {
 }
 
 /// T14: a writer that goes on after a lap spoils the record that stands in its place now. That is a hole then, and its own
-/// record stands under a ticket that no reader asks for any more.
+/// record stands under a number that no reader asks for any more.
 #[test]
 fn a_writer_stopped_for_a_lap_leaves_a_hole() {
     let book = Book::new(4, 2);
     leave_a_hole(&book);
     (1..=2).for_each(|number| book.journal().append(record(number)));
     assert_eq!([record(1), record(2)].as_slice(), book.read());
-    // The first ticket, once more.
+    // The first number, once more.
     let stopped = Head::new();
     Journal::new(&stopped, &book.pages.places).append(record(0));
     assert_eq!((1..3, [record(1)].as_slice()), (book.journal().span(), book.read().as_slice()));
@@ -193,7 +193,7 @@ fn a_maker_writes_its_transition_down_once() {
 #[test]
 fn a_fuse_without_a_journal_writes_nothing_down() {
     let book = Book::new(4, 8);
-    let fuse = book.untold_fuse();
+    let fuse = book.unjournaled_fuse();
     let made = fuse.set(State::Open, NOW).expect("no hold");
     fuse.write_down(made, About::NOTHING);
     fuse.catch_up();
@@ -209,7 +209,7 @@ fn the_next_transition_tells_what_a_killed_process_left_out() {
     let permit = fuse.admit(&POLICY, NOW).verdict.expect("closed");
     let Effect::Changed(tripped) = fuse.failed(&POLICY, permit, NOW + 1) else { panic!("the first failure trips") };
     assert!(book.read().is_empty());
-    let other = fuse.with_scribe(Scribe { journal: book.journal(), slot: OTHER_SLOT, pid: 1 });
+    let other = fuse.with_journal_writer(JournalWriter { journal: book.journal(), slot: OTHER_SLOT, pid: 1 });
     let isolated = other.command(State::Isolated, || NOW + 2).expect("a manual override");
     assert_eq!((State::Closed, State::Open, Cause::Threshold), (tripped.from, tripped.to, tripped.cause));
     assert_eq!(vec![Record { slot: OTHER_SLOT, ..noted(tripped) }], book.read());
@@ -250,15 +250,15 @@ fn each_change_of_state_has_its_cause() {
 #[test]
 fn what_is_left_out_can_be_read_from_the_fuse() {
     let book = Book::new(4, 8);
-    assert_eq!(None, book.fuse().untold(SLOT));
+    assert_eq!(None, book.fuse().unjournaled(SLOT));
     assert!(book.fuse().record_success(NOW));
-    assert_eq!(None, book.fuse().untold(SLOT), "that a fuse is used is no event");
+    assert_eq!(None, book.fuse().unjournaled(SLOT), "that a fuse is used is no event");
     for (state, at) in [(State::Open, NOW + 1), (State::HalfOpen, NOW + 2), (State::Isolated, NOW + 3)] {
         book.fuse().command(state, || at).expect("a manual override");
-        let (found, next) = (book.fuse().untold(SLOT), book.journal().next());
-        assert_eq!((found, next), (book.fuse().untold(SLOT), book.journal().next()), "looking changes nothing");
+        let (found, next) = (book.fuse().unjournaled(SLOT), book.journal().next());
+        assert_eq!((found, next), (book.fuse().unjournaled(SLOT), book.journal().next()), "looking changes nothing");
         book.fuse().catch_up();
-        assert_eq!((found.as_ref(), None), (book.read().last(), book.fuse().untold(SLOT)));
+        assert_eq!((found.as_ref(), None), (book.read().last(), book.fuse().unjournaled(SLOT)));
     }
 }
 
@@ -301,7 +301,7 @@ fn first_use_and_reset_of_a_closed_fuse_are_no_events() {
 #[test]
 fn a_note_of_another_generation_says_nothing() {
     let book = Book::new(4, 8);
-    let made = book.untold_fuse().set(State::Open, NOW).expect("no hold");
+    let made = book.unjournaled_fuse().set(State::Open, NOW).expect("no hold");
     book.fuse().catch_up();
     assert_eq!(vec![Record { cause: Cause::Unknown, pid: 0, ..noted(made) }], book.read());
 }

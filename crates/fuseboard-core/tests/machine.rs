@@ -12,7 +12,7 @@ use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
 use proptest::prelude::*;
 
-use reference::{Reference, Ticket};
+use reference::{PlainPermit, Reference};
 
 const LOG_LEN: usize = 16;
 /// The step of time: odd, so that generations rarely agree in their low bits. Windows and timeouts lie between steps.
@@ -86,12 +86,12 @@ fn policies() -> impl Strategy<Value = Policy> {
 struct Pair<'a> {
     fuse: Fuse<'a>,
     reference: Reference,
-    permits: Vec<(Permit, Ticket)>,
+    permits: Vec<(Permit, PlainPermit)>,
     now: u64,
 }
 
 impl Pair<'_> {
-    fn permit(&mut self, choice: usize) -> Option<(Permit, Ticket)> {
+    fn permit(&mut self, choice: usize) -> Option<(Permit, PlainPermit)> {
         (!self.permits.is_empty()).then(|| self.permits.swap_remove(choice % self.permits.len()))
     }
 
@@ -102,12 +102,12 @@ impl Pair<'_> {
         assert_eq!(told.err(), admission.verdict.err(), "who looks is told what who asks is told");
         assert_eq!(transition, admission.transition);
         match (expected, admission.verdict) {
-            (Ok(ticket), Ok(permit)) => {
-                assert!(ticket.is_like(&permit), "{ticket:?} and {permit:?}");
+            (Ok(plain), Ok(permit)) => {
+                assert!(plain.is_like(&permit), "{plain:?} and {permit:?}");
                 if let Some(lease) = permit.lease {
                     self.fuse.sign(lease, owner);
                 }
-                self.permits.push((permit, ticket));
+                self.permits.push((permit, plain));
             }
             (expected, found) => assert_eq!(expected.err(), found.err()),
         }
@@ -119,12 +119,12 @@ impl Pair<'_> {
             Operation::Wait(steps) => self.now += steps * STEP,
             Operation::Admit(owner) => self.admit(policy, owner),
             Operation::Succeed(choice) => {
-                let Some((permit, ticket)) = self.permit(choice) else { return };
-                assert_eq!(self.reference.succeeded(policy, &ticket, now), fuse.succeeded(policy, permit, now));
+                let Some((permit, plain)) = self.permit(choice) else { return };
+                assert_eq!(self.reference.succeeded(policy, &plain, now), fuse.succeeded(policy, permit, now));
             }
             Operation::Fail(choice) => {
-                let Some((permit, ticket)) = self.permit(choice) else { return };
-                assert_eq!(self.reference.failed(policy, &ticket, now), fuse.failed(policy, permit, now));
+                let Some((permit, plain)) = self.permit(choice) else { return };
+                assert_eq!(self.reference.failed(policy, &plain, now), fuse.failed(policy, permit, now));
             }
             Operation::Die(owner) => {
                 let told = fuse.would_admit(policy, now, |hint| hint == owner);
@@ -132,8 +132,8 @@ impl Pair<'_> {
                 assert_eq!(told, fuse.would_admit(policy, now, |_| false), "a dead prober's seat is as good as free");
             }
             Operation::Release(choice) => {
-                let Some((permit, ticket)) = self.permit(choice) else { return };
-                assert_eq!(self.reference.released(&ticket), fuse.released(permit));
+                let Some((permit, plain)) = self.permit(choice) else { return };
+                assert_eq!(self.reference.released(&plain), fuse.released(permit));
             }
             raw => self.raw_step(raw),
         }

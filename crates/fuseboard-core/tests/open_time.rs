@@ -66,7 +66,7 @@ fn made(effect: Effect) -> Transition {
     made
 }
 
-/// Each failed probe doubles the open time, up to the longest; a fuse that closes keeps its streak for a while.
+/// Each failed probe doubles the open time, up to the longest; a fuse that closes keeps its count of failed probes for a while.
 #[test]
 fn open_times_grow_with_each_failed_probe() {
     let mut bench = Bench::new();
@@ -77,9 +77,9 @@ fn open_times_grow_with_each_failed_probe() {
     }
 }
 
-/// While the fuse is closed the streak falls by one for each open time that passes, from the longest down.
+/// While the fuse is closed the count of failed probes falls by one for each open time that passes, from the longest down.
 #[test]
-fn a_streak_decays_while_the_fuse_is_healthy() {
+fn a_count_of_failed_probes_decays_while_the_fuse_is_healthy() {
     for (healthy, seconds) in [(0, 40), (39, 40), (41, 20), (59, 20), (61, 10), (100_000, 10)] {
         let mut bench = Bench::new();
         bench.end(&GROWING, FAILED);
@@ -109,12 +109,12 @@ fn a_small_multiplier_reaches_the_longest_time() {
         })
         .collect();
     assert!(times.is_sorted() && times[..180].windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
-    assert_eq!((10_100_000, 60 * SECOND, 200), (times[1], times[199], bench.fuse().read().streak));
+    assert_eq!((10_100_000, 60 * SECOND, 200), (times[1], times[199], bench.fuse().read().failed_probes));
 }
 
 /// The raw operation has no policy to tell open times by: it takes one failed probe back for each five minutes.
 #[test]
-fn a_streak_decays_where_a_fuse_is_set_open_too() {
+fn a_count_of_failed_probes_decays_where_a_fuse_is_set_open_too() {
     for (healthy, seconds) in [(0, 40), (299, 40), (301, 20), (601, 10)] {
         let mut bench = Bench::new();
         bench.end(&GROWING, FAILED);
@@ -134,7 +134,7 @@ fn a_streak_decays_where_a_fuse_is_set_open_too() {
     }
 }
 
-/// An operator's reset forgets the streak.
+/// An operator's reset forgets the count of failed probes.
 #[test]
 fn a_reset_begins_again_with_the_shortest_time() {
     let mut bench = Bench::new();

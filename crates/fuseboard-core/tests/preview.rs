@@ -1,5 +1,5 @@
-//! What a look at fuses finds, one step after the other: words of tenancies, who is listed, snapshots, what a reset takes
-//! away. The same beside others is the models' (`models/snapshot.rs`, `reset.rs`, `tenancy.rs`).
+//! What a look at fuses finds, one step after the other: words of claims, who is listed, snapshots, what a reset takes
+//! away. The same beside others is the models' (`models/snapshot.rs`, `reset.rs`, `claim.rs`).
 #![cfg(not(fuseboard_loom))]
 
 #[path = "common/book.rs"]
@@ -9,13 +9,13 @@ mod slots;
 
 use book::Pages;
 use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, totals};
-use fuseboard_core::directory::{Directory, Tenancy};
+use fuseboard_core::directory::{Directory, SlotClaim};
 use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::{About, Cause};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::word::Word;
-use slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD};
+use slots::{AFTER_QUARANTINE, NAME, NOW, OTHER, Slots, THIRD};
 
 const WINDOW_US: u64 = 10_000_000;
 
@@ -24,20 +24,20 @@ fn stripes(slots: usize) -> Vec<Stripe> {
 }
 
 #[test]
-fn a_tenancy_has_a_word_until_it_is_over() {
+fn a_claim_has_a_word_until_it_is_over() {
     let slots = Slots::new(4);
     let mine = slots.claim(NAME, NOW);
     assert_eq!(Some(slots.cells[mine.slot].load()), mine.word(&slots.keys, &slots.cells), "claimed and never used");
     slots.fuse(mine).set(State::Open, NOW);
-    let state = |tenancy: Tenancy| tenancy.word(&slots.keys, &slots.cells).map(Word::state);
+    let state = |claim: SlotClaim| claim.word(&slots.keys, &slots.cells).map(Word::state);
     assert_eq!(Some(State::Open), state(mine));
     slots.fuse(mine).set(State::Closed, NOW);
     assert!(slots.fuse(mine).vacate(NOW));
     assert_eq!(None, state(mine), "its word says that it is over, its key does not yet");
     slots.directory().end(mine);
-    let next = slots.claim(OTHER, RESTED);
+    let next = slots.claim(OTHER, AFTER_QUARANTINE);
     assert_eq!((mine.slot, None, true), (next.slot, state(mine), state(next).is_some()), "it is another's");
-    let outside = Tenancy { slot: 4, ..next };
+    let outside = SlotClaim { slot: 4, ..next };
     assert_eq!(None, state(outside));
 }
 
@@ -46,7 +46,7 @@ fn a_tenancy_has_a_word_until_it_is_over() {
 fn whoever_was_used_and_is_not_removed_is_listed() {
     let slots = Slots::new(4);
     let [first, second, third] = [NAME, OTHER, THIRD].map(|name| slots.claim(name, NOW));
-    let listed = || slots.directory().tenants().map(|(tenancy, word)| (tenancy.slot, word.state())).collect::<Vec<_>>();
+    let listed = || slots.directory().used_claims().map(|(claim, word)| (claim.slot, word.state())).collect::<Vec<_>>();
     assert_eq!(Vec::<(usize, State)>::new(), listed(), "claimed and never used");
     slots.fuse(second).record_success(NOW);
     slots.fuse(first).set(State::Open, NOW);
@@ -65,36 +65,36 @@ fn whoever_was_used_and_is_not_removed_is_listed() {
 #[test]
 fn a_snapshot_is_of_a_fuse_that_was_used_and_is_not_removed() {
     let (slots, stripes) = (Slots::new(4), stripes(1));
-    let tenancy = slots.claim(NAME, NOW);
-    assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes, NOW));
+    let claim = slots.claim(NAME, NOW);
+    assert_eq!(None, slots.fuse(claim).snapshot(&stripes, NOW));
     stripes[0].add(Counter::Failures);
     stripes[1].add(Counter::Failures);
     stripes[1].add(Counter::Rejections);
-    assert_eq!([1, 2], [NOW, NOW + 1].map(|now_us| slots.fuse(tenancy).record_failure(WINDOW_US, now_us)));
-    let (reading, counted) = slots.fuse(tenancy).snapshot(&stripes, NOW).expect("it was used");
+    assert_eq!([1, 2], [NOW, NOW + 1].map(|now_us| slots.fuse(claim).record_failure(WINDOW_US, now_us)));
+    let (reading, counted) = slots.fuse(claim).snapshot(&stripes, NOW).expect("it was used");
     let mut expected = [0; COUNTERS];
     (expected[Counter::Failures as usize], expected[Counter::Rejections as usize]) = (2, 1);
     assert_eq!((State::Closed, 2, expected), (reading.word.state(), reading.failures, counted));
-    slots.fuse(tenancy).record_success(NOW);
-    assert!(slots.remove(tenancy, NOW));
-    assert_eq!(None, slots.fuse(tenancy).snapshot(&stripes, NOW));
+    slots.fuse(claim).record_success(NOW);
+    assert!(slots.remove(claim, NOW));
+    assert_eq!(None, slots.fuse(claim).snapshot(&stripes, NOW));
 }
 
 /// What it changed it tells and writes down; counters are set to 0, of every slot.
 #[test]
 fn a_reset_closes_forgets_and_says_so() {
     let (slots, stripes, pages) = (Slots::new(4), stripes(4), Pages::new(4));
-    let tenancy = slots.claim(NAME, NOW);
+    let claim = slots.claim(NAME, NOW);
     let directory = Directory::new(&slots.keys).with_fuses(&slots.cells, &stripes);
-    let fuse = slots.bare(tenancy.slot).with_scribe(pages.scribe(7));
+    let fuse = slots.bare(claim.slot).with_journal_writer(pages.writer(7));
     fuse.write_down(fuse.set(State::Isolated, NOW).expect("it was closed"), About::NOTHING);
-    stripes[tenancy.slot * STRIPES + 1].add(Counter::Rejections);
-    let made = directory.reset(tenancy.slot, fuse, || NOW + 5);
+    stripes[claim.slot * STRIPES + 1].add(Counter::Rejections);
+    let made = directory.reset(claim.slot, fuse, || NOW + 5);
     let Some(Transition { from, to, cause, .. }) = made else { panic!("it was isolated") };
     assert_eq!((State::Isolated, State::Closed, Cause::Forgotten), (from, to, cause));
     assert_eq!(vec![State::Isolated, State::Closed], pages.read().iter().map(|record| record.to).collect::<Vec<_>>());
     assert_eq!([0; COUNTERS], totals(&stripes));
-    assert_eq!(None, directory.reset(tenancy.slot, fuse, || NOW + 6), "nothing is left to change");
+    assert_eq!(None, directory.reset(claim.slot, fuse, || NOW + 6), "nothing is left to change");
 }
 
 /// What a call compares to know that its fuse is still closed: state and generation, whatever is in the window.
@@ -120,7 +120,7 @@ fn an_era_is_a_word_without_its_window() {
 #[test]
 fn a_transition_is_not_told_behind_a_later_one() {
     let (slots, pages) = (Slots::new(1), Pages::new(4));
-    let fuse = slots.bare(0).with_scribe(pages.scribe(7));
+    let fuse = slots.bare(0).with_journal_writer(pages.writer(7));
     let [opened, probing] = [State::Open, State::HalfOpen].map(|state| fuse.set(state, NOW).expect("nothing holds it"));
     for made in [probing, opened, probing] {
         fuse.write_down(made, About::NOTHING);

@@ -5,7 +5,7 @@ use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{METERS, Measure, Meter, Tally};
+use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind, RateWindow};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
 use proptest::prelude::*;
@@ -16,16 +16,20 @@ const SECOND: u64 = 1_000_000;
 struct Bench {
     cell: Cell,
     log: [AtomicU64; 8],
-    meters: [Meter; METERS],
+    rate_windows: [RateWindow; RATE_WINDOWS],
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { cell: Cell::new(), log: [0; 8].map(AtomicU64::new), meters: [(); METERS].map(|()| Meter::new()) }
+        Self {
+            cell: Cell::new(),
+            log: [0; 8].map(AtomicU64::new),
+            rate_windows: [(); RATE_WINDOWS].map(|()| RateWindow::new()),
+        }
     }
 
     fn fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log).with_meters(&self.meters)
+        Fuse::new(&self.cell, &self.log).with_rate_windows(&self.rate_windows)
     }
 
     fn permit(&self, policy: &Policy, now_us: u64) -> Permit {
@@ -37,8 +41,8 @@ impl Bench {
         self.fuse().ended(policy, self.permit(policy, now_us), call, || now_us)
     }
 
-    fn tally(&self, policy: &Policy, measure: Measure, now_us: u64) -> Tally {
-        self.fuse().tally(policy, measure, || now_us).expect("the policy has that rate")
+    fn rate_count(&self, policy: &Policy, kind: RateKind, now_us: u64) -> RateCount {
+        self.fuse().rate_count(policy, kind, || now_us).expect("the policy has that rate")
     }
 }
 
@@ -51,9 +55,9 @@ fn slow(took_us: u64) -> Call {
 }
 
 /// Only this rate, no count.
-fn only(measure: Measure, rate: Rate) -> Policy {
-    let mut rates = [None; METERS];
-    rates[measure as usize] = Some(rate);
+fn only(kind: RateKind, rate: Rate) -> Policy {
+    let mut rates = [None; RATE_WINDOWS];
+    rates[kind as usize] = Some(rate);
     Policy { threshold: 0, rates, ..Policy::DEFAULT }
 }
 
@@ -62,16 +66,16 @@ const HALF_OF_FOUR: Rate = Rate { span: 10 * SECOND, bad_ppm: 500_000, min_calls
 /// Too few calls never trip, all of them bad; the one that makes them enough does, if it is bad itself.
 #[test]
 fn a_rate_is_judged_by_enough_calls_when_a_bad_one_ends() {
-    for (measure, bad) in [
-        (Measure::FailuresInTime, failed()),
-        (Measure::FailuresOfCalls, failed()),
-        (Measure::SlowInTime, slow(SECOND)),
-        (Measure::SlowOfCalls, slow(SECOND)),
+    for (kind, bad) in [
+        (RateKind::FailuresInTime, failed()),
+        (RateKind::FailuresOfCalls, failed()),
+        (RateKind::SlowInTime, slow(SECOND)),
+        (RateKind::SlowOfCalls, slow(SECOND)),
     ] {
-        let (bench, policy) = (Bench::new(), only(measure, HALF_OF_FOUR));
+        let (bench, policy) = (Bench::new(), only(kind, HALF_OF_FOUR));
         (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, NOW, bad)));
         assert_eq!(Effect::Counted, bench.call(&policy, NOW, Call::default()), "a good call asks nothing");
-        let Effect::Changed(made) = bench.call(&policy, NOW, bad) else { panic!("{measure:?} does not trip") };
+        let Effect::Changed(made) = bench.call(&policy, NOW, bad) else { panic!("{kind:?} does not trip") };
         assert_eq!((State::Closed, State::Open), (made.from, made.to));
     }
 }
@@ -80,7 +84,7 @@ fn a_rate_is_judged_by_enough_calls_when_a_bad_one_ends() {
 #[test]
 fn the_rate_that_trips_is_reached_exactly() {
     for (good, trips) in [(4, true), (5, false)] {
-        let (bench, policy) = (Bench::new(), only(Measure::FailuresInTime, HALF_OF_FOUR));
+        let (bench, policy) = (Bench::new(), only(RateKind::FailuresInTime, HALF_OF_FOUR));
         (0..good).for_each(|_| _ = bench.call(&policy, NOW, Call::default()));
         (0..3).for_each(|_| _ = bench.call(&policy, NOW, failed()));
         let last = bench.call(&policy, NOW, failed());
@@ -92,14 +96,14 @@ fn the_rate_that_trips_is_reached_exactly() {
 #[test]
 fn slow_and_failed_are_told_apart() {
     let bench = Bench::new();
-    let mut policy = only(Measure::FailuresInTime, HALF_OF_FOUR);
-    policy.rates[Measure::SlowInTime as usize] = Some(Rate { min_calls: 100, ..HALF_OF_FOUR });
-    policy.rates[Measure::FailuresInTime as usize] = Some(Rate { min_calls: 100, ..HALF_OF_FOUR });
+    let mut policy = only(RateKind::FailuresInTime, HALF_OF_FOUR);
+    policy.rates[RateKind::SlowInTime as usize] = Some(Rate { min_calls: 100, ..HALF_OF_FOUR });
+    policy.rates[RateKind::FailuresInTime as usize] = Some(Rate { min_calls: 100, ..HALF_OF_FOUR });
     for call in [slow(SECOND), slow(SECOND - 1), failed(), Call { took_us: SECOND, ..failed() }] {
         bench.call(&policy, NOW, call);
     }
-    assert_eq!(Tally { calls: 4, bad: 2 }, bench.tally(&policy, Measure::FailuresInTime, NOW));
-    assert_eq!(Tally { calls: 4, bad: 2 }, bench.tally(&policy, Measure::SlowInTime, NOW));
+    assert_eq!(RateCount { calls: 4, bad: 2 }, bench.rate_count(&policy, RateKind::FailuresInTime, NOW));
+    assert_eq!(RateCount { calls: 4, bad: 2 }, bench.rate_count(&policy, RateKind::SlowInTime, NOW));
 }
 
 /// Each rate is asked when a call ends that is bad by it: a success never opens a fuse by the rate of failures, however slow it
@@ -107,15 +111,15 @@ fn slow_and_failed_are_told_apart() {
 #[test]
 fn a_rate_is_not_asked_about_calls_that_are_good_by_it() {
     let bench = Bench::new();
-    let mut policy = only(Measure::FailuresInTime, Rate { min_calls: 3, ..HALF_OF_FOUR });
-    policy.rates[Measure::SlowInTime as usize] = Some(Rate { min_calls: 4, ..HALF_OF_FOUR });
+    let mut policy = only(RateKind::FailuresInTime, Rate { min_calls: 3, ..HALF_OF_FOUR });
+    policy.rates[RateKind::SlowInTime as usize] = Some(Rate { min_calls: 4, ..HALF_OF_FOUR });
     (0..2).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, NOW, failed())));
     assert_eq!(Effect::Counted, bench.call(&policy, NOW, slow(SECOND)));
     let Effect::Changed(made) = bench.call(&policy, NOW, failed()) else { panic!("a trip") };
     assert_eq!(Cause::FailureRate, made.cause);
 
     bench.fuse().command(State::Closed, || NOW);
-    policy.rates[Measure::FailuresInTime as usize] = None;
+    policy.rates[RateKind::FailuresInTime as usize] = None;
     for call in [slow(SECOND), slow(SECOND), slow(0), failed()] {
         assert_eq!(Effect::Counted, bench.call(&policy, NOW, call));
     }
@@ -126,7 +130,7 @@ fn a_rate_is_not_asked_about_calls_that_are_good_by_it() {
 /// A slow probe keeps the fuse from closing.
 #[test]
 fn a_slow_probe_is_a_failed_one() {
-    let (bench, policy) = (Bench::new(), only(Measure::SlowInTime, HALF_OF_FOUR));
+    let (bench, policy) = (Bench::new(), only(RateKind::SlowInTime, HALF_OF_FOUR));
     bench.fuse().set(State::Open, NOW);
     let later = NOW + policy.reset_us;
     let Effect::Changed(made) = bench.call(&policy, later, slow(SECOND)) else { panic!("a probe decides") };
@@ -139,17 +143,17 @@ fn a_slow_probe_is_a_failed_one() {
 /// A call asks only the rates that it was bad for: a quick failure does not open by slow ones, nor a slow success by failures.
 #[test]
 fn a_call_that_was_not_bad_for_a_rate_does_not_trip_by_it() {
-    for (measures, bad, other) in [
-        ([Measure::SlowInTime, Measure::SlowOfCalls], slow(SECOND), failed()),
-        ([Measure::FailuresInTime, Measure::FailuresOfCalls], failed(), slow(SECOND)),
+    for (kinds, bad, other) in [
+        ([RateKind::SlowInTime, RateKind::SlowOfCalls], slow(SECOND), failed()),
+        ([RateKind::FailuresInTime, RateKind::FailuresOfCalls], failed(), slow(SECOND)),
     ] {
-        for measure in measures {
-            let (bench, mut policy) = (Bench::new(), only(measure, HALF_OF_FOUR));
+        for kind in kinds {
+            let (bench, mut policy) = (Bench::new(), only(kind, HALF_OF_FOUR));
             let timed = Rate { min_calls: 100, ..HALF_OF_FOUR };
-            policy.rates[measure as usize ^ 2] = Some(timed);
+            policy.rates[kind as usize ^ 2] = Some(timed);
             (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, NOW, bad)));
-            assert_eq!(Effect::Counted, bench.call(&policy, NOW, other), "{measure:?}");
-            assert!(matches!(bench.call(&policy, NOW, bad), Effect::Changed(_)), "{measure:?}");
+            assert_eq!(Effect::Counted, bench.call(&policy, NOW, other), "{kind:?}");
+            assert!(matches!(bench.call(&policy, NOW, bad), Effect::Changed(_)), "{kind:?}");
         }
     }
 }
@@ -157,13 +161,13 @@ fn a_call_that_was_not_bad_for_a_rate_does_not_trip_by_it() {
 /// A cold start and an idle hour have nothing to judge by; nor does a fuse that closes again.
 #[test]
 fn nothing_stale_counts() {
-    let (bench, policy) = (Bench::new(), only(Measure::FailuresInTime, HALF_OF_FOUR));
+    let (bench, policy) = (Bench::new(), only(RateKind::FailuresInTime, HALF_OF_FOUR));
     (0..3).for_each(|_| _ = bench.call(&policy, NOW, failed()));
     let hour = NOW + 3_600 * SECOND;
-    assert_eq!(Tally::default(), bench.tally(&policy, Measure::FailuresInTime, hour));
+    assert_eq!(RateCount::default(), bench.rate_count(&policy, RateKind::FailuresInTime, hour));
     (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, hour, failed())));
     bench.fuse().command(State::Closed, || hour);
-    assert_eq!(Tally::default(), bench.tally(&policy, Measure::FailuresInTime, hour));
+    assert_eq!(RateCount::default(), bench.rate_count(&policy, RateKind::FailuresInTime, hour));
     (0..3).for_each(|_| assert_eq!(Effect::Counted, bench.call(&policy, hour, failed())));
 }
 
@@ -181,13 +185,13 @@ fn a_failed_call_may_demand_that_the_fuse_opens() {
 /// A bucket that is full is halved, and the rate stays what it was.
 #[test]
 fn more_calls_than_a_bucket_holds_keep_their_rate() {
-    let (bench, policy) = (Bench::new(), only(Measure::FailuresInTime, Rate { min_calls: u32::MAX, ..HALF_OF_FOUR }));
+    let (bench, policy) = (Bench::new(), only(RateKind::FailuresInTime, Rate { min_calls: u32::MAX, ..HALF_OF_FOUR }));
     let permit = bench.permit(&policy, NOW);
     for number in 0..600_000 {
         let call = Call { failed: number % 4 == 0, ..Call::default() };
-        bench.fuse().measure(&policy, permit, call, None, || NOW);
+        bench.fuse().count_in_rates(&policy, permit, call, None, || NOW);
     }
-    let Tally { calls, bad } = bench.tally(&policy, Measure::FailuresInTime, NOW);
+    let RateCount { calls, bad } = bench.rate_count(&policy, RateKind::FailuresInTime, NOW);
     assert!((100_000..(1 << 18)).contains(&calls), "{calls}");
     assert!(calls.abs_diff(4 * bad) <= 8, "{bad} of {calls}");
 }
@@ -198,14 +202,14 @@ fn a_call_counts_for_the_span_and_little_longer() {
     let steps = prop::collection::vec((0..40_000_u64, any::<bool>()), 1..200);
     let spans = prop_oneof![1..40_u64, 1..1_000_000_u64];
     proptest!(|(steps in steps, span in spans, of_calls in any::<bool>())| {
-        let measure = if of_calls { Measure::FailuresOfCalls } else { Measure::FailuresInTime };
+        let kind = if of_calls { RateKind::FailuresOfCalls } else { RateKind::FailuresInTime };
         let (bench, rate) = (Bench::new(), Rate { span, min_calls: u32::MAX, ..HALF_OF_FOUR });
-        let policy = only(measure, rate);
+        let policy = only(kind, rate);
         let permit = bench.permit(&policy, NOW);
         let (mut now, mut calls) = (NOW, Vec::new());
         for (step, failed) in steps {
             now += step;
-            bench.fuse().measure(&policy, permit, Call { failed, ..Call::default() }, None, || now);
+            bench.fuse().count_in_rates(&policy, permit, Call { failed, ..Call::default() }, None, || now);
             calls.push((if of_calls { calls.len() as u64 } else { now }, failed));
         }
         let end = if of_calls { calls.len() as u64 } else { now };
@@ -214,28 +218,28 @@ fn a_call_counts_for_the_span_and_little_longer() {
             (kept.len() as u32, kept.iter().filter(|call| call.1).count() as u32)
         };
         let (least, most) = (within(span), within(span + span.div_ceil(7)));
-        let Tally { calls, bad } = bench.tally(&policy, measure, now);
+        let RateCount { calls, bad } = bench.rate_count(&policy, kind, now);
         prop_assert!(least.0 <= calls && calls <= most.0, "{calls} calls of {least:?} to {most:?}");
         prop_assert!(least.1 <= bad && bad <= most.1, "{bad} failures of {least:?} to {most:?}");
     });
 }
 
-/// R09: a late call is counted in no meter, nor is a probe; neither takes a number of a rate over calls.
+/// R09: a late call is counted in no rate window, nor is a probe; neither takes a number of a rate over calls.
 #[test]
 fn calls_that_do_not_count_move_no_window() {
     let bench = Bench::new();
     let rate = Rate { span: 1, min_calls: 2, ..HALF_OF_FOUR };
-    let policy = only(Measure::FailuresOfCalls, rate);
+    let policy = only(RateKind::FailuresOfCalls, rate);
     let old = bench.permit(&policy, NOW);
     bench.fuse().command(State::Closed, || NOW + 1);
     bench.call(&policy, NOW + 2, failed());
     assert_eq!(Effect::Late, bench.fuse().ended(&policy, old, failed(), || NOW + 2));
-    assert_eq!(Tally { calls: 1, bad: 1 }, bench.tally(&policy, Measure::FailuresOfCalls, NOW + 2));
+    assert_eq!(RateCount { calls: 1, bad: 1 }, bench.rate_count(&policy, RateKind::FailuresOfCalls, NOW + 2));
     bench.fuse().command(State::HalfOpen, || NOW + 3);
     let probe = bench.permit(&policy, NOW + 3);
     let enough = Policy { probe_failures: 2, ..policy };
     assert_eq!(Effect::Counted, bench.fuse().ended(&enough, probe, failed(), || NOW + 3));
-    assert_eq!(Tally::default(), bench.tally(&policy, Measure::FailuresOfCalls, NOW + 3));
+    assert_eq!(RateCount::default(), bench.rate_count(&policy, RateKind::FailuresOfCalls, NOW + 3));
 }
 
 /// R04, R20: a slow success that opens nothing clears the window of failures, unless the policy keeps it; and where there
@@ -244,7 +248,7 @@ fn calls_that_do_not_count_move_no_window() {
 fn a_slow_success_is_a_success() {
     for (clear_on_success, left) in [(true, 0), (false, 1)] {
         let bench = Bench::new();
-        let policy = Policy { clear_on_success, ..only(Measure::SlowInTime, HALF_OF_FOUR) };
+        let policy = Policy { clear_on_success, ..only(RateKind::SlowInTime, HALF_OF_FOUR) };
         bench.call(&policy, NOW, failed());
         assert_eq!(Effect::Counted, bench.call(&policy, NOW, slow(SECOND)));
         assert_eq!(left, bench.fuse().read().failures);
@@ -258,7 +262,7 @@ fn a_slow_success_is_a_success() {
 #[test]
 fn a_slow_success_counts_in_its_own_generation() {
     let bench = Bench::new();
-    let policy = only(Measure::SlowInTime, Rate { min_calls: 1, ..HALF_OF_FOUR });
+    let policy = only(RateKind::SlowInTime, Rate { min_calls: 1, ..HALF_OF_FOUR });
     let old = bench.permit(&policy, NOW);
     bench.fuse().command(State::Disabled, || NOW);
     assert_eq!(Effect::Late, bench.fuse().ended(&policy, old, slow(SECOND), || NOW));
@@ -268,15 +272,15 @@ fn a_slow_success_counts_in_its_own_generation() {
 
 #[test]
 fn a_policy_has_rates_if_it_has_any() {
-    let has = Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).has_rates());
-    assert_eq!(([true; METERS], false), (has, Policy::DEFAULT.has_rates()));
+    let has = RateKind::ALL.map(|kind| only(kind, HALF_OF_FOUR).has_rates());
+    assert_eq!(([true; RATE_WINDOWS], false), (has, Policy::DEFAULT.has_rates()));
 }
 
 /// How long a call takes matters where slow calls are counted, and nowhere else.
 #[test]
 fn only_rates_of_slow_calls_need_a_clock() {
-    let timed = Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).is_timed());
+    let timed = RateKind::ALL.map(|kind| only(kind, HALF_OF_FOUR).is_timed());
     assert_eq!(([false, false, true, true], false), (timed, Policy::DEFAULT.is_timed()));
-    let slow = |took_us| Measure::ALL.map(|measure| only(measure, HALF_OF_FOUR).is_slow(took_us));
-    assert_eq!(([false, false, true, true], [false; METERS]), (slow(SECOND), slow(SECOND - 1)));
+    let slow = |took_us| RateKind::ALL.map(|kind| only(kind, HALF_OF_FOUR).is_slow(took_us));
+    assert_eq!(([false, false, true, true], [false; RATE_WINDOWS]), (slow(SECOND), slow(SECOND - 1)));
 }

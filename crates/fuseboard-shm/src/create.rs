@@ -15,11 +15,11 @@ use rustix::io::{Errno, pwrite, retry_on_intr};
 
 use crate::error::OpenError;
 use crate::mapping::{Access, Mapping};
-use crate::open::Wanted;
+use crate::open::TableSpec;
 use crate::owner::random_u64;
 
 /// Makes the table, unless another process was faster; whether it did.
-pub(crate) fn create(wanted: &Wanted, geometry: Geometry) -> Result<bool, OpenError> {
+pub(crate) fn create(wanted: &TableSpec, geometry: Geometry) -> Result<bool, OpenError> {
     let made = match wanted.nameless(geometry) {
         // A system, a folder or a sandbox without nameless files; a full disk is full either way.
         Err(error) if !matches!(error, Errno::EXIST | Errno::NOSPC | Errno::DQUOT) => wanted.named(geometry),
@@ -37,7 +37,7 @@ pub(crate) fn create(wanted: &Wanted, geometry: Geometry) -> Result<bool, OpenEr
 
 const ACCESS: Mode = Mode::RUSR.union(Mode::WUSR);
 
-impl Wanted<'_> {
+impl TableSpec<'_> {
     #[cfg(target_os = "linux")]
     fn nameless(&self, geometry: Geometry) -> Result<(), Errno> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
@@ -112,12 +112,12 @@ mod tests {
     }
 
     /// Makes a table in this way twice; how that went, and the names and the mode of what it left.
-    fn made_twice(make: impl Fn(&Wanted<'_>) -> Result<(), Errno>) -> ([Result<(), Errno>; 2], Vec<String>, u32) {
+    fn made_twice(make: impl Fn(&TableSpec<'_>) -> Result<(), Errno>) -> ([Result<(), Errno>; 2], Vec<String>, u32) {
         let shm = Path::new("/dev/shm");
         let base = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
         let folder = base.join(format!("fuseboard-test-{:016x}", random_u64()));
         fs::DirBuilder::new().mode(0o700).create(&folder).expect("a folder of ours");
-        let wanted = Wanted {
+        let wanted = TableSpec {
             place: store_dir::open(Some(&folder)).expect("a private folder"),
             file: "shop".to_owned(),
             path: folder.join("shop"),

@@ -7,17 +7,17 @@ use std::sync::atomic::AtomicBool;
 pub use fuseboard_core::breaker::Outcome;
 use fuseboard_core::breaker::{Breaker, FastPath};
 use fuseboard_core::counters::{STRIPES, Stripe};
-use fuseboard_core::directory::Tenancy;
+use fuseboard_core::directory::SlotClaim;
 use fuseboard_core::fuse::{Admission, Effect, Fuse, Rejection, Transition};
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
 use crate::owner;
-pub use crate::process_permit::Ticket;
+pub use crate::process_permit::ProcessPermit;
 use crate::table::{Table, Words};
-use crate::watch::Reach;
+use crate::watch::Scope;
 
 /// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes
 /// first, in one cache line: where calls go to many fuses in turn, each line is waited for.
@@ -43,10 +43,10 @@ const NOT_KNOWN: u64 = u64::MAX;
 const LOOK_UP_US: u64 = 1_000_000;
 
 impl Handle {
-    pub(crate) fn new(table: Arc<Table>, tenancy: Tenancy, overflowed: bool) -> Self {
+    pub(crate) fn new(table: Arc<Table>, claim: SlotClaim, overflowed: bool) -> Self {
         let looked_up_us = AtomicU64::new(if overflowed { table.clock().now_us() } else { 0 });
         let (closed, is_stale) = (AtomicU64::new(NOT_KNOWN), AtomicBool::new(false));
-        Self { words: table.pin(tenancy), table, overflowed, closed, looked_up_us, is_stale }
+        Self { words: table.pin(claim), table, overflowed, closed, looked_up_us, is_stale }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -65,7 +65,7 @@ impl Handle {
 
     #[cold]
     fn recognizes(&self, word: Word) -> bool {
-        // The key is looked at behind the word: if it stands, the word is of this tenancy.
+        // The key is looked at behind the word: if it stands, the word is of this claim.
         let passes = word.is_closed() && self.is_mine() && !self.has_moved();
         if self.overflowed {
             return passes && !self.is_due(self.looked_up_us.load(Ordering::Relaxed), self.now_us());
@@ -80,7 +80,7 @@ impl Handle {
     /// found the table full, or the host's table cannot be had for the moment.
     #[must_use]
     pub fn may_move(&self) -> bool {
-        self.overflowed || self.table.watch().reach() == Reach::Stopgap
+        self.overflowed || self.table.watch().scope() == Scope::Stopgap
     }
 
     /// Whether the name is to be looked up again, because the store has another table, or is to look for one. Makes no system
@@ -88,14 +88,14 @@ impl Handle {
     #[must_use]
     pub fn has_moved(&self) -> bool {
         let watch = self.table.watch();
-        let is_due = || watch.reach() == Reach::Stopgap && watch.looks() && watch.is_due(self.now_us());
+        let is_due = || watch.scope() == Scope::Stopgap && watch.looks() && watch.is_due(self.now_us());
         self.is_stale.load(Ordering::Relaxed) || watch.is_left() || is_due()
     }
 
     /// A call has ended other than well, which takes its time anyway: so it looks whether the store has another table, or is to
     /// look for one. Then the next call looks the name up again.
     fn look_around(&self) {
-        let is_to_be_left = || self.table.watch().reach() != Reach::Own && self.table.is_to_be_left(self.now_us());
+        let is_to_be_left = || self.table.watch().scope() != Scope::Own && self.table.is_to_be_left(self.now_us());
         if owner::is_new_child() || is_to_be_left() {
             self.is_stale.store(true, Ordering::Relaxed);
             self.closed.store(NOT_KNOWN, Ordering::Relaxed);
@@ -111,7 +111,7 @@ impl Handle {
     /// it moves; of threads that ask at once one is told so.
     #[must_use]
     pub fn is_to_be_looked_up(&self) -> bool {
-        let is_private = !self.overflowed && self.table.watch().reach() == Reach::Own;
+        let is_private = !self.overflowed && self.table.watch().scope() == Scope::Own;
         let is_to_be_left = || !is_private && self.table.is_to_be_left(self.now_us());
         if self.is_stale.swap(false, Ordering::Relaxed) || owner::is_new_child() || is_to_be_left() {
             return true;
@@ -155,28 +155,28 @@ impl Handle {
     /// Notes that a breaker of a module comes to the fuse; the module that made it, if that was another one.
     #[must_use]
     pub fn note_maker(&self, module: &str) -> Option<String> {
-        self.table.note_maker(self.words.tenancy(), module)
+        self.table.note_maker(self.words.claim(), module)
     }
 
-    /// Notes the settings that a breaker comes to make calls with; the fingerprint of those of the one before if it had others.
+    /// Notes the settings that a breaker comes to make calls with; the settings hash of those of the one before if it had others.
     /// One that may have come before (`again`) is not counted as a change, nor told of one.
     #[must_use]
-    pub fn note_settings(&self, fingerprint: u64, policy: &Policy, again: bool) -> Option<u64> {
+    pub fn note_settings(&self, settings_hash: u64, policy: &Policy, again: bool) -> Option<u64> {
         let fuse = self.fuse();
-        fuse.note_reach(policy.reach_us());
+        fuse.note_lookback(policy.lookback_us());
         fuse.mine()?;
-        self.table.note_settings(fingerprint, policy);
+        self.table.note_settings(settings_hash, policy);
         if again {
-            fuse.show_settings(fingerprint);
+            fuse.show_settings(settings_hash);
             return None;
         }
-        fuse.note_settings(fingerprint)
+        fuse.note_settings(settings_hash)
     }
 
     /// Does what an operator says, and writes it down; `None` if the fuse was removed.
     #[must_use]
-    pub fn obey(&self, order: &Order<'_>) -> Option<Transition> {
-        self.table.obey(self.words.tenancy(), order)
+    pub fn apply_override(&self, order: &Override<'_>) -> Option<Transition> {
+        self.table.apply_override(self.words.claim(), order)
     }
 
     /// Entries in the failure log.
@@ -226,30 +226,30 @@ impl Handle {
         self.fast_path().fast_success(admitted)
     }
 
-    /// [`FastPath::untouched_success`] of a ticket.
+    /// [`FastPath::fast_success_of`] of a permit.
     #[must_use]
     #[inline(always)]
-    pub fn untouched_success(&self, ticket: &Ticket) -> bool {
-        self.fast_path().untouched_success(ticket.permit)
+    pub fn fast_success_of(&self, permit: &ProcessPermit) -> bool {
+        self.fast_path().fast_success_of(permit.permit)
     }
 
     /// [`Self::fast_success`] under a policy with rates, of a call that began at `began_us`.
     #[must_use]
     #[inline]
-    pub fn measured_success(&self, policy: &Policy, admitted: Word, began_us: u64) -> bool {
+    pub fn rated_success(&self, policy: &Policy, admitted: Word, began_us: u64) -> bool {
         let took_us = |ended_us: u64| ended_us.saturating_sub(began_us);
-        self.breaker().measured_success(policy, admitted, took_us, || self.now_us())
+        self.breaker().rated_success(policy, admitted, took_us, || self.now_us())
     }
 
-    /// [`Self::untouched_success`] under a policy with rates.
+    /// [`Self::fast_success_of`] under a policy with rates.
     #[must_use]
     #[inline]
-    pub fn measured_success_of(&self, policy: &Policy, ticket: &Ticket) -> bool {
-        let took_us = |ended_us| ticket.took_us(ended_us);
-        self.breaker().measured_success_of(policy, ticket.permit, took_us, || self.now_us())
+    pub fn rated_success_of(&self, policy: &Policy, permit: &ProcessPermit) -> bool {
+        let took_us = |ended_us| permit.took_us(ended_us);
+        self.breaker().rated_success_of(policy, permit.permit, took_us, || self.now_us())
     }
 
-    /// What a call's ticket is to say of when it began: the time, or 0 where it does not matter how long a call takes.
+    /// What a call's permit is to say of when it began: the time, or 0 where it does not matter how long a call takes.
     #[must_use]
     #[inline(always)]
     pub fn began_us(&self, policy: &Policy) -> u64 {
@@ -270,29 +270,29 @@ impl Handle {
         self.fuse().would_admit(policy, self.now_us(), owner::is_gone)
     }
 
-    /// Whether an outcome of a ticket would still count ([`Fuse::is_valid`]); not of a probe's in a forked child.
+    /// Whether an outcome of a permit would still count ([`Fuse::is_valid`]); not of a probe's in a forked child.
     #[must_use]
-    pub fn is_valid(&self, ticket: &Ticket) -> bool {
-        ticket.valid().is_some_and(|permit| self.fuse().is_valid(permit, self.now_us()))
+    pub fn is_valid(&self, permit: &ProcessPermit) -> bool {
+        permit.valid().is_some_and(|permit| self.fuse().is_valid(permit, self.now_us()))
     }
 
     /// Whether the two are of one fuse, whichever store of this process they came by.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.words.tenancy() == other.words.tenancy() && self.table.is_same(&other.table)
+        self.words.claim() == other.words.claim() && self.table.is_same(&other.table)
     }
 
     /// Gives a permit back as if it had never been taken: nothing is counted.
-    pub fn cancel(&self, ticket: &Ticket) {
-        if let Some(permit) = ticket.valid() {
+    pub fn cancel(&self, permit: &ProcessPermit) {
+        if let Some(permit) = permit.valid() {
             self.breaker().cancel(permit);
         }
     }
 
     /// Reports how a call ended, and counts it; see [`Breaker::settle`].
-    pub fn settle(&self, policy: &Policy, ticket: &Ticket, outcome: Outcome) -> Effect {
-        let took_us = |ended_us| ticket.took_us(ended_us);
-        let effect = self.breaker().settle(policy, ticket.valid(), outcome, took_us, || self.now_us());
+    pub fn settle(&self, policy: &Policy, permit: &ProcessPermit, outcome: Outcome) -> Effect {
+        let took_us = |ended_us| permit.took_us(ended_us);
+        let effect = self.breaker().settle(policy, permit.valid(), outcome, took_us, || self.now_us());
         if outcome.is_failure() || self.table.watch().is_left() {
             self.look_around();
         }

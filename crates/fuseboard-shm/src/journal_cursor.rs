@@ -1,4 +1,4 @@
-//! Reading a table's journal from some point on: each transition once, those of one fuse in their order. Nothing is written.
+//! CellSnapshot a table's journal from some point on: each transition once, those of one fuse in their order. Nothing is written.
 //!
 //! A transition whose maker was killed behind it, or is slow, stands in its fuse and not in the ring. It is read from there:
 //! what the fuses hold is looked at first, then the ring up to its end, then what was found in the fuses is told, unless the ring
@@ -11,28 +11,28 @@ use std::ops::Range;
 use fuseboard_core::journal::Record;
 use fuseboard_core::time::is_far_ahead;
 
-use crate::saved_cursor::Cursor;
+use crate::saved_cursor::SavedCursor;
 use crate::table::View;
 
-/// How long a ticket may be without its record before its owner is taken for dead or stopped.
+/// How long a number may be without its record before its owner is taken for dead or stopped.
 const HOLE_US: u64 = 100_000;
 /// How often a reader looks for transitions that nobody wrote down.
 const CATCH_UP_US: u64 = 1_000_000;
 
 /// A place in a table's journal, and what was read up to there.
 #[derive(Clone, Debug, Default)]
-pub struct Reader {
+pub struct JournalCursor {
     next: u64,
     /// The latest generation of each slot that was read: what is not later was read before.
     read: HashMap<u32, u64>,
     /// Of these slots it was read from the fuse, and the ring has not told it since.
     ahead: BTreeMap<u32, u64>,
     lost: u64,
-    /// Up to which ticket records are missing that we wait for, and since when.
+    /// Up to which number records are missing that we wait for, and since when.
     hole: Option<(u64, u64)>,
     caught_up_us: Option<u64>,
-    /// What was found in the fuses, to be told once the ring is read up to this ticket.
-    untold: (u64, Vec<Record>),
+    /// What was found in the fuses, to be told once the ring is read up to this number.
+    unjournaled: (u64, Vec<Record>),
 }
 
 /// A record, and where it was read.
@@ -40,15 +40,15 @@ pub struct Reader {
 pub struct Read {
     /// The record.
     pub record: Record,
-    /// Its ticket in the ring; `None` if it stands in the fuse alone.
-    pub ticket: Option<u64>,
+    /// Its number in the ring; `None` if it stands in the fuse alone.
+    pub number: Option<u64>,
 }
 
-impl Reader {
+impl JournalCursor {
     /// A reader of all that the journal still holds.
     #[must_use]
     pub fn from_oldest(view: &View) -> Self {
-        Self { next: view.tickets().start, ..Self::default() }
+        Self { next: view.numbers().start, ..Self::default() }
     }
 
     /// A reader of what comes from now on.
@@ -62,8 +62,8 @@ impl Reader {
 
     /// A reader that goes on at a cursor; `None` if that is none of this table's, or behind all that stands there.
     #[must_use]
-    pub fn resumed(view: &View, cursor: &Cursor) -> Option<Self> {
-        let Range { start: oldest, end } = view.tickets();
+    pub fn resumed(view: &View, cursor: &SavedCursor) -> Option<Self> {
+        let Range { start: oldest, end } = view.numbers();
         if !cursor.is_of(view.host_id()) || cursor.next > end {
             return None;
         }
@@ -84,8 +84,8 @@ impl Reader {
 
     /// Where it stands, behind all that it has read.
     #[must_use]
-    pub fn cursor(&self, view: &View) -> Cursor {
-        Cursor { table: view.host_id(), next: self.next, ahead: self.ahead.clone() }
+    pub fn cursor(&self, view: &View) -> SavedCursor {
+        SavedCursor { table: view.host_id(), next: self.next, ahead: self.ahead.clone() }
     }
 
     /// How many records the ring had dropped before they were read. Some may have been there twice.
@@ -112,16 +112,16 @@ impl Reader {
         let end = self.begin(view);
         let mut fresh = Vec::new();
         while self.next < end && !(waits && self.must_wait(view, now_us)) {
-            self.tell_untold(view, &mut fresh);
+            self.pass_unjournaled(view, &mut fresh);
             fresh.extend(self.step(view));
         }
-        self.tell_untold(view, &mut fresh);
+        self.pass_unjournaled(view, &mut fresh);
         fresh
     }
 
     /// Goes past what the ring has dropped, or back into it if damage took it elsewhere; where it ends just now.
     fn begin(&mut self, view: &View) -> u64 {
-        let Range { start: oldest, end } = view.tickets();
+        let Range { start: oldest, end } = view.numbers();
         // Saturating: damage may take the journal ahead more than once.
         self.lost = self.lost.saturating_add(oldest.saturating_sub(self.next));
         if !(oldest..=end).contains(&self.next) {
@@ -133,11 +133,11 @@ impl Reader {
     /// Whether the next record is not there and its writer may still come to it. All that is missing when somebody begins
     /// to wait is waited for together.
     fn must_wait(&mut self, view: &View, now_us: u64) -> bool {
-        if view.tickets().start > self.next || view.record(self.next).is_some() {
+        if view.numbers().start > self.next || view.record(self.next).is_some() {
             return false;
         }
         let known = self.hole.filter(|(end, _)| self.next < *end);
-        let (_, since_us) = *self.hole.insert(known.unwrap_or((view.tickets().end, now_us)));
+        let (_, since_us) = *self.hole.insert(known.unwrap_or((view.numbers().end, now_us)));
         let is_over = now_us.abs_diff(since_us) >= HOLE_US;
         if is_over {
             // What should have stood there is in its fuse. One look for all that is missing.
@@ -150,37 +150,37 @@ impl Reader {
     fn look_at_fuses(&mut self, view: &View, now_us: u64, interval_us: u64) {
         if self.caught_up_us.is_none_or(|last| now_us.abs_diff(last) >= interval_us) {
             self.caught_up_us = Some(now_us);
-            let found = view.untold();
+            let found = view.unjournaled();
             // Behind the look, so that the ring up to here has all that came before what was found.
-            self.untold = (view.tickets().end, found);
+            self.unjournaled = (view.numbers().end, found);
         }
     }
 
     /// Tells what was found in the fuses, once it is its turn.
-    fn tell_untold(&mut self, view: &View, fresh: &mut Vec<Read>) {
-        if self.next < self.untold.0 {
+    fn pass_unjournaled(&mut self, view: &View, fresh: &mut Vec<Read>) {
+        if self.next < self.unjournaled.0 {
             return;
         }
-        for record in std::mem::take(&mut self.untold.1) {
+        for record in std::mem::take(&mut self.unjournaled.1) {
             if self.is_fresh(view, &record) {
                 self.ahead.insert(record.slot, record.generation);
-                fresh.push(Read { record, ticket: None });
+                fresh.push(Read { record, number: None });
             }
         }
     }
 
     /// Reads one record and goes on; `None` if it was read before, is not there, was dropped just now, or is damage's.
     fn step(&mut self, view: &View) -> Option<Read> {
-        let (ticket, record) = (self.next, view.record(self.next));
+        let (number, record) = (self.next, view.record(self.next));
         self.next += 1;
         let Some(record) = record else {
-            self.lost = self.lost.saturating_add(u64::from(view.tickets().start > ticket));
+            self.lost = self.lost.saturating_add(u64::from(view.numbers().start > number));
             return None;
         };
         if self.ahead.get(&record.slot).is_some_and(|generation| *generation <= record.generation) {
             self.ahead.remove(&record.slot);
         }
-        self.is_fresh(view, &record).then_some(Read { record, ticket: Some(ticket) })
+        self.is_fresh(view, &record).then_some(Read { record, number: Some(number) })
     }
 
     /// Whether a record is later than what was read of its slot; then it is what was read of it.

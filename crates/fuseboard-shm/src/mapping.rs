@@ -11,11 +11,11 @@ use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::Key;
 use fuseboard_core::exported::Exported;
 use fuseboard_core::fuse::Cell;
-use fuseboard_core::journal::{Head, Place};
+use fuseboard_core::journal::{Head, RingSlot};
 use fuseboard_core::layout::{Header, Texts};
 use fuseboard_core::leader::Leader;
-use fuseboard_core::overrides::Said;
-use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::overrides::OverrideNote;
+use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::settings::Set;
 use fuseboard_core::sync::AtomicU64;
 use rustix::fs::{Stat, fstat, lstat};
@@ -43,15 +43,15 @@ unsafe impl Shared for Stripe {}
 // SAFETY: an array of the same.
 unsafe impl Shared for [Stripe; STRIPES] {}
 // SAFETY: an array of `repr(C)`, sixteen atomics each that fill its 128 bytes.
-unsafe impl Shared for [Meter; METERS] {}
+unsafe impl Shared for [RateWindow; RATE_WINDOWS] {}
 // SAFETY: `repr(C)`, sixteen atomics that fill its 128 bytes.
 unsafe impl Shared for Head {}
 // SAFETY: `repr(C)`, an atomic and an array of atomics.
-unsafe impl Shared for Place {}
+unsafe impl Shared for RingSlot {}
 // SAFETY: `repr(transparent)`, nine atomics.
 unsafe impl Shared for Exported {}
 // SAFETY: `repr(transparent)` over `repr(C)`, twenty atomics that fill its 160 bytes.
-unsafe impl Shared for Said {}
+unsafe impl Shared for OverrideNote {}
 // SAFETY: `repr(transparent)` over `repr(C)`, thirty-two atomics that fill its 256 bytes.
 unsafe impl Shared for Set {}
 // SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.

@@ -27,7 +27,7 @@ const BLOCK: u64 = 512;
 const PAGE: usize = size_of::<Header>();
 
 /// The table that somebody asks for, and where it is to lie.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct TableSpec<'a> {
     pub(crate) place: Place,
     /// The file's name in the place's folder, and its whole path.
     pub(crate) file: String,
@@ -42,7 +42,7 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// An [`OpenError`] that says which file or folder, and what is wrong with it.
 pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock) -> Result<Table, OpenError> {
-    let wanted = Wanted::new(name, store_dir::open(folder)?, &clock)?;
+    let wanted = TableSpec::new(name, store_dir::open(folder)?, &clock)?;
     let mut is_ours = false;
     for _ in 0..TRIES {
         if let Some((mapping, geometry)) = wanted.find(Access::Write)? {
@@ -82,14 +82,14 @@ fn existing(
     clock: &Clock,
     access: Access,
 ) -> Result<(Mapping, Geometry, PathBuf), OpenError> {
-    let wanted = Wanted::new(name, store_dir::find(folder, access)?, clock)?;
+    let wanted = TableSpec::new(name, store_dir::find(folder, access)?, clock)?;
     match wanted.find(access)? {
         Some((mapping, geometry)) => Ok((mapping, geometry, wanted.path)),
         None => Err(wanted.error(Kind::Missing, "is not there")),
     }
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> TableSpec<'a> {
     fn new(name: &str, place: Place, clock: &'a Clock) -> Result<Self, OpenError> {
         let boot = boot::identity(&place)?;
         let file = format!("{name}.v{VERSION}.{boot:016x}");

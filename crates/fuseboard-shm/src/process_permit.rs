@@ -1,4 +1,4 @@
-//! Tickets: what a call that was admitted has in its hand.
+//! Permits: what a call that was admitted has in its hand.
 
 use fuseboard_core::fuse::Permit;
 
@@ -6,7 +6,7 @@ use crate::owner;
 
 /// A permit, and the process that took it.
 #[derive(Clone, Copy, Debug)]
-pub struct Ticket {
+pub struct ProcessPermit {
     pub(crate) permit: Permit,
     owner: usize,
     /// When the call began, where it matters how long it takes.
@@ -15,20 +15,20 @@ pub struct Ticket {
     stopped_us: u64,
 }
 
-impl Ticket {
-    /// A ticket for a permit that this process was just given, of a call whose time does not matter.
+impl ProcessPermit {
+    /// A permit for a permit that this process was just given, of a call whose time does not matter.
     #[must_use]
     pub fn new(permit: Permit) -> Self {
         Self { permit, owner: owner::token(), began_us: 0, stopped_us: 0 }
     }
 
-    /// The ticket of a call that began at [`Handle::began_us`].
+    /// The permit of a call that began at [`Handle::began_us`].
     #[must_use]
     pub const fn begun(self, began_us: u64) -> Self {
         Self { began_us, ..self }
     }
 
-    /// The ticket of a call whose clock was stopped then; 0 where it was not.
+    /// The permit of a call whose clock was stopped then; 0 where it was not.
     #[must_use]
     pub const fn stopped(self, stopped_us: u64) -> Self {
         Self { stopped_us, ..self }

@@ -1,7 +1,7 @@
 //! Where somebody stands who was told transitions, as a short text that outlives him.
 //!
-//! It says of which table, and up to which ticket of its journal he was told all. A transition that was read from its fuse has no
-//! ticket yet; it may get one later, behind the cursor. So its slot and generation stand in the cursor until he was told of something
+//! It says of which table, and up to which number of its journal he was told all. A transition that was read from its fuse has no
+//! number yet; it may get one later, behind the cursor. So its slot and generation stand in the cursor until he was told of something
 //! that stands behind it in the ring: `9f86d081884c7d65-2a` or, with one such slot, `9f86d081884c7d65-2a-3.f4240`. Numbers are
 //! hexadecimal, and each cursor has one text.
 
@@ -13,16 +13,16 @@ use crate::journal_cursor::Read;
 
 /// A place behind what somebody was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
+pub struct SavedCursor {
     /// The table's number.
     pub(crate) table: u64,
-    /// The first ticket that he was not told of.
+    /// The first number that he was not told of.
     pub(crate) next: u64,
     /// Slots of which he was told from the fuse, and the generation.
     pub(crate) ahead: BTreeMap<u32, u64>,
 }
 
-impl Cursor {
+impl SavedCursor {
     /// Whether it is a place in the journal of the table with this number.
     #[must_use]
     pub const fn is_of(&self, table: u64) -> bool {
@@ -31,14 +31,14 @@ impl Cursor {
 
     /// He was told this as well.
     pub fn pass(&mut self, read: &Read) {
-        match read.ticket {
-            Some(ticket) => self.next = ticket + 1,
+        match read.number {
+            Some(number) => self.next = number + 1,
             None => _ = self.ahead.insert(read.record.slot, read.record.generation),
         }
     }
 }
 
-impl fmt::Display for Cursor {
+impl fmt::Display for SavedCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}-{:x}", self.table, self.next)?;
         self.ahead.iter().try_for_each(|(slot, generation)| write!(f, "-{slot:x}.{generation:x}"))
@@ -49,7 +49,7 @@ impl fmt::Display for Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoCursor;
 
-impl FromStr for Cursor {
+impl FromStr for SavedCursor {
     type Err = NoCursor;
 
     fn from_str(text: &str) -> Result<Self, NoCursor> {
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_cursor_and_its_text_are_one() {
         let cursor =
-            |next, ahead: &[(u32, u64)]| Cursor { table: 0x9f86, next, ahead: ahead.iter().copied().collect() };
+            |next, ahead: &[(u32, u64)]| SavedCursor { table: 0x9f86, next, ahead: ahead.iter().copied().collect() };
         for (text, cursor) in [
             ("0000000000009f86-2a", cursor(42, &[])),
             ("0000000000009f86-0-3.f4240", cursor(0, &[(3, 1_000_000)])),
@@ -104,7 +104,7 @@ mod tests {
             "0000000000009f86-2a-100000000.1",
             "00000000000009f86-10000000000000000",
         ] {
-            assert_eq!(Err(NoCursor), text.parse::<Cursor>(), "{text:?}");
+            assert_eq!(Err(NoCursor), text.parse::<SavedCursor>(), "{text:?}");
         }
     }
 }

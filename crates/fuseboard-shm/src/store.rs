@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use fuseboard_core::counters::{COUNTERS, Stripe, totals};
-use fuseboard_core::directory::Tenancy;
-use fuseboard_core::exported::{EXPORTED, Exported, Telling};
+use fuseboard_core::directory::SlotClaim;
+use fuseboard_core::exported::{EXPORTED, ExportDelta, Exported};
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
 
 use crate::chain::Chain;
 use crate::handle::Handle;
-use crate::journal_cursor::Reader;
+use crate::journal_cursor::JournalCursor;
 use crate::table::Table;
 
 /// Most slots of a table for what overflows; there are as many such tables as it takes.
@@ -73,11 +73,11 @@ impl Store {
     /// The fuse word of a name, and its slot; `None` if it has none, or has just given it back.
     #[must_use]
     pub fn word(&self, name: &str) -> Option<(usize, Word)> {
-        let Some(tenancy) = self.table.tenancy(name, false) else {
+        let Some(claim) = self.table.claim(name, false) else {
             let slot = self.find_overflowed(name)?;
-            return Some((slot.tenancy.slot, slot.fuse().mine()?));
+            return Some((slot.claim.slot, slot.fuse().mine()?));
         };
-        Some((tenancy.slot, self.table.word(tenancy)?))
+        Some((claim.slot, self.table.word(claim)?))
     }
 
     /// The slot of a name; takes one if it has none. Falls back to a table of this process's own when the store's is
@@ -169,11 +169,11 @@ impl Store {
 
     /// Closes and forgets every fuse; their counters begin again at 0. It mends what damage left.
     pub fn forget_all(&self) {
-        self.forget_all_telling(|_, _, _| ());
+        self.forget_all_with(|_, _, _| ());
     }
 
     /// The same; `made` is told of each transition, with the table and the slot.
-    pub fn forget_all_telling(&self, mut made: impl FnMut(&Table, usize, Transition)) {
+    pub fn forget_all_with(&self, mut made: impl FnMut(&Table, usize, Transition)) {
         self.table.forget_all(&mut made);
         self.overflow().for_each(|table| table.forget_all(&mut made));
     }
@@ -183,18 +183,18 @@ impl Store {
 #[derive(Clone, Debug)]
 pub struct Slot {
     table: Arc<Table>,
-    tenancy: Tenancy,
+    claim: SlotClaim,
     overflowed: bool,
 }
 
 impl Slot {
     fn located(table: &Arc<Table>, name: &str, claim: bool, overflowed: bool) -> Option<Self> {
-        let tenancy = table.tenancy(name, claim)?;
-        Some(Self { table: Arc::clone(table), tenancy, overflowed })
+        let claim = table.claim(name, claim)?;
+        Some(Self { table: Arc::clone(table), claim, overflowed })
     }
 
     fn all(table: &Arc<Table>, overflowed: bool) -> Vec<Self> {
-        table.tenancies().map(|tenancy| Self { table: Arc::clone(table), tenancy, overflowed }).collect()
+        table.claims().map(|claim| Self { table: Arc::clone(table), claim, overflowed }).collect()
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -206,13 +206,13 @@ impl Slot {
     /// The slot with its shared words at hand.
     #[must_use]
     pub fn pin(&self) -> Handle {
-        Handle::new(Arc::clone(&self.table), self.tenancy, self.overflowed)
+        Handle::new(Arc::clone(&self.table), self.claim, self.overflowed)
     }
 
     /// The fuse. Once it is removed, operations on it do nothing.
     #[must_use]
     pub fn fuse(&self) -> Fuse<'_> {
-        self.table.tenant(self.tenancy)
+        self.table.fuse_of(self.claim)
     }
 
     /// Whether the fuse has not been removed.
@@ -223,20 +223,20 @@ impl Slot {
 
     /// Does what an operator says, and writes it down; `None` if the fuse was removed.
     #[must_use]
-    pub fn obey(&self, order: &Order<'_>) -> Option<Transition> {
-        self.table.obey(self.tenancy, order)
+    pub fn apply_override(&self, order: &Override<'_>) -> Option<Transition> {
+        self.table.apply_override(self.claim, order)
     }
 
     /// Who made the manual override that began with a generation, and why; `None` for what is not known.
     #[must_use]
-    pub fn said(&self, generation: u64) -> [Option<String>; 2] {
-        self.table.said(self.tenancy.slot, generation)
+    pub fn override_note(&self, generation: u64) -> [Option<String>; 2] {
+        self.table.override_note(self.claim.slot, generation)
     }
 
     /// Says a manual override of this fuse in another store, where nobody has said otherwise: for the time that is left of it.
     fn carry_over(&self, to: &Store) -> Option<(Self, Transition)> {
         let word = self.fuse().mine().filter(|word| word.state().is_held())?;
-        let (name, [who, why]) = (self.name()?, self.said(word.generation()));
+        let (name, [who, why]) = (self.name()?, self.override_note(word.generation()));
         loop {
             let until_us = self.fuse().until_us(word);
             let for_us = until_us.map(|until_us| until_us.saturating_sub(self.now_us()));
@@ -248,9 +248,9 @@ impl Slot {
                 return None;
             }
             let (who, why) = (who.as_deref().unwrap_or_default(), why.as_deref().unwrap_or_default());
-            let order = Order { state: word.state(), for_us: for_us.unwrap_or(0), who, why };
+            let order = Override { state: word.state(), for_us: for_us.unwrap_or(0), who, why };
             // `None` if it was removed just now.
-            if let Some(made) = slot.obey(&order) {
+            if let Some(made) = slot.apply_override(&order) {
                 return Some((slot, made));
             }
         }
@@ -259,8 +259,8 @@ impl Slot {
     /// Whether the journal tells of a manual override, or its end, of this fuse behind a moment.
     fn was_commanded_since(&self, us: u64) -> bool {
         let is_command = |cause| matches!(cause, Cause::Operator | Cause::Forgotten);
-        let records = Reader::from_oldest(&self.table).read_all(&self.table);
-        records.iter().any(|it| it.slot as usize == self.tenancy.slot && it.generation > us && is_command(it.cause))
+        let records = JournalCursor::from_oldest(&self.table).read_all(&self.table);
+        records.iter().any(|it| it.slot as usize == self.claim.slot && it.generation > us && is_command(it.cause))
     }
 
     fn is_idle(&self) -> bool {
@@ -270,33 +270,33 @@ impl Slot {
     /// Removes it, if it is idle; says whether it did.
     #[must_use]
     pub fn remove(&self) -> bool {
-        self.table.remove(self.tenancy)
+        self.table.remove(self.claim)
     }
 
     /// Its lines of counters, one of them this process's.
     #[must_use]
     pub fn stripes(&self) -> &[Stripe] {
-        self.table.stripes(self.tenancy.slot)
+        self.table.stripes(self.claim.slot)
     }
 
     /// What was counted of the fuse, and what of it no exporter has told, if anything; `None` if the fuse was removed.
     #[must_use]
-    pub fn unexported(&self) -> Option<Telling> {
-        let telling = self.exported().since(|| self.totals());
-        // Looked at behind it: else it is of the next tenant.
-        Some(telling).filter(|telling| telling.fresh != [0; EXPORTED] && self.is_mine())
+    pub fn unexported(&self) -> Option<ExportDelta> {
+        let delta = self.exported().since(|| self.totals());
+        // Looked at behind it: else it is of the next claim.
+        Some(delta).filter(|delta| delta.fresh != [0; EXPORTED] && self.is_mine())
     }
 
     /// Notes that an exporter has told what [`Self::unexported`] said; not if the counters have begun anew since.
-    pub fn note_exported(&self, telling: &Telling) {
-        let goes_on = self.totals().iter().zip(telling.totals).all(|(now, told)| *now >= told);
+    pub fn note_exported(&self, delta: &ExportDelta) {
+        let goes_on = self.totals().iter().zip(delta.totals).all(|(now, told)| *now >= told);
         if goes_on && self.is_mine() {
-            self.exported().note(telling);
+            self.exported().note(delta);
         }
     }
 
     fn exported(&self) -> &Exported {
-        self.table.exported_of(self.tenancy.slot)
+        self.table.exported_of(self.claim.slot)
     }
 
     /// What is exported of the fuse, from the beginning.
@@ -310,13 +310,13 @@ impl Slot {
     /// The name, if it stands there whole.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.table.name_of(self.tenancy)
+        self.table.name_of(self.claim)
     }
 
     /// The module that made the fuse, if it is known.
     #[must_use]
     pub fn maker(&self) -> Option<String> {
-        self.table.maker(self.tenancy)
+        self.table.maker(self.claim)
     }
 
     /// Microseconds on the table's clock.

@@ -7,17 +7,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fuseboard_core::counters::{STRIPES, Stripe};
-use fuseboard_core::directory::{Key, Tenancy};
+use fuseboard_core::directory::{Key, SlotClaim};
 use fuseboard_core::exported::Exported;
 use fuseboard_core::fuse::{Cell, Fuse, Transition};
-use fuseboard_core::journal::{Head, Journal, Place};
-use fuseboard_core::journal_writer::Scribe;
+use fuseboard_core::journal::{Head, Journal, RingSlot};
+use fuseboard_core::journal_writer::JournalWriter;
 use fuseboard_core::layout::{Geometry, Header};
 use fuseboard_core::leader::Leader;
 use fuseboard_core::maker::Module;
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
-use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::sync::AtomicU64;
 use rustix::io::Errno;
 
@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::mapping::{Mapping, Pinned};
 use crate::owner::{self, random_u64};
 use crate::process;
-use crate::watch::{Reach, Watch};
+use crate::watch::{Scope, Watch};
 
 /// A slot's shared words, kept mapped. What a closed call needs comes first, in one cache line.
 #[repr(C)]
@@ -34,32 +34,32 @@ use crate::watch::{Reach, Watch};
 pub(crate) struct Words {
     pub(crate) cell: Pinned<Cell>,
     pub(crate) stripes: Pinned<[Stripe; STRIPES]>,
-    tenancy: Tenancy,
+    claim: SlotClaim,
     key: Pinned<Key>,
     log: Pinned<[AtomicU64]>,
-    meters: Pinned<[Meter; METERS]>,
+    rate_windows: Pinned<[RateWindow; RATE_WINDOWS]>,
     head: Pinned<Head>,
-    places: Pinned<[Place]>,
+    places: Pinned<[RingSlot]>,
 }
 
 impl Words {
     /// Whose they are.
-    pub(crate) const fn tenancy(&self) -> Tenancy {
-        self.tenancy
+    pub(crate) const fn claim(&self) -> SlotClaim {
+        self.claim
     }
 
-    /// The tenant's fuse, whose transitions are written down in the table's journal.
+    /// The claim's fuse, whose transitions are written down in the table's journal.
     pub(crate) fn fuse(&self) -> Fuse<'_> {
-        let scribe = scribe(Journal::new(&self.head, &self.places), self.tenancy.slot);
+        let writer = writer(Journal::new(&self.head, &self.places), self.claim.slot);
         Fuse::new(&self.cell, &self.log)
-            .with_meters(&self.meters)
-            .with_scribe(scribe)
-            .with_tenure(&self.key, self.tenancy.owner)
+            .with_rate_windows(&self.rate_windows)
+            .with_journal_writer(writer)
+            .with_claim(&self.key, self.claim.owner)
     }
 }
 
-fn scribe(journal: Journal<'_>, slot: usize) -> Scribe<'_> {
-    Scribe { journal, slot: slot as u32, pid: owner::pid() }
+fn writer(journal: Journal<'_>, slot: usize) -> JournalWriter<'_> {
+    JournalWriter { journal, slot: slot as u32, pid: owner::pid() }
 }
 
 /// A table: this process's own, or a host's. Every method may be called from any thread and, for a host's table, beside
@@ -116,7 +116,7 @@ impl Table {
     /// If the process may not map that much.
     pub fn stopgap(geometry: Geometry, clock: Clock, looks: bool) -> Result<Self, Errno> {
         let table = Self::private(geometry, clock)?;
-        let watch = if looks { Watch::new(Reach::Stopgap, table.clock().now_us()) } else { Watch::never() };
+        let watch = if looks { Watch::new(Scope::Stopgap, table.clock().now_us()) } else { Watch::never() };
         let watch = Arc::new(watch);
         Ok(table.watched_by(&watch))
     }
@@ -134,58 +134,58 @@ impl Table {
     /// The slot of a name of 1 to 200 bytes; takes one if it has none and `claim` is set. `None` if there is none.
     #[must_use]
     pub fn locate(&self, name: &str, claim: bool) -> Option<usize> {
-        self.tenancy(name, claim).map(|tenancy| tenancy.slot)
+        self.claim(name, claim).map(|claim| claim.slot)
     }
 
     /// A name's right to its slot; takes one if it has none and `claim` is set. `None` if there is none.
     #[must_use]
-    pub fn tenancy(&self, name: &str, claim: bool) -> Option<Tenancy> {
+    pub fn claim(&self, name: &str, claim: bool) -> Option<SlotClaim> {
         if !claim {
             return self.find(name);
         }
-        let tenancy = self.directory().claim(self.fingerprint(name.as_bytes()), || self.clock().now_us())?;
-        let place = &self.texts()[tenancy.slot].name;
+        let claim = self.directory().claim(self.name_hash(name.as_bytes()), || self.clock().now_us())?;
+        let place = &self.texts()[claim.slot].name;
         // Not only where nothing stands: what stands there may be damaged, or half of what a killed process wrote.
         if place.read().as_bytes() != name.as_bytes() {
             place.write(name.as_bytes());
         }
-        Some(tenancy)
+        Some(claim)
     }
 
-    /// Ends a tenancy if its fuse is idle; says whether it did. Its slot is another name's to claim a minute later.
+    /// Ends a claim if its fuse is idle; says whether it did. Its slot is another name's to claim a minute later.
     #[must_use]
-    pub fn remove(&self, tenancy: Tenancy) -> bool {
-        let ended = self.tenant(tenancy).vacate(self.clock().now_us());
-        self.directory().end(tenancy);
+    pub fn remove(&self, claim: SlotClaim) -> bool {
+        let ended = self.fuse_of(claim).vacate(self.clock().now_us());
+        self.directory().end(claim);
         ended
     }
 
     /// Removes the idle ones of the fuses whose slots a name could have had.
     pub(crate) fn take_back(&self, name: &str) {
-        let (print, now_us) = (self.fingerprint(name.as_bytes()), self.clock().now_us());
-        for tenancy in self.directory().idle(print, now_us, |tenancy| self.tenant(tenancy)) {
-            _ = self.remove(tenancy);
+        let (name_hash, now_us) = (self.name_hash(name.as_bytes()), self.clock().now_us());
+        for claim in self.directory().idle(name_hash, now_us, |claim| self.fuse_of(claim)) {
+            _ = self.remove(claim);
         }
     }
 
-    /// Notes that a breaker of a module comes to a tenancy's fuse; the module that made the fuse, if that was another one.
+    /// Notes that a breaker of a module comes to a claim's fuse; the module that made the fuse, if that was another one.
     #[must_use]
-    pub fn note_maker(&self, tenancy: Tenancy, module: &str) -> Option<String> {
-        let maker = &self.texts().get(tenancy.slot)?.maker;
-        // Not for a tenant that is there no more: it would be in the way of the next one's.
-        self.word(tenancy)?;
-        maker.note(tenancy.owner, &Module::new(module))?.name().map(str::to_owned)
+    pub fn note_maker(&self, claim: SlotClaim, module: &str) -> Option<String> {
+        let maker = &self.texts().get(claim.slot)?.maker;
+        // Not for a claim that is there no more: it would be in the way of the next one's.
+        self.word(claim)?;
+        maker.note(claim.owner, &Module::new(module))?.name().map(str::to_owned)
     }
 
-    /// Does what an operator says to a tenancy's fuse, and writes it down; `None` if the tenancy is over.
+    /// Does what an operator says to a claim's fuse, and writes it down; `None` if the claim is over.
     #[must_use]
-    pub fn obey(&self, tenancy: Tenancy, order: &Order<'_>) -> Option<Transition> {
-        self.tenant(tenancy).obey(order, self.view.said_of(tenancy.slot), || self.clock().now_us())
+    pub fn apply_override(&self, claim: SlotClaim, order: &Override<'_>) -> Option<Transition> {
+        self.fuse_of(claim).apply_override(order, self.view.override_notes(claim.slot), || self.clock().now_us())
     }
 
-    /// Notes the settings of a fingerprint, that a breaker comes to make calls with.
-    pub fn note_settings(&self, fingerprint: u64, policy: &Policy) {
-        self.view.sets().note(fingerprint, policy);
+    /// Notes the settings of a hash, that a breaker comes to make calls with.
+    pub fn note_settings(&self, name_hash: u64, policy: &Policy) {
+        self.view.sets().note(name_hash, policy);
     }
 
     /// Resets every slot, whosever it is. The journal goes on. `made` is told of the slots' transitions.
@@ -199,16 +199,16 @@ impl Table {
         }
     }
 
-    /// The fuse of a tenancy: once that is over, operations on it do nothing.
+    /// The fuse of a claim: once that is over, operations on it do nothing.
     #[must_use]
-    pub fn tenant(&self, tenancy: Tenancy) -> Fuse<'_> {
-        self.fuse(tenancy.slot).with_tenure(&self.keys()[tenancy.slot], tenancy.owner)
+    pub fn fuse_of(&self, claim: SlotClaim) -> Fuse<'_> {
+        self.fuse(claim.slot).with_claim(&self.keys()[claim.slot], claim.owner)
     }
 
     /// The fuse of a slot, whosever it is, whose transitions are written down in the table's journal.
     #[must_use]
     pub fn fuse(&self, slot: usize) -> Fuse<'_> {
-        self.bare_fuse(slot).with_scribe(scribe(self.journal(), slot))
+        self.bare_fuse(slot).with_journal_writer(writer(self.journal(), slot))
     }
 
     /// The table's journal.
@@ -233,16 +233,16 @@ impl Table {
         self.leaders()
     }
 
-    /// The shared words of a tenancy's slot, for as long as they are wanted.
-    pub(crate) fn pin(&self, tenancy: Tenancy) -> Words {
-        let (slot, slots, sections) = (tenancy.slot, self.geometry().slots(), self.geometry().sections());
+    /// The shared words of a claim's slot, for as long as they are wanted.
+    pub(crate) fn pin(&self, claim: SlotClaim) -> Words {
+        let (slot, slots, sections) = (claim.slot, self.geometry().slots(), self.geometry().sections());
         Words {
-            tenancy,
+            claim,
             key: self.pinned(|it| &it.section(sections.keys, slots)[slot]),
             cell: self.pinned(|it| &it.section(sections.cells, slots)[slot]),
             log: self.pinned(|it| self.log(it, slot)),
             stripes: self.pinned(|it| self.lines(it, slot)),
-            meters: self.pinned(|it| self.meters(it, slot)),
+            rate_windows: self.pinned(|it| self.rate_windows(it, slot)),
             head: self.pinned(|it| self.head(it)),
             places: self.pinned(|it| self.places(it)),
         }

@@ -20,7 +20,7 @@ const NEVER: u64 = u64::MAX;
 
 /// What a table is, as far as there may be another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum Scope {
     /// This process's own, as it was meant to be.
     Own,
     /// This process's own, in the place of the host's.
@@ -32,7 +32,7 @@ pub(crate) enum Reach {
 /// When to look.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    reach: Reach,
+    scope: Scope,
     /// When the next look may be.
     next_us: AtomicU64,
     /// How often a look for the host's table was in vain.
@@ -42,25 +42,25 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(reach: Reach, now_us: u64) -> Self {
+    pub(crate) fn new(scope: Scope, now_us: u64) -> Self {
         let next_us = AtomicU64::new(now_us + LOOK_US);
-        Self { reach, next_us, vain: AtomicU64::new(0), is_left: AtomicBool::new(false) }
+        Self { scope, next_us, vain: AtomicU64::new(0), is_left: AtomicBool::new(false) }
     }
 
     /// Of a stopgap that nobody is to look from, for what keeps it from being shared does not pass.
     pub(crate) fn never() -> Self {
-        let watch = Self::new(Reach::Stopgap, 0);
+        let watch = Self::new(Scope::Stopgap, 0);
         watch.next_us.store(NEVER, Ordering::Relaxed);
         watch
     }
 
     /// Whether anybody ever looks. Whether the time has come is the clock's to say, which is not asked where nobody does.
     pub(crate) fn looks(&self) -> bool {
-        self.reach != Reach::Own && self.next_us.load(Ordering::Relaxed) != NEVER
+        self.scope != Scope::Own && self.next_us.load(Ordering::Relaxed) != NEVER
     }
 
-    pub(crate) const fn reach(&self) -> Reach {
-        self.reach
+    pub(crate) const fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// Whether the store has gone on to another table.
@@ -75,7 +75,7 @@ impl Watch {
 
     /// Whether it is time for a look.
     pub(crate) fn is_due(&self, now_us: u64) -> bool {
-        self.reach != Reach::Own && now_us >= self.next_us.load(Ordering::Relaxed)
+        self.scope != Scope::Own && now_us >= self.next_us.load(Ordering::Relaxed)
     }
 
     /// Whether it is the caller who looks now: of threads that ask at once one is told so.
@@ -83,8 +83,8 @@ impl Watch {
         let last_us = self.next_us.load(Ordering::Relaxed);
         let next_us = now_us + (LOOK_US << self.vain.load(Ordering::Relaxed).min(DOUBLINGS));
         let is_mine = || self.next_us.compare_exchange(last_us, next_us, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        let has_turn = self.reach != Reach::Own && now_us >= last_us && is_mine();
-        if has_turn && self.reach == Reach::Stopgap {
+        let has_turn = self.scope != Scope::Own && now_us >= last_us && is_mine();
+        if has_turn && self.scope == Scope::Stopgap {
             self.vain.fetch_add(1, Ordering::Relaxed);
         }
         has_turn
@@ -96,38 +96,38 @@ mod tests {
     use super::*;
 
     /// When looks are, of one who asks every 100 ms for a minute.
-    fn looks(reach: Reach) -> Vec<u64> {
-        let watch = Watch::new(reach, 5 * LOOK_US);
+    fn looks(scope: Scope) -> Vec<u64> {
+        let watch = Watch::new(scope, 5 * LOOK_US);
         (50..=650).filter(|tenth| watch.take_turn(tenth * LOOK_US / 10)).map(|tenth| tenth / 10).collect()
     }
 
     /// At most one a second, and farther and farther apart, up to 16 s.
     #[test]
     fn looks_for_the_hosts_table_are_farther_and_farther_apart() {
-        assert_eq!(vec![6, 7, 9, 13, 21, 37, 53], looks(Reach::Stopgap));
+        assert_eq!(vec![6, 7, 9, 13, 21, 37, 53], looks(Scope::Stopgap));
     }
 
     #[test]
     fn looks_at_a_hosts_table_are_a_second_apart() {
-        assert_eq!((6..=65).collect::<Vec<_>>(), looks(Reach::Host));
+        assert_eq!((6..=65).collect::<Vec<_>>(), looks(Scope::Host));
     }
 
     #[test]
     fn nobody_looks_for_another_table_than_a_private_one() {
-        assert_eq!(Vec::<u64>::new(), looks(Reach::Own));
-        assert!(!Watch::new(Reach::Own, 0).is_due(1 << 60));
+        assert_eq!(Vec::<u64>::new(), looks(Scope::Own));
+        assert!(!Watch::new(Scope::Own, 0).is_due(1 << 60));
     }
 
     #[test]
     fn nobody_looks_from_a_stopgap_of_a_lasting_cause() {
         let watch = Watch::never();
         assert!(!watch.looks() && !watch.is_due(1 << 60) && !watch.take_turn(1 << 60));
-        assert_eq!([false, true, true], [Reach::Own, Reach::Stopgap, Reach::Host].map(|it| Watch::new(it, 0).looks()));
+        assert_eq!([false, true, true], [Scope::Own, Scope::Stopgap, Scope::Host].map(|it| Watch::new(it, 0).looks()));
     }
 
     #[test]
     fn a_turn_is_one_caller_s() {
-        let watch = Watch::new(Reach::Stopgap, 0);
+        let watch = Watch::new(Scope::Stopgap, 0);
         assert!(!watch.is_due(LOOK_US - 1) && !watch.take_turn(LOOK_US - 1));
         assert!(watch.is_due(LOOK_US));
         assert_eq!([true, false], [watch.take_turn(LOOK_US), watch.take_turn(LOOK_US)]);
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_table_is_left_once() {
-        let watch = Watch::new(Reach::Host, 0);
+        let watch = Watch::new(Scope::Host, 0);
         assert!(!watch.is_left());
         watch.leave();
         assert!(watch.is_left());

@@ -8,7 +8,7 @@ use fuseboard_core::counters::{Counter, STRIPES, totals};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::Clock;
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::owner;
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
@@ -26,12 +26,12 @@ fn count(store: &Store, counter: Counter) -> u64 {
     totals(store.resolve("db").expect("there is room").stripes())[counter as usize]
 }
 
-/// A ticket for the one probe of a fuse that is put into half-open.
-fn probe(handle: &Handle) -> Ticket {
+/// A permit for the one probe of a fuse that is put into half-open.
+fn probe(handle: &Handle) -> ProcessPermit {
     handle.fuse().set(State::HalfOpen, handle.now_us());
-    let ticket = Ticket::new(handle.admit(&POLICY).verdict.expect("the probe's permit"));
-    assert!(ticket.is_probe());
-    ticket
+    let permit = ProcessPermit::new(handle.admit(&POLICY).verdict.expect("the probe's permit"));
+    assert!(permit.is_probe());
+    permit
 }
 
 /// One truth per host: failures and counters of a child are those of its parent's table.
@@ -39,16 +39,16 @@ fn probe(handle: &Handle) -> Ticket {
 fn a_child_goes_on_with_its_parents_table() {
     let folder = Folder::new();
     let store = Store::new(folder.table("shop"));
-    let ticket = Ticket::new(handle(&store).admit(&POLICY).verdict.expect("closed"));
+    let permit = ProcessPermit::new(handle(&store).admit(&POLICY).verdict.expect("closed"));
     assert_eq!(1, fail(&store));
     let work = || {
         let handle = handle(&store);
-        handle.settle(&POLICY, &Ticket::new(handle.admit(&POLICY).verdict.expect("closed")), Outcome::Ignored);
+        handle.settle(&POLICY, &ProcessPermit::new(handle.admit(&POLICY).verdict.expect("closed")), Outcome::Ignored);
         fail(&store)
     };
     assert_eq!(2, in_child(work));
     assert_eq!(3, fail(&store));
-    handle(&store).settle(&POLICY, &ticket, Outcome::Ignored);
+    handle(&store).settle(&POLICY, &permit, Outcome::Ignored);
     assert_eq!(2, count(&store, Counter::Ignored));
 }
 
@@ -89,13 +89,13 @@ fn a_child_cannot_answer_for_its_parents_probe() {
     let folder = Folder::new();
     let store = Store::new(folder.table("shop"));
     let handle = handle(&store);
-    let ticket = probe(&handle);
+    let permit = probe(&handle);
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
-        let late = in_child(|| u64::from(handle.settle(&POLICY, &ticket, outcome) == Effect::Late));
+        let late = in_child(|| u64::from(handle.settle(&POLICY, &permit, outcome) == Effect::Late));
         assert_eq!((1, State::HalfOpen), (late, handle.word().state()), "{outcome:?}");
     }
     assert_eq!(3, count(&store, Counter::Late));
-    let effect = handle.settle(&POLICY, &ticket, Outcome::Success);
+    let effect = handle.settle(&POLICY, &permit, Outcome::Success);
     assert!(matches!(effect, Effect::Changed(_)), "{effect:?}");
     assert_eq!(State::Closed, handle.word().state());
 }
@@ -106,14 +106,14 @@ fn a_child_cannot_give_its_parents_probe_back() {
     let folder = Folder::new();
     let store = Store::new(folder.table("shop"));
     let handle = handle(&store);
-    let ticket = probe(&handle);
+    let permit = probe(&handle);
     let admitted = || {
-        handle.cancel(&ticket);
+        handle.cancel(&permit);
         u64::from(handle.admit(&POLICY).verdict.is_ok())
     };
     assert_eq!(0, in_child(admitted));
     assert!(handle.admit(&POLICY).verdict.is_err(), "the seat is still the parent's");
-    assert_eq!(Effect::Counted, handle.settle(&POLICY, &ticket, Outcome::Ignored));
+    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit, Outcome::Ignored));
 }
 
 /// R11: a probe that a child took and died with is free at once, although its lease runs on.

@@ -1,4 +1,4 @@
-//! A handle under a policy, in one thread: calls that are slow, that say what is to follow, and tickets that stand for others.
+//! A handle under a policy, in one thread: calls that are slow, that say what is to follow, and permits that stand for others.
 mod common;
 
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use fuseboard_core::fuse::{Effect, Rejection};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{METERS, Measure, Tally};
+use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
 
@@ -28,40 +28,40 @@ fn pinned(store: &Store, name: &str) -> Handle {
     store.resolve(name).expect("there is memory").pin()
 }
 
-fn rated(measure: Measure) -> Policy {
-    let mut rates = [None; METERS];
-    rates[measure as usize] = Some(Rate { span: 60 * SECOND, bad_ppm: 500_000, min_calls: 2, slow_us: SECOND });
+fn rated(kind: RateKind) -> Policy {
+    let mut rates = [None; RATE_WINDOWS];
+    rates[kind as usize] = Some(Rate { span: 60 * SECOND, bad_ppm: 500_000, min_calls: 2, slow_us: SECOND });
     Policy { rates, ..POLICY }
 }
 
-fn ticket(handle: &Handle, policy: &Policy) -> Ticket {
-    Ticket::new(handle.admit(policy).verdict.expect("it is admitted")).begun(handle.began_us(policy))
+fn permit(handle: &Handle, policy: &Policy) -> ProcessPermit {
+    ProcessPermit::new(handle.admit(policy).verdict.expect("it is admitted")).begun(handle.began_us(policy))
 }
 
-fn tally(handle: &Handle, policy: &Policy, measure: Measure) -> (u32, u32) {
-    let Tally { calls, bad } = handle.fuse().tally(policy, measure, || handle.now_us()).expect("it is measured");
+fn count(handle: &Handle, policy: &Policy, kind: RateKind) -> (u32, u32) {
+    let RateCount { calls, bad } = handle.fuse().rate_count(policy, kind, || handle.now_us()).expect("it is measured");
     (calls, bad)
 }
 
-/// The short ways count a good call in the meters and in the counters, and leave a slow one to the long way.
+/// The short ways count a good call in the rate windows and in the counters, and leave a slow one to the long way.
 #[test]
 fn a_slow_success_is_no_plain_one() {
-    let (policy, measure) = (rated(Measure::SlowInTime), Measure::SlowInTime);
+    let (policy, kind) = (rated(RateKind::SlowInTime), RateKind::SlowInTime);
     let (store, clock) = store(small());
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
-    let (admitted, began) = (handle.word(), ticket(&handle, &policy));
-    assert_eq!((NOW, 0), (began.began_us(), ticket(&handle, &POLICY).began_us()), "the time is asked where it matters");
+    let (admitted, began) = (handle.word(), permit(&handle, &policy));
+    assert_eq!((NOW, 0), (began.began_us(), permit(&handle, &POLICY).began_us()), "the time is asked where it matters");
     clock.advance(SECOND - 1);
-    assert!(handle.measured_success(&policy, admitted, began.began_us()));
-    assert!(handle.measured_success_of(&policy, &began));
-    assert_eq!((2, 0), tally(&handle, &policy, measure));
+    assert!(handle.rated_success(&policy, admitted, began.began_us()));
+    assert!(handle.rated_success_of(&policy, &began));
+    assert_eq!((2, 0), count(&handle, &policy, kind));
     clock.advance(1);
-    assert!(!handle.measured_success(&policy, admitted, began.began_us()));
-    assert!(!handle.measured_success_of(&policy, &began));
-    assert_eq!((2, 0), tally(&handle, &policy, measure), "whoever takes the long way counts it there");
+    assert!(!handle.rated_success(&policy, admitted, began.began_us()));
+    assert!(!handle.rated_success_of(&policy, &began));
+    assert_eq!((2, 0), count(&handle, &policy, kind), "whoever takes the long way counts it there");
     assert_eq!(Effect::Counted, handle.settle(&policy, &began, Outcome::Success));
-    assert_eq!((3, 1), tally(&handle, &policy, measure));
+    assert_eq!((3, 1), count(&handle, &policy, kind));
     let Effect::Changed(trip) = handle.settle(&policy, &began, Outcome::Success) else {
         panic!("two of four are slow")
     };
@@ -71,24 +71,24 @@ fn a_slow_success_is_no_plain_one() {
 /// A success that finds a window to clear, or another generation, is no plain one, and not measured by the short ways.
 #[test]
 fn a_measured_success_is_one_that_changes_nothing_else() {
-    let (policy, measure) = (rated(Measure::FailuresInTime), Measure::FailuresInTime);
+    let (policy, kind) = (rated(RateKind::FailuresInTime), RateKind::FailuresInTime);
     let (store, _) = store(small());
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
-    let (clean, begun) = (handle.word(), ticket(&handle, &policy));
+    let (clean, begun) = (handle.word(), permit(&handle, &policy));
     assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Failure));
     let dirty = handle.word();
-    assert!(!handle.measured_success(&policy, clean, 0) && !handle.measured_success(&policy, dirty, 0));
-    assert!(!handle.measured_success_of(&policy, &begun) && !handle.untouched_success(&begun));
-    assert_eq!((1, 1), tally(&handle, &policy, measure));
+    assert!(!handle.rated_success(&policy, clean, 0) && !handle.rated_success(&policy, dirty, 0));
+    assert!(!handle.rated_success_of(&policy, &begun) && !handle.fast_success_of(&begun));
+    assert_eq!((1, 1), count(&handle, &policy, kind));
     assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Success));
-    assert!(handle.measured_success_of(&policy, &begun) && handle.untouched_success(&begun));
-    assert_eq!((3, 1), tally(&handle, &policy, measure), "what was only counted was not measured");
+    assert!(handle.rated_success_of(&policy, &begun) && handle.fast_success_of(&begun));
+    assert_eq!((3, 1), count(&handle, &policy, kind), "what was only counted was not measured");
     let slot = store.find("db").expect("it was used");
     assert_eq!(3, totals(slot.stripes())[Counter::Successes as usize]);
     handle.fuse().set(State::Open, NOW);
     handle.fuse().set(State::Closed, NOW);
-    assert!(!handle.measured_success_of(&policy, &begun) && !handle.untouched_success(&begun), "another generation");
+    assert!(!handle.rated_success_of(&policy, &begun) && !handle.fast_success_of(&begun), "another generation");
 }
 
 /// What a failed call says is done: the fuse opens at once, for as long as it asks.
@@ -98,9 +98,9 @@ fn a_call_may_say_what_is_to_follow() {
     let (store, _) = store(small());
     let handle = pinned(&store, "db");
     assert_eq!(Ok(()), handle.would_admit(&policy));
-    let telling = |demands| Outcome::Telling { demands, asked_us: 120 * SECOND };
-    assert_eq!(Effect::Counted, handle.settle(&policy, &ticket(&handle, &policy), telling(false)));
-    let Effect::Changed(trip) = handle.settle(&policy, &ticket(&handle, &policy), telling(true)) else {
+    let telling = |demands| Outcome::FailureWithDemand { demands, asked_us: 120 * SECOND };
+    assert_eq!(Effect::Counted, handle.settle(&policy, &permit(&handle, &policy), telling(false)));
+    let Effect::Changed(trip) = handle.settle(&policy, &permit(&handle, &policy), telling(true)) else {
         panic!("a trip")
     };
     assert_eq!((State::Open, Cause::Demanded), (trip.to, trip.cause));
@@ -108,16 +108,16 @@ fn a_call_may_say_what_is_to_follow() {
     assert_eq!(Err(rejected), handle.would_admit(&policy));
 }
 
-/// R09: tickets of one generation stand for each other.
+/// R09: permits of one generation stand for each other.
 #[test]
 fn tickets_of_one_generation_are_alike() {
     let (store, clock) = store(small());
     let handle = pinned(&store, "db");
-    let first = ticket(&handle, &POLICY);
-    assert!(first.is_like(&ticket(&handle, &POLICY)));
+    let first = permit(&handle, &POLICY);
+    assert!(first.is_like(&permit(&handle, &POLICY)));
     handle.fuse().set(State::Open, NOW);
     clock.advance(POLICY.reset_us);
-    let probe = ticket(&handle, &POLICY);
+    let probe = permit(&handle, &POLICY);
     assert!(probe.is_probe() && probe.is_like(&probe) && !first.is_like(&probe) && !probe.is_like(&first));
 }
 
@@ -149,11 +149,11 @@ fn a_handle_knows_when_its_fuse_is_removed() {
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
     assert!(handle.is_closed(handle.word()) && handle.is_mine() && handle.mine() == Some(handle.word()));
-    let (slot, ticket) = (store.find("db").expect("it was used"), ticket(&handle, &POLICY));
+    let (slot, permit) = (store.find("db").expect("it was used"), permit(&handle, &POLICY));
     assert!(slot.is_mine() && store.word("db").is_some_and(|(_, word)| word == handle.word()));
     assert!(store.remove("db") && !store.remove("db") && !slot.is_mine() && !slot.remove());
     assert_eq!((false, false, None), (handle.is_closed(handle.word()), handle.is_mine(), handle.mine()));
-    assert_eq!(Effect::Late, handle.settle(&POLICY, &ticket, Outcome::Failure));
+    assert_eq!(Effect::Late, handle.settle(&POLICY, &permit, Outcome::Failure));
     assert!(store.find("db").is_none() && store.word("db").is_none());
 }
 

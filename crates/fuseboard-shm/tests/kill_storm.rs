@@ -16,14 +16,14 @@ use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::{About, Record};
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::time::HORIZON_US;
 use fuseboard_shm::clock::Clock;
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
-use fuseboard_shm::journal_cursor::Reader;
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
+use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::open;
 use fuseboard_shm::store::Store;
 
@@ -113,7 +113,7 @@ impl Site {
         ledger.begun.fetch_add(1, Ordering::Relaxed);
         let looked = ledger.racy.load(Ordering::Relaxed);
         let permit = self.steady.admit(&POLICY).verdict.expect("closed");
-        self.steady.settle(&POLICY, &Ticket::new(permit), Outcome::Success);
+        self.steady.settle(&POLICY, &ProcessPermit::new(permit), Outcome::Success);
         ledger.racy.store(looked + 1, Ordering::Relaxed);
         ledger.ended.fetch_add(1, Ordering::Relaxed);
     }
@@ -121,15 +121,15 @@ impl Site {
     /// Reads the journal through it all, in both ways.
     fn watch(&self, ledger: &Ledger) {
         let (table, mut chronicle, mut reader) =
-            (self.store.table(), Chronicle::default(), Reader::from_now(self.store.table()));
+            (self.store.table(), Chronicle::default(), JournalCursor::from_now(self.store.table()));
         while ledger.stop.load(Ordering::Relaxed) == 0 {
             chronicle.read(table.journal(), || self.latest_us());
             assert!(chronicle.faults.is_empty(), "{:?}", chronicle.faults);
-            chronicle.told.clear();
-            let told = reader.poll(table);
+            chronicle.journaled.clear();
+            let journaled = reader.poll(table);
             assert!(
-                told.iter().all(|record| record.generation <= self.latest_us() && record.from.is_event(record.to)),
-                "{told:?}"
+                journaled.iter().all(|record| record.generation <= self.latest_us() && record.from.is_event(record.to)),
+                "{journaled:?}"
             );
             ledger.links.store(chronicle.links, Ordering::Relaxed);
             ledger.missing.store(chronicle.missing, Ordering::Relaxed);
@@ -144,7 +144,7 @@ impl Site {
     fn operate(&self, dice: &mut Dice) {
         let now = || self.wild.now_us();
         let fuse = self.wild.fuse();
-        let telling = Outcome::Telling { demands: dice.below(2) == 0, asked_us: 400 };
+        let telling = Outcome::FailureWithDemand { demands: dice.below(2) == 0, asked_us: 400 };
         let outcome =
             [Outcome::Success, Outcome::Success, Outcome::Failure, Outcome::Ignored, telling][dice.below(5) as usize];
         match dice.below(80) {
@@ -155,8 +155,9 @@ impl Site {
             4 => _ = fuse.forget(now),
             8 => {
                 let state = [State::Isolated, State::Disabled][dice.below(2) as usize];
-                let order = Order { for_us: 300 * dice.below(3), who: "storm", why: "a storm", ..Order::new(state) };
-                _ = self.wild.obey(&order);
+                let order =
+                    Override { for_us: 300 * dice.below(3), who: "storm", why: "a storm", ..Override::new(state) };
+                _ = self.wild.apply_override(&order);
             }
             9 => _ = self.wild.admit(&NERVOUS),
             5 => _ = fuse.read(),
@@ -164,7 +165,7 @@ impl Site {
             7 => _ = self.store.resolve(&name(dice.below(NAMES))),
             _ => {
                 if let Ok(permit) = self.nervous.admit(&NERVOUS).verdict
-                    && let Effect::Changed(made) = self.nervous.settle(&NERVOUS, &Ticket::new(permit), outcome)
+                    && let Effect::Changed(made) = self.nervous.settle(&NERVOUS, &ProcessPermit::new(permit), outcome)
                 {
                     self.nervous.fuse().write_down(made, About::new(b"Hail"));
                 }
@@ -241,25 +242,29 @@ fn check_fuse(handle: &Handle) {
     assert!(word.generation() < handle.now_us() + SECOND, "{word:?}");
     handle.fuse().command(State::Closed, || handle.now_us());
     let permit = handle.admit(&NERVOUS).verdict.expect("closed");
-    (0..2).for_each(|_| _ = handle.settle(&NERVOUS, &Ticket::new(permit), Outcome::Failure));
+    (0..2).for_each(|_| _ = handle.settle(&NERVOUS, &ProcessPermit::new(permit), Outcome::Failure));
     assert_eq!(State::Open, handle.word().state());
     while handle.admit(&NERVOUS).verdict.is_err() {
         std::thread::sleep(Duration::from_micros(NERVOUS.reset_us));
     }
 }
 
-/// What the journal tells when all is over: each fuse's chain up to its state, to whoever reads it ticket by ticket and by a
-/// [`Reader`] alike. What stands in the ring, ticket by ticket.
+/// What the journal tells when all is over: each fuse's chain up to its state, to whoever reads it number by number and by a
+/// [`Reader`] alike. What stands in the ring, number by number.
 fn check_journal(site: &Site) -> Vec<Option<Record>> {
     let (table, mut chronicle) = (site.store.table(), Chronicle::default());
     site.store.slots().iter().for_each(|slot| slot.fuse().catch_up());
     chronicle.read(table.journal(), || site.latest_us());
     table.taken().for_each(|slot| chronicle.ends_in(slot as u32, table.fuse(slot).word().state().visible()));
     assert!(chronicle.faults.is_empty(), "{:?}", chronicle.faults);
-    assert_eq!(chronicle.told, Reader::from_oldest(table).read_all(table), "a reader drops what was told before");
-    eprintln!("journal: {} of {} records hang together in the end", chronicle.links, chronicle.told.len());
-    assert!(2 * chronicle.links > chronicle.told.len() as u64, "{chronicle:?}");
-    table.journal().span().map(|ticket| table.journal().read(ticket)).collect()
+    assert_eq!(
+        chronicle.journaled,
+        JournalCursor::from_oldest(table).read_all(table),
+        "a reader drops what was journaled before"
+    );
+    eprintln!("journal: {} of {} records hang together in the end", chronicle.links, chronicle.journaled.len());
+    assert!(2 * chronicle.links > chronicle.journaled.len() as u64, "{chronicle:?}");
+    table.journal().span().map(|number| table.journal().read(number)).collect()
 }
 
 /// A name that is claimed in the storm.
@@ -283,29 +288,30 @@ fn is_one_slot_each(names: &[String]) -> bool {
 }
 
 /// Whether the journal's check finds fault with what is told.
-fn is_faulted(told: &[Option<Record>]) -> bool {
+fn is_faulted(journaled: &[Option<Record>]) -> bool {
     let mut chronicle = Chronicle::default();
-    for (ticket, record) in (0..).zip(told) {
-        chronicle.take(ticket, *record, u64::MAX);
+    for (number, record) in (0..).zip(journaled) {
+        chronicle.take(number, *record, u64::MAX);
     }
     !chronicle.faults.is_empty()
 }
 
-/// Control: a record that is left out, where no ticket is without one, is seen; so is one that tells another state.
-fn check_control(told: &[Option<Record>]) {
-    assert!(!is_faulted(told));
+/// Control: a record that is left out, where no number is without one, is seen; so is one that tells another state.
+fn check_control(journaled: &[Option<Record>]) {
+    assert!(!is_faulted(journaled));
     let follows = |pair: &[Option<Record>]| {
         let [Some(before), Some(after)] = pair else { return false };
         before.slot == after.slot && before.generation < after.generation
     };
-    let is_in_a_chain = |at: usize| told[at - 3..at + 3].windows(2).all(follows);
+    let is_in_a_chain = |at: usize| journaled[at - 3..at + 3].windows(2).all(follows);
     // Of two overrides of one state, one behind the other, either could be left out.
-    let changes = |at: usize| told[at].is_some_and(|record| record.from != record.to);
-    let at =
-        (3..told.len() - 3).find(|at| is_in_a_chain(*at) && changes(*at)).expect("a fuse that changes all the time");
-    let left_out: Vec<_> = [&told[..at], &told[at + 1..]].concat();
+    let changes = |at: usize| journaled[at].is_some_and(|record| record.from != record.to);
+    let at = (3..journaled.len() - 3)
+        .find(|at| is_in_a_chain(*at) && changes(*at))
+        .expect("a fuse that changes all the time");
+    let left_out: Vec<_> = [&journaled[..at], &journaled[at + 1..]].concat();
     assert!(is_faulted(&left_out), "control: a record left out");
-    let mut wrong = told.to_vec();
+    let mut wrong = journaled.to_vec();
     let other = |state| if state == State::Disabled { State::Isolated } else { State::Disabled };
     wrong[at] = wrong[at].map(|record| Record { to: other(record.to), ..record });
     assert!(is_faulted(&wrong), "control: a wrong state");
@@ -324,7 +330,7 @@ fn a_storm_of_kills_damages_nothing() {
     let kills = rage(&site, ledger, &mut crew, Instant::now() + Duration::from_secs_f64(seconds));
     ledger.stop.store(1, Ordering::Relaxed);
     let ends = crew.into_iter().chain([survivor, reader]).map(bury).collect::<Vec<_>>();
-    assert_eq!(vec![0; CREW + 2], ends, "whoever was not killed ends well when told to");
+    assert_eq!(vec![0; CREW + 2], ends, "whoever was not killed ends well when journaled to");
     let operations = ledger.operations.load(Ordering::Relaxed);
     eprintln!("kill_storm: {kills} kills, {operations} operations in {seconds} s");
     let [links, missing] = [&ledger.links, &ledger.missing].map(|count| count.load(Ordering::Relaxed));

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use common::{Folder, POLICY, small};
 use fuseboard_core::directory::Key;
 use fuseboard_core::fuse::Transition;
-use fuseboard_core::journal::{About, Cause, Head, Place, RECORDS, Record};
+use fuseboard_core::journal::{About, Cause, Head, RECORDS, Record, RingSlot};
 use fuseboard_core::layout::Texts;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::error::{Kind, OpenError};
-use fuseboard_shm::journal_cursor::Reader;
+use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::open;
-use fuseboard_shm::saved_cursor::Cursor;
+use fuseboard_shm::saved_cursor::SavedCursor;
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::View;
 use rustix::fs::{Timespec, Timestamps, utimensat};
@@ -53,7 +53,7 @@ impl Scene {
         self.store.resolve(name).expect("there is room").fuse().write_down(made, About::NOTHING);
     }
 
-    fn next_ticket(&self) -> u64 {
+    fn next_number(&self) -> u64 {
         self.store.table().journal().next()
     }
 }
@@ -122,7 +122,7 @@ fn what_is_no_table_is_not_read() {
 fn nothing_that_reads_changes_a_byte() {
     let scene = Scene::new();
     let table = scene.store.table();
-    scene.make("untold", State::Open);
+    scene.make("unjournaled", State::Open);
     let probe = scene.store.resolve("half removed").expect("there is room");
     assert!(probe.fuse().admit(&POLICY, NOW).verdict.is_ok() && probe.fuse().vacate(NOW), "its key stands");
     let sections = small().sections();
@@ -134,8 +134,8 @@ fn nothing_that_reads_changes_a_byte() {
     write(sections.keys + free * size_of::<Key>(), 0x1234_5678_9abc_0001);
     let damaged = scene.store.resolve("damaged").map(|slot| slot.name()).is_some();
     assert!(damaged, "there is room");
-    write(sections.texts + table.locate("untold", false).expect("just used") * size_of::<Texts>(), u64::MAX);
-    write(sections.journal + size_of::<Head>() + 5 * size_of::<Place>(), u64::MAX);
+    write(sections.texts + table.locate("unjournaled", false).expect("just used") * size_of::<Texts>(), u64::MAX);
+    write(sections.journal + size_of::<Head>() + 5 * size_of::<RingSlot>(), u64::MAX);
     let sometime = Timespec { tv_sec: 1_000, tv_nsec: 0 };
     let times = Timestamps { last_access: sometime, last_modification: sometime };
     utimensat(rustix::fs::CWD, &scene.path, &times, rustix::fs::AtFlags::empty()).expect("our own file");
@@ -143,14 +143,14 @@ fn nothing_that_reads_changes_a_byte() {
         || (fs::read(&scene.path).expect("our own file"), fs::metadata(&scene.path).expect("our own file").mtime());
     let before = state();
     let view = open::look("shop", scene.path.parent(), Clock::Manual(Arc::clone(&scene.clock))).expect("it is there");
-    let mut readers = [Reader::from_oldest(&view), Reader::from_now(&view)];
+    let mut readers = [JournalCursor::from_oldest(&view), JournalCursor::from_now(&view)];
     for _ in 0..3 {
         scene.clock.advance(2 * CATCH_UP_US);
         readers.iter_mut().for_each(|reader| _ = (reader.poll(&view), reader.read_all(&view)));
-        for (tenancy, _) in view.tenants() {
-            _ = (view.name_of(tenancy), view.maker(tenancy), view.snapshot(tenancy, NOW), view.word(tenancy));
+        for (claim, _) in view.used_claims() {
+            _ = (view.name_of(claim), view.maker(claim), view.snapshot(claim, NOW), view.word(claim));
         }
-        _ = (view.find("untold"), view.find("half removed"), view.find("never seen"), view.untold());
+        _ = (view.find("unjournaled"), view.find("half removed"), view.find("never seen"), view.unjournaled());
     }
     assert!(before == state());
     scene.store.slots().iter().for_each(|slot| slot.fuse().catch_up());
@@ -162,23 +162,23 @@ fn nothing_that_reads_changes_a_byte() {
 #[test]
 fn what_a_killed_process_left_out_is_read_from_the_fuse() {
     let scene = Scene::new();
-    let mut reader = Reader::from_oldest(&scene.view);
+    let mut reader = JournalCursor::from_oldest(&scene.view);
     let made = scene.make("db", State::Open);
     let read = reader.poll(&scene.view);
     let told: Vec<_> = read.iter().map(|it| (it.from, it.to, it.cause, it.pid, it.generation)).collect();
     assert_eq!(vec![(State::Closed, State::Open, Cause::Operator, std::process::id(), made.generation)], told);
     scene.clock.advance(CATCH_UP_US);
     assert!(reader.poll(&scene.view).is_empty() && reader.read_all(&scene.view).is_empty());
-    assert_eq!(0, scene.next_ticket());
+    assert_eq!(0, scene.next_number());
     let next = scene.make("db", State::Closed);
-    assert_eq!(1, scene.next_ticket(), "who ends the generation has told of it");
+    assert_eq!(1, scene.next_number(), "who ends the generation has told of it");
     assert!(reader.poll(&scene.view).is_empty(), "a look at the fuses is due a second after the last");
     scene.write_down("db", next);
     assert_eq!(vec![next.generation], generations(&reader.poll(&scene.view)));
     assert_eq!(generations(&[read[0]]), vec![made.generation]);
     assert_eq!(
         vec![made.generation, next.generation],
-        generations(&Reader::from_oldest(&scene.view).read_all(&scene.view))
+        generations(&JournalCursor::from_oldest(&scene.view).read_all(&scene.view))
     );
 }
 
@@ -187,7 +187,7 @@ fn what_a_killed_process_left_out_is_read_from_the_fuse() {
 #[test]
 fn what_stands_in_a_fuse_comes_behind_what_stands_in_the_ring() {
     let scene = Scene::new();
-    let mut reader = Reader::from_oldest(&scene.view);
+    let mut reader = JournalCursor::from_oldest(&scene.view);
     let first = scene.make("db", State::Open);
     let second = scene.make("db", State::HalfOpen);
     scene.clock.advance(1);
@@ -205,7 +205,7 @@ fn what_stands_in_a_fuse_comes_behind_what_stands_in_the_ring() {
 fn a_reader_from_now_on_reads_nothing_that_stood_in_a_fuse() {
     let scene = Scene::new();
     let made = scene.make("db", State::Open);
-    let mut reader = Reader::from_now(&scene.view);
+    let mut reader = JournalCursor::from_now(&scene.view);
     scene.write_down("db", made);
     assert!(reader.poll(&scene.view).is_empty());
     let next = scene.make("db", State::Closed);
@@ -214,7 +214,7 @@ fn a_reader_from_now_on_reads_nothing_that_stood_in_a_fuse() {
 }
 
 /// The cursor behind all that a reader was given, as text and back.
-fn written_down(reader: &Reader, view: &View) -> Cursor {
+fn written_down(reader: &JournalCursor, view: &View) -> SavedCursor {
     reader.cursor(view).to_string().parse().expect("its own text")
 }
 
@@ -228,7 +228,7 @@ fn who_goes_on_at_a_cursor_is_told_of_the_rest_once() {
         scene.write_down(name, made);
         made.generation
     };
-    let mut reader = Reader::from_oldest(&scene.view);
+    let mut reader = JournalCursor::from_oldest(&scene.view);
     let before = [told("db", State::Open), told("cache", State::Open)];
     assert_eq!(before.as_slice(), generations(&reader.poll(&scene.view)));
     let cursor = written_down(&reader, &scene.view);
@@ -236,34 +236,34 @@ fn who_goes_on_at_a_cursor_is_told_of_the_rest_once() {
     let first = journal.read(0).expect("just written");
     journal.append(first);
     let after = [told("db", State::Closed), told("cache", State::Closed)];
-    let mut resumed = Reader::resumed(&scene.view, &cursor).expect("of this table");
+    let mut resumed = JournalCursor::resumed(&scene.view, &cursor).expect("of this table");
     assert_eq!(after.as_slice(), generations(&resumed.poll(&scene.view)));
     assert_eq!(0, resumed.lost());
     // Control: one that cannot look at what stands in front of its cursor is told twice.
     let file = File::options().write(true).open(&scene.path).expect("our own file");
     let at = small().sections().journal + size_of::<Head>();
-    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 2 * size_of::<Place>()], at as u64).expect("our own file");
-    let mut forgetful = Reader::resumed(&scene.view, &cursor).expect("of this table");
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 2 * size_of::<RingSlot>()], at as u64).expect("our own file");
+    let mut forgetful = JournalCursor::resumed(&scene.view, &cursor).expect("of this table");
     assert_eq!(vec![before[0], after[0], after[1]], generations(&forgetful.poll(&scene.view)));
 }
 
-/// T14: what was read from the fuse has no ticket in front of the cursor. It stands in the cursor itself, until the ring has told
+/// T14: what was read from the fuse has no number in front of the cursor. It stands in the cursor itself, until the ring has told
 /// of it in front of that, or of something later.
 #[test]
 fn what_was_read_from_a_fuse_is_not_told_again_behind_the_cursor() {
     let scene = Scene::new();
     let made = scene.make("db", State::Open);
-    let mut reader = Reader::from_oldest(&scene.view);
+    let mut reader = JournalCursor::from_oldest(&scene.view);
     assert_eq!(vec![made.generation], generations(&reader.poll(&scene.view)));
     let cursor = written_down(&reader, &scene.view);
     scene.write_down("db", made);
-    let mut resumed = Reader::resumed(&scene.view, &cursor).expect("of this table");
+    let mut resumed = JournalCursor::resumed(&scene.view, &cursor).expect("of this table");
     assert!(resumed.poll(&scene.view).is_empty());
     let (short, long) = (written_down(&resumed, &scene.view).to_string(), cursor.to_string());
     assert!(short.len() < long.len(), "{short} {long}");
-    // Control: a cursor of tickets alone.
-    let tickets: Cursor = long.rsplit_once('-').expect("a slot stands behind it").0.parse().expect("a cursor");
-    let mut twice = Reader::resumed(&scene.view, &tickets).expect("of this table");
+    // Control: a cursor of numbers alone.
+    let numbers: SavedCursor = long.rsplit_once('-').expect("a slot stands behind it").0.parse().expect("a cursor");
+    let mut twice = JournalCursor::resumed(&scene.view, &numbers).expect("of this table");
     assert_eq!(vec![made.generation], generations(&twice.poll(&scene.view)));
 }
 
@@ -274,14 +274,14 @@ fn a_cursor_is_of_one_table() {
     let (scene, other) = (Scene::new(), Scene::new());
     assert_ne!((0, scene.view.host_id()), (scene.view.host_id(), other.view.host_id()));
     assert_eq!(scene.store.table().host_id(), scene.view.host_id());
-    let start = Reader::from_oldest(&scene.view).cursor(&scene.view);
-    assert!(Reader::resumed(&other.view, &start).is_none());
+    let start = JournalCursor::from_oldest(&scene.view).cursor(&scene.view);
+    assert!(JournalCursor::resumed(&other.view, &start).is_none());
     for state in [State::Open, State::Closed].into_iter().cycle().take(RECORDS + 5) {
         let made = scene.make("db", state);
         scene.write_down("db", made);
     }
-    let mut late = Reader::resumed(&scene.view, &start).expect("of this table");
+    let mut late = JournalCursor::resumed(&scene.view, &start).expect("of this table");
     assert_eq!((RECORDS, 5), (late.poll(&scene.view).len(), late.lost()));
     let ahead = format!("{:016x}-{:x}", other.view.host_id(), 1).parse().expect("a cursor");
-    assert!(Reader::resumed(&other.view, &ahead).is_none(), "its journal has not come to that");
+    assert!(JournalCursor::resumed(&other.view, &ahead).is_none(), "its journal has not come to that");
 }

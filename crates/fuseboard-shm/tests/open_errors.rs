@@ -14,7 +14,7 @@ use fuseboard_shm::open;
 
 /// Offsets of words in the header (`docs/reference/store-format.md`).
 const AT_VERSION: u64 = 8;
-const AT_FINGERPRINT: u64 = 16;
+const AT_LAYOUT_HASH: u64 = 16;
 const AT_SLOTS: u64 = 24;
 const AT_LOG_LEN: u64 = 32;
 const AT_BOOT: u64 = 40;
@@ -81,7 +81,7 @@ fn a_file_of_other_bytes_is_foreign() {
 /// T08: another layout version, or the same with other sizes, is told apart from a foreign file.
 #[test]
 fn another_version_is_named() {
-    for (at, word) in [(AT_VERSION, VERSION + 1), (AT_VERSION, 0), (AT_FINGERPRINT, 7)] {
+    for (at, word) in [(AT_VERSION, VERSION + 1), (AT_VERSION, 0), (AT_LAYOUT_HASH, 7)] {
         let (folder, file) = with_table();
         overwrite(&file, at, word);
         refused(&folder, Kind::Version, &format!("this library reads layout {VERSION}"));

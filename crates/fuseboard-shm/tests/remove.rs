@@ -1,4 +1,4 @@
-//! Slots that are removed (rule R28): which fuses are, what their handles learn, what the next tenant gets, and how a full
+//! Slots that are removed (rule R28): which fuses are, what their handles learn, what the next claim gets, and how a full
 //! table takes idle ones back by itself.
 mod common;
 
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use common::{POLICY, SECOND, small};
 use fuseboard_core::counters::{COUNTERS, totals};
-use fuseboard_core::directory::REST_US;
-use fuseboard_core::directory::claim::STREAK_US;
+use fuseboard_core::directory::QUARANTINE_US;
+use fuseboard_core::directory::claim::FAILED_PROBE_US;
 use fuseboard_core::directory::idle::IDLE_US;
 use fuseboard_core::fuse::{Effect, Rejection};
 use fuseboard_core::journal::About;
@@ -15,13 +15,13 @@ use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
 
 const NOW: u64 = 1_000_000_000;
 /// Long enough for any slot to rest. Transitions of one microsecond have stamps one apart, so some are ahead of the clock.
-const RESTED_US: u64 = REST_US + SECOND;
+const AFTER_QUARANTINE_US: u64 = QUARANTINE_US + SECOND;
 
 /// A store with room for four fuses, and the clock that the test moves.
 fn store() -> (Store, Arc<ManualClock>) {
@@ -34,12 +34,12 @@ fn pinned(store: &Store, name: &str) -> Handle {
     store.resolve(name).expect("there is memory").pin()
 }
 
-fn ticket(handle: &Handle) -> Ticket {
-    Ticket::new(handle.admit(&POLICY).verdict.expect("it is admitted"))
+fn permit(handle: &Handle) -> ProcessPermit {
+    ProcessPermit::new(handle.admit(&POLICY).verdict.expect("it is admitted"))
 }
 
 fn call(handle: &Handle, outcome: Outcome) -> Effect {
-    handle.settle(&POLICY, &ticket(handle), outcome)
+    handle.settle(&POLICY, &permit(handle), outcome)
 }
 
 fn place(store: &Store, name: &str) -> Option<usize> {
@@ -78,23 +78,23 @@ fn a_fuse_whose_probes_failed_stays_for_hours() {
         clock.advance(POLICY.reset_us);
     }
     assert!(matches!(call(&handle, Outcome::Success), Effect::Changed(made) if made.to == State::Closed));
-    clock.advance(2 * STREAK_US - SECOND);
+    clock.advance(2 * FAILED_PROBE_US - SECOND);
     assert!(!store.remove("db"));
     clock.advance(2 * SECOND);
     assert!(store.remove("db"));
 }
 
-/// R28: a handle learns that its fuse was removed, counts nothing any more, and does not take the next tenant's for it.
+/// R28: a handle learns that its fuse was removed, counts nothing any more, and does not take the next claim's for it.
 #[test]
 fn a_stale_handle_knows_and_does_nothing() {
     let (store, clock) = store();
     let stale = pinned(&store, "db");
     call(&stale, Outcome::Success);
-    let under_way = ticket(&stale);
+    let under_way = permit(&stale);
     assert!(stale.is_closed(stale.word()) && stale.is_mine());
     let slot = place(&store, "db").expect("it was used");
     assert!(store.remove("db"));
-    clock.advance(RESTED_US);
+    clock.advance(AFTER_QUARANTINE_US);
     let next = (0..1_000).map(|n| format!("next {n}")).find(|name| {
         pinned(&store, name);
         place(&store, name) == Some(slot)
@@ -113,29 +113,29 @@ fn a_stale_handle_knows_and_does_nothing() {
     assert_eq!(before, (next.word(), totals(store.table().stripes(slot))));
 }
 
-/// R28: the next tenant gets a fuse never seen: no counters, no settings, no streak, no time that was asked for.
+/// R28: the next claim gets a fuse never seen: no counters, no settings, no count of failed probes, no time that was asked for.
 #[test]
-fn the_next_tenant_inherits_nothing() {
+fn the_next_claim_inherits_nothing() {
     let (store, clock) = store();
     let names = ["a", "b", "c", "d"];
     for name in names {
         let handle = pinned(&store, name);
         assert_eq!((None, Some(7)), (handle.fuse().note_settings(7), handle.fuse().note_settings(8)));
-        let asks = Outcome::Telling { demands: true, asked_us: 100 * SECOND };
+        let asks = Outcome::FailureWithDemand { demands: true, asked_us: 100 * SECOND };
         assert!(matches!(call(&handle, asks), Effect::Changed(_)));
         clock.advance(300 * SECOND);
         call(&handle, Outcome::Failure);
         clock.advance(300 * SECOND);
         call(&handle, Outcome::Success);
     }
-    clock.advance(STREAK_US + SECOND);
+    clock.advance(FAILED_PROBE_US + SECOND);
     assert!(names.iter().all(|name| store.remove(name)));
-    clock.advance(RESTED_US);
+    clock.advance(AFTER_QUARANTINE_US);
     for name in ["e", "f", "g", "h"] {
         let slot = store.resolve(name).expect("there is room");
         let reading = slot.fuse().read();
         assert!(!slot.overflowed());
-        assert_eq!((State::Unseen, 0, 0), (reading.word.state(), reading.settings_changes, reading.streak));
+        assert_eq!((State::Unseen, 0, 0), (reading.word.state(), reading.settings_changes, reading.failed_probes));
         assert_eq!([0; COUNTERS], totals(slot.stripes()));
         assert_eq!(None, slot.fuse().note_settings(9), "nobody came before");
     }
@@ -149,14 +149,14 @@ fn a_slot_rests_before_it_is_anybodys() {
     let slot = place(&store, "db");
     assert!(store.remove("db"));
     assert_eq!(None, place(&store, "db"));
-    clock.advance(REST_US - 1);
+    clock.advance(QUARANTINE_US - 1);
     pinned(&store, "db");
     assert_ne!(slot, place(&store, "db"));
 }
 
-/// R28, T14: what a tenant did is not told under the name of the next one of its slot; what that one does is.
+/// R28, T14: what a claim did is not told under the name of the next one of its slot; what that one does is.
 #[test]
-fn the_journal_tells_of_each_tenant_by_its_own_name() {
+fn the_journal_tells_of_each_claim_by_its_own_name() {
     let (store, clock) = store();
     let table = store.table();
     let tell = |name: &str, state| {
@@ -173,14 +173,14 @@ fn the_journal_tells_of_each_tenant_by_its_own_name() {
         assert!(store.remove(name));
         assert_eq!(None, table.name_then(*slot, *isolated));
     }
-    clock.advance(RESTED_US);
+    clock.advance(AFTER_QUARANTINE_US);
     for name in ["e", "f", "g", "h"] {
         let made = tell(name, State::Isolated);
         let slot = place(&store, name).expect("it has one");
         let (_, closed) = old[slots.iter().position(|it| *it == slot).expect("one of four")];
         assert_eq!((Some(name.to_owned()), None), (table.name_then(slot, made), table.name_then(slot, closed)));
     }
-    let told: Vec<_> = (0..table.journal().next()).filter_map(|ticket| table.journal().read(ticket)).collect();
+    let told: Vec<_> = (0..table.journal().next()).filter_map(|number| table.journal().read(number)).collect();
     assert_eq!(12, told.len(), "removal is no transition: {told:?}");
 }
 
@@ -202,7 +202,7 @@ fn a_full_table_takes_idle_fuses_back() {
     }
     assert!(overflows(), "the second look: an idle fuse is removed, and its slot rests");
     assert_eq!(None, place(&store, "idle"));
-    clock.advance(REST_US);
+    clock.advance(QUARANTINE_US);
     call(&used, Outcome::Success);
     assert!(!overflows());
     assert_eq!((0, true), (store.overflowed(), used.is_mine()));
@@ -221,7 +221,7 @@ fn a_fuse_that_overflowed_comes_back_when_it_is_idle() {
     let local = pinned(&store, "late");
     local.fuse().command(State::Open, || NOW);
     assert!(local.overflowed() && store.remove("a"));
-    clock.advance(REST_US);
+    clock.advance(QUARANTINE_US);
     assert!(store.resolve("late").expect("it has one").overflowed());
     local.fuse().command(State::Closed, || NOW);
     assert!(!store.resolve("late").expect("it has one").overflowed());
@@ -236,7 +236,7 @@ fn a_hundred_thousand_fuses_cost_a_few_looks_each() {
     let geometry = Geometry::for_capacity(fuses, 2).expect("in range");
     let clock = Arc::new(ManualClock::new(NOW));
     let store = Store::new(Table::private(geometry, Clock::Manual(Arc::clone(&clock))).expect("there is memory"));
-    let names: Vec<_> = (0..fuses).map(|number| format!("tenant-{number}")).collect();
+    let names: Vec<_> = (0..fuses).map(|number| format!("claim-{number}")).collect();
     let come = |name: &String| assert!(!pinned(&store, name).overflowed());
     let are_cheap = || {
         let looks: Vec<_> = names.iter().map(|name| store.table().looks(name)).collect();
@@ -248,7 +248,7 @@ fn a_hundred_thousand_fuses_cost_a_few_looks_each() {
     // Half of them are removed, and come again: what is gone is looked past, and taken where it comes first.
     assert!(names.iter().step_by(2).all(|name| store.remove(name)));
     assert_eq!((fuses / 2, 0), (store.slots().len(), store.overflowed()));
-    clock.advance(RESTED_US);
+    clock.advance(AFTER_QUARANTINE_US);
     names.iter().for_each(come);
     are_cheap();
 }

@@ -10,7 +10,7 @@ use fuseboard_core::journal::Cause;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::owner;
 use fuseboard_shm::store::Store;
 use fuseboard_shm::table::Table;
@@ -38,8 +38,8 @@ fn counted(store: &Store) -> [u64; COUNTERS] {
     totals(store.find("db").expect("it was used").stripes())
 }
 
-fn ticket(handle: &Handle) -> Ticket {
-    Ticket::new(handle.admit(&POLICY).verdict.expect("it is admitted"))
+fn permit(handle: &Handle) -> ProcessPermit {
+    ProcessPermit::new(handle.admit(&POLICY).verdict.expect("it is admitted"))
 }
 
 fn changed(effect: Effect) -> Transition {
@@ -52,22 +52,22 @@ fn changed(effect: Effect) -> Transition {
 fn each_call_is_counted_as_what_became_of_it() {
     let (store, clock) = store();
     let handle = pinned(&store, "db");
-    assert_eq!(Effect::Counted, handle.settle(&POLICY, &ticket(&handle), Outcome::Success));
-    assert_eq!(Effect::Counted, handle.settle(&POLICY, &ticket(&handle), Outcome::Ignored));
-    let late = ticket(&handle);
+    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Success));
+    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Ignored));
+    let late = permit(&handle);
     assert!(!late.is_probe());
     assert_eq!(handle.word().generation(), late.generation());
     for _ in 1..POLICY.threshold {
-        assert_eq!(Effect::Counted, handle.settle(&POLICY, &ticket(&handle), Outcome::Failure));
+        assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Failure));
     }
-    let trip = changed(handle.settle(&POLICY, &ticket(&handle), Outcome::Failure));
+    let trip = changed(handle.settle(&POLICY, &permit(&handle), Outcome::Failure));
     assert_eq!((State::Closed, State::Open, Cause::Threshold), (trip.from, trip.to, trip.cause));
     assert_eq!([1, 3, 1, 0, 0, 0, 1, 0], counted(&store));
     assert_eq!(Effect::Late, handle.settle(&POLICY, &late, Outcome::Success));
     assert!(handle.admit(&POLICY).verdict.is_err());
     assert_eq!([2, 3, 1, 1, 1, 0, 1, 0], counted(&store));
     clock.advance(POLICY.reset_us);
-    let probe = ticket(&handle);
+    let probe = permit(&handle);
     assert!(probe.is_probe() && handle.admit(&POLICY).verdict.is_err());
     let close = changed(handle.settle(&POLICY, &probe, Outcome::Success));
     assert_eq!((State::HalfOpen, State::Closed, Cause::ProbesSucceeded), (close.from, close.to, close.cause));
@@ -79,7 +79,7 @@ fn each_call_is_counted_as_what_became_of_it() {
 fn a_process_counts_on_its_own_line() {
     let (store, _) = store();
     let handle = pinned(&store, "db");
-    handle.settle(&POLICY, &ticket(&handle), Outcome::Ignored);
+    handle.settle(&POLICY, &permit(&handle), Outcome::Ignored);
     let slot = store.find("db").expect("it was used");
     assert_eq!(1, totals(&slot.stripes()[owner::stripe()..][..1])[2]);
 }
@@ -93,11 +93,11 @@ fn a_fast_success_is_one_that_changes_nothing() {
     let clean = handle.word();
     assert!(handle.fast_success(clean));
     assert_eq!([1, 0, 0, 0, 0, 0, 0, 0], counted(&store));
-    handle.settle(&POLICY, &ticket(&handle), Outcome::Failure);
+    handle.settle(&POLICY, &permit(&handle), Outcome::Failure);
     let dirty = handle.word();
     assert!(!handle.fast_success(clean), "a failure came in between");
     assert!(!handle.fast_success(dirty), "there is a window to clear");
-    handle.settle(&POLICY, &ticket(&handle), Outcome::Success);
+    handle.settle(&POLICY, &permit(&handle), Outcome::Success);
     assert!(!handle.word().is_dirty());
     assert_eq!([2, 1, 0, 0, 0, 0, 0, 0], counted(&store));
 }
@@ -107,7 +107,7 @@ fn a_fast_success_is_one_that_changes_nothing() {
 fn a_success_of_an_older_generation_is_late() {
     let (store, _) = store();
     let handle = pinned(&store, "db");
-    let old = ticket(&handle);
+    let old = permit(&handle);
     handle.fuse().set(State::Open, NOW);
     handle.fuse().set(State::Closed, NOW);
     assert_eq!(Effect::Late, handle.settle(&POLICY, &old, Outcome::Success));
@@ -120,10 +120,10 @@ fn a_cancelled_probe_lets_the_next_call_through() {
     let (store, _) = store();
     let handle = pinned(&store, "db");
     handle.fuse().set(State::HalfOpen, NOW);
-    let probe = ticket(&handle);
+    let probe = permit(&handle);
     assert!(handle.admit(&POLICY).verdict.is_err());
     handle.cancel(&probe);
-    assert!(ticket(&handle).is_probe());
+    assert!(permit(&handle).is_probe());
     assert_eq!([0, 0, 0, 1, 0, 2, 0, 0], counted(&store));
 }
 
@@ -135,7 +135,7 @@ fn the_call_that_makes_a_fuse_half_open_writes_it_down() {
     handle.fuse().set(State::Open, NOW);
     clock.advance(POLICY.reset_us);
     handle.admit(&POLICY).verdict.expect("its time is up");
-    let written: Vec<_> = (0..2).filter_map(|ticket| store.table().journal().read(ticket)).collect();
+    let written: Vec<_> = (0..2).filter_map(|number| store.table().journal().read(number)).collect();
     let told: Vec<_> = written.iter().map(|it| (it.to, it.cause, it.pid)).collect();
     let pid = std::process::id();
     assert_eq!(vec![(State::Open, Cause::Set, pid), (State::HalfOpen, Cause::ResetTimeout, pid)], told);
@@ -210,7 +210,7 @@ fn all_is_forgotten_together() {
     }
     let told: Vec<_> = tables(&store)
         .map(|table| {
-            let read = (0..table.journal().next()).filter_map(|ticket| table.journal().read(ticket));
+            let read = (0..table.journal().next()).filter_map(|number| table.journal().read(number));
             read.filter(|record| record.cause == Cause::Forgotten).count()
         })
         .collect();
@@ -226,7 +226,7 @@ fn each_fuse_of_a_table_has_words_of_its_own() {
     for (number, name) in (1..).zip(names) {
         let handle = pinned(&one, name);
         (0..number).for_each(|_| _ = handle.fuse().record_failure(60 * SECOND, handle.now_us()));
-        (0..number).for_each(|_| _ = handle.settle(&POLICY, &ticket(&handle), Outcome::Ignored));
+        (0..number).for_each(|_| _ = handle.settle(&POLICY, &permit(&handle), Outcome::Ignored));
     }
     for (number, name) in (1..).zip(names) {
         let slot = other.find(name).expect("the other claimed it");

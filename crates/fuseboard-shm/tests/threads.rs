@@ -4,8 +4,8 @@
 //! atomics. It is also what ThreadSanitizer watches under `make tsan`. The threads share nothing of the test's own while
 //! they run: a lock there would order what the table alone has to order.
 mod common;
-#[path = "threads/journaled.rs"]
-mod journaled;
+#[path = "threads/observed.rs"]
+mod observed;
 #[cfg(fuseboard_tsan)]
 #[path = "threads/race.rs"]
 mod race;
@@ -24,10 +24,10 @@ use fuseboard_core::state::State;
 use fuseboard_core::time::HORIZON_US;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock;
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::store::{Slot, Store};
 use fuseboard_shm::table::Table;
-use journaled::{Change, Told};
+use observed::{Change, Observed};
 
 const THREADS: usize = 8;
 const STEPS: usize = 20_000;
@@ -57,15 +57,15 @@ fn at_once<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
 /// One thread at one fuse.
 struct Caller<'a> {
     handle: &'a Handle,
-    permits: Vec<Ticket>,
-    told: Told,
+    permits: Vec<ProcessPermit>,
+    observed: Observed,
     last_seen: u64,
     raw: bool,
 }
 
 impl<'a> Caller<'a> {
     fn new(handle: &'a Handle, raw: bool) -> Self {
-        Self { handle, permits: Vec::new(), told: Told::default(), last_seen: 0, raw }
+        Self { handle, permits: Vec::new(), observed: Observed::default(), last_seen: 0, raw }
     }
 
     fn step(&mut self, dice: &mut Dice) {
@@ -82,13 +82,13 @@ impl<'a> Caller<'a> {
 
     fn admit(&mut self) {
         let admission = self.handle.admit(&NERVOUS);
-        self.told.changed(admission.transition, None);
-        let Ok(permit) = admission.verdict else { return self.told.count(Counter::Rejections) };
-        let ticket = Ticket::new(permit);
-        if ticket.is_probe() {
-            self.told.count(Counter::Probes);
+        self.observed.changed(admission.transition, None);
+        let Ok(permit) = admission.verdict else { return self.observed.count(Counter::Rejections) };
+        let permit = ProcessPermit::new(permit);
+        if permit.is_probe() {
+            self.observed.count(Counter::Probes);
         }
-        self.permits.push(ticket);
+        self.permits.push(permit);
     }
 
     fn settle(&mut self, choice: u64) {
@@ -97,20 +97,20 @@ impl<'a> Caller<'a> {
             3..7 => (Outcome::Failure, Counter::Failures),
             _ => (Outcome::Ignored, Counter::Ignored),
         };
-        let Some(ticket) = (!self.permits.is_empty()).then(|| self.permits.remove(0)) else { return };
-        self.told.count(counter);
-        let generation = ticket.generation();
-        match self.handle.settle(&NERVOUS, &ticket, outcome) {
-            Effect::Late => self.told.count(Counter::Late),
+        let Some(permit) = (!self.permits.is_empty()).then(|| self.permits.remove(0)) else { return };
+        self.observed.count(counter);
+        let generation = permit.generation();
+        match self.handle.settle(&NERVOUS, &permit, outcome) {
+            Effect::Late => self.observed.count(Counter::Late),
             Effect::Changed(change) => {
-                self.told.count(if change.to == State::Open { Counter::Trips } else { Counter::Closes });
-                self.told.changed(Some(change), Some(generation));
+                self.observed.count(if change.to == State::Open { Counter::Trips } else { Counter::Closes });
+                self.observed.changed(Some(change), Some(generation));
             }
             Effect::Counted if outcome == Outcome::Failure => {
-                *self.told.failures.entry(generation).or_default() += 1;
+                *self.observed.failures.entry(generation).or_default() += 1;
             }
-            Effect::Counted if outcome == Outcome::Success && ticket.is_probe() => {
-                *self.told.probes.entry(generation).or_default() += 1;
+            Effect::Counted if outcome == Outcome::Success && permit.is_probe() => {
+                *self.observed.probes.entry(generation).or_default() += 1;
             }
             Effect::Counted => {}
         }
@@ -124,7 +124,7 @@ impl<'a> Caller<'a> {
         assert_eq!(reading.failures > 0, reading.last_failure_us.is_some());
         assert!(reading.failures as usize <= self.handle.log_len());
         self.last_seen = generation;
-        self.told.seen.push((generation, reading.word.state()));
+        self.observed.seen.push((generation, reading.word.state()));
     }
 
     fn record(&mut self, choice: u64) {
@@ -139,7 +139,7 @@ impl<'a> Caller<'a> {
 
     fn command(&mut self, choice: u64) {
         let (fuse, now_us) = (self.handle.fuse(), || self.handle.now_us());
-        self.told.changed(
+        self.observed.changed(
             match choice {
                 0 => fuse.command(State::Isolated, now_us),
                 1 => fuse.command(State::Disabled, now_us),
@@ -152,16 +152,16 @@ impl<'a> Caller<'a> {
         );
     }
 
-    fn into_told(mut self) -> Told {
+    fn into_told(mut self) -> Observed {
         while !self.permits.is_empty() {
             self.settle(7);
         }
-        self.told
+        self.observed
     }
 }
 
 /// Every operation, on all fuses in turn; what the thread was told of each.
-fn use_fuses(store: &Store, number: usize) -> Vec<Told> {
+fn use_fuses(store: &Store, number: usize) -> Vec<Observed> {
     let mut dice = Dice::new(0xd1ce << 8 | number as u64);
     let handles = FUSES.map(|name| store.resolve(name).expect("there is room").pin());
     let mut callers: Vec<_> = handles.iter().map(|handle| Caller::new(handle, false)).collect();
@@ -173,17 +173,17 @@ fn use_fuses(store: &Store, number: usize) -> Vec<Told> {
 }
 
 /// All that was told must fit together, and with what is left.
-fn check(store: &Store, reports: Vec<Vec<Told>>) {
-    let mut all: Vec<_> = FUSES.iter().map(|_| Told::default()).collect();
+fn check(store: &Store, reports: Vec<Vec<Observed>>) {
+    let mut all: Vec<_> = FUSES.iter().map(|_| Observed::default()).collect();
     for report in reports {
-        all.iter_mut().zip(report).for_each(|(sum, told)| sum.merge(told));
+        all.iter_mut().zip(report).for_each(|(sum, observed)| sum.merge(observed));
     }
-    for (mut told, name) in all.into_iter().zip(FUSES) {
+    for (mut observed, name) in all.into_iter().zip(FUSES) {
         let slot = store.find(name).expect("it was used");
-        let faults = told.faults(&NERVOUS, slot.fuse().word(), name == "raw");
+        let faults = observed.faults(&NERVOUS, slot.fuse().word(), name == "raw");
         assert!(faults.is_empty(), "{name}: {} faults, such as {:#?}", faults.len(), &faults[..faults.len().min(5)]);
-        assert_eq!(told.counters, totals(slot.stripes()), "{name}");
-        assert!(told.counters.iter().all(|count| *count > 0), "something never happened: {:?}", told.counters);
+        assert_eq!(observed.counters, totals(slot.stripes()), "{name}");
+        assert!(observed.counters.iter().all(|count| *count > 0), "something never happened: {:?}", observed.counters);
     }
 }
 
@@ -240,9 +240,9 @@ fn each_failure_of_many_threads_gets_a_count_of_its_own() {
         let each = 2048 / THREADS;
         (0..each).map(|_| slot.fuse().record_failure(HORIZON_US, slot.now_us())).collect::<Vec<_>>()
     };
-    let told = at_once(|_| (0..128).map(count).collect::<Vec<_>>());
+    let observed = at_once(|_| (0..128).map(count).collect::<Vec<_>>());
     for round in 0..128 {
-        let counts: BTreeSet<_> = told.iter().flat_map(|told| &told[round]).copied().collect();
+        let counts: BTreeSet<_> = observed.iter().flat_map(|observed| &observed[round]).copied().collect();
         assert_eq!(2048, counts.len(), "a count was given twice");
         assert_eq!((Some(&1), Some(&2048)), (counts.first(), counts.last()));
     }
@@ -270,19 +270,19 @@ fn forgetting_everything_beside_everything_disturbs_nobody() {
 fn histories_that_do_not_fit_are_found_out() {
     let trip = Transition { from: State::Closed, to: State::Open, generation: 10, cause: Cause::Threshold };
     let probe = Transition { from: State::Open, to: State::HalfOpen, generation: 20, cause: Cause::ResetTimeout };
-    let told = |changes: &[(Transition, Option<u64>)], seen: &[(u64, State)], failures: u32| Told {
+    let observed = |changes: &[(Transition, Option<u64>)], seen: &[(u64, State)], failures: u32| Observed {
         changes: changes.iter().map(|(transition, of)| Change { transition: *transition, by_permit_of: *of }).collect(),
         seen: seen.to_vec(),
         failures: [(5, failures)].into(),
-        ..Told::default()
+        ..Observed::default()
     };
-    let faults = |mut told: Told, last: State| told.faults(&NERVOUS, Word(last as u64), false).len();
+    let faults = |mut observed: Observed, last: State| observed.faults(&NERVOUS, Word(last as u64), false).len();
     let (tripped, probed) = ((trip, Some(5)), (probe, None));
-    assert_eq!(0, faults(told(&[probed, tripped], &[(20, State::HalfOpen)], 2), State::HalfOpen));
-    assert_ne!(0, faults(told(&[tripped, tripped], &[], 2), State::Open), "told twice");
-    assert_ne!(0, faults(told(&[probed], &[], 2), State::HalfOpen), "told to nobody");
-    assert_ne!(0, faults(told(&[tripped], &[], 2), State::HalfOpen), "not what is left");
-    assert_ne!(0, faults(told(&[tripped, (probe, Some(5))], &[], 2), State::HalfOpen), "of another generation");
-    assert_ne!(0, faults(told(&[tripped], &[], 1), State::Open), "a failure too few");
-    assert_ne!(0, faults(told(&[tripped], &[(10, State::HalfOpen)], 2), State::Open), "never was");
+    assert_eq!(0, faults(observed(&[probed, tripped], &[(20, State::HalfOpen)], 2), State::HalfOpen));
+    assert_ne!(0, faults(observed(&[tripped, tripped], &[], 2), State::Open), "told twice");
+    assert_ne!(0, faults(observed(&[probed], &[], 2), State::HalfOpen), "told to nobody");
+    assert_ne!(0, faults(observed(&[tripped], &[], 2), State::HalfOpen), "not what is left");
+    assert_ne!(0, faults(observed(&[tripped, (probe, Some(5))], &[], 2), State::HalfOpen), "of another generation");
+    assert_ne!(0, faults(observed(&[tripped], &[], 1), State::Open), "a failure too few");
+    assert_ne!(0, faults(observed(&[tripped], &[(10, State::HalfOpen)], 2), State::Open), "never was");
 }

@@ -5,33 +5,33 @@
 //! nobody has called meanwhile.
 
 use crate::counters::{Stripe, totals};
-use crate::directory::{Directory, REST_US, Tenancy};
+use crate::directory::{Directory, QUARANTINE_US, SlotClaim};
 use crate::fuse::Fuse;
-use crate::key::Fingerprint;
+use crate::key::NameHash;
 use crate::sync::Ordering;
 use crate::time::{STAMP_BITS, age};
 
 /// How long a fuse must have done nothing, in microseconds.
-pub const IDLE_US: u64 = REST_US;
+pub const IDLE_US: u64 = QUARANTINE_US;
 const HASH_BITS: u32 = u64::BITS - STAMP_BITS;
 
 impl<'a> Directory<'a> {
-    /// The tenancies along a name's sequence whose fuses have done nothing between an earlier look and this one. `fuse` makes
-    /// the fuse of a tenancy.
+    /// The claims along a name's sequence whose fuses have done nothing between an earlier look and this one. `fuse` makes
+    /// the fuse of a claim.
     pub fn idle(
         self,
-        print: Fingerprint,
+        name_hash: NameHash,
         now_us: u64,
-        fuse: impl Fn(Tenancy) -> Fuse<'a>,
-    ) -> impl Iterator<Item = Tenancy> {
-        let tenancies = self.sequence(print).filter_map(move |slot| self.tenancy_or_end(slot));
-        tenancies.filter(move |tenancy| self.has_idled(*tenancy, fuse(*tenancy), now_us))
+        fuse: impl Fn(SlotClaim) -> Fuse<'a>,
+    ) -> impl Iterator<Item = SlotClaim> {
+        let claims = self.sequence(name_hash).filter_map(move |slot| self.claim_or_end(slot));
+        claims.filter(move |claim| self.has_idled(*claim, fuse(*claim), now_us))
     }
 
-    fn has_idled(self, tenancy: Tenancy, fuse: Fuse<'_>, now_us: u64) -> bool {
+    fn has_idled(self, claim: SlotClaim, fuse: Fuse<'_>, now_us: u64) -> bool {
         let Some(word) = fuse.mine().filter(|word| fuse.is_idle(*word, now_us)) else { return false };
-        let mark = &self.key(tenancy.slot).mark;
-        let stripes = self.stripes_of(tenancy.slot);
+        let mark = &self.key(claim.slot).mark;
+        let stripes = self.stripes_of(claim.slot);
         let (hash, seen) = (hash_of(word.0, stripes), mark.load(Ordering::Relaxed));
         let age = age(now_us, seen >> HASH_BITS);
         let is_same = seen & ((1 << HASH_BITS) - 1) == hash;

@@ -1,7 +1,7 @@
-//! From a fuse's name to its slot: an open-addressing table of keyed fingerprints, from which names can be removed.
+//! From a fuse's name to its slot: an open-addressing table of keyed hashes, from which names can be removed.
 //!
 //! The probe sequence is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two parts of the
-//! fingerprint, so that it visits every slot of a table whose size is a power of two. It is capped at [`PROBES`], which
+//! hash, so that it visits every slot of a table whose size is a power of two. It is capped at [`PROBES`], which
 //! bounds a look-up in a full table, and ends at the first slot that nobody ever had. A slot that was removed is *gone*
 //! and not free, so that the sequences that lead over it stay whole; later it is given to another name.
 //!
@@ -15,9 +15,9 @@
 //! A up. The looks of the second pass are read-modify-writes: of a look and a claim of one slot one comes first, and the
 //! other sees what was done before it.
 //!
-//! **Removal** is decided in the fuse word ([`crate::directory::claim`]): once that is vacant the tenancy is over, and anybody
-//! may make the key gone. A gone slot rests for [`REST_US`], in which those that still count a call in it come to
-//! their end, and which makes the number of tenancies too long for anybody to sleep through.
+//! **Removal** is decided in the fuse word ([`crate::directory::claim`]): once that is vacant the claim is over, and anybody
+//! may make the key gone. A gone slot rests for [`QUARANTINE_US`], in which those that still count a call in it come to
+//! their end, and which makes the number of claims too long for anybody to sleep through.
 
 pub mod claim;
 pub mod idle;
@@ -25,7 +25,7 @@ mod name;
 pub mod reset;
 
 pub use crate::directory::name::{NAME_MAX, Name, NameBytes};
-pub use crate::key::{Fingerprint, Key, Owner};
+pub use crate::key::{Key, NameHash, Owner};
 
 use crate::cell::Cell;
 use crate::counters::{STRIPES, Stripe, clear_if};
@@ -39,23 +39,23 @@ use crate::word::Word;
 /// Longest probe sequence. A table of up to this many slots can be filled to the last one.
 pub const PROBES: usize = 1024;
 /// How long a slot that was removed belongs to nobody, in microseconds.
-pub const REST_US: u64 = 60_000_000;
+pub const QUARANTINE_US: u64 = 60_000_000;
 
 /// A name's right to a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tenancy {
+pub struct SlotClaim {
     /// The slot.
     pub slot: usize,
     /// What stands in its key for as long as it lasts.
     pub owner: Owner,
 }
 
-impl Tenancy {
-    /// The fuse word, if the tenancy is not over.
+impl SlotClaim {
+    /// The fuse word, if the claim is not over.
     #[must_use]
     pub fn word(self, keys: &[Key], cells: &[Cell]) -> Option<Word> {
         let word = cells.get(self.slot)?.load();
-        // Behind the word: if the key still stands, the word is of this tenancy.
+        // Behind the word: if the key still stands, the word is of this claim.
         let is_over = word.state() == State::Vacant || keys.get(self.slot)?.owner() != self.owner;
         (!is_over).then_some(word)
     }
@@ -72,14 +72,14 @@ pub struct Directory<'a> {
 
 /// What a first pass along a name's sequence finds.
 enum Found {
-    Own(Tenancy),
-    Claimed(Tenancy),
-    Room(Tenancy),
+    Own(SlotClaim),
+    Claimed(SlotClaim),
+    Room(SlotClaim),
     Nothing,
 }
 
 impl<'a> Directory<'a> {
-    /// A directory of these keys, a power of two of them; of nothing else, so that nothing is cleared for a new tenant.
+    /// A directory of these keys, a power of two of them; of nothing else, so that nothing is cleared for a new claim.
     #[must_use]
     pub const fn new(keys: &'a [Key]) -> Self {
         Self { keys, cells: &[], stripes: &[], exported: &[] }
@@ -98,22 +98,22 @@ impl<'a> Directory<'a> {
     }
 
     /// The slots in which a name may be, in the order to look in.
-    pub(crate) fn sequence(self, print: Fingerprint) -> impl Iterator<Item = usize> {
-        let (mask, stride) = (self.keys.len() - 1, print.high as usize | 1);
-        let slot = move |number: usize| (print.low as usize).wrapping_add(number.wrapping_mul(stride)) & mask;
+    pub(crate) fn sequence(self, name_hash: NameHash) -> impl Iterator<Item = usize> {
+        let (mask, stride) = (self.keys.len() - 1, name_hash.high as usize | 1);
+        let slot = move |number: usize| (name_hash.low as usize).wrapping_add(number.wrapping_mul(stride)) & mask;
         (0..self.keys.len().min(PROBES)).map(slot)
     }
 
     /// The slot of a name, if it has one.
     #[must_use]
-    pub fn find(self, print: Fingerprint) -> Option<Tenancy> {
-        for slot in self.sequence(print) {
+    pub fn find(self, name_hash: NameHash) -> Option<SlotClaim> {
+        for slot in self.sequence(name_hash) {
             let key = &self.keys[slot];
             let owner = key.owner();
             match owner.status() {
                 Status::Free => return None,
-                Status::Confirmed if key.is_of(owner, print) && !self.is_over(slot) => {
-                    return Some(Tenancy { slot, owner });
+                Status::Confirmed if key.is_of(owner, name_hash) && !self.is_over(slot) => {
+                    return Some(SlotClaim { slot, owner });
                 }
                 _ => {}
             }
@@ -123,53 +123,55 @@ impl<'a> Directory<'a> {
 
     /// How many slots a look-up of a name looks at.
     #[must_use]
-    pub fn looks(self, print: Fingerprint) -> usize {
+    pub fn looks(self, name_hash: NameHash) -> usize {
         let is_last = |slot: usize| {
             let owner = self.keys[slot].owner();
-            owner.status() == Status::Free || owner.status() == Status::Confirmed && self.keys[slot].is_of(owner, print)
+            owner.status() == Status::Free
+                || owner.status() == Status::Confirmed && self.keys[slot].is_of(owner, name_hash)
         };
-        let (all, before) = (self.sequence(print).count(), self.sequence(print).take_while(|slot| !is_last(*slot)));
+        let (all, before) =
+            (self.sequence(name_hash).count(), self.sequence(name_hash).take_while(|slot| !is_last(*slot)));
         (before.count() + 1).min(all)
     }
 
     /// The slot of a name; takes one if it has none. `None` if none can be had.
     #[must_use]
-    pub fn claim(self, print: Fingerprint, now_us: impl Fn() -> u64) -> Option<Tenancy> {
+    pub fn claim(self, name_hash: NameHash, now_us: impl Fn() -> u64) -> Option<SlotClaim> {
         loop {
-            let claimed = match self.look(print, &now_us) {
-                Found::Own(tenancy) => return Some(tenancy),
+            let claimed = match self.look(name_hash, &now_us) {
+                Found::Own(claim) => return Some(claim),
                 Found::Nothing => return None,
                 Found::Claimed(claimed) => claimed,
-                Found::Room(Tenancy { slot, owner }) => {
-                    let next = owner.pending(print);
+                Found::Room(SlotClaim { slot, owner }) => {
+                    let next = owner.pending(name_hash);
                     if !self.keys[slot].change(owner, next) {
                         continue;
                     }
-                    Tenancy { slot, owner: next }
+                    SlotClaim { slot, owner: next }
                 }
             };
-            if let Some(tenancy) = self.confirm(print, claimed, &now_us) {
-                return Some(tenancy);
+            if let Some(claim) = self.confirm(name_hash, claimed, &now_us) {
+                return Some(claim);
             }
         }
     }
 
     /// What there is for a name: its slot, the first that is claimed for it, or the first that it could claim.
-    fn look(self, print: Fingerprint, now_us: impl Fn() -> u64) -> Found {
+    fn look(self, name_hash: NameHash, now_us: impl Fn() -> u64) -> Found {
         let mut room = Found::Nothing;
-        for slot in self.sequence(print) {
+        for slot in self.sequence(name_hash) {
             let key = &self.keys[slot];
             let owner = key.owner();
-            let tenancy = Tenancy { slot, owner };
+            let claim = SlotClaim { slot, owner };
             let is_room = match owner.status() {
                 Status::Free => true,
-                Status::Gone => self.is_rested(slot, &now_us),
-                Status::Pending if key.becomes(owner, print) => return Found::Claimed(tenancy),
-                Status::Confirmed if key.is_of(owner, print) && !self.end(tenancy) => return Found::Own(tenancy),
+                Status::Gone => self.is_out_of_quarantine(slot, &now_us),
+                Status::Pending if key.becomes(owner, name_hash) => return Found::Claimed(claim),
+                Status::Confirmed if key.is_of(owner, name_hash) && !self.end(claim) => return Found::Own(claim),
                 _ => false,
             };
             if is_room && matches!(room, Found::Nothing) {
-                room = Found::Room(tenancy);
+                room = Found::Room(claim);
             }
             if owner.status() == Status::Free {
                 break;
@@ -179,13 +181,13 @@ impl<'a> Directory<'a> {
     }
 
     /// Makes a claimed slot the name's own, unless it has another one or this is not its claim any more.
-    fn confirm(self, print: Fingerprint, claimed: Tenancy, now_us: impl Fn() -> u64) -> Option<Tenancy> {
-        let Tenancy { slot, owner } = claimed;
-        if !self.keys[slot].becomes(owner, print) {
+    fn confirm(self, name_hash: NameHash, claimed: SlotClaim, now_us: impl Fn() -> u64) -> Option<SlotClaim> {
+        let SlotClaim { slot, owner } = claimed;
+        if !self.keys[slot].becomes(owner, name_hash) {
             return None;
         }
         let mut is_behind = false;
-        for other in self.sequence(print) {
+        for other in self.sequence(name_hash) {
             if other == slot {
                 is_behind = true;
                 continue;
@@ -195,10 +197,12 @@ impl<'a> Directory<'a> {
             match found.status() {
                 Status::Free => break,
                 // One behind is ended, unless it has come to something. One in front is helped, by looking again.
-                Status::Pending if key.becomes(found, print) && !(is_behind && key.change(found, found.gone())) => {
+                Status::Pending if key.becomes(found, name_hash) && !(is_behind && key.change(found, found.gone())) => {
                     return None;
                 }
-                Status::Confirmed if key.is_of(found, print) && !self.end(Tenancy { slot: other, owner: found }) => {
+                Status::Confirmed
+                    if key.is_of(found, name_hash) && !self.end(SlotClaim { slot: other, owner: found }) =>
+                {
                     self.keys[slot].change(owner, owner.gone());
                     return None;
                 }
@@ -207,62 +211,62 @@ impl<'a> Directory<'a> {
         }
         self.prepare(claimed, &now_us);
         let confirmed = owner.confirmed();
-        self.keys[slot].change(owner, confirmed).then_some(Tenancy { slot, owner: confirmed })
+        self.keys[slot].change(owner, confirmed).then_some(SlotClaim { slot, owner: confirmed })
     }
 
-    /// Whether the tenancy of a slot's confirmed key is over. The key must have been read before: then it is this one.
+    /// Whether the claim of a slot's confirmed key is over. The key must have been read before: then it is this one.
     fn is_over(self, slot: usize) -> bool {
         self.cells.get(slot).is_some_and(|cell| cell.load().state() == State::Vacant)
     }
 
-    /// The tenancy of a slot, if it has one.
+    /// The claim of a slot, if it has one.
     #[must_use]
-    pub fn tenancy(self, slot: usize) -> Option<Tenancy> {
-        let tenancy = Tenancy { slot, owner: self.keys.get(slot)?.owner() };
-        (tenancy.owner.status() == Status::Confirmed && !self.is_over(slot)).then_some(tenancy)
+    pub fn claim_of(self, slot: usize) -> Option<SlotClaim> {
+        let claim = SlotClaim { slot, owner: self.keys.get(slot)?.owner() };
+        (claim.owner.status() == Status::Confirmed && !self.is_over(slot)).then_some(claim)
     }
 
-    /// The tenancies of all fuses that were ever used, with their words, in the order they lie in.
-    pub fn tenants(self) -> impl Iterator<Item = (Tenancy, Word)> {
+    /// The claims of all fuses that were ever used, with their words, in the order they lie in.
+    pub fn used_claims(self) -> impl Iterator<Item = (SlotClaim, Word)> {
         self.keys.iter().enumerate().filter_map(move |(slot, key)| {
             let owner = key.owner();
-            let tenancy = Tenancy { slot, owner };
-            let word = (owner.status() == Status::Confirmed).then(|| tenancy.word(self.keys, self.cells))??;
-            word.state().is_seen().then_some((tenancy, word))
+            let claim = SlotClaim { slot, owner };
+            let word = (owner.status() == Status::Confirmed).then(|| claim.word(self.keys, self.cells))??;
+            word.state().is_seen().then_some((claim, word))
         })
     }
 
-    /// [`Self::tenancy`], where one that is over and was not brought to its end is.
-    pub(crate) fn tenancy_or_end(self, slot: usize) -> Option<Tenancy> {
-        let tenancy = Tenancy { slot, owner: self.keys.get(slot)?.owner() };
-        (tenancy.owner.status() == Status::Confirmed && !self.end(tenancy)).then_some(tenancy)
+    /// [`Self::claim_of`], where one that is over and was not brought to its end is.
+    pub(crate) fn claim_or_end(self, slot: usize) -> Option<SlotClaim> {
+        let claim = SlotClaim { slot, owner: self.keys.get(slot)?.owner() };
+        (claim.owner.status() == Status::Confirmed && !self.end(claim)).then_some(claim)
     }
 
-    /// Brings a slot's tenancy to its end if it is over, and takes away what damage left in its key.
+    /// Brings a slot's claim to its end if it is over, and takes away what damage left in its key.
     pub fn mend(self, slot: usize, now_us: impl Fn() -> u64) {
-        self.tenancy_or_end(slot);
+        self.claim_or_end(slot);
         self.keys[slot].mend(now_us);
     }
 
-    /// Makes the key of a tenancy gone if that is over; says whether it is.
-    pub fn end(self, tenancy: Tenancy) -> bool {
-        let is_over = self.is_over(tenancy.slot);
+    /// Makes the key of a claim gone if that is over; says whether it is.
+    pub fn end(self, claim: SlotClaim) -> bool {
+        let is_over = self.is_over(claim.slot);
         if is_over {
-            self.keys[tenancy.slot].change(tenancy.owner, tenancy.owner.gone());
+            self.keys[claim.slot].change(claim.owner, claim.owner.gone());
         }
         is_over
     }
 
     /// Whether a slot was removed long enough ago.
-    fn is_rested(self, slot: usize, now_us: impl Fn() -> u64) -> bool {
-        self.cells.get(slot).is_none_or(|cell| age(now_us(), cell.load().generation()) >= REST_US)
+    fn is_out_of_quarantine(self, slot: usize, now_us: impl Fn() -> u64) -> bool {
+        self.cells.get(slot).is_none_or(|cell| age(now_us(), cell.load().generation()) >= QUARANTINE_US)
     }
 
-    /// Makes the fuse of a claimed slot one never seen, and takes away what another tenant left that is not marked with its
+    /// Makes the fuse of a claimed slot one never seen, and takes away what another claim left that is not marked with its
     /// generation. Done by all who come to confirm it, before one of them does. Each thing is taken away as it was while
-    /// the claim stood; so whoever is stopped here for long takes nothing from the tenant, but what is equal by chance.
-    fn prepare(self, claimed: Tenancy, now_us: impl Fn() -> u64) {
-        let Tenancy { slot, owner } = claimed;
+    /// the claim stood; so whoever is stopped here for long takes nothing from the claim, but what is equal by chance.
+    fn prepare(self, claimed: SlotClaim, now_us: impl Fn() -> u64) {
+        let SlotClaim { slot, owner } = claimed;
         let (Some(cell), key) = (self.cells.get(slot), &self.keys[slot]) else { return };
         let seen = cell.load();
         if seen.state() == State::Vacant {
@@ -274,16 +278,16 @@ impl<'a> Directory<'a> {
                 Ordering::Relaxed,
             );
         }
-        if owner.tenancy() == 0 {
+        if owner.claim_number() == 0 {
             return;
         }
         let generation = cell.load().generation();
         let is_claimed = || key.owner() == owner;
         if is_claimed() {
             key.since.fetch_max(generation, Ordering::AcqRel);
-            cell.forget_streak(generation);
+            cell.forget_failed_probes(generation);
         }
-        for word in [&cell.settings, &cell.settings_changes, &cell.asked, &cell.lasts, &cell.slow] {
+        for word in [&cell.settings, &cell.settings_changes, &cell.asked, &cell.override_end, &cell.slow] {
             word.clear_if(is_claimed);
         }
         clear_if(self.stripes_of(slot), is_claimed);
@@ -305,13 +309,13 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// The slot of a fingerprint among `keys` (a power of two of them); takes a free one if there is none and `claim` is
+/// The slot of a hash among `keys` (a power of two of them); takes a free one if there is none and `claim` is
 /// set. `None` if there is none, or none could be had within [`PROBES`] steps.
 #[must_use]
-pub fn locate(keys: &[Key], print: Fingerprint, claim: bool) -> Option<usize> {
+pub fn locate(keys: &[Key], name_hash: NameHash, claim: bool) -> Option<usize> {
     let directory = Directory::new(keys);
-    let found = if claim { directory.claim(print, || 0) } else { directory.find(print) };
-    found.map(|tenancy| tenancy.slot)
+    let found = if claim { directory.claim(name_hash, || 0) } else { directory.find(name_hash) };
+    found.map(|claim| claim.slot)
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]

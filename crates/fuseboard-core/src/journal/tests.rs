@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// Tickets that nobody can have taken are taken back; those that somebody may have taken are not.
+/// Numbers that nobody can have taken are taken back; those that somebody may have taken are not.
 #[test]
-fn a_journal_begins_anew_where_damage_took_its_tickets_away() {
-    let places = [Place::new()];
+fn a_journal_begins_anew_where_damage_took_its_numbers_away() {
+    let places = [RingSlot::new()];
     let mended = |next: u64| {
         let head = Head { next: AtomicU64::new(next), ..Head::new() };
         Journal::new(&head, &places).mend();
@@ -39,5 +39,5 @@ fn the_words_of_a_record_are_fixed() {
     ];
     assert_eq!((expected.as_slice(), [0; 26].as_slice()), words.split_at(5));
     let checks = [0xc270_82d0_14ec_cd8c, 0xc3c9_1617_0090_652c];
-    assert_eq!(checks, [0, 1].map(|ticket| check_of(ticket, &words)));
+    assert_eq!(checks, [0, 1].map(|number| check_of(number, &words)));
 }

@@ -1,10 +1,10 @@
-//! A fuse, its meters and the journal of its table, as values.
+//! A fuse, its rate windows and the journal of its table, as values.
 #![allow(dead_code, reason = "each test takes the part it needs")]
 
 use fuseboard_core::fuse::{Cell, Fuse};
-use fuseboard_core::journal::{Head, Journal, Place, Record};
-use fuseboard_core::journal_writer::Scribe;
-use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::journal::{Head, Journal, Record, RingSlot};
+use fuseboard_core::journal_writer::JournalWriter;
+use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::sync::AtomicU64;
 
 /// The fuse's slot, by which its records name it.
@@ -15,13 +15,13 @@ pub const PID: u32 = 0x0055_5555;
 /// A journal.
 pub struct Pages {
     pub head: Head,
-    pub places: Vec<Place>,
+    pub places: Vec<RingSlot>,
 }
 
 impl Pages {
     /// An empty journal of so many `places`.
     pub fn new(places: usize) -> Self {
-        Self { head: Head::new(), places: (0..places).map(|_| Place::new()).collect() }
+        Self { head: Head::new(), places: (0..places).map(|_| RingSlot::new()).collect() }
     }
 
     pub fn journal(&self) -> Journal<'_> {
@@ -29,17 +29,17 @@ impl Pages {
     }
 
     /// Whoever writes down what becomes of the fuse.
-    pub fn scribe(&self, pid: u32) -> Scribe<'_> {
-        Scribe { journal: self.journal(), slot: SLOT, pid }
+    pub fn writer(&self, pid: u32) -> JournalWriter<'_> {
+        JournalWriter { journal: self.journal(), slot: SLOT, pid }
     }
 
     /// What stands in the journal, oldest first.
     pub fn read(&self) -> Vec<Record> {
-        self.journal().span().filter_map(|ticket| self.journal().read(ticket)).collect()
+        self.journal().span().filter_map(|number| self.journal().read(number)).collect()
     }
 
     /// What a reader makes of it: nothing that is not later than what stands before it.
-    pub fn told(&self) -> Vec<Record> {
+    pub fn journaled(&self) -> Vec<Record> {
         let mut told = self.read();
         let mut last = 0;
         told.retain(|record| {
@@ -55,7 +55,7 @@ impl Pages {
 pub struct Book {
     cell: Cell,
     log: Vec<AtomicU64>,
-    meters: [Meter; METERS],
+    rate_windows: [RateWindow; RATE_WINDOWS],
     pub pages: Pages,
 }
 
@@ -63,7 +63,12 @@ impl Book {
     /// A fuse never seen, whose log has `log_len` entries, and an empty journal of so many `places`.
     pub fn new(log_len: usize, places: usize) -> Self {
         let log = (0..log_len).map(|_| AtomicU64::new(0)).collect();
-        Self { cell: Cell::new(), log, meters: [(); METERS].map(|()| Meter::new()), pages: Pages::new(places) }
+        Self {
+            cell: Cell::new(),
+            log,
+            rate_windows: [(); RATE_WINDOWS].map(|()| RateWindow::new()),
+            pages: Pages::new(places),
+        }
     }
 
     pub fn journal(&self) -> Journal<'_> {
@@ -72,19 +77,19 @@ impl Book {
 
     /// The fuse, whose transitions are written down.
     pub fn fuse(&self) -> Fuse<'_> {
-        self.untold_fuse().with_scribe(self.pages.scribe(PID))
+        self.unjournaled_fuse().with_journal_writer(self.pages.writer(PID))
     }
 
     /// The fuse, whose transitions are not.
-    pub fn untold_fuse(&self) -> Fuse<'_> {
-        Fuse::new(&self.cell, &self.log).with_meters(&self.meters)
+    pub fn unjournaled_fuse(&self) -> Fuse<'_> {
+        Fuse::new(&self.cell, &self.log).with_rate_windows(&self.rate_windows)
     }
 
     pub fn read(&self) -> Vec<Record> {
         self.pages.read()
     }
 
-    pub fn told(&self) -> Vec<Record> {
-        self.pages.told()
+    pub fn journaled(&self) -> Vec<Record> {
+        self.pages.journaled()
     }
 }

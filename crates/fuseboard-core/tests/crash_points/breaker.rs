@@ -63,7 +63,7 @@ pub fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
         ("breaker settles a success", |bench, now| bench.settle(Outcome::Success, now)),
         ("breaker settles a failure", |bench, now| bench.settle(Outcome::Failure, now)),
         ("breaker settles a demand", |bench, now| {
-            bench.settle(Outcome::Telling { demands: true, asked_us: 30 * SECOND }, now);
+            bench.settle(Outcome::FailureWithDemand { demands: true, asked_us: 30 * SECOND }, now);
         }),
         ("breaker settles an ignored call", |bench, now| bench.settle(Outcome::Ignored, now)),
     ]

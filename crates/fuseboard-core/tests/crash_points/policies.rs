@@ -4,19 +4,19 @@
 use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{METERS, Measure, Tally};
+use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
 
 use super::{Bench, NOW, SECOND, at_every_point};
 
 const MINUTE: u64 = 60 * SECOND;
-/// Bad calls of a meter that open the fuse.
+/// Bad calls of a rate window that open the fuse.
 const BAD: u32 = 3;
 /// Seven of ten, of at least three calls of a minute or of the last fourteen: three of three, three of four, not two of three.
 const fn rate(span: u64) -> Option<Rate> {
     Some(Rate { span, bad_ppm: 700_000, min_calls: BAD, slow_us: SECOND })
 }
-const fn policy(rates: [Option<Rate>; METERS]) -> Policy {
+const fn policy(rates: [Option<Rate>; RATE_WINDOWS]) -> Policy {
     Policy {
         threshold: 0,
         reset_us: 5 * SECOND,
@@ -121,8 +121,8 @@ pub fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
 const ASKED: u64 = NOW + 31 * SECOND;
 
 impl Bench {
-    fn tallies(&self) -> [Tally; METERS] {
-        Measure::ALL.map(|measure| self.fuse().tally(self.policy, measure, || ASKED).unwrap_or_default())
+    fn counts(&self) -> [RateCount; RATE_WINDOWS] {
+        RateKind::ALL.map(|kind| self.fuse().rate_count(self.policy, kind, || ASKED).unwrap_or_default())
     }
 
     /// How long a call is told to wait.
@@ -132,16 +132,19 @@ impl Bench {
 }
 
 /// What a policy keeps beside the word is as before the operation or as after it, or short by what dies between the two: a
-/// failed probe of the streak, a time that was asked for, a call in one of the meters.
+/// failed probe of the count of failed probes, a time that was asked for, a call in one of the rate windows.
 #[test]
 fn what_a_policy_keeps_is_as_before_or_as_after_or_one_step_short() {
     let points = at_every_point(|place, begin, run, bench| {
         let (before, after) = (begin(), begin());
         run(&after, ASKED);
-        let streaks = [&before, &after].map(|it| it.fuse().read().streak);
-        assert!(streaks.contains(&bench.fuse().read().streak), "{place}: a streak that is none of {streaks:?}");
+        let failed_probes = [&before, &after].map(|it| it.fuse().read().failed_probes);
+        assert!(
+            failed_probes.contains(&bench.fuse().read().failed_probes),
+            "{place}: a failed_probes that is none of {failed_probes:?}"
+        );
         if bench.seen() == before.seen() {
-            for (is, was) in bench.tallies().into_iter().zip(before.tallies()) {
+            for (is, was) in bench.counts().into_iter().zip(before.counts()) {
                 let [calls, bad] = [is.calls.wrapping_sub(was.calls), is.bad.wrapping_sub(was.bad)];
                 assert!(bad <= calls && calls <= 1, "{place}: {is:?} after {was:?}");
             }
@@ -158,13 +161,13 @@ fn what_a_policy_keeps_is_as_before_or_as_after_or_one_step_short() {
 #[test]
 fn the_next_bad_call_trips_by_a_rate() {
     at_every_point(|place, begin, _, bench| {
-        let short = begin().tallies().iter().any(|tally| tally.bad == BAD - 1);
+        let short = begin().counts().iter().any(|count| count.bad == BAD - 1);
         let counts = bench.fuse().word() == begin().fuse().word() && bench.fuse().word().state().counts();
         if short && counts {
             let permit = Permit { generation: bench.fuse().word().generation(), lease: None };
             let bad = Call { took_us: SECOND, ..FAILED };
             let effect = bench.fuse().ended(bench.policy, permit, bad, || ASKED);
-            assert!(matches!(effect, Effect::Changed(_)), "{place}: {effect:?}, {:?}", bench.tallies());
+            assert!(matches!(effect, Effect::Changed(_)), "{place}: {effect:?}, {:?}", bench.counts());
         }
     });
 }

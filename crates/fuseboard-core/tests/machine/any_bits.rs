@@ -75,7 +75,7 @@ fn disturb(fuse: Fuse<'_>, word: &AtomicU64, bits: u64, policy: &Policy, permit:
                 fuse.forget(|| now),
                 fuse.reclaim(|hint| hint % 2 == 0),
                 fuse.note_settings(bits),
-                fuse.note_reach(bits),
+                fuse.note_lookback(bits),
             )
         }
     }

@@ -16,12 +16,12 @@ pub struct Held {
 
 /// What a call was given: the generation and, for a probe, its seat and lease.
 #[derive(Clone, Copy, Debug)]
-pub struct Ticket {
+pub struct PlainPermit {
     pub generation: u64,
     pub probe: Option<(usize, Held)>,
 }
 
-impl Ticket {
+impl PlainPermit {
     /// Whether a permit of the shipped code's says the same.
     pub fn is_like(&self, permit: &Permit) -> bool {
         let seat = permit.lease.map(|lease| lease.seat as usize);
@@ -68,8 +68,13 @@ impl Reference {
         self.since % (1 << 16)
     }
 
-    /// R02, R05, R06, R12; what the shipped code should answer, and the ticket if it is a permit.
-    pub fn admit(&mut self, policy: &Policy, owner: u64, now: u64) -> (Result<Ticket, Rejection>, Option<Transition>) {
+    /// R02, R05, R06, R12; what the shipped code should answer, and the permit if it is a permit.
+    pub fn admit(
+        &mut self,
+        policy: &Policy,
+        owner: u64,
+        now: u64,
+    ) -> (Result<PlainPermit, Rejection>, Option<Transition>) {
         self.see(now);
         let mut transition = None;
         if self.state == State::Open {
@@ -83,12 +88,12 @@ impl Reference {
         let verdict = match self.state {
             State::Isolated => Err(Rejection::new(State::Isolated, None)),
             State::HalfOpen => self.probe(policy, owner, now),
-            _ => Ok(Ticket { generation: self.since, probe: None }),
+            _ => Ok(PlainPermit { generation: self.since, probe: None }),
         };
         (verdict, transition)
     }
 
-    fn probe(&mut self, policy: &Policy, owner: u64, now: u64) -> Result<Ticket, Rejection> {
+    fn probe(&mut self, policy: &Policy, owner: u64, now: u64) -> Result<PlainPermit, Rejection> {
         let tag = self.tag();
         let taken = |seat: &Option<(Held, u64)>| {
             let (held, _) = (*seat)?;
@@ -102,27 +107,27 @@ impl Reference {
         };
         let held = Held { tag, deadline: now + policy.probe_us };
         self.seats[free] = Some((held, owner));
-        Ok(Ticket { generation: self.since, probe: Some((free, held)) })
+        Ok(PlainPermit { generation: self.since, probe: Some((free, held)) })
     }
 
-    fn holds(&self, ticket: &Ticket) -> bool {
-        ticket.probe.is_some_and(|(seat, held)| self.seats[seat].is_some_and(|(now_held, _)| now_held == held))
+    fn holds(&self, permit: &PlainPermit) -> bool {
+        permit.probe.is_some_and(|(seat, held)| self.seats[seat].is_some_and(|(now_held, _)| now_held == held))
     }
 
-    fn is_late(&self, ticket: &Ticket) -> bool {
-        ticket.generation != self.since || self.state == State::HalfOpen && !self.holds(ticket)
+    fn is_late(&self, permit: &PlainPermit) -> bool {
+        permit.generation != self.since || self.state == State::HalfOpen && !self.holds(permit)
     }
 
     /// R04, R07, R09.
-    pub fn succeeded(&mut self, policy: &Policy, ticket: &Ticket, now: u64) -> Effect {
+    pub fn succeeded(&mut self, policy: &Policy, permit: &PlainPermit, now: u64) -> Effect {
         match self.state {
-            _ if self.is_late(ticket) => Effect::Late,
+            _ if self.is_late(permit) => Effect::Late,
             State::HalfOpen => {
                 self.successes += 1;
                 if self.successes >= policy.success_threshold {
                     return Effect::Changed(self.go_to(State::Closed, Cause::ProbesSucceeded, now));
                 }
-                self.seats[ticket.probe.expect("a probe").0] = None;
+                self.seats[permit.probe.expect("a probe").0] = None;
                 Effect::Counted
             }
             State::Closed if policy.clear_on_success => {
@@ -134,9 +139,9 @@ impl Reference {
     }
 
     /// R03, R08, R09.
-    pub fn failed(&mut self, policy: &Policy, ticket: &Ticket, now: u64) -> Effect {
+    pub fn failed(&mut self, policy: &Policy, permit: &PlainPermit, now: u64) -> Effect {
         match self.state {
-            _ if self.is_late(ticket) => Effect::Late,
+            _ if self.is_late(permit) => Effect::Late,
             State::HalfOpen => Effect::Changed(self.go_to(State::Open, Cause::ProbeFailed, now)),
             State::Closed => {
                 let count = self.add(policy.window_us, now);
@@ -150,12 +155,12 @@ impl Reference {
     }
 
     /// R10.
-    pub fn released(&mut self, ticket: &Ticket) -> Effect {
-        let held = self.holds(ticket);
-        if let Some((seat, _)) = ticket.probe.filter(|_| held) {
+    pub fn released(&mut self, permit: &PlainPermit) -> Effect {
+        let held = self.holds(permit);
+        if let Some((seat, _)) = permit.probe.filter(|_| held) {
             self.seats[seat] = None;
         }
-        if ticket.generation != self.since || ticket.probe.is_some() && !held { Effect::Late } else { Effect::Counted }
+        if permit.generation != self.since || permit.probe.is_some() && !held { Effect::Late } else { Effect::Counted }
     }
 
     /// R11: frees the seats of an owner that is gone; whether it had any.

@@ -67,8 +67,8 @@ fn a_trip_beside_another_call_is_counted_and_told_once() {
         assert_eq!(1, late + rejected, "{effects:?}");
         let counters = [Counter::Trips, Counter::Failures, Counter::Late, Counter::Rejections];
         assert_eq!([1, 2 + late, late, rejected], host.counted(counters), "{effects:?}");
-        let told: Vec<_> = host.book.told().iter().map(|record| record.to).collect();
-        assert_eq!([State::Open].as_slice(), told);
+        let journaled: Vec<_> = host.book.journaled().iter().map(|record| record.to).collect();
+        assert_eq!([State::Open].as_slice(), journaled);
     });
 }
 

@@ -1,10 +1,10 @@
-//! Slots that change hands: a name has one slot, and nothing of one tenancy reaches into another (rule R28).
+//! Slots that change hands: a name has one slot, and nothing of one claim reaches into another (rule R28).
 
 use std::sync::Arc;
 
 use crate::common::{POLICY, SECOND, job, model, race};
-use crate::slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD, TWIN};
-use fuseboard_core::directory::{REST_US, Tenancy};
+use crate::slots::{AFTER_QUARANTINE, NAME, NOW, OTHER, Slots, THIRD, TWIN};
+use fuseboard_core::directory::{QUARANTINE_US, SlotClaim};
 use fuseboard_core::fuse::{Effect, Rejection};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
@@ -12,17 +12,17 @@ use fuseboard_core::state::State;
 const LAST_STRAW: Policy = Policy { threshold: 1, ..POLICY };
 
 /// Four slots, and one that was claimed for `OTHER`.
-fn taken() -> (Arc<Slots>, Tenancy) {
+fn taken() -> (Arc<Slots>, SlotClaim) {
     let slots = Arc::new(Slots::new(4));
-    let tenancy = slots.claim(OTHER, NOW);
-    (slots, tenancy)
+    let claim = slots.claim(OTHER, NOW);
+    (slots, claim)
 }
 
 /// The same, removed long ago.
-fn gone() -> (Arc<Slots>, Tenancy) {
-    let (slots, tenancy) = taken();
-    assert!(slots.remove(tenancy, NOW));
-    (slots, tenancy)
+fn gone() -> (Arc<Slots>, SlotClaim) {
+    let (slots, claim) = taken();
+    assert!(slots.remove(claim, NOW));
+    (slots, claim)
 }
 
 /// T03: two claims of one name give one slot, although a slot in front of the free one is removed while they look.
@@ -30,7 +30,7 @@ fn gone() -> (Arc<Slots>, Tenancy) {
 fn a_slot_that_is_removed_meanwhile_is_no_second_one() {
     model(|| {
         let (slots, other) = taken();
-        let claim = || job(|slots: &Slots| Some(slots.claim(NAME, RESTED)));
+        let claim = || job(|slots: &Slots| Some(slots.claim(NAME, AFTER_QUARANTINE)));
         let remove = job(move |slots: &Slots| {
             assert!(slots.remove(other, NOW));
             None
@@ -47,10 +47,10 @@ fn who_gives_a_slot_back_and_claims_meets_the_other_claimant() {
     model(|| {
         let (slots, other) = taken();
         let jobs = [
-            job(|slots: &Slots| slots.claim(NAME, RESTED)),
+            job(|slots: &Slots| slots.claim(NAME, AFTER_QUARANTINE)),
             job(move |slots: &Slots| {
                 assert!(slots.remove(other, NOW));
-                slots.claim(NAME, RESTED)
+                slots.claim(NAME, AFTER_QUARANTINE)
             }),
         ];
         let [a, b] = race(&slots, jobs);
@@ -63,19 +63,19 @@ fn who_gives_a_slot_back_and_claims_meets_the_other_claimant() {
 fn a_slot_that_was_removed_is_one_names() {
     model(|| {
         let (slots, _) = gone();
-        let jobs = [NAME, THIRD, THIRD].map(|name| job(move |slots: &Slots| slots.claim(name, RESTED)));
+        let jobs = [NAME, THIRD, THIRD].map(|name| job(move |slots: &Slots| slots.claim(name, AFTER_QUARANTINE)));
         let [a, b, c] = race(&slots, jobs);
         assert_ne!(a.slot, b.slot);
         assert_eq!((b, vec![a.slot], vec![b.slot]), (c, slots.of(NAME), slots.of(THIRD)));
     });
 }
 
-/// T03: the same of two names that share the first part of their fingerprints.
+/// T03: the same of two names that share the first part of their hashes.
 #[test]
 fn a_slot_that_was_removed_is_one_twins() {
     model(|| {
         let (slots, _) = gone();
-        let jobs = [NAME, TWIN].map(|name| job(move |slots: &Slots| slots.claim(name, RESTED)));
+        let jobs = [NAME, TWIN].map(|name| job(move |slots: &Slots| slots.claim(name, AFTER_QUARANTINE)));
         let [a, b] = race(&slots, jobs);
         assert_ne!(a.slot, b.slot);
         assert_eq!((vec![a.slot], vec![b.slot]), (slots.of(NAME), slots.of(TWIN)));
@@ -86,12 +86,12 @@ fn a_slot_that_was_removed_is_one_twins() {
 #[test]
 fn one_of_two_gives_a_fuse_back() {
     model(|| {
-        let (slots, tenancy) = taken();
-        let remove = || job(move |slots: &Slots| Err(slots.remove(tenancy, NOW)));
+        let (slots, claim) = taken();
+        let remove = || job(move |slots: &Slots| Err(slots.remove(claim, NOW)));
         let jobs = [job(|slots: &Slots| Ok(slots.claim(OTHER, NOW))), remove(), remove()];
         let [Ok(found), Err(a), Err(b)] = race(&slots, jobs) else { panic!("a claim and two others") };
         assert!(a != b, "{a} and {b}");
-        let expected = if found == tenancy { vec![] } else { vec![found.slot] };
+        let expected = if found == claim { vec![] } else { vec![found.slot] };
         assert_eq!(expected, slots.of(OTHER));
     });
 }
@@ -106,7 +106,7 @@ fn a_fuse_that_was_half_removed_gets_one_new_slot() {
         let [a, b] = race(&slots, [claim(), claim()]);
         assert_ne!(old, a);
         assert_eq!((a, vec![a.slot]), (b, slots.of(OTHER)));
-        assert!(!slots.fuse(old).vacate(NOW + 1), "it is no tenancy any more");
+        assert!(!slots.fuse(old).vacate(NOW + 1), "it is no claim any more");
     });
 }
 
@@ -114,21 +114,21 @@ fn a_fuse_that_was_half_removed_gets_one_new_slot() {
 /// and what the holder got. `NAME`'s fuse must be one never seen.
 fn beside<T: Send + std::fmt::Debug + 'static>(
     slots: &Arc<Slots>,
-    tenancy: Tenancy,
+    claim: SlotClaim,
     act: impl FnOnce(&Slots) -> T + Send + 'static,
 ) -> (bool, T) {
     let jobs = [
         job(move |slots: &Slots| Ok(act(slots))),
         job(move |slots: &Slots| {
-            let removed = slots.remove(tenancy, NOW);
-            Err((removed, slots.claim(NAME, RESTED)))
+            let removed = slots.remove(claim, NOW);
+            Err((removed, slots.claim(NAME, AFTER_QUARANTINE)))
         }),
     ];
     let [Ok(answer), Err((removed, next))] = race(slots, jobs) else { panic!("an answer and a claim") };
-    assert_eq!(removed, tenancy.slot == next.slot, "the first slot that can be had");
+    assert_eq!(removed, claim.slot == next.slot, "the first slot that can be had");
     let word = slots.fuse(next).mine().expect("nobody removed it");
-    assert_eq!((State::Unseen, false), (word.state(), word.is_dirty()), "{answer:?} reached the next tenant");
-    assert_eq!(removed, slots.fuse(tenancy).mine().is_none());
+    assert_eq!((State::Unseen, false), (word.state(), word.is_dirty()), "{answer:?} reached the next claim");
+    assert_eq!(removed, slots.fuse(claim).mine().is_none());
     (removed, answer)
 }
 
@@ -136,9 +136,8 @@ fn beside<T: Send + std::fmt::Debug + 'static>(
 #[test]
 fn a_failure_beside_it_is_recorded_or_not_at_all() {
     model(|| {
-        let (slots, tenancy) = taken();
-        let (removed, count) =
-            beside(&slots, tenancy, move |slots| slots.fuse(tenancy).record_failure(SECOND, NOW + 1));
+        let (slots, claim) = taken();
+        let (removed, count) = beside(&slots, claim, move |slots| slots.fuse(claim).record_failure(SECOND, NOW + 1));
         assert_eq!(if removed { 0 } else { 1 }, count);
     });
 }
@@ -148,11 +147,11 @@ fn a_failure_beside_it_is_recorded_or_not_at_all() {
 #[test]
 fn an_operators_word_beside_it_is_heard_or_not_at_all() {
     model(|| {
-        let (slots, tenancy) = taken();
+        let (slots, claim) = taken();
         let (removed, made) =
-            beside(&slots, tenancy, move |slots| slots.fuse(tenancy).command(State::Isolated, || NOW + 1));
+            beside(&slots, claim, move |slots| slots.fuse(claim).command(State::Isolated, || NOW + 1));
         assert_eq!(removed, made.is_none());
-        let state = slots.fuse(tenancy).mine().map(|word| word.state());
+        let state = slots.fuse(claim).mine().map(|word| word.state());
         assert_eq!(made.map(|_| State::Isolated), state);
     });
 }
@@ -161,29 +160,29 @@ fn an_operators_word_beside_it_is_heard_or_not_at_all() {
 #[test]
 fn a_trip_beside_it_is_made_or_late() {
     model(|| {
-        let (slots, tenancy) = taken();
-        slots.fuse(tenancy).record_success(NOW);
-        let permit = slots.fuse(tenancy).admit(&LAST_STRAW, NOW).verdict.expect("closed");
+        let (slots, claim) = taken();
+        slots.fuse(claim).record_success(NOW);
+        let permit = slots.fuse(claim).admit(&LAST_STRAW, NOW).verdict.expect("closed");
         let (removed, effect) =
-            beside(&slots, tenancy, move |slots| slots.fuse(tenancy).failed(&LAST_STRAW, permit, NOW + 1));
+            beside(&slots, claim, move |slots| slots.fuse(claim).failed(&LAST_STRAW, permit, NOW + 1));
         assert_eq!(removed, effect == Effect::Late, "{effect:?}");
         assert_eq!(!removed, matches!(effect, Effect::Changed(made) if made.to == State::Open), "{effect:?}");
     });
 }
 
-/// R28, R09: a call that is admitted beside it and fails counts in its own tenancy, or is told to look the name up again, or is
+/// R28, R09: a call that is admitted beside it and fails counts in its own claim, or is told to look the name up again, or is
 /// late.
 #[test]
-fn a_call_beside_it_never_counts_for_the_next_tenant() {
+fn a_call_beside_it_never_counts_for_the_next_claim() {
     model(|| {
-        let (slots, tenancy) = taken();
-        let (removed, effect) = beside(&slots, tenancy, move |slots| {
-            let permit = match slots.fuse(tenancy).admit(&POLICY, NOW + 1).verdict {
+        let (slots, claim) = taken();
+        let (removed, effect) = beside(&slots, claim, move |slots| {
+            let permit = match slots.fuse(claim).admit(&POLICY, NOW + 1).verdict {
                 Ok(permit) => permit,
                 Err(Rejection { state: State::Vacant, .. }) => return None,
                 Err(rejection) => panic!("{rejection:?}"),
             };
-            Some(slots.fuse(tenancy).failed(&POLICY, permit, NOW + 2))
+            Some(slots.fuse(claim).failed(&POLICY, permit, NOW + 2))
         });
         let expected = if removed { vec![None, Some(Effect::Late)] } else { vec![Some(Effect::Counted)] };
         assert!(expected.contains(&effect), "{effect:?}");
@@ -194,15 +193,15 @@ fn a_call_beside_it_never_counts_for_the_next_tenant() {
 #[test]
 fn a_reset_beside_it_revives_nothing() {
     model(|| {
-        let (slots, tenancy) = taken();
-        slots.fuse(tenancy).record_success(NOW);
+        let (slots, claim) = taken();
+        slots.fuse(claim).record_success(NOW);
         let jobs = [
-            job(move |slots: &Slots| _ = slots.bare(tenancy.slot).forget(|| NOW + 1)),
-            job(move |slots: &Slots| assert!(slots.remove(tenancy, NOW))),
+            job(move |slots: &Slots| _ = slots.bare(claim.slot).forget(|| NOW + 1)),
+            job(move |slots: &Slots| assert!(slots.remove(claim, NOW))),
         ];
         race(&slots, jobs);
-        assert_eq!((None, Vec::<usize>::new()), (slots.fuse(tenancy).mine(), slots.of(OTHER)));
-        assert_eq!(State::Vacant, slots.bare(tenancy.slot).word().state());
+        assert_eq!((None, Vec::<usize>::new()), (slots.fuse(claim).mine(), slots.of(OTHER)));
+        assert_eq!(State::Vacant, slots.bare(claim.slot).word().state());
     });
 }
 
@@ -212,22 +211,22 @@ fn a_slot_that_was_just_removed_is_nobodys() {
     model(|| {
         let (slots, old) = gone();
         let claim = |name, now_us| job(move |slots: &Slots| slots.claim(name, now_us).slot);
-        let [a, b] = race(&slots, [claim(NAME, NOW + REST_US - 1), claim(OTHER, NOW)]);
+        let [a, b] = race(&slots, [claim(NAME, NOW + QUARANTINE_US - 1), claim(OTHER, NOW)]);
         assert!(a != b && ![a, b].contains(&old.slot), "{a} and {b} beside {}", old.slot);
-        assert_eq!(old.slot, slots.claim(THIRD, NOW + REST_US).slot);
+        assert_eq!(old.slot, slots.claim(THIRD, NOW + QUARANTINE_US).slot);
     });
 }
 
-/// R28: a name that gets the slot back that it had gave is another tenant there: its old handles do nothing.
+/// R28: a name that gets the slot back that it had gave is another claim there: its old handles do nothing.
 #[test]
-fn a_name_that_comes_back_has_another_tenancy() {
+fn a_name_that_comes_back_has_another_claim() {
     model(|| {
         let (slots, old) = taken();
         let jobs = [
             job(move |slots: &Slots| Ok(slots.fuse(old).record_failure(SECOND, NOW + 1))),
             job(move |slots: &Slots| {
                 let removed = slots.remove(old, NOW);
-                Err((removed, slots.claim(OTHER, RESTED)))
+                Err((removed, slots.claim(OTHER, AFTER_QUARANTINE)))
             }),
         ];
         let [Ok(count), Err((removed, new))] = race(&slots, jobs) else { panic!("a count and a claim") };
@@ -237,20 +236,20 @@ fn a_name_that_comes_back_has_another_tenancy() {
     });
 }
 
-/// R28: what a call that opened the fuse long ago comes to write down is nothing for the next tenant's open times.
+/// R28: what a call that opened the fuse long ago comes to write down is nothing for the next claim's open times.
 #[test]
-fn a_streak_of_the_last_tenant_is_not_the_next_ones() {
+fn a_count_of_failed_probes_of_the_last_claim_is_not_the_next_ones() {
     model(|| {
-        let (slots, tenancy) = taken();
-        let fuse = slots.fuse(tenancy);
+        let (slots, claim) = taken();
+        let fuse = slots.fuse(claim);
         fuse.set(State::HalfOpen, NOW - 3);
         let probe = fuse.admit(&POLICY, NOW - 2).verdict.expect("a free seat");
         let jobs = [
-            job(move |slots: &Slots| _ = slots.fuse(tenancy).failed(&POLICY, probe, NOW - 1)),
+            job(move |slots: &Slots| _ = slots.fuse(claim).failed(&POLICY, probe, NOW - 1)),
             job(move |slots: &Slots| {
-                slots.fuse(tenancy).set(State::Closed, NOW - 1);
-                if slots.remove(tenancy, NOW) {
-                    Some(slots.claim(NAME, RESTED))
+                slots.fuse(claim).set(State::Closed, NOW - 1);
+                if slots.remove(claim, NOW) {
+                    Some(slots.claim(NAME, AFTER_QUARANTINE))
                 } else {
                     None
                 };
@@ -258,7 +257,7 @@ fn a_streak_of_the_last_tenant_is_not_the_next_ones() {
         ];
         race(&slots, jobs);
         if let [slot] = slots.of(NAME)[..] {
-            assert_eq!(0, slots.bare(slot).read().streak);
+            assert_eq!(0, slots.bare(slot).read().failed_probes);
         }
     });
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
 use fuseboard_core::policy::Policy;
-use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::time::STAMP_BITS;
@@ -130,11 +130,11 @@ impl Start {
     }
 }
 
-/// One row of a table as a value: a cell, its log and its meters.
+/// One row of a table as a value: a cell, its log and its rate windows.
 pub struct Row {
     pub cell: Cell,
     pub log: Vec<AtomicU64>,
-    pub meters: [Meter; METERS],
+    pub rate_windows: [RateWindow; RATE_WINDOWS],
 }
 
 impl Row {
@@ -143,7 +143,7 @@ impl Row {
         Arc::new(Self {
             cell: Cell::new(),
             log: (0..len).map(|_| AtomicU64::new(0)).collect(),
-            meters: [(); METERS].map(|()| Meter::new()),
+            rate_windows: [(); RATE_WINDOWS].map(|()| RateWindow::new()),
         })
     }
 
@@ -159,8 +159,8 @@ impl Row {
     }
 
     /// The fuse, whose policies may have rates.
-    pub fn measured(&self) -> Fuse<'_> {
-        self.fuse().with_meters(&self.meters)
+    pub fn with_rates(&self) -> Fuse<'_> {
+        self.fuse().with_rate_windows(&self.rate_windows)
     }
 
     /// A permit that must be had.

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use crate::common::{job, model, race};
-use fuseboard_core::directory::{Fingerprint, Key, locate};
+use fuseboard_core::directory::{Key, NameHash, locate};
 
-const NAME: Fingerprint = Fingerprint::new(5, 1);
+const NAME: NameHash = NameHash::new(5, 1);
 /// Another name with the same first word: whoever has claimed that and no more looks just like a claimant of this one.
-const TWIN: Fingerprint = Fingerprint::new(5, 3);
+const TWIN: NameHash = NameHash::new(5, 3);
 /// Another name whose sequence begins in the same slot.
-const OTHER: Fingerprint = Fingerprint::new(9, 1);
+const OTHER: NameHash = NameHash::new(9, 1);
 
 fn keys() -> Arc<Vec<Key>> {
     Arc::new((0..4).map(|_| Key::new()).collect())
 }
 
 /// Claims the slots of these names at once and looks them up afterwards: what they got, still theirs.
-fn claim<const N: usize>(keys: &Arc<Vec<Key>>, names: [Fingerprint; N]) -> [usize; N] {
+fn claim<const N: usize>(keys: &Arc<Vec<Key>>, names: [NameHash; N]) -> [usize; N] {
     let claimed = race(
         keys,
         names.map(|name| {
@@ -28,7 +28,7 @@ fn claim<const N: usize>(keys: &Arc<Vec<Key>>, names: [Fingerprint; N]) -> [usiz
         }),
     );
     for (name, slot) in names.iter().zip(claimed) {
-        assert_eq!(Some(*name), keys[slot].fingerprint());
+        assert_eq!(Some(*name), keys[slot].name_hash());
         assert_eq!(Some(slot), locate(keys, *name, true));
     }
     claimed
@@ -85,7 +85,7 @@ fn a_look_up_beside_a_claim_finds_its_slot_or_none() {
         let [found, twin, claimed] = race(&keys, [look(NAME), look(TWIN), claimed]);
         assert!(found.is_none() || found == claimed, "{found:?} and {claimed:?}");
         assert_eq!(None, twin);
-        assert_eq!(1, keys.iter().filter(|key| key.fingerprint().is_some()).count());
+        assert_eq!(1, keys.iter().filter(|key| key.name_hash().is_some()).count());
     });
 }
 

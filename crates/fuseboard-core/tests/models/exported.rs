@@ -7,12 +7,12 @@ use fuseboard_core::counters::{COUNTERS, Counter, Stripe, totals};
 use fuseboard_core::exported::{EXPORTED, Exported};
 
 /// A fuse's counters beside what was told of them.
-struct Told {
+struct Journaled {
     exported: Exported,
     stripes: [Stripe; 1],
 }
 
-impl Told {
+impl Journaled {
     fn counted(calls: u64) -> Arc<Self> {
         let this = Self { exported: Exported::new(), stripes: [Stripe::new()] };
         (0..calls).for_each(|_| this.stripes[0].add(Counter::Failures));
@@ -27,9 +27,9 @@ impl Told {
 
     /// What an exporter tells of failures, and up to which total; it has noted it.
     fn tell(&self) -> [u64; 2] {
-        let telling = self.exported.since(|| self.totals());
-        self.exported.note(&telling);
-        [telling.fresh, telling.totals].map(|counts| counts[Counter::Failures as usize])
+        let delta = self.exported.since(|| self.totals());
+        self.exported.note(&delta);
+        [delta.fresh, delta.totals].map(|counts| counts[Counter::Failures as usize])
     }
 }
 
@@ -38,13 +38,13 @@ impl Told {
 #[test]
 fn two_exporters_tell_each_count_and_nothing_older_again() {
     model(|| {
-        let told = Told::counted(2);
+        let told = Journaled::counted(2);
         assert_eq!([2, 2], told.tell());
-        let count = job(|told: &Told| {
+        let count = job(|told: &Journaled| {
             (0..2).for_each(|_| told.stripes[0].add(Counter::Failures));
             [0, 2]
         });
-        let each = race(&told, [count, job(Told::tell), job(Told::tell)]);
+        let each = race(&told, [count, job(Journaled::tell), job(Journaled::tell)]);
         assert!(each.iter().all(|[fresh, _]| *fresh <= 2), "{each:?}: what was told before is told again");
         let furthest = each.iter().map(|[_, total]| *total).max().expect("three");
         assert_eq!([[4 - furthest, 4], [0, 4]], [told.tell(), told.tell()], "{each:?}");

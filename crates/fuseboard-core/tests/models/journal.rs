@@ -13,8 +13,8 @@ fn book(places: usize) -> Arc<Book> {
 }
 
 /// The states that the journal tells of, and since when.
-fn told(book: &Book) -> Vec<(State, u64)> {
-    book.told().iter().map(|record| (record.to, record.generation)).collect()
+fn journaled(book: &Book) -> Vec<(State, u64)> {
+    book.journaled().iter().map(|record| (record.to, record.generation)).collect()
 }
 
 fn record(number: u32) -> Record {
@@ -47,13 +47,13 @@ fn a_record_is_read_whole_or_not_at_all() {
                 job(|book: &Book| book.journal().append(record(1))),
                 job(|book: &Book| book.journal().append(record(2))),
                 job(|book: &Book| {
-                    for read in [0, 1].into_iter().filter_map(|ticket| book.journal().read(ticket)) {
+                    for read in [0, 1].into_iter().filter_map(|number| book.journal().read(number)) {
                         assert_eq!(record(read.slot), read, "a record that nobody wrote");
                     }
                 }),
             ],
         );
-        let mut read = [0, 1].map(|ticket| book.journal().read(ticket).expect("written").slot);
+        let mut read = [0, 1].map(|number| book.journal().read(number).expect("written").slot);
         read.sort_unstable();
         assert_eq!([1, 2], read);
     });
@@ -65,13 +65,13 @@ fn a_writer_stopped_for_a_lap_passes_for_nobody() {
     model(|| {
         let book = book(1);
         race(&book, [1, 2].map(|number| job(move |book: &Book| book.journal().append(record(number)))));
-        let read: Vec<_> = [0, 1].into_iter().filter_map(|ticket| book.journal().read(ticket)).collect();
+        let read: Vec<_> = [0, 1].into_iter().filter_map(|number| book.journal().read(number)).collect();
         assert!(read.iter().all(|read| record(read.slot) == *read), "a record that nobody wrote: {read:?}");
         assert!(read.len() <= 1, "one place holds the record of one lap: {read:?}");
     });
 }
 
-/// T14: nor for a reader that comes while they write: a record that it gets is the whole one of the ticket it asked for.
+/// T14: nor for a reader that comes while they write: a record that it gets is the whole one of the number it asked for.
 #[test]
 fn a_writer_stopped_for_a_lap_passes_for_nobody_while_it_writes() {
     model(|| {
@@ -105,7 +105,7 @@ fn two_transitions_written_down_at_once_stand_in_their_order() {
                 })
             }),
         );
-        assert_eq!(in_time(&made), told(&book));
+        assert_eq!(in_time(&made), journaled(&book));
     });
 }
 
@@ -126,7 +126,7 @@ fn each_transition_is_told_in_its_order() {
             ],
         );
         book.fuse().catch_up();
-        assert_eq!(in_time(&made), told(&book));
+        assert_eq!(in_time(&made), journaled(&book));
     });
 }
 
@@ -145,8 +145,8 @@ fn who_only_reads_misses_nothing() {
                     _ = book.fuse().set(State::HalfOpen, NOW + 5);
                 }),
                 job(move |book: &Book| {
-                    let found = book.fuse().untold(SLOT);
-                    let mut read = book.told();
+                    let found = book.fuse().unjournaled(SLOT);
+                    let mut read = book.journaled();
                     read.extend(found.filter(|it| read.last().is_none_or(|last| it.generation > last.generation)));
                     assert_eq!(Some(first.generation), read.first().map(|it| it.generation), "missed: {read:?}");
                     let mut before = State::Closed;
@@ -177,6 +177,6 @@ fn a_transition_that_two_write_down_is_told_once() {
             ],
         );
         book.fuse().catch_up();
-        assert_eq!(vec![(State::Open, made.generation), (State::HalfOpen, NOW + 5)], told(&book));
+        assert_eq!(vec![(State::Open, made.generation), (State::HalfOpen, NOW + 5)], journaled(&book));
     });
 }

@@ -6,13 +6,13 @@ use crate::common::{NOW, SECOND, job, model, race};
 use fuseboard_core::leader::{Leader, Rivals};
 
 /// The terms of those who lead by what they were told.
-type Told = Option<u64>;
+type Journaled = Option<u64>;
 
-fn take(rivals: Rivals, now_us: u64) -> impl FnOnce(&Leader) -> Told + Send {
+fn take(rivals: Rivals, now_us: u64) -> impl FnOnce(&Leader) -> Journaled + Send {
     move |row| row.take(rivals, 1, SECOND, now_us)
 }
 
-fn renew(term: u64, now_us: u64) -> impl FnOnce(&Leader) -> Told + Send {
+fn renew(term: u64, now_us: u64) -> impl FnOnce(&Leader) -> Journaled + Send {
     move |row| row.renew(term, true, SECOND, now_us).then_some(term)
 }
 

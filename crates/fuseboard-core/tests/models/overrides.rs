@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use crate::common::{NOW, POLICY, Row, SECOND, job, model, race};
 use fuseboard_core::fuse::Transition;
-use fuseboard_core::overrides::{Order, Said, SaidOf};
+use fuseboard_core::overrides::{Override, OverrideNote, OverrideNotes};
 use fuseboard_core::state::State;
 
 struct Desk {
     row: Arc<Row>,
-    said: [Said; 1],
+    said: [OverrideNote; 1],
 }
 
 impl Desk {
     fn isolated_for(for_us: u64) -> Arc<Self> {
-        let desk = Self { row: Row::in_state(State::Closed, 2), said: [Said::default()] };
+        let desk = Self { row: Row::in_state(State::Closed, 2), said: [OverrideNote::default()] };
         desk.isolate(for_us, NOW);
         Arc::new(desk)
     }
 
     /// An override; what it leaves behind is its own end, or that of a later one.
     fn isolate(&self, for_us: u64, now_us: u64) -> Transition {
-        let order = Order { for_us, ..Order::new(State::Isolated) };
-        self.row.fuse().obey(&order, SaidOf::new(&self.said, 0), || now_us).expect("nobody else's")
+        let order = Override { for_us, ..Override::new(State::Isolated) };
+        self.row.fuse().apply_override(&order, OverrideNotes::new(&self.said, 0), || now_us).expect("nobody else's")
     }
 
     /// How long the override lasts that stands in the end.
-    fn lasts_us(&self) -> Option<u64> {
+    fn override_lasts_us(&self) -> Option<u64> {
         let word = self.row.fuse().word();
         assert_eq!(State::Isolated, word.state());
         self.row.fuse().until_us(word).map(|until_us| until_us - word.generation())
@@ -42,7 +42,7 @@ fn the_later_of_two_overrides_has_its_own_end() {
             let isolate = |for_us: u64| job(move |desk: &Desk| (for_us, desk.isolate(for_us, NOW + SECOND)));
             let made = race(&desk, ends.map(isolate));
             let (for_us, _) = made.iter().max_by_key(|(_, made)| made.generation).expect("two");
-            assert_eq!((*for_us > 0).then_some(*for_us), desk.lasts_us(), "{made:?}");
+            assert_eq!((*for_us > 0).then_some(*for_us), desk.override_lasts_us(), "{made:?}");
         });
     }
 }
@@ -69,6 +69,6 @@ fn a_call_ends_no_override_but_the_one_it_has_seen() {
         let ask = job(move |desk: &Desk| _ = desk.row.fuse().admit(&POLICY, later));
         let isolate = job(move |desk: &Desk| _ = desk.isolate(0, later));
         race(&desk, [ask, isolate]);
-        assert_eq!(None, desk.lasts_us());
+        assert_eq!(None, desk.override_lasts_us());
     });
 }

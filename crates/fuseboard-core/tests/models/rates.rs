@@ -1,4 +1,4 @@
-//! Rates: the last bad call trips, whoever ends beside it, and a stretch that is over is never put in a current one's place.
+//! Rates: the last bad call trips, whoever ends beside it, and a bucket that is over is never put in a current one's place.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::journal::Cause;
 use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{METERS, Measure, Tally};
+use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 
@@ -16,15 +16,15 @@ const GOOD: Call = Call { failed: false, took_us: 0, demands: false, asked_us: 0
 const SLOW: Call = Call { failed: false, took_us: 9, demands: false, asked_us: 0 };
 
 /// Half of at least two calls, of the last two or within 28 microseconds, and nothing else.
-const fn policy(measure: Measure) -> Policy {
-    let span = if matches!(measure, Measure::FailuresOfCalls | Measure::SlowOfCalls) { 2 } else { 28 };
-    let mut rates = [None; METERS];
-    rates[measure as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: 2, slow_us: 9 });
+const fn policy(kind: RateKind) -> Policy {
+    let span = if matches!(kind, RateKind::FailuresOfCalls | RateKind::SlowOfCalls) { 2 } else { 28 };
+    let mut rates = [None; RATE_WINDOWS];
+    rates[kind as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: 2, slow_us: 9 });
     Policy { threshold: 0, rates, ..POLICY }
 }
 
 fn end(row: &Row, policy: &Policy, permit: Permit, call: Call, now_us: u64) -> Effect {
-    row.measured().ended(policy, permit, call, || now_us)
+    row.with_rates().ended(policy, permit, call, || now_us)
 }
 
 fn closed() -> (Arc<Row>, Permit) {
@@ -40,14 +40,14 @@ struct Clocked {
 }
 
 /// R03: of two bad calls that end at once, one is the last and trips; exactly one. Each reading of the clock moves it on, so
-/// that the calls fall into one stretch or into two.
-fn the_last_bad_call_trips(measure: Measure, bad: Call) {
+/// that the calls fall into one bucket or into two.
+fn the_last_bad_call_trips(kind: RateKind, bad: Call) {
     model(move || {
         let (row, permit) = closed();
         let shared = Arc::new(Clocked { row, clock: AtomicU64::new(NOW) });
         let end = move |it: &Clocked| {
             let now_us = || it.clock.fetch_add(1, Ordering::Relaxed);
-            it.row.measured().ended(&policy(measure), permit, bad, now_us)
+            it.row.with_rates().ended(&policy(kind), permit, bad, now_us)
         };
         let effects = race(&shared, [job(end), job(end)]);
         assert_eq!(1, changes(&effects), "{effects:?}");
@@ -57,22 +57,22 @@ fn the_last_bad_call_trips(measure: Measure, bad: Call) {
 
 #[test]
 fn the_last_of_two_failures_within_a_time_trips() {
-    the_last_bad_call_trips(Measure::FailuresInTime, FAILED);
+    the_last_bad_call_trips(RateKind::FailuresInTime, FAILED);
 }
 
 #[test]
 fn the_last_of_two_failed_calls_trips() {
-    the_last_bad_call_trips(Measure::FailuresOfCalls, FAILED);
+    the_last_bad_call_trips(RateKind::FailuresOfCalls, FAILED);
 }
 
 #[test]
 fn the_last_of_two_slow_calls_within_a_time_trips() {
-    the_last_bad_call_trips(Measure::SlowInTime, SLOW);
+    the_last_bad_call_trips(RateKind::SlowInTime, SLOW);
 }
 
 #[test]
 fn the_last_of_two_slow_calls_trips() {
-    the_last_bad_call_trips(Measure::SlowOfCalls, SLOW);
+    the_last_bad_call_trips(RateKind::SlowOfCalls, SLOW);
 }
 
 /// R19: in whatever order the three end, the last two that were counted by some call were bad, so one of them trips; also where
@@ -81,7 +81,7 @@ fn the_last_of_two_slow_calls_trips() {
 fn a_good_call_that_ends_at_once_hides_no_rate_over_calls() {
     model(|| {
         let (row, permit) = closed();
-        let policy = policy(Measure::FailuresOfCalls);
+        let policy = policy(RateKind::FailuresOfCalls);
         assert_eq!(Effect::Counted, end(&row, &policy, permit, FAILED, NOW));
         let good_and_bad = job(move |row: &Row| {
             end(row, &policy, permit, GOOD, NOW);
@@ -98,10 +98,10 @@ fn a_good_call_that_ends_at_once_hides_no_rate_over_calls() {
 fn no_call_is_lost_from_a_bucket() {
     model(|| {
         let (row, permit) = closed();
-        let policy = Policy { rates: policy(Measure::FailuresInTime).rates, ..POLICY };
+        let policy = Policy { rates: policy(RateKind::FailuresInTime).rates, ..POLICY };
         race(&row, [GOOD, FAILED, GOOD].map(|call| job(move |row: &Row| end(row, &policy, permit, call, NOW))));
-        let tally = row.measured().tally(&policy, Measure::FailuresInTime, || NOW);
-        assert_eq!(Some(Tally { calls: 3, bad: 1 }), tally);
+        let count = row.with_rates().rate_count(&policy, RateKind::FailuresInTime, || NOW);
+        assert_eq!(Some(RateCount { calls: 3, bad: 1 }), count);
     });
 }
 
@@ -110,31 +110,31 @@ fn no_call_is_lost_from_a_bucket() {
 fn a_call_of_an_older_generation_replaces_no_bucket() {
     model(|| {
         let (row, permit) = closed();
-        let policy = policy(Measure::FailuresInTime);
+        let policy = policy(RateKind::FailuresInTime);
         let later = job(move |row: &Row| {
             row.fuse().command(State::Closed, || NOW);
             let permit = row.permit(&policy, NOW);
             end(row, &policy, permit, FAILED, NOW)
         });
         race(&row, [job(move |row: &Row| end(row, &policy, permit, FAILED, NOW)), later]);
-        let tally = row.measured().tally(&policy, Measure::FailuresInTime, || NOW);
-        assert_eq!(Some(Tally { calls: 1, bad: 1 }), tally);
+        let count = row.with_rates().rate_count(&policy, RateKind::FailuresInTime, || NOW);
+        assert_eq!(Some(RateCount { calls: 1, bad: 1 }), count);
     });
 }
 
 /// A trip by a rate says which.
 #[test]
 fn a_trip_names_its_rate() {
-    for (measure, call, cause) in [
-        (Measure::FailuresInTime, FAILED, Cause::FailureRate),
-        (Measure::FailuresOfCalls, FAILED, Cause::FailureRateOfCalls),
-        (Measure::SlowInTime, SLOW, Cause::SlowRate),
-        (Measure::SlowOfCalls, SLOW, Cause::SlowRateOfCalls),
+    for (kind, call, cause) in [
+        (RateKind::FailuresInTime, FAILED, Cause::FailureRate),
+        (RateKind::FailuresOfCalls, FAILED, Cause::FailureRateOfCalls),
+        (RateKind::SlowInTime, SLOW, Cause::SlowRate),
+        (RateKind::SlowOfCalls, SLOW, Cause::SlowRateOfCalls),
     ] {
         crate::common::model(move || {
             let (row, permit) = closed();
-            assert_eq!(Effect::Counted, end(&row, &policy(measure), permit, call, NOW));
-            let Effect::Changed(made) = end(&row, &policy(measure), permit, call, NOW) else { panic!("{measure:?}") };
+            assert_eq!(Effect::Counted, end(&row, &policy(kind), permit, call, NOW));
+            let Effect::Changed(made) = end(&row, &policy(kind), permit, call, NOW) else { panic!("{kind:?}") };
             assert_eq!((State::Closed, State::Open, cause), (made.from, made.to, made.cause));
         });
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::common::{POLICY, SECOND, job, model, race};
-use crate::slots::{NAME, NOW, OTHER, RESTED, Slots, THIRD};
+use crate::slots::{AFTER_QUARANTINE, NAME, NOW, OTHER, Slots, THIRD};
 use fuseboard_core::counters::{COUNTERS, Counter, Stripe, clear, totals};
-use fuseboard_core::directory::Tenancy;
+use fuseboard_core::directory::SlotClaim;
 use fuseboard_core::fuse::{Effect, Permit, Transition};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
@@ -18,13 +18,13 @@ fn reset(slots: &Slots) -> [Option<Transition>; 2] {
 }
 
 /// Two slots with two closed fuses, in the order in which they are reset, and a call on each.
-fn used() -> (Arc<Slots>, [(Tenancy, Permit); 2]) {
+fn used() -> (Arc<Slots>, [(SlotClaim, Permit); 2]) {
     let slots = Arc::new(Slots::new(2));
-    let mut tenancies = [OTHER, THIRD].map(|name| slots.claim(name, NOW));
-    tenancies.sort_by_key(|tenancy| tenancy.slot);
-    let calls = tenancies.map(|tenancy| {
-        slots.fuse(tenancy).set(State::Closed, NOW).expect("nothing holds a new fuse");
-        (tenancy, slots.fuse(tenancy).admit(&LAST_STRAW, NOW).verdict.expect("closed"))
+    let mut claims = [OTHER, THIRD].map(|name| slots.claim(name, NOW));
+    claims.sort_by_key(|claim| claim.slot);
+    let calls = claims.map(|claim| {
+        slots.fuse(claim).set(State::Closed, NOW).expect("nothing holds a new fuse");
+        (claim, slots.fuse(claim).admit(&LAST_STRAW, NOW).verdict.expect("closed"))
     });
     (slots, calls)
 }
@@ -35,14 +35,13 @@ fn used() -> (Arc<Slots>, [(Tenancy, Permit); 2]) {
 fn each_fuse_is_reset_before_or_behind_what_happens_to_it() {
     model(|| {
         let (slots, calls) = used();
-        let fail = move |slots: &Slots| {
-            Err(calls.map(|(tenancy, permit)| slots.fuse(tenancy).failed(&LAST_STRAW, permit, NOW)))
-        };
+        let fail =
+            move |slots: &Slots| Err(calls.map(|(claim, permit)| slots.fuse(claim).failed(&LAST_STRAW, permit, NOW)));
         let [Ok(made), Err(effects)] = race(&slots, [job(|slots: &Slots| Ok(reset(slots))), job(fail)]) else {
             panic!("a reset and two failures")
         };
-        for (((tenancy, permit), made), effect) in calls.into_iter().zip(made).zip(effects) {
-            let (fuse, made) = (slots.fuse(tenancy), made.expect("it was there to be forgotten"));
+        for (((claim, permit), made), effect) in calls.into_iter().zip(made).zip(effects) {
+            let (fuse, made) = (slots.fuse(claim), made.expect("it was there to be forgotten"));
             assert_eq!((State::Unseen, made.generation), (fuse.word().state(), fuse.word().generation()));
             match effect {
                 Effect::Changed(trip) => {
@@ -68,24 +67,24 @@ fn of_two_resets_one_forgets_each_fuse() {
     });
 }
 
-/// R28: a reset brings a tenancy that is over to its end, and never the next one of the slot.
+/// R28: a reset brings a claim that is over to its end, and never the next one of the slot.
 #[test]
-fn a_reset_ends_only_a_tenancy_that_is_over() {
+fn a_reset_ends_only_a_claim_that_is_over() {
     model(|| {
-        let (slots, [(tenancy, _), _]) = used();
+        let (slots, [(claim, _), _]) = used();
         let hand_over = move |slots: &Slots| {
-            assert!(slots.remove(tenancy, NOW));
-            Some(slots.claim(NAME, RESTED))
+            assert!(slots.remove(claim, NOW));
+            Some(slots.claim(NAME, AFTER_QUARANTINE))
         };
         let resets = job(move |slots: &Slots| {
-            slots.directory().reset(tenancy.slot, slots.bare(tenancy.slot), || NOW - SECOND);
+            slots.directory().reset(claim.slot, slots.bare(claim.slot), || NOW - SECOND);
             None
         });
         let [_, next] = race(&slots, [resets, job(hand_over)]);
         let next = next.expect("a claim");
         assert_eq!(vec![next.slot], slots.of(NAME));
         assert_eq!(Some(State::Unseen), slots.fuse(next).mine().map(|word| word.state()));
-        assert_eq!(1, slots.fuse(next).record_failure(SECOND, RESTED));
+        assert_eq!(1, slots.fuse(next).record_failure(SECOND, AFTER_QUARANTINE));
     });
 }
 

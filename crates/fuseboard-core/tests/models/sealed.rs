@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::common::{job, model, race};
 use fuseboard_core::directory::Key;
 use fuseboard_core::maker::{Maker, Module};
-use fuseboard_core::overrides::{Order, Said, SaidOf};
+use fuseboard_core::overrides::{Override, OverrideNote, OverrideNotes};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::settings::{Set, Sets};
 use fuseboard_core::state::State;
@@ -41,13 +41,15 @@ fn writers_of_one_text_are_told_nothing() {
 #[test]
 fn what_was_said_is_of_its_override() {
     model(|| {
-        let places = Arc::new([Said::default()]);
-        let order = |who: &'static str, why| Order { who, why, ..Order::new(State::Isolated) };
+        let places = Arc::new([OverrideNote::default()]);
+        let order = |who: &'static str, why| Override { who, why, ..Override::new(State::Isolated) };
         let note = |generation, who, why| {
-            job(move |places: &[Said; 1]| SaidOf::new(places, 0).note(generation, &order(who, why), || true))
+            job(move |places: &[OverrideNote; 1]| {
+                OverrideNotes::new(places, 0).note(generation, &order(who, why), || true)
+            })
         };
         race(&places, [note(7, "alice", "drill"), note(8, "bob", "fire")]);
-        let said = SaidOf::new(&*places, 0);
+        let said = OverrideNotes::new(&*places, 0);
         let words = |texts: [&str; 2]| texts.map(|text| Some(text.to_owned()));
         assert!([[None, None], words(["alice", "drill"])].contains(&said.read(7)));
         assert!([[None, None], words(["bob", "fire"])].contains(&said.read(8)));
@@ -60,13 +62,14 @@ fn settings_are_found_whole_or_not_at_all() {
     model(|| {
         let sets = Arc::new([Set::default()]);
         let policy = |threshold| Policy { threshold, ..Policy::DEFAULT };
-        let note = |print: u64| job(move |sets: &[Set; 1]| Sets::new(sets).note(print, &policy(print as u32)));
+        let note =
+            |name_hash: u64| job(move |sets: &[Set; 1]| Sets::new(sets).note(name_hash, &policy(name_hash as u32)));
         race(&sets, [note(3), note(4)]);
         let sets = Sets::new(&*sets);
-        for print in [3, 4] {
-            assert!(sets.find(print).is_none_or(|found| found.threshold == print as u32));
-            sets.note(print, &policy(print as u32));
-            assert_eq!(Some(print as u32), sets.find(print).map(|found| found.threshold));
+        for name_hash in [3, 4] {
+            assert!(sets.find(name_hash).is_none_or(|found| found.threshold == name_hash as u32));
+            sets.note(name_hash, &policy(name_hash as u32));
+            assert_eq!(Some(name_hash as u32), sets.find(name_hash).map(|found| found.threshold));
         }
     });
 }

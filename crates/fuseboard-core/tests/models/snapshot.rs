@@ -1,26 +1,26 @@
-//! Reading a table beside those who write: what a snapshot tells is of one tenancy, no older than what it has told, and
+//! CellSnapshot a table beside those who write: what a snapshot tells is of one claim, no older than what it has told, and
 //! what was counted is there.
 
 use std::sync::Arc;
 
 use crate::common::{NOW, Row, SECOND, job, model, race};
-use crate::slots::{NAME, OTHER, RESTED, Slots};
+use crate::slots::{AFTER_QUARANTINE, NAME, OTHER, Slots};
 use fuseboard_core::counters::{Counter, Stripe, totals};
 use fuseboard_core::state::State;
 
 /// R28: a snapshot of a fuse that is removed, whose slot is another name's then and used, has nothing of that one.
 #[test]
-fn a_snapshot_is_of_one_tenancy() {
+fn a_snapshot_is_of_one_claim() {
     model(|| {
         let slots = Arc::new(Slots::new(2));
-        let tenancy = slots.claim(OTHER, NOW);
-        slots.fuse(tenancy).record_success(NOW);
+        let claim = slots.claim(OTHER, NOW);
+        slots.fuse(claim).record_success(NOW);
         let jobs = [
-            job(move |slots: &Slots| slots.fuse(tenancy).snapshot(&[], NOW)),
+            job(move |slots: &Slots| slots.fuse(claim).snapshot(&[], NOW)),
             job(move |slots: &Slots| {
-                assert!(slots.remove(tenancy, NOW));
-                let next = slots.claim(NAME, RESTED);
-                assert_eq!((tenancy.slot, 1), (next.slot, slots.fuse(next).record_failure(SECOND, RESTED)));
+                assert!(slots.remove(claim, NOW));
+                let next = slots.claim(NAME, AFTER_QUARANTINE);
+                assert_eq!((claim.slot, 1), (next.slot, slots.fuse(next).record_failure(SECOND, AFTER_QUARANTINE)));
                 None
             }),
         ];
@@ -28,7 +28,7 @@ fn a_snapshot_is_of_one_tenancy() {
         if let Some((reading, _)) = seen {
             assert_eq!((State::Closed, NOW, 0), (reading.word.state(), reading.word.generation(), reading.failures));
         }
-        assert_eq!(None, slots.fuse(tenancy).snapshot(&[], NOW));
+        assert_eq!(None, slots.fuse(claim).snapshot(&[], NOW));
     });
 }
 

@@ -44,7 +44,7 @@ impl Verdict<'_> {
             (IGNORED, ..) => Outcome::Ignored,
             (SUCCESS, ..) => Outcome::Success,
             (_, false, 0) => Outcome::Failure,
-            (_, demands, asked_us) => Outcome::Telling { demands, asked_us },
+            (_, demands, asked_us) => Outcome::FailureWithDemand { demands, asked_us },
         }
     }
 }
@@ -73,7 +73,7 @@ impl Meanings {
 
     pub(crate) fn remember(&self, outcome: Outcome, class: Bound<'_, PyType>) {
         let link = match outcome {
-            Outcome::Failure | Outcome::Telling { .. } => &self.failed,
+            Outcome::Failure | Outcome::FailureWithDemand { .. } => &self.failed,
             Outcome::Success => &self.answered,
             Outcome::Ignored => &self.ignored,
         };

@@ -1,7 +1,7 @@
 //! A breaker's settings as Python hands them over, and gets them back: a dictionary of numbers, checked there.
 
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::METERS;
+use fuseboard_core::rate::RATE_WINDOWS;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -42,7 +42,7 @@ from_items! {
         ramp_us: u64,
         ramp_from_ppm: u32,
         clear_on_success: bool,
-        rates: [Option<(u64, u32, u32, u64)>; METERS],
+        rates: [Option<(u64, u32, u32, u64)>; RATE_WINDOWS],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fuseboard_core::counters::{COUNTERS, Counter};
-use fuseboard_core::raw::Reading;
+use fuseboard_core::raw::CellSnapshot;
 use fuseboard_core::state::State;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::ManualClock;
@@ -155,7 +155,7 @@ pub struct FuseSnapshot {
 impl FuseSnapshot {
     pub(crate) fn new(
         name: String,
-        reading: &Reading,
+        reading: &CellSnapshot,
         totals: &[u64; COUNTERS],
         is_local: bool,
         module: Option<String>,
@@ -178,7 +178,7 @@ impl FuseSnapshot {
             trips: total(Counter::Trips),
             closes: total(Counter::Closes),
             settings_changes: reading.settings_changes,
-            failed_probes: reading.streak,
+            failed_probes: reading.failed_probes,
             slow: reading.slow,
             until: reading.until_us.map(seconds),
             who,

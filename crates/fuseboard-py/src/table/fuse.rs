@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, Transition};
 use fuseboard_core::journal::About;
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
-use fuseboard_core::rate::Measure;
+use fuseboard_core::rate::RateKind;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::word::Word;
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use pyo3::prelude::*;
 use siphasher::sip::SipHasher13;
 
@@ -69,15 +69,15 @@ impl Fuse {
     }
 
     fn _obey(&self, code: u8, for_us: u64, who: &str, why: &str) -> PyResult<Option<Made>> {
-        let order = Order { state: state_of_code(code)?, for_us, who, why };
-        let made = self.handle.obey(&order);
+        let order = Override { state: state_of_code(code)?, for_us, who, why };
+        let made = self.handle.apply_override(&order);
         Ok(made.map(|made| made_here(made, order.until_us(&made), order.about())))
     }
 
     /// How many calls ended within a rate's window, and how many of them were bad; None without such a rate.
     fn rate_count(&self, measure: usize) -> Option<(u32, u32)> {
-        let measure = *Measure::ALL.get(measure)?;
-        let tally = self.handle.fuse().tally(&self.policy, measure, || self.handle.now_us())?;
+        let measure = *RateKind::ALL.get(measure)?;
+        let tally = self.handle.fuse().rate_count(&self.policy, measure, || self.handle.now_us())?;
         Some((tally.calls, tally.bad))
     }
 
@@ -162,7 +162,7 @@ impl Fuse {
     #[inline(always)]
     pub(crate) fn fast_success(&self, admitted: Word, began_us: u64) -> bool {
         if self.has_rates {
-            self.handle.measured_success(&self.policy, admitted, began_us)
+            self.handle.rated_success(&self.policy, admitted, began_us)
         } else {
             self.handle.fast_success(admitted)
         }
@@ -172,7 +172,7 @@ impl Fuse {
 /// A permit and the fuse that gave it.
 pub(crate) struct PermitInner {
     fuse: Py<Fuse>,
-    ticket: Ticket,
+    ticket: ProcessPermit,
     /// When the call's clock was stopped, in microseconds; 0 while it runs.
     stopped_us: AtomicU64,
     closed: bool,
@@ -180,7 +180,7 @@ pub(crate) struct PermitInner {
 
 impl PermitInner {
     pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
-        let ticket = Ticket::new(permit).begun(fuse.get().began_us());
+        let ticket = ProcessPermit::new(permit).begun(fuse.get().began_us());
         Self { fuse: fuse.clone().unbind(), ticket, stopped_us: AtomicU64::new(0), closed: false }
     }
 
@@ -192,7 +192,7 @@ impl PermitInner {
     /// The permit of a call that found the fuse closed.
     #[inline(always)]
     pub(crate) fn closed(fuse: &Bound<'_, Fuse>, word: Word, began_us: u64) -> Self {
-        let ticket = Ticket::new(CorePermit { generation: word.generation(), lease: None }).begun(began_us);
+        let ticket = ProcessPermit::new(CorePermit { generation: word.generation(), lease: None }).begun(began_us);
         Self { fuse: fuse.clone().unbind(), ticket, stopped_us: AtomicU64::new(0), closed: true }
     }
 
@@ -328,9 +328,9 @@ impl Permit {
         let Some(held) = self.held.as_ref().filter(|held| held.closed) else { return false };
         let fuse = held.fuse.get();
         if !fuse.has_rates {
-            return fuse.handle.untouched_success(&held.ticket);
+            return fuse.handle.fast_success_of(&held.ticket);
         }
-        let plain = !self.is_settled() && fuse.handle.measured_success_of(&fuse.policy, &held.ticket);
+        let plain = !self.is_settled() && fuse.handle.rated_success_of(&fuse.policy, &held.ticket);
         if plain {
             self.settled.store(true, Ordering::Relaxed);
         }

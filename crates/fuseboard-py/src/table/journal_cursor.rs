@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::{About, Record};
-use fuseboard_shm::journal_cursor::{Read, Reader as TableReader};
+use fuseboard_shm::journal_cursor::{JournalCursor as TableReader, Read};
 use fuseboard_shm::owner;
-use fuseboard_shm::saved_cursor::Cursor;
+use fuseboard_shm::saved_cursor::SavedCursor;
 use fuseboard_shm::table::View;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -67,9 +67,9 @@ struct Place {
     /// Records whose fuse has no readable name: it was removed since, or damaged.
     nameless: u64,
     /// Where it stands in the main table's journal, behind all that was taken.
-    cursor: Cursor,
+    cursor: SavedCursor,
     /// Where it was to go on, in the journal of a table that the store has not come to yet.
-    since: Option<Cursor>,
+    since: Option<SavedCursor>,
     is_resumed: bool,
 }
 
@@ -173,7 +173,7 @@ impl Place {
 enum Begin {
     Now,
     Oldest,
-    At(Cursor),
+    At(SavedCursor),
 }
 
 /// What people call the beginning of all that the journal still holds.

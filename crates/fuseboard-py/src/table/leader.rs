@@ -1,6 +1,6 @@
 //! `Leader`: this process as one that may lead for a purpose; `Unexported`: what was not exported yet.
 
-use fuseboard_core::exported::{EXPORTED, Telling};
+use fuseboard_core::exported::{EXPORTED, ExportDelta};
 use fuseboard_shm::leading::Candidate;
 use fuseboard_shm::store::Slot;
 use pyo3::exceptions::PyValueError;
@@ -77,8 +77,8 @@ impl Leader {
         // Of fuses that live in one process each, nobody could export those of the other processes.
         let slots = Store::to_write(self.store.bind(py), &opened)?.slots();
         let unexported = |slot: Slot| {
-            let telling = slot.unexported()?;
-            Some((slot.name()?, telling, slot))
+            let delta = slot.unexported()?;
+            Some((slot.name()?, delta, slot))
         };
         Ok(Some(Unexported(slots.into_iter().filter(|slot| !slot.overflowed()).filter_map(unexported).collect())))
     }
@@ -86,19 +86,19 @@ impl Leader {
 
 /// What was not exported when it was asked for.
 #[pyclass(frozen, module = "fuseboard._core")]
-pub struct Unexported(Vec<(String, Telling, Slot)>);
+pub struct Unexported(Vec<(String, ExportDelta, Slot)>);
 
 #[pymethods]
 impl Unexported {
     /// Each fuse that has something new: its name, its counters in their order, slow calls last.
     fn rows(&self) -> Vec<(&str, [u64; EXPORTED])> {
-        self.0.iter().map(|(name, telling, _)| (name.as_str(), telling.fresh)).collect()
+        self.0.iter().map(|(name, delta, _)| (name.as_str(), delta.fresh)).collect()
     }
 
     /// Notes that it was exported.
     fn note(&self) {
-        for (_, telling, slot) in &self.0 {
-            slot.note_exported(telling);
+        for (_, delta, slot) in &self.0 {
+            slot.note_exported(delta);
         }
     }
 }

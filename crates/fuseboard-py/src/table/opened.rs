@@ -3,10 +3,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use fuseboard_core::directory::Tenancy;
+use fuseboard_core::directory::SlotClaim;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::word::Word;
-use fuseboard_shm::journal_cursor::Reader;
+use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::store::Store as Tables;
 use fuseboard_shm::table::View;
 use pyo3::prelude::*;
@@ -28,7 +28,7 @@ pub struct Opened {
     /// What the store has open after this.
     next: Link<Opened>,
     /// The end of the main table's journal when the store came to it from another one: its readers go on there.
-    joined: Option<Reader>,
+    joined: Option<JournalCursor>,
 }
 
 impl Opened {
@@ -48,7 +48,7 @@ impl Opened {
     /// The same tables, for a store that comes to them from others. What happened here before it came is told by who took part in
     /// it; a store that only reads takes part in nothing, so it is to hear of all.
     pub(crate) fn joined(&self) -> Self {
-        let begin = if self.tables.is_some() { Reader::from_now } else { Reader::from_oldest };
+        let begin = if self.tables.is_some() { JournalCursor::from_now } else { JournalCursor::from_oldest };
         Self { joined: Some(begin(&self.view)), ..Self::of(self.view.clone(), self.tables.clone()) }
     }
 
@@ -63,7 +63,7 @@ impl Opened {
     }
 
     /// Where those who have read another journal up to here go on in this one.
-    pub(crate) fn readers_go_on(&self) -> Vec<Reader> {
+    pub(crate) fn readers_go_on(&self) -> Vec<JournalCursor> {
         self.joined.iter().cloned().collect()
     }
 
@@ -99,17 +99,17 @@ impl Opened {
     /// The records that the journals hold; None for one whose fuse has no readable name any more.
     pub(crate) fn records(&self) -> Vec<Option<Row>> {
         let of_view = |view| {
-            let records = Reader::from_oldest(view).read_all(view);
+            let records = JournalCursor::from_oldest(view).read_all(view);
             records.iter().map(|record| row(view, record)).collect::<Vec<_>>()
         };
         self.views().flat_map(of_view).collect()
     }
 
     /// Tenancies with their names, and whether their fuse overflowed; one that somebody is just taking has no name yet.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&View, Tenancy, String, bool)> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&View, SlotClaim, String, bool)> {
         self.views().enumerate().flat_map(|(number, view)| {
             let named = move |tenancy| Some((view, tenancy, view.name_of(tenancy)?, number > 0));
-            view.tenancies().filter_map(named)
+            view.claims().filter_map(named)
         })
     }
 }

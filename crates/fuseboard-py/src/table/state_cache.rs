@@ -61,7 +61,7 @@ impl Listed {
     fn refresh(&mut self, table: &View, py: Python<'_>) -> PyResult<bool> {
         let states = self.states.bind(py);
         let mut found = 0;
-        for (tenancy, word) in table.tenants() {
+        for (tenancy, word) in table.used_claims() {
             let (state, place) = (FuseState::of_word(word), &mut self.entries[tenancy.slot]);
             match place {
                 Some(entry) if entry.owner != tenancy.owner => return Ok(false),

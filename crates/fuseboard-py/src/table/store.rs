@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::open::{find, look, open};
@@ -151,7 +151,7 @@ impl Store {
             }
         };
         let row = |(slot, made): (Slot, Transition)| {
-            let said = slot.said(made.generation).map(Option::unwrap_or_default);
+            let said = slot.override_note(made.generation).map(Option::unwrap_or_default);
             let about = About::pair(said[0].as_bytes(), said[1].as_bytes());
             let until_us = slot.fuse().until_us(slot.fuse().word()).unwrap_or(0);
             Some(row_here(slot.name()?, made_here(made, until_us, about)))
@@ -263,9 +263,11 @@ impl Store {
         who: &str,
         why: &str,
     ) -> PyResult<Option<Made>> {
-        let order = Order { state: state_of_code(code)?, for_us, who, why };
+        let order = Override { state: state_of_code(code)?, for_us, who, why };
         let is_shared = slf.get().opened(slf.py()).get().view().path().is_some();
-        let obey = |slot: &Slot| if is_shared && slot.overflowed() { Some(None) } else { slot.obey(&order).map(Some) };
+        let obey = |slot: &Slot| {
+            if is_shared && slot.overflowed() { Some(None) } else { slot.apply_override(&order).map(Some) }
+        };
         let made = Self::act(slf, fuse, obey)?;
         Ok(made.map(|made| made_here(made, order.until_us(&made), order.about())))
     }
@@ -294,7 +296,7 @@ impl Store {
         let now_us = opened.get().view().clock().now_us();
         for (view, tenancy, name, overflowed) in opened.get().named() {
             if let Some((reading, totals)) = view.snapshot(tenancy, now_us) {
-                let said = view.said(tenancy.slot, reading.word.generation());
+                let said = view.override_note(tenancy.slot, reading.word.generation());
                 let local = view.path().is_none() || overflowed;
                 let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local, view.maker(tenancy), said);
                 snapshots.set_item(name, snapshot)?;
@@ -317,13 +319,13 @@ impl Store {
     fn journal_dropped(&self, py: Python<'_>) -> u64 {
         let opened = self.opened(py).unbind();
         let nameless = opened.get().records().iter().filter(|row| row.is_none()).count() as u64;
-        opened.get().views().fold(nameless, |dropped, view| dropped.saturating_add(view.tickets().start))
+        opened.get().views().fold(nameless, |dropped, view| dropped.saturating_add(view.numbers().start))
     }
 
     fn _reset_all(slf: &Bound<'_, Self>) -> PyResult<Vec<Row>> {
         let mut rows = Vec::new();
         let opened = Self::up_to_date(slf)?;
-        Self::to_write(slf, &opened)?.forget_all_telling(|table, slot, transition| {
+        Self::to_write(slf, &opened)?.forget_all_with(|table, slot, transition| {
             rows.extend(table.name(slot).map(|name| row_here(name, made_here(transition, 0, About::NOTHING))));
         });
         Ok(rows)

@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fuseboard_core::counters::{COUNTERS, STRIPES, Stripe};
-use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
+use fuseboard_core::directory::{Directory, Key, NameHash, SlotClaim};
 use fuseboard_core::exported::Exported;
 use fuseboard_core::fuse::{Cell, Fuse};
-use fuseboard_core::journal::{Head, Journal, Place, RECORDS, Record};
+use fuseboard_core::journal::{Head, Journal, RECORDS, Record, RingSlot};
 use fuseboard_core::layout::{Geometry, Header, Sections, Texts};
 use fuseboard_core::leader::{Leader, PURPOSES};
-use fuseboard_core::overrides::SaidOf;
+use fuseboard_core::overrides::OverrideNotes;
 use fuseboard_core::policy::Policy;
-use fuseboard_core::rate::{METERS, Meter};
-use fuseboard_core::raw::Reading;
+use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
+use fuseboard_core::raw::CellSnapshot;
 use fuseboard_core::settings::{SETS, Sets};
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::word::Word;
@@ -27,7 +27,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::clock::Clock;
 use crate::mapping::{Mapping, Pinned};
-use crate::watch::{Reach, Watch};
+use crate::watch::{Scope, Watch};
 
 /// A table to read: a host's, or this process's own. Every method may be called from any thread, beside any other process. A clone is
 /// the same table.
@@ -48,7 +48,7 @@ impl View {
         let header: &Header = &mapping.section(0, 1)[0];
         let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
         let host_id = header.host_id.load(Ordering::Relaxed);
-        let reach = if path.is_some() { Reach::Host } else { Reach::Own };
+        let reach = if path.is_some() { Scope::Host } else { Scope::Own };
         let watch = Arc::new(Watch::new(reach, clock.now_us()));
         Self {
             sections: geometry.sections(),
@@ -75,17 +75,17 @@ impl View {
     /// Whether the table is this process's own in the place of the host's.
     #[must_use]
     pub fn is_stopgap(&self) -> bool {
-        self.watch.reach() == Reach::Stopgap
+        self.watch.scope() == Scope::Stopgap
     }
 
     /// Whether the caller is to look for the host's table, because this is not it, or not any more. At most once a second, and of
     /// threads that ask at once one; but whether a table was removed is looked at as often as somebody asks for it `at_once`.
     #[must_use]
     pub fn is_to_look(&self, at_once: bool) -> bool {
-        match self.watch.reach() {
-            Reach::Own => false,
-            Reach::Stopgap => self.watch.take_turn(self.clock.now_us()),
-            Reach::Host => (at_once || self.watch.take_turn(self.clock.now_us())) && self.is_removed(),
+        match self.watch.scope() {
+            Scope::Own => false,
+            Scope::Stopgap => self.watch.take_turn(self.clock.now_us()),
+            Scope::Host => (at_once || self.watch.take_turn(self.clock.now_us())) && self.is_removed(),
         }
     }
 
@@ -96,35 +96,36 @@ impl View {
 
     /// A name's right to its slot; `None` if it has none.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<Tenancy> {
-        self.directory().find(self.fingerprint(name.as_bytes()))
+    pub fn find(&self, name: &str) -> Option<SlotClaim> {
+        self.directory().find(self.name_hash(name.as_bytes()))
     }
 
-    /// What a tenancy's fuse has been through, as far as a breaker still looks at it, and the totals of its counters; `None` of
-    /// a fuse never seen, and where the tenancy is over.
+    /// What a claim's fuse has been through, as far as a breaker still looks at it, and the totals of its counters; `None` of
+    /// a fuse never seen, and where the claim is over.
     #[must_use]
-    pub fn snapshot(&self, tenancy: Tenancy, now_us: u64) -> Option<(Reading, [u64; COUNTERS])> {
-        let fuse = self.bare_fuse(tenancy.slot).with_tenure(&self.keys()[tenancy.slot], tenancy.owner);
-        fuse.snapshot(self.counters(tenancy.slot), now_us)
+    pub fn snapshot(&self, claim: SlotClaim, now_us: u64) -> Option<(CellSnapshot, [u64; COUNTERS])> {
+        let fuse = self.bare_fuse(claim.slot).with_claim(&self.keys()[claim.slot], claim.owner);
+        fuse.snapshot(self.counters(claim.slot), now_us)
     }
 
-    /// The tickets whose records may still be in the journal.
+    /// The numbers whose records may still be in the journal.
     #[must_use]
-    pub fn tickets(&self) -> Range<u64> {
+    pub fn numbers(&self) -> Range<u64> {
         self.ring().span()
     }
 
-    /// The journal's record of a ticket, if it is there.
+    /// The journal's record of a number, if it is there.
     #[must_use]
-    pub fn record(&self, ticket: u64) -> Option<Record> {
-        self.ring().read(ticket)
+    pub fn record(&self, number: u64) -> Option<Record> {
+        self.ring().read(number)
     }
 
     /// The transitions that stand in the fuses and not in the journal yet: their makers were killed, or are just about to write
     /// them down. In the order in which they were made.
     #[must_use]
-    pub fn untold(&self) -> Vec<Record> {
-        let mut records: Vec<_> = self.taken().filter_map(|slot| self.bare_fuse(slot).untold(slot as u32)).collect();
+    pub fn unjournaled(&self) -> Vec<Record> {
+        let mut records: Vec<_> =
+            self.taken().filter_map(|slot| self.bare_fuse(slot).unjournaled(slot as u32)).collect();
         records.sort_unstable_by_key(|record| record.generation);
         records
     }
@@ -136,10 +137,10 @@ impl View {
     /// Whether the store is to look for the host's table, or has left this one. The look at a host's file is a system call, so there
     /// is at most one a second.
     pub(crate) fn is_to_be_left(&self, now_us: u64) -> bool {
-        let look = || match self.watch.reach() {
-            Reach::Own => false,
-            Reach::Stopgap => self.watch.is_due(now_us),
-            Reach::Host => self.watch.take_turn(now_us) && self.is_removed(),
+        let look = || match self.watch.scope() {
+            Scope::Own => false,
+            Scope::Stopgap => self.watch.is_due(now_us),
+            Scope::Host => self.watch.take_turn(now_us) && self.is_removed(),
         };
         self.watch.is_left() || look()
     }
@@ -177,43 +178,43 @@ impl View {
     /// How many slots a look-up of a name looks at: what it costs.
     #[must_use]
     pub fn looks(&self, name: &str) -> usize {
-        self.directory().looks(self.fingerprint(name.as_bytes()))
+        self.directory().looks(self.name_hash(name.as_bytes()))
     }
 
-    /// The name of a tenancy, if it stands there whole.
+    /// The name of a claim, if it stands there whole.
     #[must_use]
-    pub fn name_of(&self, tenancy: Tenancy) -> Option<String> {
-        // The key is looked at behind it: else it is the next tenant's.
-        self.name(tenancy.slot).filter(|_| self.keys()[tenancy.slot].owner() == tenancy.owner)
+    pub fn name_of(&self, claim: SlotClaim) -> Option<String> {
+        // The key is looked at behind it: else it is the next claim's.
+        self.name(claim.slot).filter(|_| self.keys()[claim.slot].owner() == claim.owner)
     }
 
-    /// The module that made a tenancy's fuse, if it is known.
+    /// The module that made a claim's fuse, if it is known.
     #[must_use]
-    pub fn maker(&self, tenancy: Tenancy) -> Option<String> {
-        self.texts().get(tenancy.slot)?.maker.read(tenancy.owner)?.name().map(str::to_owned)
+    pub fn maker(&self, claim: SlotClaim) -> Option<String> {
+        self.texts().get(claim.slot)?.maker.read(claim.owner)?.name().map(str::to_owned)
     }
 
     /// Who made the manual override of a slot that began with a generation, and why; `None` for what is not known.
     #[must_use]
-    pub fn said(&self, slot: usize, generation: u64) -> [Option<String>; 2] {
-        self.said_of(slot).read(generation)
+    pub fn override_note(&self, slot: usize, generation: u64) -> [Option<String>; 2] {
+        self.override_notes(slot).read(generation)
     }
 
-    /// The settings of a fingerprint, if they are known.
+    /// The settings of a hash, if they are known.
     #[must_use]
-    pub fn settings(&self, fingerprint: u64) -> Option<Policy> {
-        self.sets().find(fingerprint)
+    pub fn settings(&self, name_hash: u64) -> Option<Policy> {
+        self.sets().find(name_hash)
     }
 
-    /// The fuse word of a tenancy, if that is not over.
+    /// The fuse word of a claim, if that is not over.
     #[must_use]
-    pub fn word(&self, tenancy: Tenancy) -> Option<Word> {
-        tenancy.word(self.keys(), self.cells())
+    pub fn word(&self, claim: SlotClaim) -> Option<Word> {
+        claim.word(self.keys(), self.cells())
     }
 
-    /// The tenancies of all fuses that were ever used, with their words, in the order they lie in.
-    pub fn tenants(&self) -> impl Iterator<Item = (Tenancy, Word)> {
-        self.directory().tenants()
+    /// The claims of all fuses that were ever used, with their words, in the order they lie in.
+    pub fn used_claims(&self) -> impl Iterator<Item = (SlotClaim, Word)> {
+        self.directory().used_claims()
     }
 
     /// The name of the fuse that this generation of a slot was of; `None` where that has given its slot back.
@@ -229,24 +230,24 @@ impl View {
     /// The name of a slot, if it has one, it stands there whole, and a look-up leads here.
     #[must_use]
     pub fn name(&self, slot: usize) -> Option<String> {
-        let print = self.keys().get(slot)?.fingerprint()?;
+        let name_hash = self.keys().get(slot)?.name_hash()?;
         let name = self.texts()[slot].name.read();
         let name = std::str::from_utf8(name.as_bytes()).ok().filter(|name| !name.is_empty())?;
-        let is_its_name = self.fingerprint(name.as_bytes()) == print;
-        let leads_here = || self.directory().find(print).is_some_and(|tenancy| tenancy.slot == slot);
+        let is_its_name = self.name_hash(name.as_bytes()) == name_hash;
+        let leads_here = || self.directory().find(name_hash).is_some_and(|claim| claim.slot == slot);
         (is_its_name && leads_here()).then(|| name.to_owned())
     }
 
     /// The slots that are taken, in the order they lie in.
     pub fn taken(&self) -> impl Iterator<Item = usize> {
-        self.tenancies().map(|tenancy| tenancy.slot)
+        self.claims().map(|claim| claim.slot)
     }
 
-    /// The tenancies of all slots that are taken, in the order they lie in.
-    pub fn tenancies(&self) -> impl Iterator<Item = Tenancy> {
+    /// The claims of all slots that are taken, in the order they lie in.
+    pub fn claims(&self) -> impl Iterator<Item = SlotClaim> {
         (0..self.geometry.slots()).filter_map(|slot| {
-            self.keys()[slot].fingerprint()?;
-            self.directory().tenancy(slot)
+            self.keys()[slot].name_hash()?;
+            self.directory().claim_of(slot)
         })
     }
 
@@ -254,7 +255,7 @@ impl View {
         &mapping.section(self.sections.journal, 1)[0]
     }
 
-    pub(super) fn places<'m>(&self, mapping: &'m Mapping) -> &'m [Place] {
+    pub(super) fn places<'m>(&self, mapping: &'m Mapping) -> &'m [RingSlot] {
         mapping.section(self.sections.journal + size_of::<Head>(), RECORDS)
     }
 
@@ -267,8 +268,8 @@ impl View {
         &mapping.section(self.sections.counters, self.geometry.slots())[slot]
     }
 
-    pub(super) fn meters<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [Meter; METERS] {
-        &mapping.section(self.sections.meters, self.geometry.slots())[slot]
+    pub(super) fn rate_windows<'m>(&self, mapping: &'m Mapping, slot: usize) -> &'m [RateWindow; RATE_WINDOWS] {
+        &mapping.section(self.sections.rate_windows, self.geometry.slots())[slot]
     }
 
     pub(super) fn directory(&self) -> Directory<'_> {
@@ -296,8 +297,8 @@ impl View {
         self.mapping.section(self.sections.texts, self.geometry.slots())
     }
 
-    pub(super) fn said_of(&self, slot: usize) -> SaidOf<'_> {
-        SaidOf::new(self.mapping.section(self.sections.said, self.geometry.said()), slot)
+    pub(super) fn override_notes(&self, slot: usize) -> OverrideNotes<'_> {
+        OverrideNotes::new(self.mapping.section(self.sections.override_notes, self.geometry.override_notes()), slot)
     }
 
     pub(super) fn sets(&self) -> Sets<'_> {
@@ -305,11 +306,11 @@ impl View {
     }
 
     /// SipHash-1-3 with 128 bits, under the table's own random key: nobody can choose names that collide.
-    pub(super) fn fingerprint(&self, name: &[u8]) -> Fingerprint {
+    pub(super) fn name_hash(&self, name: &[u8]) -> NameHash {
         let mut hasher = SipHasher13::new_with_keys(self.hash_key[0], self.hash_key[1]);
         name.hash(&mut hasher);
         let hash = hasher.finish128();
-        Fingerprint::new(hash.h1, hash.h2)
+        NameHash::new(hash.h1, hash.h2)
     }
 
     /// Three numbers that a purpose has in this table, and in no other.
@@ -334,8 +335,8 @@ impl View {
 
     /// The fuse of a slot, whose transitions nobody writes down.
     pub(super) fn bare_fuse(&self, slot: usize) -> Fuse<'_> {
-        let (log, meters) = (self.log(&self.mapping, slot), self.meters(&self.mapping, slot));
-        Fuse::new(&self.cells()[slot], log).with_meters(meters)
+        let (log, rate_windows) = (self.log(&self.mapping, slot), self.rate_windows(&self.mapping, slot));
+        Fuse::new(&self.cells()[slot], log).with_rate_windows(rate_windows)
     }
 
     pub(super) fn ring(&self) -> Journal<'_> {

@@ -9,7 +9,7 @@ use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_shm::clock::{Clock, ManualClock};
-use fuseboard_shm::journal_cursor::Reader;
+use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::store::Store;
 
 use crate::checks::file::{Bed, Raw, key_of};
@@ -143,7 +143,7 @@ fn a_reset_heals_what_is_told() {
         put(&raw.cell(0)[0], word);
         put(&raw.cell(0)[4], said(told));
         store.forget_all();
-        let mut reader = Reader::from_now(store.table());
+        let mut reader = JournalCursor::from_now(store.table());
         let made = slot.fuse().command(State::Isolated, || NOW).expect("a manual override");
         slot.fuse().write_down(made, About::NOTHING);
         let read: Vec<_> = reader.read_all(store.table()).iter().map(|record| (record.from, record.to)).collect();
@@ -158,7 +158,7 @@ fn a_reset_heals_a_number_of_calls_at_the_end_of_all_numbers() {
     for calls in [u64::MAX, u64::MAX - 1, u64::MAX - 2] {
         let (_bed, raw, store) = scene("calls", 1);
         let slot = store.resolve("fuse").expect("a slot");
-        [1, 3].into_iter().for_each(|meter| put(&raw.meters(0)[16 * meter], calls));
+        [1, 3].into_iter().for_each(|window| put(&raw.rate_windows(0)[16 * window], calls));
         store.forget_all();
         measures_exactly(slot.fuse(), NOW + SECOND);
     }

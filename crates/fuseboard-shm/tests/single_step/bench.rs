@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fuseboard_core::directory::REST_US;
+use fuseboard_core::directory::QUARANTINE_US;
 use fuseboard_core::fuse::Fuse;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::{Clock, ManualClock};
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::open::open;
 use fuseboard_shm::store::{Slot, Store};
 use fuseboard_shm::table::Table;
@@ -130,14 +130,14 @@ impl Bench {
     }
 
     /// A permit for a call.
-    pub fn ticket(&self) -> Ticket {
-        Ticket::new(self.handle.admit(&POLICY).verdict.expect("admitted"))
+    pub fn permit(&self) -> ProcessPermit {
+        ProcessPermit::new(self.handle.admit(&POLICY).verdict.expect("admitted"))
     }
 
     /// Calls that end like this, one after the other.
     pub fn calls(&self, outcome: Outcome, count: usize) {
         for _ in 0..count {
-            self.handle.settle(&POLICY, &self.ticket(), outcome);
+            self.handle.settle(&POLICY, &self.permit(), outcome);
         }
     }
 }
@@ -161,7 +161,7 @@ pub const NEVER: Beginning = Beginning("never seen", |bench| _ = bench.store.res
 pub const REMOVED: Beginning = Beginning("removed", |bench| {
     CLOSED.1(bench);
     assert!(bench.store.remove(NAME));
-    bench.set_clock(bench.now() + 2 * REST_US);
+    bench.set_clock(bench.now() + 2 * QUARANTINE_US);
 });
 pub const CLOSED: Beginning = Beginning("closed", |bench| {
     NEVER.1(bench);
@@ -187,7 +187,7 @@ pub const EXPIRED: Beginning = Beginning("open, its time up", |bench| {
 /// One of the two seats is this process's, for as long as its lease runs.
 pub const HALF_OPEN: Beginning = Beginning("half-open, one seat free", |bench| {
     EXPIRED.1(bench);
-    bench.ticket();
+    bench.permit();
 });
 pub const HALF_CLOSED: Beginning = Beginning("half-open, one good probe", |bench| {
     EXPIRED.1(bench);
@@ -195,7 +195,7 @@ pub const HALF_CLOSED: Beginning = Beginning("half-open, one good probe", |bench
 });
 pub const DEAD_PROBER: Beginning = Beginning("half-open, one seat a dead prober's", |bench| {
     HALF_OPEN.1(bench);
-    Child::fork(|| bench.ticket(), |_| ()).kill();
+    Child::fork(|| bench.permit(), |_| ()).kill();
     bench.set_clock(START + 33 * SECOND);
 });
 pub const ISOLATED: Beginning = Beginning("isolated", |bench| {
@@ -204,7 +204,7 @@ pub const ISOLATED: Beginning = Beginning("isolated", |bench| {
 });
 pub const OVERRIDDEN: Beginning = Beginning("isolated for a time that is over", |bench| {
     DIRTY.1(bench);
-    _ = bench.handle.obey(&Order { for_us: SECOND, who: "bob", ..Order::new(State::Isolated) });
+    _ = bench.handle.apply_override(&Override { for_us: SECOND, who: "bob", ..Override::new(State::Isolated) });
     bench.set_clock(bench.now() + 2 * SECOND);
 });
 pub const DISABLED: Beginning = Beginning("disabled", |bench| {

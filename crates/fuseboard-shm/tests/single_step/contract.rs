@@ -3,8 +3,8 @@
 use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::{Effect, Transition};
 use fuseboard_core::state::State;
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
-use fuseboard_shm::journal_cursor::Reader;
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
+use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::store::Store;
 
 use crate::bench::{Bench, NAME, POLICY};
@@ -27,8 +27,8 @@ impl User<'_> {
 
     /// One call; the state it changed to, if it did.
     fn call(&self, outcome: Outcome) -> Option<State> {
-        let ticket = Ticket::new(self.handle.admit(&POLICY).verdict.expect("a permit"));
-        match self.handle.settle(&POLICY, &ticket, outcome) {
+        let permit = ProcessPermit::new(self.handle.admit(&POLICY).verdict.expect("a permit"));
+        match self.handle.settle(&POLICY, &permit, outcome) {
             Effect::Counted => None,
             Effect::Changed(Transition { to, .. }) => Some(to),
             Effect::Late => panic!("late"),
@@ -133,7 +133,7 @@ pub fn works(bench: &Bench, store: &Store) {
 /// Rule T14: the journal leads to the state that the fuse is in, whoever died on the way; one chain of states.
 fn tells_all(store: &Store) {
     let Some(slot) = store.find(NAME) else { return };
-    let records = Reader::from_oldest(store.table()).read_all(store.table());
+    let records = JournalCursor::from_oldest(store.table()).read_all(store.table());
     let state = slot.fuse().word().state().visible();
     assert_eq!(state, records.last().map_or(State::Closed, |last| last.to), "the journal ends elsewhere: {records:?}");
     let afters = std::iter::once(State::Closed).chain(records.iter().map(|record| record.to));

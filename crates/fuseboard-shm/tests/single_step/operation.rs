@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use fuseboard_shm::handle::Ticket;
+use fuseboard_shm::handle::ProcessPermit;
 use fuseboard_shm::owner;
 
 use crate::bench::{Beginning, Bench};
@@ -20,8 +20,8 @@ const ANEW: usize = 8;
 pub struct Operation {
     pub name: &'static str,
     /// What the child does before its first stop: it takes the permit, so that it is the one that dies with it.
-    pub prepare: fn(&Bench) -> Option<Ticket>,
-    pub run: fn(&Bench, Option<Ticket>),
+    pub prepare: fn(&Bench) -> Option<ProcessPermit>,
+    pub run: fn(&Bench, Option<ProcessPermit>),
     /// What it may leave that is neither before nor after.
     pub may_leave: &'static [&'static str],
 }
@@ -89,7 +89,7 @@ impl Subject for Case<'_> {
             _ = owner::pid();
             (operation.prepare)(bench)
         };
-        Child::fork(prepare, |ticket| (operation.run)(bench, ticket))
+        Child::fork(prepare, |permit| (operation.run)(bench, permit))
     }
 
     fn shared(&self) -> Vec<u8> {

@@ -2,9 +2,9 @@
 
 use std::hint::black_box;
 
-use fuseboard_core::overrides::Order;
+use fuseboard_core::overrides::Override;
 use fuseboard_core::state::State;
-use fuseboard_shm::handle::{Outcome, Ticket};
+use fuseboard_shm::handle::{Outcome, ProcessPermit};
 
 use crate::bench::{
     BRINK, Beginning, Bench, CLOSED, DEAD_PROBER, DIRTY, DISABLED, EXPIRED, FORGOTTEN, HALF_CLOSED, HALF_OPEN,
@@ -16,21 +16,25 @@ use crate::seen::{ENDLESS, ENTERED, FREED, LEASE_OUT, NAMELESS, NO_SEAT, NOTED, 
 /// An operation and where it begins.
 pub type Planned = (Operation, &'static [Beginning]);
 
-const fn plain(name: &'static str, run: fn(&Bench, Option<Ticket>), may_leave: &'static [&'static str]) -> Operation {
+const fn plain(
+    name: &'static str,
+    run: fn(&Bench, Option<ProcessPermit>),
+    may_leave: &'static [&'static str],
+) -> Operation {
     Operation { name, prepare: |_| None, run, may_leave }
 }
 
 const fn of_a_call(
     name: &'static str,
-    run: fn(&Bench, Option<Ticket>),
+    run: fn(&Bench, Option<ProcessPermit>),
     may_leave: &'static [&'static str],
 ) -> Operation {
-    Operation { name, prepare: |bench| Some(bench.ticket()), run, may_leave }
+    Operation { name, prepare: |bench| Some(bench.permit()), run, may_leave }
 }
 
-fn settle(bench: &Bench, ticket: Option<Ticket>, outcome: Outcome) {
-    if let Some(ticket) = ticket {
-        black_box(bench.handle.settle(&POLICY, &ticket, outcome));
+fn settle(bench: &Bench, permit: Option<ProcessPermit>, outcome: Outcome) {
+    if let Some(permit) = permit {
+        black_box(bench.handle.settle(&POLICY, &permit, outcome));
     }
 }
 
@@ -42,9 +46,9 @@ fn command(bench: &Bench, state: State) {
     black_box(bench.fuse().command(state, || bench.now()));
 }
 
-fn obey(bench: &Bench, state: State, for_us: u64) {
-    let order = Order { for_us, who: "alice", why: "a drill of the western harbour", ..Order::new(state) };
-    black_box(bench.handle.obey(&order));
+fn apply_override(bench: &Bench, state: State, for_us: u64) {
+    let order = Override { for_us, who: "alice", why: "a drill of the western harbour", ..Override::new(state) };
+    black_box(bench.handle.apply_override(&order));
 }
 
 /// What a breaker does with every call.
@@ -67,34 +71,34 @@ pub const CALLS: &[Planned] = &[
         ],
     ),
     (
-        of_a_call("settle success", |bench, ticket| settle(bench, ticket, Outcome::Success), &[UNCOUNTED, LEASE_OUT]),
+        of_a_call("settle success", |bench, permit| settle(bench, permit, Outcome::Success), &[UNCOUNTED, LEASE_OUT]),
         &[CLOSED, DIRTY, BRINK, HALF_OPEN, HALF_CLOSED, DISABLED],
     ),
     (
-        of_a_call("settle failure", |bench, ticket| settle(bench, ticket, Outcome::Failure), &[UNCOUNTED, SHORT]),
+        of_a_call("settle failure", |bench, permit| settle(bench, permit, Outcome::Failure), &[UNCOUNTED, SHORT]),
         &[CLOSED, DIRTY, BRINK, HALF_OPEN, DISABLED],
     ),
     (
-        of_a_call("settle ignored", |bench, ticket| settle(bench, ticket, Outcome::Ignored), &[UNCOUNTED]),
+        of_a_call("settle ignored", |bench, permit| settle(bench, permit, Outcome::Ignored), &[UNCOUNTED]),
         &[CLOSED, DIRTY, HALF_OPEN],
     ),
     (
         Operation {
             prepare: |bench| {
-                let ticket = bench.ticket();
+                let permit = bench.permit();
                 bench.fuse().set(State::Open, bench.now());
-                Some(ticket)
+                Some(permit)
             },
-            ..of_a_call("settle a late failure", |bench, ticket| settle(bench, ticket, Outcome::Failure), &[UNCOUNTED])
+            ..of_a_call("settle a late failure", |bench, permit| settle(bench, permit, Outcome::Failure), &[UNCOUNTED])
         },
         &[DIRTY, HALF_OPEN],
     ),
     (
         of_a_call(
             "cancel",
-            |bench, ticket| {
-                if let Some(ticket) = ticket {
-                    bench.handle.cancel(&ticket);
+            |bench, permit| {
+                if let Some(permit) = permit {
+                    bench.handle.cancel(&permit);
                 }
             },
             &[],
@@ -126,7 +130,7 @@ pub const RAW: &[Planned] = &[
     (plain("set closed", |bench, _| set(bench, State::Closed), &[]), &[BRINK, OPEN, HALF_OPEN, DISABLED]),
     (plain("isolate", |bench, _| command(bench, State::Isolated), &[]), &[NEVER, DIRTY, HALF_OPEN]),
     (
-        plain("isolate for a time", |bench, _| obey(bench, State::Isolated, 60 * SECOND), &[ENDLESS, UNSAID]),
+        plain("isolate for a time", |bench, _| apply_override(bench, State::Isolated, 60 * SECOND), &[ENDLESS, UNSAID]),
         &[NEVER, HALF_OPEN, ISOLATED, OVERRIDDEN],
     ),
     (plain("disable", |bench, _| command(bench, State::Disabled), &[]), &[DIRTY, OPEN, ISOLATED]),

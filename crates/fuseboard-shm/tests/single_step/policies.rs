@@ -5,12 +5,12 @@ use std::hint::black_box;
 
 use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::state::State;
-use fuseboard_shm::handle::{Outcome, Ticket};
+use fuseboard_shm::handle::{Outcome, ProcessPermit};
 
 use crate::bench::{BRINK, Beginning, Bench, CLOSED, EXPIRED, HALF_OPEN, POLICY, SECOND};
 use crate::operation::Operation;
 use crate::operations::Planned;
-use crate::seen::{MEASURED, NO_SEAT, SHORT, UNCOUNTED, UNSIGNED};
+use crate::seen::{NO_SEAT, RATED, SHORT, UNCOUNTED, UNSIGNED};
 
 /// Bad calls of the rate that open the fuse.
 const BAD: u32 = 3;
@@ -31,14 +31,14 @@ pub const STRICT: Policy = Policy {
     ],
     ..POLICY
 };
-const DEMAND: Outcome = Outcome::Telling { demands: true, asked_us: 200 * SECOND };
+const DEMAND: Outcome = Outcome::FailureWithDemand { demands: true, asked_us: 200 * SECOND };
 
 fn ended(bench: &Bench, outcome: Outcome) {
     bench.handle.settle(&STRICT, &admitted(bench), outcome);
 }
 
-fn admitted(bench: &Bench) -> Ticket {
-    Ticket::new(bench.handle.admit(&STRICT).verdict.expect("admitted"))
+fn admitted(bench: &Bench) -> ProcessPermit {
+    ProcessPermit::new(bench.handle.admit(&STRICT).verdict.expect("admitted"))
 }
 
 const RATE_BRINK: Beginning = Beginning("one bad call short of a rate", |bench| {
@@ -63,13 +63,17 @@ const RAMPED: Beginning = Beginning("at the ramp's end", |bench| {
     bench.set_clock(bench.now() + 2 * SECOND);
 });
 
-const fn settled(name: &'static str, run: fn(&Bench, Option<Ticket>), may_leave: &'static [&'static str]) -> Operation {
+const fn settled(
+    name: &'static str,
+    run: fn(&Bench, Option<ProcessPermit>),
+    may_leave: &'static [&'static str],
+) -> Operation {
     Operation { name, prepare: |bench| Some(admitted(bench)), run, may_leave }
 }
 
-fn settle(bench: &Bench, ticket: Option<Ticket>, outcome: Outcome) {
-    if let Some(ticket) = ticket {
-        black_box(bench.handle.settle(&STRICT, &ticket, outcome));
+fn settle(bench: &Bench, permit: Option<ProcessPermit>, outcome: Outcome) {
+    if let Some(permit) = permit {
+        black_box(bench.handle.settle(&STRICT, &permit, outcome));
     }
 }
 
@@ -85,19 +89,19 @@ pub const POLICIES: &[Planned] = &[
         &[CLOSED, EXPIRED, HALF_OPEN, OVERSTAYED, ON_RAMP, RAMPED],
     ),
     (
-        settled("settle a strict success", |bench, ticket| settle(bench, ticket, Outcome::Success), &[UNCOUNTED]),
+        settled("settle a strict success", |bench, permit| settle(bench, permit, Outcome::Success), &[UNCOUNTED]),
         &[CLOSED, RATE_BRINK, LAST_PROBE, ON_RAMP],
     ),
     (
         settled(
             "settle a strict failure",
-            |bench, ticket| settle(bench, ticket, Outcome::Failure),
-            &[UNCOUNTED, SHORT, MEASURED],
+            |bench, permit| settle(bench, permit, Outcome::Failure),
+            &[UNCOUNTED, SHORT, RATED],
         ),
         &[CLOSED, RATE_BRINK, LAST_PROBE, ON_RAMP],
     ),
     (
-        settled("settle a demand", |bench, ticket| settle(bench, ticket, DEMAND), &[UNCOUNTED, SHORT, MEASURED]),
+        settled("settle a demand", |bench, permit| settle(bench, permit, DEMAND), &[UNCOUNTED, SHORT, RATED]),
         &[BRINK, LAST_PROBE, ON_RAMP],
     ),
 ];
@@ -115,7 +119,7 @@ pub fn bad_to_trip(bench: &Bench) -> u32 {
     let is_closed = || matches!(handle.word().state(), State::Unseen | State::Closed);
     let fail = |_: &u32| {
         let admission = handle.admit(&STRICT);
-        handle.settle(&STRICT, &Ticket::new(admission.verdict.expect("closed")), Outcome::Failure);
+        handle.settle(&STRICT, &ProcessPermit::new(admission.verdict.expect("closed")), Outcome::Failure);
     };
     (0..10).take_while(|_| is_closed()).inspect(fail).count() as u32
 }

@@ -30,7 +30,7 @@ pub struct Seen {
     /// How long it is open for a policy whose open times grow,
     open_us: u64,
     /// by how many failed probes in a row,
-    streak: u32,
+    failed_probes: u32,
     /// and while closed, bad calls until a rate opens it.
     bad_to_trip: u32,
     /// The sums of the counters.
@@ -58,7 +58,7 @@ impl Seen {
             failures: reading.map_or(0, |it| it.failures),
             last_failure_us: reading.and_then(|it| it.last_failure_us),
             settings_changes: reading.map_or(0, |it| it.settings_changes),
-            streak: reading.map_or(0, |it| it.streak),
+            failed_probes: reading.map_or(0, |it| it.failed_probes),
             open_us: tried(bench, || open_us(bench)),
             bad_to_trip: tried(bench, || bad_to_trip(bench)),
             totals: bench.store.find(NAME).map(|slot| totals(slot.stripes())).unwrap_or_default(),
@@ -66,7 +66,7 @@ impl Seen {
             makers: slots.iter().map(fuseboard_shm::store::Slot::maker).collect(),
             next_count: tried(bench, || bench.slot().fuse().record_failure(POLICY.window_us, bench.now())),
             until_us: reading.and_then(|it| it.until_us),
-            said: reading.map(|it| bench.slot().said(it.word.generation())).unwrap_or_default(),
+            said: reading.map(|it| bench.slot().override_note(it.word.generation())).unwrap_or_default(),
             settings: reading.and_then(|it| bench.store.table().settings(it.settings)),
             differs: tried(bench, || bench.slot().fuse().note_settings(7).is_some()),
             free: tried(bench, || admitted(bench, || bench.fuse().admit(&POLICY, bench.now()).verdict.is_ok())),
@@ -122,7 +122,7 @@ pub const LEASE_OUT: &str = "success counted but lease out";
 /// Open, and its maker has not said for how long: it is a failed probe short, or what the call asked for.
 pub const SHORT: &str = "open for a shorter time";
 /// A bad call that a rate counts, and the fuse does not yet (rule R19): the next one judges both.
-pub const MEASURED: &str = "counted by a rate alone";
+pub const RATED: &str = "counted by a rate alone";
 /// One change of settings not counted.
 pub const NOTED: &str = "settings noted but not counted";
 /// A manual override that has not said yet when it ends, and why it was made: it stands until somebody ends it (rule R12).
@@ -135,7 +135,7 @@ pub const NAMELESS: &str = "slot taken but not named";
 /// What kind of thing was left; `None` if nothing that may be left.
 pub fn kind(before: &Seen, after: &Seen, seen: &Seen) -> Option<&'static str> {
     let Seen { totals, names, generation, .. } = seen.clone();
-    let untold = || Seen { totals: before.totals, ..after.clone() };
+    let unjournaled = || Seen { totals: before.totals, ..after.clone() };
     let is = |expected: Seen| *seen == expected;
     let between = |i: usize| {
         let (low, high) = (before.totals[i].min(after.totals[i]), before.totals[i].max(after.totals[i]));
@@ -149,19 +149,19 @@ pub fn kind(before: &Seen, after: &Seen, seen: &Seen) -> Option<&'static str> {
         (
             NO_SEAT,
             matches!(before.state, State::Open | State::Isolated)
-                && is(Seen { free: POLICY.probes, reclaimable: POLICY.probes, ..untold() }),
+                && is(Seen { free: POLICY.probes, reclaimable: POLICY.probes, ..unjournaled() }),
         ),
-        (UNSIGNED, is(Seen { reclaimable: after.free, ..untold() })),
+        (UNSIGNED, is(Seen { reclaimable: after.free, ..unjournaled() })),
         (FREED, is(Seen { free: before.free + 1, ..before.clone() })),
         (LEASE_OUT, is(Seen { needed: after.needed, ..before.clone() })),
         (
             SHORT,
             after.state == State::Open
                 && seen.open_us < after.open_us
-                && is(Seen { open_us: seen.open_us, streak: seen.streak, ..untold() }),
+                && is(Seen { open_us: seen.open_us, failed_probes: seen.failed_probes, ..unjournaled() }),
         ),
         (
-            MEASURED,
+            RATED,
             seen.bad_to_trip + 1 == before.bad_to_trip && is(Seen { bad_to_trip: seen.bad_to_trip, ..before.clone() }),
         ),
         (NOTED, is(Seen { differs: after.differs, ..before.clone() })),

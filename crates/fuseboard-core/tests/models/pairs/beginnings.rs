@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fuseboard_core::directory::{Directory, Fingerprint, Key, Tenancy};
+use fuseboard_core::directory::{Directory, Key, NameHash, SlotClaim};
 use fuseboard_core::fuse::{Fuse, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
@@ -38,41 +38,41 @@ pub struct Scene {
     pub policy: Policy,
     pub now: u64,
     pub permits: Vec<(&'static str, Permit)>,
-    /// The key and the tenancy of a fuse that can be removed.
-    pub tenure: Option<(Key, Tenancy)>,
+    /// The key and the claim of a fuse that can be removed.
+    pub claim: Option<(Key, SlotClaim)>,
 }
 
 impl Scene {
     pub fn new(len: usize, policy: Policy, now: u64, places: usize) -> Self {
         let pages = (places > 0).then(|| Pages::new(places));
-        Self { row: Row::new(len), pages, policy, now, permits: Vec::new(), tenure: None }
+        Self { row: Row::new(len), pages, policy, now, permits: Vec::new(), claim: None }
     }
 
-    pub fn with_tenure(self) -> Self {
+    pub fn with_claim(self) -> Self {
         let key = Key::new();
-        let claimed = Directory::new(std::slice::from_ref(&key)).claim(Fingerprint::new(5, 1), || 0);
-        Self { tenure: Some((key, claimed.expect("it is free"))), ..self }
+        let claimed = Directory::new(std::slice::from_ref(&key)).claim(NameHash::new(5, 1), || 0);
+        Self { claim: Some((key, claimed.expect("it is free"))), ..self }
     }
 
     /// The fuse in the hands of its holder, who writes nothing down.
     pub fn bare(&self) -> Fuse<'_> {
-        let fuse = self.row.measured();
-        self.tenure.as_ref().map_or(fuse, |(key, tenancy)| fuse.with_tenure(key, tenancy.owner))
+        let fuse = self.row.with_rates();
+        self.claim.as_ref().map_or(fuse, |(key, claim)| fuse.with_claim(key, claim.owner))
     }
 
     /// Removes the fuse, as [`Directory::end`] has it.
     pub fn remove(&self, pid: u32) -> bool {
-        let (key, tenancy) = self.tenure.as_ref().expect("a fuse that can be removed");
+        let (key, claim) = self.claim.as_ref().expect("a fuse that can be removed");
         let ended = self.fuse(pid).vacate(self.now);
         let directory = Directory::new(std::slice::from_ref(key));
-        directory.with_fuses(std::slice::from_ref(&self.row.cell), &[]).end(*tenancy);
+        directory.with_fuses(std::slice::from_ref(&self.row.cell), &[]).end(*claim);
         ended
     }
 
     /// The fuse in the hands of a process.
     pub fn fuse(&self, pid: u32) -> Fuse<'_> {
         let fuse = self.bare();
-        self.pages.as_ref().map_or(fuse, |pages| fuse.with_scribe(pages.scribe(pid)))
+        self.pages.as_ref().map_or(fuse, |pages| fuse.with_journal_writer(pages.writer(pid)))
     }
 
     /// The fuse goes to `state`.

@@ -17,7 +17,7 @@ pub const BY_A_RIVALS_NOTE: &str = "another writes it down by the note of a riva
 /// the one before.
 pub fn broken_chain(outcome: &Outcome) -> Option<String> {
     let (mut state, mut generation) = (State::Closed, 0);
-    for record in outcome.told.as_ref()? {
+    for record in outcome.journaled.as_ref()? {
         if record.from != state || record.generation <= generation || !record.from.is_event(record.to) {
             return Some(format!("{record:?} does not follow {state:?} of {generation}"));
         }
@@ -30,18 +30,24 @@ pub fn broken_chain(outcome: &Outcome) -> Option<String> {
 
 /// What the journal knows less of than it would have been told in one order; `None` if it tells another story.
 pub fn weaker(known: &Outcome, seen: &Outcome) -> Option<Vec<&'static str>> {
-    let (known, told) = (known.told.as_ref()?, seen.told.as_ref()?);
-    if known.len() != told.len() {
+    let (known, journaled) = (known.journaled.as_ref()?, seen.journaled.as_ref()?);
+    if known.len() != journaled.len() {
         return None;
     }
-    known.iter().zip(told).filter(|(known, told)| known != told).map(|(known, told)| lack(known, told)).collect()
+    known
+        .iter()
+        .zip(journaled)
+        .filter(|(known, journaled)| known != journaled)
+        .map(|(known, journaled)| lack(known, journaled))
+        .collect()
 }
 
-fn lack(known: &Record, told: &Record) -> Option<&'static str> {
+fn lack(known: &Record, journaled: &Record) -> Option<&'static str> {
     let noted = Record { about: About::NOTHING, ..*known };
-    if *told == noted {
+    if *journaled == noted {
         return Some(FOR_ITS_MAKER);
     }
-    let is_a_rivals = told.pid != 0 && told.pid != PAST && known.pid != PAST;
-    (is_a_rivals && *told == Record { cause: told.cause, pid: told.pid, ..noted }).then_some(BY_A_RIVALS_NOTE)
+    let is_a_rivals = journaled.pid != 0 && journaled.pid != PAST && known.pid != PAST;
+    (is_a_rivals && *journaled == Record { cause: journaled.cause, pid: journaled.pid, ..noted })
+        .then_some(BY_A_RIVALS_NOTE)
 }

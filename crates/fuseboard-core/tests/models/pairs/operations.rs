@@ -3,8 +3,8 @@
 use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection, Transition};
 use fuseboard_core::journal::{About, Record};
 use fuseboard_core::outcome::Call;
-use fuseboard_core::rate::{Measure, Tally};
-use fuseboard_core::raw::Reading;
+use fuseboard_core::rate::{RateCount, RateKind};
+use fuseboard_core::raw::CellSnapshot;
 use fuseboard_core::state::State;
 
 use crate::book::Pages;
@@ -43,7 +43,7 @@ pub enum Answer {
     Effect(Effect),
     Count(u32),
     Transition(Option<Transition>),
-    Reading(Reading),
+    CellSnapshot(CellSnapshot),
     Flag(bool),
     Nothing,
 }
@@ -128,8 +128,8 @@ impl Operation {
             Forget => Answer::Transition(fuse.forget(|| now)),
             Vacate => Answer::Flag(scene.remove(pid)),
             Reclaim => Answer::Flag(fuse.reclaim(|hint| hint == DEAD)),
-            NoteSettings(fingerprint) => Answer::Flag(fuse.note_settings(fingerprint).is_some()),
-            Read => Answer::Reading(fuse.read()),
+            NoteSettings(name_hash) => Answer::Flag(fuse.note_settings(name_hash).is_some()),
+            Read => Answer::CellSnapshot(fuse.read()),
         }
     }
 }
@@ -144,22 +144,22 @@ pub fn permit_of(scene: &Scene, whose: &str) -> Permit {
 pub struct Outcome {
     pub answers: Vec<Answer>,
     pub after: Afterwards,
-    pub told: Option<Vec<Record>>,
+    pub journaled: Option<Vec<Record>>,
 }
 
 /// State, failures, generation (in the word, as is the number of all failures); how many failures are within the window
-/// and their runs; what the meters say; what a call would be told and what the next ones are; which permits still mean something; whether the settings are known,
+/// and their runs; what the rate windows say; what a call would be told and what the next ones are; which permits still mean something; whether the settings are known,
 /// whether a dead owner holds a seat, and whether one success more closes the fuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Afterwards {
-    pub reading: Reading,
+    pub reading: CellSnapshot,
     pub runs: Vec<u64>,
     pub in_window: usize,
     pub calls: [Admission; 3],
     pub success: Option<Effect>,
     pub permits: Vec<Effect>,
     pub rejection: Option<Rejection>,
-    pub tallies: Vec<Tally>,
+    pub counts: Vec<RateCount>,
     pub known_settings: bool,
     pub dead_holder: bool,
 }
@@ -168,12 +168,14 @@ impl Outcome {
     /// Looks at the fuse. Each look may change it, but the same state always gives the same looks.
     pub fn of(scene: &Scene, answers: Vec<Answer>) -> Self {
         scene.fuse(PAST).catch_up();
-        let told = scene.pages.as_ref().map(Pages::told);
+        let journaled = scene.pages.as_ref().map(Pages::journaled);
         let (fuse, later) = (scene.bare(), scene.now + 1);
         let (reading, entries) = (on_time(scene, fuse.read()), scene.row.entries());
-        // A streak and a time asked for are written down behind the transition, and who reads in between finds the ones before.
+        // A count of failed probes and a time asked for are written down behind the transition, and who reads in between finds the ones before.
         let settled = |answer| match answer {
-            Answer::Reading(reading) => Answer::Reading(Reading { streak: 0, ..on_time(scene, reading) }),
+            Answer::CellSnapshot(reading) => {
+                Answer::CellSnapshot(CellSnapshot { failed_probes: 0, ..on_time(scene, reading) })
+            }
             Answer::Admission(admission) if scene.policy.has_rates() => Answer::Admission(untimed(admission)),
             other => other,
         };
@@ -185,8 +187,8 @@ impl Outcome {
         });
         let permits: Vec<_> = scene.permits.iter().map(|(_, permit)| *permit).chain(given).collect();
         let rejection = fuse.would_admit(&scene.policy, later, |_| false).err();
-        let tallies = Measure::ALL.into_iter().filter_map(|measure| fuse.tally(&scene.policy, measure, || later));
-        let tallies = tallies.collect();
+        let counts = RateKind::ALL.into_iter().filter_map(|kind| fuse.rate_count(&scene.policy, kind, || later));
+        let counts = counts.collect();
         let known_settings = fuse.note_settings(DEAD).is_some();
         let calls = [0; 3].map(|_| fuse.admit(&scene.policy, later));
         let dead_holder = fuse.reclaim(|hint| hint == DEAD);
@@ -203,19 +205,19 @@ impl Outcome {
             success,
             permits,
             rejection,
-            tallies,
+            counts,
             known_settings,
             dead_holder,
         };
-        Self { answers, after, told }
+        Self { answers, after, journaled }
     }
 }
 
 /// The one exception for all: a failure that finds an attempt in its place, a rival's or its own, is stamped a microsecond
 /// behind it, so that no two entries of one place are alike; a standing clock is a few microseconds behind then.
-fn on_time(scene: &Scene, reading: Reading) -> Reading {
+fn on_time(scene: &Scene, reading: CellSnapshot) -> CellSnapshot {
     let last = reading.last_failure_us.inspect(|stamp| assert!(*stamp < scene.now + 6, "{stamp} is far ahead"));
-    Reading { last_failure_us: last.map(|stamp| stamp.min(scene.now)), ..reading }
+    CellSnapshot { last_failure_us: last.map(|stamp| stamp.min(scene.now)), ..reading }
 }
 
 /// An answer without how long an open fuse stays so.

@@ -4,7 +4,7 @@
 use fuseboard_core::fuse::Permit;
 use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{METERS, Measure};
+use fuseboard_core::rate::{RATE_WINDOWS, RateKind};
 use fuseboard_core::state::State;
 
 use super::beginnings::{ALIVE, NOW, PAST, Scene};
@@ -18,10 +18,10 @@ const SLOW: Call = Call { took_us: 9, ..GOOD };
 const DEMANDING: Call = Call { demands: true, asked_us: 90 * SECOND, ..FAILED };
 
 /// All of at least two calls, of the last four or of 28 microseconds, and no other count.
-const fn measuring(measure: Measure) -> Policy {
-    let span = if matches!(measure, Measure::FailuresOfCalls) { 4 } else { 28 };
-    let mut rates = [None; METERS];
-    rates[measure as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: 2, slow_us: 9 });
+const fn measuring(kind: RateKind) -> Policy {
+    let span = if matches!(kind, RateKind::FailuresOfCalls) { 4 } else { 28 };
+    let mut rates = [None; RATE_WINDOWS];
+    rates[kind as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: 2, slow_us: 9 });
     Policy {
         threshold: 0,
         multiplier_permille: 2_000,
@@ -36,7 +36,7 @@ const fn measuring(measure: Measure) -> Policy {
         ..POLICY
     }
 }
-const OF_CALLS: Policy = measuring(Measure::FailuresOfCalls);
+const OF_CALLS: Policy = measuring(RateKind::FailuresOfCalls);
 /// When a fuse that opened at [`NOW`] and once more lets a probe through, and the second one failed.
 const BACK: u64 = NOW + 60 * SECOND;
 
@@ -65,7 +65,7 @@ impl Scene {
             let (_, permit) = scene.permits.pop().expect("it was admitted");
             scene.fuse(PAST).ended(&OF_CALLS, permit, FAILED, || at);
         }
-        assert_eq!((State::HalfOpen, 1), (scene.row.fuse().word().state(), scene.row.fuse().read().streak));
+        assert_eq!((State::HalfOpen, 1), (scene.row.fuse().word().state(), scene.row.fuse().read().failed_probes));
         scene.call("probe", ALIVE, BACK)
     }
 
@@ -88,7 +88,7 @@ pub fn one_bad_call(places: usize) -> Scene {
 
 /// The next slow call opens the fuse.
 pub fn one_slow_call(places: usize) -> Scene {
-    let scene = Scene::new(2, measuring(Measure::SlowInTime), NOW, places).then(State::Closed, NOW - 1);
+    let scene = Scene::new(2, measuring(RateKind::SlowInTime), NOW, places).then(State::Closed, NOW - 1);
     scene.ended(SLOW, NOW).with_current()
 }
 
@@ -113,7 +113,7 @@ pub fn ramp_that_is_over(places: usize) -> Scene {
 
 /// A fuse that can be removed, though one bad call more opens it.
 pub fn idle(places: usize) -> Scene {
-    let scene = Scene::new(2, OF_CALLS, NOW, places).with_tenure().then(State::Closed, NOW - 1).ended(FAILED, NOW);
+    let scene = Scene::new(2, OF_CALLS, NOW, places).with_claim().then(State::Closed, NOW - 1).ended(FAILED, NOW);
     scene.fuse(PAST).record_success(NOW);
     scene.with_current()
 }
@@ -132,7 +132,7 @@ pub fn operations(scene: &Scene) -> Vec<Operation> {
         _ => vec![Ended(whose, GOOD), Ended(whose, bad), Ended(whose, DEMANDING)],
     });
     let raw = if state == State::HalfOpen { Set(State::HalfOpen) } else { Set(State::Open) };
-    let removed = scene.tenure.iter().flat_map(|_| [Vacate, RecordFailure, Forget]);
+    let removed = scene.claim.iter().flat_map(|_| [Vacate, RecordFailure, Forget]);
     let others = [Admit, raw, Command(State::Closed)];
     others.into_iter().chain(removed).chain(outcomes).collect()
 }

@@ -46,16 +46,16 @@ pub const ENTERS: Program = Program { name: "a fuse never seen is entered first"
 pub const TAKES_LATER: Program =
     Program { name: "the time is up first, a seat is taken then", steps: &[time_up, rest] };
 /// A seat taken in a generation that ended meanwhile is released; the lease it replaced is gone.
-pub const RELEASES: Program = Program { name: "a seat taken too late is released", steps: &[take, release_and_retry] };
+pub const RELEASES: Program = Program { name: "a seat taken too late is released", steps: &[take, remove_and_retry] };
 /// A prober looks at its lease and then swaps the word; past its deadline the seat may be taken in between.
 pub const LOSES_LATER: Program =
     Program { name: "an outcome counts that had its lease when it came", steps: &[look, change] };
 /// The same where the probe is counted in its own word and the death of its owner, who is not dead, is acted on then.
 pub const FREES_LATER: Program = Program { name: "a seat is freed under the hands of a prober", steps: &[dead, frees] };
 
-/// A call is counted in the meters first; a rival's judgement may fall in between, and then it is late.
+/// A call is counted in the rate windows first; a rival's judgement may fall in between, and then it is late.
 pub const COUNTS_FIRST: Program =
-    Program { name: "a call is counted in the meters first, and judged then", steps: &[measure, judge] };
+    Program { name: "a call is counted in the rate windows first, and judged then", steps: &[count_rates, judge] };
 /// A bad call sums up and then swaps the word; of a good call that ends in between the word knows nothing.
 pub const ENDS_UNSEEN: Program =
     Program { name: "a good call ends between a bad one's look and its swap", steps: &[counts, is_late] };
@@ -117,7 +117,7 @@ fn take(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     carry.permit.map(|_| ())
 }
 
-fn release_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+fn remove_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     let (fuse, permit) = (scene.fuse(carry.pid), carry.permit?);
     if fuse.word().generation() == permit.generation {
         return None;
@@ -182,9 +182,10 @@ fn over(scene: &Scene, _: Operation, carry: &mut Carry) -> Option<()> {
     carry.transition.map(|_| ())
 }
 
-fn measure(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
+fn count_rates(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     let Ended(whose, call) = operation else { return None };
-    carry.reached = scene.fuse(carry.pid).measure(&scene.policy, permit_of(scene, whose), call, None, || scene.now);
+    carry.reached =
+        scene.fuse(carry.pid).count_in_rates(&scene.policy, permit_of(scene, whose), call, None, || scene.now);
     Some(())
 }
 
@@ -198,7 +199,7 @@ fn judge(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     Some(())
 }
 
-/// The call would count, and change nothing but the meters.
+/// The call would count, and change nothing but the rate windows.
 fn counts(scene: &Scene, operation: Operation, _: &mut Carry) -> Option<()> {
     let word = scene.row.fuse().word();
     let counts = word.generation() == permit_of(scene, operation.whose()?).generation && word.state().counts();

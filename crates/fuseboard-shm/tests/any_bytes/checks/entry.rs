@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fuseboard_core::fuse::{Cell, Fuse};
-use fuseboard_core::journal::{Head, Journal, Place};
-use fuseboard_core::journal_writer::Scribe;
-use fuseboard_core::layout::{FINGERPRINT, Geometry, MAGIC, SLOTS_MAX, VERSION};
-use fuseboard_core::rate::{METERS, Meter};
+use fuseboard_core::journal::{Head, Journal, RingSlot};
+use fuseboard_core::journal_writer::JournalWriter;
+use fuseboard_core::layout::{Geometry, LAYOUT_HASH, MAGIC, SLOTS_MAX, VERSION};
+use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_core::time::STAMP_MAX;
 use fuseboard_core::word::LOG_MAX;
@@ -16,7 +16,7 @@ use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::error::Kind;
 use fuseboard_shm::store::Store;
 
-use super::file::{Bed, KEY_WORDS, METER_WORDS, Raw, key_of};
+use super::file::{Bed, KEY_WORDS, RATE_WINDOW_WORDS, Raw, key_of};
 use super::fuse::{Driver, WRITES};
 use super::input::Input;
 use super::journal::{check_ring, damage_journal};
@@ -58,17 +58,19 @@ impl RawCell {
 }
 
 #[repr(C, align(64))]
-struct RawMeters([AtomicU64; METER_WORDS]);
+struct RawWindows([AtomicU64; RATE_WINDOW_WORDS]);
 
-const _: () =
-    assert!(size_of::<RawMeters>() == METERS * size_of::<Meter>() && align_of::<RawMeters>() == align_of::<Meter>());
+const _: () = assert!(
+    size_of::<RawWindows>() == RATE_WINDOWS * size_of::<RateWindow>()
+        && align_of::<RawWindows>() == align_of::<RateWindow>()
+);
 
-impl RawMeters {
+impl RawWindows {
     fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    fn meters(&self) -> &[Meter; METERS] {
+    fn rate_windows(&self) -> &[RateWindow; RATE_WINDOWS] {
         // SAFETY: both are `repr(C)` values of as many atomics with one size and alignment (asserted above), any bits of
         // which are valid.
         unsafe { &*std::ptr::from_ref(self).cast() }
@@ -81,10 +83,10 @@ pub fn core_words(bytes: &[u8]) -> bool {
     let mut input = Input::new(bytes);
     let (cell, log_len) = (RawCell::new(), [2, 4, 8, 256, LOG_MAX][input.choice(5)]);
     let log: Vec<_> = (0..log_len).map(|_| AtomicU64::new(0)).collect();
-    let (head, places) = (Head::new(), [(); PLACES].map(|()| Place::new()));
-    let scribe = Scribe { journal: Journal::new(&head, &places), slot: 0, pid: 1 };
-    let meters = RawMeters::new();
-    let fuse = Fuse::new(cell.cell(), &log).with_meters(meters.meters()).with_scribe(scribe);
+    let (head, places) = (Head::new(), [(); PLACES].map(|()| RingSlot::new()));
+    let writer = JournalWriter { journal: Journal::new(&head, &places), slot: 0, pid: 1 };
+    let rate_windows = RawWindows::new();
+    let fuse = Fuse::new(cell.cell(), &log).with_rate_windows(rate_windows.rate_windows()).with_journal_writer(writer);
     let mut driver = Driver::new(fuse, log_len);
     let mut now = NOW;
     for _ in 0..STEPS {
@@ -92,7 +94,7 @@ pub fn core_words(bytes: &[u8]) -> bool {
             0 | 1 => damage(&cell.0, &log, &mut input, now),
             2 => now = time(&mut input, now),
             3 if input.choice(4) == 1 => {
-                meters.0[input.choice(METER_WORDS)].store(input.word(), Ordering::Release);
+                rate_windows.0[input.choice(RATE_WINDOW_WORDS)].store(input.word(), Ordering::Release);
             }
             3 if input.choice(4) == 0 => bounded(WRITES, || fuse.catch_up()),
             _ => driver.step(&mut input, now),
@@ -101,7 +103,7 @@ pub fn core_words(bytes: &[u8]) -> bool {
             break;
         }
     }
-    check_ring(scribe.journal, PLACES as u64);
+    check_ring(writer.journal, PLACES as u64);
     // The checks of a sound fuse let some minutes pass.
     let now = now.min(STAMP_MAX >> 1) + sound::UNUSUAL_US;
     let can_be_sound = !lies_ahead(&cell.0, &log, now);
@@ -174,11 +176,11 @@ fn damage_table(raw: &Raw, input: &mut Input<'_>, now: u64) {
     };
     match input.choice(10) {
         0..=3 => damage(raw.cell(slot), raw.log(slot), input, now),
-        7 => store(raw.meters(slot), input.choice(METER_WORDS), input.word()),
+        7 => store(raw.rate_windows(slot), input.choice(RATE_WINDOW_WORDS), input.word()),
         8 => damage_journal(raw, input, now),
         4 => {
             let (word, key) = (input.choice(KEY_WORDS), raw.key(slot));
-            // As often another status or tenancy of what stands there.
+            // As often another status or claim of what stands there.
             let near = key[word].load(Ordering::Relaxed) ^ input.short() & 0x3f;
             store(key, word, if input.choice(2) == 0 { near } else { input.word() });
         }
@@ -234,7 +236,7 @@ fn contents(bed: &Bed, manner: u8, own: u8, bytes: &[u8]) -> (Vec<u8>, u64) {
         contents.extend(behind);
     }
     let power = |i, most: u64| 1 << (word(&contents, i).unwrap_or(0) % most);
-    let sound = [(0, MAGIC), (1, VERSION), (2, FINGERPRINT), (3, power(3, 10)), (4, power(4, 12)), (5, bed.boot())];
+    let sound = [(0, MAGIC), (1, VERSION), (2, LAYOUT_HASH), (3, power(3, 10)), (4, power(4, 12)), (5, bed.boot())];
     for (place, sound) in sound {
         if own >> place & 1 == 0 && contents.len() >= SAID {
             contents[place * 8..][..8].copy_from_slice(&sound.to_ne_bytes());
@@ -260,7 +262,7 @@ fn expected(contents: &[u8], length: u64, boot: u64) -> Result<(usize, usize), K
     if header(0) != MAGIC {
         return Err(Kind::Foreign);
     }
-    if (header(1), header(2)) != (VERSION, FINGERPRINT) {
+    if (header(1), header(2)) != (VERSION, LAYOUT_HASH) {
         return Err(Kind::Version);
     }
     let log_len = number(4, LOG_MAX).filter(|log_len| *log_len > 1);

@@ -5,7 +5,7 @@ use std::hash::Hasher;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use fuseboard_core::layout::{FINGERPRINT, Geometry, MAGIC, VERSION};
+use fuseboard_core::layout::{Geometry, LAYOUT_HASH, MAGIC, VERSION};
 use fuseboard_core::sync::{AtomicU64, Ordering};
 use fuseboard_shm::clock::Clock;
 use fuseboard_shm::error::OpenError;
@@ -23,12 +23,12 @@ pub const KEY_WORDS: usize = 4;
 const NAME_WORDS: usize = 26;
 const TEXT_WORDS: usize = NAME_WORDS + 8;
 const EXPORTED_WORDS: usize = 9;
-const SAID_WORDS: usize = 20;
+const OVERRIDE_NOTE_WORDS: usize = 20;
 const SETTINGS_WORDS: usize = 128 * 32;
 const LEADER_WORDS: usize = 8 * 8;
 const LINE_WORDS: usize = 64;
-/// Words of the meters of a slot.
-pub const METER_WORDS: usize = 64;
+/// Words of the rate windows of a slot.
+pub const RATE_WINDOW_WORDS: usize = 64;
 
 /// A private folder for tables, removed with this value.
 pub struct Bed {
@@ -155,9 +155,9 @@ impl Raw {
         self.entry(self.geometry.sections().counters, slot, LINE_WORDS)
     }
 
-    /// The words of a slot's meters.
-    pub fn meters(&self, slot: usize) -> &[AtomicU64] {
-        self.entry(self.geometry.sections().meters, slot, METER_WORDS)
+    /// The words of a slot's rate windows.
+    pub fn rate_windows(&self, slot: usize) -> &[AtomicU64] {
+        self.entry(self.geometry.sections().rate_windows, slot, RATE_WINDOW_WORDS)
     }
 
     /// The words of the journal: sixteen of its head, then thirty-two for each record.
@@ -179,9 +179,9 @@ impl Raw {
             (at.texts, TEXT_WORDS * slots),
             (at.logs, self.geometry.log_len() * slots),
             (at.counters, LINE_WORDS * slots),
-            (at.meters, METER_WORDS * slots),
+            (at.rate_windows, RATE_WINDOW_WORDS * slots),
             (at.exported, EXPORTED_WORDS * slots),
-            (at.said, SAID_WORDS * self.geometry.said()),
+            (at.override_notes, OVERRIDE_NOTE_WORDS * self.geometry.override_notes()),
             (at.settings, SETTINGS_WORDS),
             (at.leaders, LEADER_WORDS),
         ];
@@ -204,7 +204,7 @@ impl Raw {
 
     fn write_header(&self, boot: u64) {
         let (slots, log_len) = (self.geometry.slots() as u64, self.geometry.log_len() as u64);
-        let header = [MAGIC, VERSION, FINGERPRINT, slots, log_len, boot, HASH_KEY[0], HASH_KEY[1], 0, 1];
+        let header = [MAGIC, VERSION, LAYOUT_HASH, slots, log_len, boot, HASH_KEY[0], HASH_KEY[1], 0, 1];
         self.words().iter().zip(header).for_each(|(word, value)| word.store(value, Ordering::Release));
     }
 }
@@ -216,13 +216,13 @@ impl Drop for Raw {
     }
 }
 
-/// The key of a name that has a slot in this tenancy, in a table whose hash key is [`HASH_KEY`]: the format's rule, written
+/// The key of a name that has a slot in this claim, in a table whose hash key is [`HASH_KEY`]: the format's rule, written
 /// down a second time.
-pub fn key_of(name: &[u8], tenancy: u64) -> [u64; 2] {
+pub fn key_of(name: &[u8], claim: u64) -> [u64; 2] {
     let mut hasher = SipHasher13::new_with_keys(HASH_KEY[0], HASH_KEY[1]);
     hasher.write(&name.len().to_ne_bytes());
     hasher.write(name);
     let hash = hasher.finish128();
     let (low, high) = (hash.h1 & ((1 << 46) - 1), hash.h2 & ((1 << 48) - 1));
-    [low.max(1) << 18 | tenancy << 2 | 2, high.max(1) << 16 | tenancy]
+    [low.max(1) << 18 | claim << 2 | 2, high.max(1) << 16 | claim]
 }

@@ -4,7 +4,7 @@ use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection, Transitio
 use fuseboard_core::lease::{Lease, SEATS};
 use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::Measure;
+use fuseboard_core::rate::RateKind;
 use fuseboard_core::state::State;
 use fuseboard_core::time::{HORIZON_US, LEAD_US, STAMP_MAX, age, is_far_ahead};
 use fuseboard_core::word::Word;
@@ -45,7 +45,7 @@ impl<'a> Driver<'a> {
             4 => self.record_failure(input, now),
             5 => self.record_success(now),
             6 => self.move_to(input, now),
-            7 => check_reading(self.fuse, self.log_len),
+            7 => check_snapshot(self.fuse, self.log_len),
             8 => self.sign(input),
             9 => self.reclaim(input),
             10 => _ = bounded(WRITES, || self.fuse.note_settings(input.word().max(1))),
@@ -79,7 +79,7 @@ impl<'a> Driver<'a> {
         let admission = bounded(WRITES, || self.fuse.admit(&policy, now));
         check_admission(&admission, &policy);
         let is_removed = matches!(admission.verdict, Err(Rejection { state: State::Vacant, .. }));
-        assert!(!is_removed, "a fuse without a tenure is always there");
+        assert!(!is_removed, "a fuse without a claim is always there");
         if let Some(transition) = admission.transition {
             check_transition(self.fuse, before, transition, now);
         }
@@ -115,9 +115,9 @@ impl<'a> Driver<'a> {
         if let Err(rejection) = verdict {
             check_rejection(rejection, &policy);
         }
-        for measure in Measure::ALL {
-            let tally = bounded(0, || self.fuse.tally(&policy, measure, || now)).unwrap_or_default();
-            assert!(tally.bad <= tally.calls, "{tally:?}");
+        for kind in RateKind::ALL {
+            let count = bounded(0, || self.fuse.rate_count(&policy, kind, || now)).unwrap_or_default();
+            assert!(count.bad <= count.calls, "{count:?}");
         }
     }
 
@@ -157,9 +157,10 @@ impl<'a> Driver<'a> {
 
     /// R12: whether a manual override stands, whose time is not over.
     fn is_held(&self, word: Word, now: u64) -> bool {
-        let lasts_us = self.fuse.until_us(word).map(|until_us| until_us - word.generation());
+        let override_lasts_us = self.fuse.until_us(word).map(|until_us| until_us - word.generation());
         word.state().is_held()
-            && lasts_us.is_none_or(|lasts_us| lasts_us > age(now, word.generation()).saturating_add(LEAD_US))
+            && override_lasts_us
+                .is_none_or(|override_lasts_us| override_lasts_us > age(now, word.generation()).saturating_add(LEAD_US))
     }
 
     fn sign(&self, input: &mut Input<'_>) {
@@ -251,7 +252,7 @@ fn check_rejection(rejection: Rejection, policy: &Policy) {
 }
 
 /// What people see of a fuse, whoever else writes.
-pub fn check_reading(fuse: Fuse<'_>, log_len: u32) {
+pub fn check_snapshot(fuse: Fuse<'_>, log_len: u32) {
     let reading = fuse.read();
     assert!(reading.failures <= log_len, "{} failures in a log of {log_len}", reading.failures);
     assert_eq!(reading.failures > 0, reading.last_failure_us.is_some());

@@ -9,7 +9,7 @@ use fuseboard_core::state::State;
 use fuseboard_core::sync::Ordering;
 use fuseboard_core::time::{STAMP_MAX, is_far_ahead};
 use fuseboard_shm::clock::ManualClock;
-use fuseboard_shm::journal_cursor::Reader;
+use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::store::Slot;
 use fuseboard_shm::table::Table;
 
@@ -39,7 +39,7 @@ pub fn damage_journal(raw: &Raw, input: &mut Input<'_>, now: u64) {
     }
 }
 
-/// A number of the next ticket: small, near the end of all numbers, or any.
+/// A number of the next number: small, near the end of all numbers, or any.
 fn head(input: &mut Input<'_>) -> u64 {
     match input.choice(4) {
         0 => input.short(),
@@ -54,7 +54,7 @@ fn head(input: &mut Input<'_>) -> u64 {
 fn forge(raw: &Raw, input: &mut Input<'_>, now: u64) {
     let words = raw.journal();
     let next = words[0].load(Ordering::Acquire);
-    let ticket = match input.choice(4) {
+    let number = match input.choice(4) {
         0 | 1 => {
             words[0].store(next.wrapping_add(1), Ordering::Release);
             next
@@ -62,10 +62,10 @@ fn forge(raw: &Raw, input: &mut Input<'_>, now: u64) {
         2 => next.wrapping_add(8).wrapping_sub(u64::from(input.byte())),
         _ => input.word(),
     };
-    let place = &words[HEAD + PLACE * (ticket as usize % RECORDS)..][..PLACE];
+    let place = &words[HEAD + PLACE * (number as usize % RECORDS)..][..PLACE];
     let body = body(input, raw.geometry().slots(), now);
     place[1..].iter().zip(body).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
-    place[0].store(check_of(ticket, &body), Ordering::Release);
+    place[0].store(check_of(number, &body), Ordering::Release);
 }
 
 /// The words of a record: a generation near the time, mostly a slot of the table, and the rest as it comes.
@@ -80,12 +80,12 @@ fn body(input: &mut Input<'_>, slots: usize, now: u64) -> [u64; BODY] {
 }
 
 /// The check word of the format, written down a second time.
-fn check_of(ticket: u64, body: &[u64; BODY]) -> u64 {
+fn check_of(number: u64, body: &[u64; BODY]) -> u64 {
     let fold = |hash: u64, word: u64| {
         let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xbf58_476d_1ce4_e5b9;
         product as u64 ^ (product >> 64) as u64
     };
-    body.iter().fold(fold(0, ticket), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
+    body.iter().fold(fold(0, number), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
 }
 
 /// Forges a record and reads it; only while nobody else writes.
@@ -139,35 +139,35 @@ fn check_fields(record: &Record) {
 pub fn check_ring(journal: Journal<'_>, places: u64) {
     let span = journal.span();
     assert!(span.end - span.start <= places, "{span:?}");
-    span.filter_map(|ticket| journal.read(ticket)).for_each(|record| check_fields(&record));
+    span.filter_map(|number| journal.read(number)).for_each(|record| check_fields(&record));
 }
 
 /// A reader, and what is known of where it stands.
 pub struct Follower {
-    reader: Reader,
+    reader: JournalCursor,
     /// Nobody else writes to its table.
     alone: bool,
     lost: u64,
     /// The latest generation that it read of each slot.
     latest: HashMap<u32, u64>,
-    /// It has not passed fewer tickets than the first of these, nor more than the second.
+    /// It has not passed fewer numbers than the first of these, nor more than the second.
     stands: (u64, u64),
 }
 
 impl Follower {
     /// A reader of all that is there.
     pub fn from_oldest(table: &Table, alone: bool) -> Self {
-        let reader = bounded(0, || Reader::from_oldest(table));
+        let reader = bounded(0, || JournalCursor::from_oldest(table));
         Self::new(reader, alone, table.journal().oldest())
     }
 
     /// A reader of what comes.
     pub fn from_now(table: &Table, alone: bool) -> Self {
-        let reader = bounded(0, || Reader::from_now(table));
+        let reader = bounded(0, || JournalCursor::from_now(table));
         Self::new(reader, alone, table.journal().next())
     }
 
-    fn new(reader: Reader, alone: bool, at: u64) -> Self {
+    fn new(reader: JournalCursor, alone: bool, at: u64) -> Self {
         assert_eq!(0, reader.lost());
         let stands = if alone { (at, at) } else { (0, u64::MAX) };
         Self { reader, alone, lost: 0, latest: HashMap::new(), stands }

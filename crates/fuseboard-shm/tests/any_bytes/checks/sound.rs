@@ -3,7 +3,7 @@
 use fuseboard_core::fuse::{Effect, Fuse, Permit, Rejection};
 use fuseboard_core::outcome::Call;
 use fuseboard_core::policy::{Policy, Rate};
-use fuseboard_core::rate::{METERS, Measure, Tally};
+use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
 use fuseboard_core::word::LOG_MAX;
 
@@ -46,32 +46,32 @@ pub fn sound_again(fuse: Fuse<'_>, log_len: usize, now: u64) {
     goes_through_a_cycle(fuse, log_len, now + 60 * SECOND);
 }
 
-/// One, two, and with the third bad call a trip, by each rate: whatever stood in the meters counts no more. At a time at which
+/// One, two, and with the third bad call a trip, by each rate: whatever stood in the rate windows counts no more. At a time at which
 /// no generation has begun yet: one that begins twice, as where damage went ahead and a reset back, finds its calls again.
 pub fn measures_exactly(fuse: Fuse<'_>, now: u64) {
-    for measure in Measure::ALL {
-        let policy = policy_of(measure);
+    for kind in RateKind::ALL {
+        let policy = policy_of(kind);
         bounded(mending_writes(LOG_MAX), || fuse.command(State::Closed, || now));
-        if fuse.tally(&policy, measure, || now).is_none() {
-            return; // a fuse without meters
+        if fuse.rate_count(&policy, kind, || now).is_none() {
+            return; // a fuse without rate_windows
         }
         let bad = Call { failed: true, took_us: SECOND, ..Call::default() };
         for expected in 1..=MIN_CALLS {
             let permit = admitted(fuse, &policy, now);
             let effect = bounded(WRITES, || fuse.ended(&policy, permit, bad, || now));
-            assert_eq!(expected == MIN_CALLS, matches!(effect, Effect::Changed(_)), "{measure:?}, call {expected}");
-            let tally = fuse.tally(&policy, measure, || now);
-            assert!(expected == MIN_CALLS || tally == Some(Tally { calls: expected, bad: expected }), "{tally:?}");
+            assert_eq!(expected == MIN_CALLS, matches!(effect, Effect::Changed(_)), "{kind:?}, call {expected}");
+            let count = fuse.rate_count(&policy, kind, || now);
+            assert!(expected == MIN_CALLS || count == Some(RateCount { calls: expected, bad: expected }), "{count:?}");
         }
     }
 }
 
 /// All of three calls, of the last fourteen or within a minute, and nothing else.
-fn policy_of(measure: Measure) -> Policy {
-    let of_calls = matches!(measure, Measure::FailuresOfCalls | Measure::SlowOfCalls);
+fn policy_of(kind: RateKind) -> Policy {
+    let of_calls = matches!(kind, RateKind::FailuresOfCalls | RateKind::SlowOfCalls);
     let span = if of_calls { 14 } else { 60 * SECOND };
-    let mut rates = [None; METERS];
-    rates[measure as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: MIN_CALLS, slow_us: SECOND });
+    let mut rates = [None; RATE_WINDOWS];
+    rates[kind as usize] = Some(Rate { span, bad_ppm: 1_000_000, min_calls: MIN_CALLS, slow_us: SECOND });
     Policy { threshold: 0, rates, ..policy(2) }
 }
 

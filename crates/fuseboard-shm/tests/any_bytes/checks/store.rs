@@ -8,7 +8,7 @@ use fuseboard_core::fuse::Effect;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::Ordering;
 use fuseboard_shm::clock::ManualClock;
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::store::{Slot, Store};
 
 use super::file::{Raw, key_of};
@@ -95,5 +95,5 @@ fn counts_by_handle(slot: &Slot, clock: &Arc<ManualClock>) {
 fn settled(handle: &Handle, outcome: Outcome) -> Effect {
     let policy = sound::policy(handle.log_len());
     let permit = handle.admit(&policy).verdict.expect("admitted");
-    handle.settle(&policy, &Ticket::new(permit), outcome)
+    handle.settle(&policy, &ProcessPermit::new(permit), outcome)
 }

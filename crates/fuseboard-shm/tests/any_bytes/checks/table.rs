@@ -8,10 +8,10 @@ use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::time::{STAMP_MAX, age};
 use fuseboard_shm::clock::ManualClock;
-use fuseboard_shm::handle::{Handle, Outcome, Ticket};
+use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::store::{Slot, Store};
 
-use super::fuse::{STATES, check_admission, check_reading, may_follow, mending_writes, policy};
+use super::fuse::{STATES, check_admission, check_snapshot, may_follow, mending_writes, policy};
 use super::input::Input;
 use super::journal::{Follower, TELLING_WRITES, any_record};
 use super::steps::bounded;
@@ -48,7 +48,7 @@ pub const OPERATIONS: [&str; 15] = [
 pub struct Contract {
     store: Store,
     handles: Vec<Handle>,
-    tickets: Vec<(usize, Ticket)>,
+    tickets: Vec<(usize, ProcessPermit)>,
     followers: Vec<Follower>,
     alone: bool,
 }
@@ -138,7 +138,7 @@ impl Contract {
     fn find(&self, input: &mut Input<'_>) {
         if let Some(slot) = bounded(0, || self.store.find(&name(input.choice(NAMES)))) {
             check_name(&slot);
-            check_reading(slot.fuse(), self.log_len());
+            check_snapshot(slot.fuse(), self.log_len());
         }
     }
 
@@ -178,7 +178,7 @@ impl Contract {
         assert!(slots.len() <= self.geometry().slots() + self.store.overflowed());
         for slot in slots {
             check_name(&slot);
-            check_reading(slot.fuse(), self.log_len());
+            check_snapshot(slot.fuse(), self.log_len());
             std::hint::black_box(totals(slot.stripes()));
         }
     }
@@ -203,7 +203,7 @@ impl Contract {
             if self.tickets.len() == TICKETS {
                 self.tickets.remove(0);
             }
-            self.tickets.push((place, Ticket::new(permit)));
+            self.tickets.push((place, ProcessPermit::new(permit)));
         }
     }
 
@@ -213,7 +213,7 @@ impl Contract {
         }
         let (place, ticket) = self.tickets.swap_remove(input.choice(self.tickets.len()));
         let (handle, policy) = (&self.handles[place], policy(input, self.log_len()));
-        let telling = Outcome::Telling { demands: input.choice(2) == 0, asked_us: input.word() >> 16 };
+        let telling = Outcome::FailureWithDemand { demands: input.choice(2) == 0, asked_us: input.word() >> 16 };
         let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Ignored, telling];
         let outcome = outcomes.get(input.choice(5));
         let effect = bounded(self.writes(), || match outcome {
@@ -232,7 +232,7 @@ impl Contract {
         if let Some(handle) = self.handles.get(input.choice(HANDLES)) {
             let (policy, word) = (policy(input, self.log_len()), handle.word());
             _ = bounded(1, || handle.fast_success(word));
-            _ = bounded(self.writes(), || handle.measured_success(&policy, word, input.word()));
+            _ = bounded(self.writes(), || handle.rated_success(&policy, word, input.word()));
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fuseboard_core::journal::RECORDS;
 use fuseboard_core::sync::Ordering;
 use fuseboard_shm::clock::{Clock, ManualClock};
-use fuseboard_shm::journal_cursor::Reader;
+use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::open::look;
 use fuseboard_shm::table::View;
 
@@ -22,12 +22,12 @@ pub fn a_look_changes_nothing(bed: &Bed, table: &str, raw: &Raw) {
     let view = look(table, Some(bed.folder()), Clock::Manual(Arc::clone(&clock))).expect("a sound header");
     // None of the table's: the clock that is moved is a word of its own, four times.
     bounded(4, || {
-        let mut readers = [Reader::from_oldest(&view), Reader::from_now(&view)];
+        let mut readers = [JournalCursor::from_oldest(&view), JournalCursor::from_now(&view)];
         for _ in 0..2 {
             read_all_of(&view);
             for reader in &mut readers {
                 let cursor = reader.cursor(&view);
-                let mut resumed = Reader::resumed(&view, &cursor).expect("just there");
+                let mut resumed = JournalCursor::resumed(&view, &cursor).expect("just there");
                 assert_eq!((cursor.clone(), Ok(cursor.clone())), (resumed.cursor(&view), cursor.to_string().parse()));
                 assert!(resumed.poll(&view).len() <= RECORDS + view.geometry().slots());
                 assert!(reader.poll(&view).len() <= RECORDS + view.geometry().slots());
@@ -49,15 +49,18 @@ fn words(raw: &Raw) -> Vec<u64> {
 /// Calls everything that a view has.
 fn read_all_of(view: &View) {
     let now = view.clock().now_us();
-    let tenants = view.tenants().map(|(tenancy, _)| tenancy).chain(view.tenancies());
-    for tenancy in tenants.chain((0..NAMES).filter_map(|number| view.find(&name(number)))) {
-        let known = (view.name_of(tenancy), view.maker(tenancy), view.word(tenancy), view.snapshot(tenancy, now));
+    let claims = view.used_claims().map(|(claim, _)| claim).chain(view.claims());
+    for claim in claims.chain((0..NAMES).filter_map(|number| view.find(&name(number)))) {
+        let known = (view.name_of(claim), view.maker(claim), view.word(claim), view.snapshot(claim, now));
         black_box(known);
-        black_box((view.name(tenancy.slot), view.name_then(tenancy.slot, now)));
-        if let Some((reading, _)) = view.snapshot(tenancy, now) {
-            black_box((view.said(tenancy.slot, reading.word.generation()), view.settings(reading.word.generation())));
+        black_box((view.name(claim.slot), view.name_then(claim.slot, now)));
+        if let Some((reading, _)) = view.snapshot(claim, now) {
+            black_box((
+                view.override_note(claim.slot, reading.word.generation()),
+                view.settings(reading.word.generation()),
+            ));
         }
     }
-    black_box((view.taken().count(), view.untold(), view.is_removed(), view.looks(&name(0))));
-    view.tickets().for_each(|ticket| _ = black_box(view.record(ticket)));
+    black_box((view.taken().count(), view.unjournaled(), view.is_removed(), view.looks(&name(0))));
+    view.numbers().for_each(|number| _ = black_box(view.record(number)));
 }

@@ -13,7 +13,7 @@ const WORD: usize = 0;
 const PROGRESS: usize = 1;
 const TOLD: usize = 4;
 const NOTE: usize = 5;
-const STREAK: usize = 6;
+const FAILED_PROBES: usize = 6;
 const ASKED: usize = 7;
 const SEATS: std::ops::Range<usize> = 8..16;
 const HINTS: std::ops::Range<usize> = 16..24;
@@ -69,13 +69,13 @@ pub fn damage(cell: &[AtomicU64], log: &[AtomicU64], input: &mut Input<'_>, now:
             let tag = if input.choice(2) == 0 { generation } else { stamp(input, now) };
             (&cell[NOTE], tag << 40 | input.word() >> 24)
         }
-        9 => (&cell[STREAK], (stamp(input, now) << 16) | input.short()),
+        9 => (&cell[FAILED_PROBES], (stamp(input, now) << 16) | input.short()),
         10 => (&cell[ASKED], tagged(input, now, generation)),
         11 => {
             // How long an override lasts: mostly of this generation, and of any length that its bits have room for.
             let mark = if input.choice(4) == 0 { input.word() } else { generation };
-            let lasts_us = if input.choice(2) == 0 { input.short() } else { input.word() };
-            (&cell[LASTS], lasts_us << 24 | mark & 0xff_ffff)
+            let override_lasts_us = if input.choice(2) == 0 { input.short() } else { input.word() };
+            (&cell[LASTS], override_lasts_us << 24 | mark & 0xff_ffff)
         }
         _ => (&cell[input.choice(cell.len())], input.word()),
     };

@@ -17,7 +17,7 @@ pub struct Change {
 
 /// What one thread, or in the end all of them, were told of one fuse.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Observed {
     pub changes: Vec<Change>,
     /// Generations and states that a look at the fuse found.
     pub seen: Vec<(u64, State)>,
@@ -29,7 +29,7 @@ pub struct Told {
     pub counters: [u64; COUNTERS],
 }
 
-impl Told {
+impl Observed {
     pub fn count(&mut self, counter: Counter) {
         self.counters[counter as usize] += 1;
     }
@@ -56,11 +56,11 @@ impl Told {
         faults.extend(self.faults_of_looks());
         for Change { transition, by_permit_of } in &self.changes {
             let Some(generation) = by_permit_of else { continue };
-            let told = |of: &BTreeMap<u64, u32>| of.get(generation).copied().unwrap_or(0);
+            let observed = |of: &BTreeMap<u64, u32>| of.get(generation).copied().unwrap_or(0);
             // R03: the failures that a trip needs were counted before it. R07: the same of probes, exactly.
             let fits = match (transition.from, transition.to) {
-                (State::Closed, State::Open) => raw_failures || told(&self.failures) >= policy.threshold - 1,
-                (State::HalfOpen, State::Closed) => told(&self.probes) == policy.success_threshold - 1,
+                (State::Closed, State::Open) => raw_failures || observed(&self.failures) >= policy.threshold - 1,
+                (State::HalfOpen, State::Closed) => observed(&self.probes) == policy.success_threshold - 1,
                 (State::HalfOpen, State::Open) => true,
                 _ => false,
             };
@@ -98,9 +98,11 @@ impl Told {
 
     /// What a look at the fuse finds is what somebody was told, or a first use, which closes.
     fn faults_of_looks(&self) -> Vec<String> {
-        let told: BTreeMap<_, _> = self.changes.iter().map(|c| (c.transition.generation, c.transition.to)).collect();
-        let fits =
-            |(generation, state): &&(u64, State)| *told.get(generation).unwrap_or(&State::Closed) == state.visible();
+        let observed: BTreeMap<_, _> =
+            self.changes.iter().map(|c| (c.transition.generation, c.transition.to)).collect();
+        let fits = |(generation, state): &&(u64, State)| {
+            *observed.get(generation).unwrap_or(&State::Closed) == state.visible()
+        };
         self.seen.iter().filter(|look| !fits(look)).map(|look| format!("{look:?} was never told")).collect()
     }
 }
