@@ -1,7 +1,7 @@
 """The breaker: a policy bound to a fuse."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
 
 from fuseboard import _core
@@ -24,9 +24,9 @@ from fuseboard._breaker.waiting import Waiting
 from fuseboard._events.stream import sleep_of_the_running_library
 from fuseboard._events.transition import Transition
 from fuseboard._functions import is_async
-from fuseboard._policy import from_environment
+from fuseboard._policy import from_environment, suggestions
 from fuseboard._policy.policies import Policy, RateCount, kind
-from fuseboard._policy.settings import Changes, Settings
+from fuseboard._policy.settings import NAMES, Changes, Settings, changed
 from fuseboard._state import State
 from fuseboard._store.manual_override import order
 from fuseboard._store.store import Store
@@ -116,7 +116,8 @@ class CircuitBreaker(Hold):
         _core.check_name(name)
         name = exact(name)
         _check_arguments(settings, on_transition, store)
-        tuned = from_environment.tuned(name, from_environment.changed(settings or Settings(), changes))
+        _check_names(changes)
+        tuned = from_environment.tuned(name, changed(settings or Settings(), changes))
         lists = Lists(failure_on, success_on, ignore, trip_if)
         family = Family(
             name=name,
@@ -469,6 +470,14 @@ def _unpickled(
     if errors is not None:
         breaker._reject_with(errors)  # noqa: SLF001 - ditto
     return breaker
+
+
+def _check_names(changes: Iterable[str]) -> None:
+    for name in changes:
+        if name not in NAMES:
+            known = (*NAMES, *(CircuitBreaker.__init__.__kwdefaults__ or ()))
+            hint = suggestions.hint(name, known)
+            raise TypeError(f"CircuitBreaker() got an unexpected keyword argument {name!r}{hint}")
 
 
 def _check_arguments(settings: object, on_transition: object, store: object) -> None:

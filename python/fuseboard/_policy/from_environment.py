@@ -1,36 +1,17 @@
-"""Settings from where operators have them: keyword arguments, the environment, a TOML file."""
+"""What the environment says: ``FUSEBOARD_<FUSE>_<SETTING>`` for a fuse, ``FUSEBOARD_SHADOW`` for the process."""
 
-import dataclasses
 import os
 import re
-from typing import Any
 
 from fuseboard._events.log import logger
 from fuseboard._policy import from_data, suggestions
-from fuseboard._policy.settings import NAMES, Changes, Settings
+from fuseboard._policy.settings import NAMES, Settings, changed
 from fuseboard._validation import shown
 
-_DEFAULTS = Settings()
 SHADOW = "FUSEBOARD_SHADOW"
 """The variable that makes each breaker of a process a shadow."""
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 _told: dict[str, object] = {}
-
-
-def changed(settings: Settings, changes: Changes) -> Settings:
-    """Settings with some of them changed.
-
-    Raises:
-        TypeError: there is no setting of a name; the message names the one that was meant.
-    """
-    for name in changes:
-        if name not in NAMES:
-            from fuseboard import CircuitBreaker  # noqa: PLC0415 - for mistakes alone
-
-            known = (*NAMES, *(CircuitBreaker.__init__.__kwdefaults__ or ()))
-            hint = suggestions.hint(name, known)
-            raise TypeError(f"CircuitBreaker() got an unexpected keyword argument {name!r}{hint}")
-    return _replaced(settings, dict(changes)) if changes else settings
 
 
 def prefix_of(fuse: str) -> str:
@@ -54,7 +35,7 @@ def tuned(fuse: str, settings: Settings) -> Settings:
         return settings
     try:
         # All at once: two of them may make sense together only.
-        return _replaced(settings, from_data.from_words({name: _parsed(text) for name, text in texts.items()}))
+        return changed(settings, from_data.from_words({name: _parsed(text) for name, text in texts.items()}))
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{sources[name]}={shown(text)}" for name, text in texts.items())
         variables = "variable" if len(texts) == 1 else "variables"
@@ -81,13 +62,6 @@ def is_shadowed() -> bool:
             "%s=%s: no breaker of this process rejects a call; they decide, count and journal as ever", SHADOW, text
         )
     return True
-
-
-def _replaced(settings: Settings, values: dict[str, Any]) -> Settings:
-    if values.get("policy") is not None:
-        # Instead of the count that there may be, and not beside it.
-        values = {"threshold": _DEFAULTS.threshold, "window": _DEFAULTS.window} | values
-    return dataclasses.replace(settings, **values)
 
 
 def _parsed(text: str) -> object:

@@ -1,7 +1,7 @@
 """A breaker's settings: units, ranges, defaults, and the messages of those out of range."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self, TypedDict
 
 from fuseboard import _core
@@ -237,6 +237,18 @@ class Settings:
 
 NAMES = tuple(field.name for field in fields(Settings))
 """The settings."""
+
+
+def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """Settings with some of them changed. A policy comes instead of the count of failures that there may be.
+
+    Raises:
+        TypeError: a setting is of the wrong type.
+        ValueError: a setting is out of range.
+    """
+    if changes.get("policy") is not None:
+        changes = {"threshold": _THRESHOLD, "window": _WINDOW, **changes}
+    return replace(settings, **changes) if changes else settings
 
 
 def no_rates() -> list[RateNumbers | None]:
