@@ -7,7 +7,7 @@ PYTEST_JOBS ?= 2
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.lock $(wildcard crates/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test proof test-rust test-python model model-full mutants crash-points crash tsan threads mutation check docs bench fuzz fuzz-control format clean
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,13 +86,14 @@ docs: build  ## build the docs site into target/site, from the pages and the doc
 	PYTHONPATH=tools $(BIN)/zensical build --strict --clean
 	@echo "the site is in target/site; with its search: $(BIN)/python -m http.server --directory target/site"
 
-check: build docs  ## formats, lints, types, stubs, the docs site, and whether all mutants apply
+check: build docs changelog-check  ## formats, lints, types, stubs, docs site, changelog fragments, and whether all mutants apply
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	cargo clippy --locked --package fuseboard-core --test models --quiet -- -D warnings
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/pyright
 	$(BIN)/python -m mypy.stubtest --ignore-disjoint-bases fuseboard._core
 	@applies() { patch -d "$$1" -p1 --dry-run --batch --quiet --fuzz=1 -i "$$2" || { echo "$$2 does not apply" >&2; exit 1; }; }; \
 	for mutant in fuzz/mutants/*.patch; do applies . "$$PWD/$$mutant"; done; \
@@ -107,6 +108,16 @@ fuzz:  ## search for bytes that break a table, FUZZ_SECONDS (60) for each of thr
 
 fuzz-control:  ## break the code in ten ways, and see that the fuzzer and the tests of any_bytes find each
 	fuzz/control.sh
+
+changelog: changelog-check  ## what the next release's section of CHANGELOG.md would say
+	@$(BIN)/towncrier build --draft 2>/dev/null
+
+changelog-check: build
+	@said=$$($(BIN)/towncrier build --draft 2>&1) || { echo "$$said" >&2; exit 1; }
+	@empty=$$(grep -L '[^[:space:]]' changelog.d/*.md); [ -z "$$empty" ] || { echo "empty: $$empty" >&2; exit 1; }
+
+hooks: $(VENV)/.tools  ## run the quick checks at each commit and push of this clone
+	$(BIN)/pre-commit install
 
 format:  ## format everything
 	cargo fmt --all
