@@ -53,7 +53,7 @@ type Frames = HashMap<usize, Frame, BuildHasherDefault<AddressHasher>>;
 pub(crate) struct Blocks(Mutex<Frames>);
 
 impl Blocks {
-    /// PermitInner for a few instructions that call nobody, so never across a fork of the thread that holds it.
+    /// Held for a few instructions that call nobody, so never across a fork of the thread that holds it.
     fn lock(&self) -> MutexGuard<'_, Frames> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

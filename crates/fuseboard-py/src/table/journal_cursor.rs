@@ -187,10 +187,13 @@ impl Begin {
         let Ok(text) = since.cast::<PyString>() else {
             return Err(wrong_type(demand, since));
         };
-        match text.to_str() {
-            Ok(OLDEST) => Ok(Self::Oldest),
-            Ok(text) if let Ok(cursor) = text.parse() => Ok(Self::At(cursor)),
-            _ => Err(PyValueError::new_err(format!("{demand}, got {}", shown(since)?))),
+        let begin = text.to_str().ok().and_then(|text| match text {
+            OLDEST => Some(Self::Oldest),
+            cursor => cursor.parse().ok().map(Self::At),
+        });
+        match begin {
+            Some(begin) => Ok(begin),
+            None => Err(PyValueError::new_err(format!("{demand}, got {}", shown(since)?))),
         }
     }
 }
@@ -198,7 +201,7 @@ impl Begin {
 /// A place in a store's journal: each transition once, those of one fuse in their order.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct JournalCursor {
-    /// PermitInner for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
+    /// Held for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
     place: Mutex<Place>,
 }
 
