@@ -99,6 +99,26 @@ check: build docs changelog-check  ## formats, lints, types, stubs, docs site, c
 	for mutant in fuzz/mutants/*.patch; do applies . "$$PWD/$$mutant"; done; \
 	for mutant in crates/fuseboard-core/mutants/*.patch; do applies crates/fuseboard-core "$$PWD/$$mutant"; done
 
+# What the oldest Rust compiles is what it is given without the tests: those who build from source build that.
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+msrv:  ## compile with the oldest Rust that Cargo.toml promises; needs rustup
+	rustup run $(MSRV) rustc --version || rustup toolchain install $(MSRV) --profile minimal --no-self-update
+	CARGO_TARGET_DIR=target/msrv cargo +$(MSRV) check --locked --workspace --quiet
+
+audit: $(VENV)/.tools  ## known faults and licenses of what we build with; needs the network and cargo-deny
+	$(BIN)/python -m pip install --quiet --group audit
+	$(BIN)/python tools/audit.py
+
+coverage: coverage-rust coverage-python  ## which lines the tests run; ten minutes
+
+coverage-rust:  # needs cargo-llvm-cov
+	rustup component add llvm-tools
+	cargo llvm-cov --locked --quiet --package fuseboard-core --package fuseboard-shm
+
+coverage-python: build
+	$(BIN)/python -m pip install --quiet --group coverage
+	$(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS) --dist loadfile --ignore tests/benchmarks --cov --cov-report term
+
 bench: build  ## what a guarded call costs, beside yardsticks and every peer; eight minutes, or BENCH=--quick for one
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m bench $(BENCH)
