@@ -15,7 +15,7 @@ import fuseboard
 
 PACKAGE = Path(fuseboard.__file__).parent
 FLOORS = (
-    ("errors", "_state", "_validation", "_functions"),
+    ("errors", "_state", "_validation", "_functions", "_once"),
     ("_events",),
     ("_policy",),
     ("_store",),

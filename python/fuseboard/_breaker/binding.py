@@ -143,7 +143,7 @@ class Hold(_core.Breaker):
             if self._family.store is not None or registry.default() is store:
                 break
         threshold = self._family.numbers["threshold"]
-        if threshold > store.failure_capacity and self._family.is_first_told("capacity"):
+        if threshold > store.failure_capacity and self._family.told.is_first("capacity"):
             logger.warning(
                 "circuit %r: threshold %d counts as %d, the failures that %s can count; "
                 "choose another name for a store that counts more, made with failures=%d",
@@ -168,7 +168,7 @@ class Hold(_core.Breaker):
 
     def _report(self, fault: BaseException) -> None:
         self._faults += 1
-        if self._family.is_first_told("fault"):
+        if self._family.told.is_first("fault"):
             logger.error(
                 "circuit %r: %s: %s, which no call is told of; later faults of this breaker and its keys are only "
                 "counted",
@@ -176,7 +176,7 @@ class Hold(_core.Breaker):
             )  # fmt: skip
 
     def _voided(self) -> None:
-        if not self._family.is_first_told("voided"):
+        if not self._family.told.is_first("voided"):
             return
         logger.warning(
             "circuit %r: blocks that an ExitStack or a helper has entered were under way when the fuse changed, and "
@@ -190,7 +190,7 @@ class Hold(_core.Breaker):
         if followed is not None:
             return followed
         self._ignore(permit)
-        if self._family.is_first_told("awaitable"):
+        if self._family.told.is_first("awaitable"):
             logger.warning(
                 "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
                 "count as ignored. Guard a coroutine function that awaits it, or use acall.",

@@ -24,6 +24,7 @@ from fuseboard._breaker.waiting import Waiting
 from fuseboard._events.stream import sleep_of_the_running_library
 from fuseboard._events.transition import Transition
 from fuseboard._functions import is_async
+from fuseboard._once import Once, lock
 from fuseboard._policy import from_environment, suggestions
 from fuseboard._policy.policies import Policy, RateCount, kind
 from fuseboard._policy.settings import NAMES, Changes, Settings, changed
@@ -136,7 +137,7 @@ class CircuitBreaker(Hold):
             is_shadow_by_code=flag("shadow", shadow),
             is_shadow_by_environment=from_environment.is_shadowed(),
             module=caller.module_name(),
-            told={},
+            told=Once(),
         )
         check_capacity(family.numbers, store)
         self._begin(name, family)
@@ -160,11 +161,13 @@ class CircuitBreaker(Hold):
         key = keyed.checked(key)
         found = self._keyed.get(key)
         if found is None:
-            found = self._keyed.setdefault(key, self._another(keyed.name_of(self.name, key), self._family))
-            if len(self._keyed) > self._most_keys:
-                # Before any is dropped: what is made from now on may have been there before, and says nothing again.
-                self._family.is_first_told("dropped")
-                keyed.drop_oldest(self._keyed, self._most_keys)
+            made, most = self._another(keyed.name_of(self.name, key), self._family), self._most_keys
+            with lock:
+                found = self._keyed.setdefault(key, made)
+                if len(self._keyed) > most:
+                    # What is made from now on may have been there before, and says nothing again.
+                    self._family.told.is_first("dropped")
+                    keyed.drop_oldest(self._keyed, most)
         return found
 
     def raising(self, open_error: type[CircuitOpenError], isolated_error: type[CircuitIsolatedError]) -> Self:

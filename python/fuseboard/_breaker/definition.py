@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from fuseboard._breaker.classify import Lists, OpenFor, Verdict
 from fuseboard._breaker.rejection_classes import Rejections
 from fuseboard._events.transition import Transition
+from fuseboard._once import Once
 from fuseboard._policy.settings import Numbers, Settings
 from fuseboard._store.store import Store
 
@@ -36,15 +37,10 @@ class Family(NamedTuple):
     is_shadow_by_environment: bool
     module: str | None
     """The module that made the breaker."""
-    told: dict[str, object]
-    """What is said once of all of them. Threads come here at once, so each look is one step of the dict."""
+    told: Once
+    """What is said once of all of them."""
 
     @property
     def is_shadow(self) -> bool:
         """Whether none of them rejects anything."""
         return self.is_shadow_by_code or self.is_shadow_by_environment
-
-    def is_first_told(self, what: str) -> bool:
-        """Whether nobody was told before. Of threads at once one is first."""
-        me = object()
-        return self.told.setdefault(what, me) is me

@@ -61,11 +61,5 @@ def drop_oldest(kept: dict[str | int, T], most: int) -> None:
     So keys without end need no memory without end. Where there are many a few go at once: a dict that has lost its
     first entries passes over all of them to find the one that is the first now.
     """
-    few = most // _FEW_OF
-    while len(kept) > most:
-        try:
-            oldest = list(itertools.islice(kept, len(kept) - most + few))
-        except RuntimeError:  # another thread, or a finalizer, has changed it meanwhile
-            continue
-        for key in oldest:
-            kept.pop(key, None)
+    for key in list(itertools.islice(kept, len(kept) - most + most // _FEW_OF)):
+        kept.pop(key, None)

@@ -12,8 +12,6 @@ from fuseboard._validation import in_seconds, shown
 
 _KEPT = 1024
 """Settings of this process that are known by their fingerprints."""
-_TOLD_MOST = 256
-"""Notices of a store in a process. A program that makes settings up at each call must not fill the log."""
 _COUNTS = ("threshold", "window")
 _known: dict[int, Settings] = {}
 
@@ -26,7 +24,7 @@ def come(store: Store, family: Family, fuse: _core.Fuse) -> None:
     if len(_known) < _KEPT:
         _known.setdefault(family.fingerprint, family.settings)
     before = fuse.note_settings(family.fingerprint, "dropped" in family.told)
-    if before and _is_first_told(store, (family.name, frozenset((before, family.fingerprint)))):
+    if before and store._told_pairs.is_first((family.name, frozenset((before, family.fingerprint)))):
         _tell_settings(family.name, _known.get(before), family.settings)
     if family.module is not None:
         _come_from(store, family, fuse, family.module)
@@ -37,19 +35,13 @@ def _come_from(store: Store, family: Family, fuse: _core.Fuse, module: str) -> N
     maker = fuse.note_maker(module)
     if maker is None or family.store is not None or not store.is_shared or registry.is_named():
         return
-    if _is_first_told(store, (family.name, maker, module)):
+    if store._told_pairs.is_first((family.name, maker, module)):
         logger.warning(
             "circuit %r: module %r made this fuse in the store 'default', which all programs of this user share, and "
             "module %r makes calls on it too. If these are two services, set FUSEBOARD_STORE to the name of each, or "
             "give the fuse another name. If they are one, set it to its name, and this is not said again",
             family.name, maker, module,
         )  # fmt: skip
-
-
-def _is_first_told(store: Store, what: object) -> bool:
-    """Whether nobody was told so before in this process. Of threads at once one is first."""
-    told, me = store._told_pairs, object()  # noqa: SLF001 - theirs to keep, ours to fill
-    return len(told) < _TOLD_MOST and told.setdefault(what, me) is me
 
 
 def _tell_settings(family: str, before: Settings | None, settings: Settings) -> None:

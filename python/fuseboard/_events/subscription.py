@@ -22,6 +22,7 @@ from fuseboard import _core
 from fuseboard._events.log import logger
 from fuseboard._events.transition import Transition, began, transition
 from fuseboard._functions import is_async
+from fuseboard._once import lock
 from fuseboard._validation import shown
 
 PAUSE = 0.05
@@ -99,15 +100,13 @@ class Subscription:
 
 
 class Hub:
-    """The subscriptions to one store in this process, and the thread that tells them.
-
-    No lock: a child could find it locked. Each step is one operation of a dict.
-    """
+    """The subscriptions to one store in this process, and the thread that tells them."""
 
     def __init__(self, store: _core.Store) -> None:
         self._store = weakref.ref(store)
-        self._subscriptions: dict[Subscription, None] = {}
-        self._turns: dict[str, object] = {}
+        self._subscriptions: list[Subscription] = []
+        self._turn: object | None = None
+        """What the thread that tells them has; None if there is no such thread."""
         self._telling: Subscription | None = None
         self._thread: int | None = None
         self._told_fault = False
@@ -127,7 +126,8 @@ class Hub:
             )
         see_to_forks()
         subscription = Subscription(store, listener)
-        self._subscriptions[subscription] = None
+        with lock:
+            self._subscriptions.append(subscription)
         try:
             self._see_to_a_thread()
         except BaseException:
@@ -165,7 +165,7 @@ class Hub:
             # The listener itself has forked. It goes on here too, so it is not called again, lest it fork again.
             self._telling._reading.place.take()
         self._telling = None
-        self._turns.clear()
+        self._turn = None
         try:
             if self._open():
                 self._see_to_a_thread()
@@ -173,36 +173,39 @@ class Hub:
             logger.exception("a forked process gets no thread, so its listeners hear of no transition")
 
     def _open(self) -> list[Subscription]:
-        for subscription in list(self._subscriptions):
-            if subscription._is_closed:
-                self._subscriptions.pop(subscription, None)
-        return list(self._subscriptions)
+        with lock:
+            self._subscriptions = [one for one in self._subscriptions if not one._is_closed]
+            return self._subscriptions.copy()
 
     def _see_to_a_thread(self) -> None:
         turn = object()
-        if self._turns.setdefault(_TURN, turn) is turn:
-            try:
-                threading.Thread(target=_work, args=(weakref.ref(self), turn), name=THREAD_NAME, daemon=True).start()
-            except BaseException:
-                self._turns.pop(_TURN, None)
-                raise
+        with lock:
+            if self._turn is not None:
+                return
+            self._turn = turn
+        # Not under the lock: who starts a thread waits for it.
+        try:
+            threading.Thread(target=_work, args=(weakref.ref(self), turn), name=THREAD_NAME, daemon=True).start()
+        except BaseException:
+            self._turn = None
+            raise
 
     def _is(self, turn: object) -> bool:
         """Whether it is still the turn: in a forked child it is another thread's."""
-        return self._turns.get(_TURN) is turn
+        return self._turn is turn
 
     def _goes_on(self, turn: object) -> bool:
-        if not self._is(turn):
-            return False
-        if self._open():
-            return True
-        # Who subscribes at this moment may have counted on this thread: it looks again after it has given up.
-        self._turns.pop(_TURN, None)
-        return bool(self._open()) and self._turns.setdefault(_TURN, turn) is turn
+        with lock:
+            if not self._is(turn):
+                return False
+            # First, for a finalizer that subscribes in between: then it starts a thread, and this one ends.
+            self._turn = None
+            if self._open() and self._turn is None:
+                self._turn = turn
+            return self._is(turn)
 
 
 THREAD_NAME = "fuseboard-events"
-_TURN = "turn"
 _hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
 
 

@@ -4,6 +4,7 @@ import os
 import re
 
 from fuseboard._events.log import logger
+from fuseboard._once import Once
 from fuseboard._policy import from_data, suggestions
 from fuseboard._policy.settings import NAMES, Settings, changed
 from fuseboard._validation import shown
@@ -11,7 +12,7 @@ from fuseboard._validation import shown
 SHADOW = "FUSEBOARD_SHADOW"
 """The variable that makes each breaker of a process a shadow."""
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
-_told: dict[str, object] = {}
+_once = Once()
 
 
 def prefix_of(fuse: str) -> str:
@@ -56,8 +57,7 @@ def is_shadowed() -> bool:
         raise ValueError(
             f"environment variable {SHADOW}={shown(text)} must be 1 or 0, true or false, yes or no, on or off"
         )
-    me = object()
-    if _told.setdefault(SHADOW, me) is me:
+    if _once.is_first(SHADOW):
         logger.warning(
             "%s=%s: no breaker of this process rejects a call; they decide, count and journal as ever", SHADOW, text
         )

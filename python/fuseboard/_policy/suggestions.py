@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Iterable
 
 from fuseboard._events.log import logger
+from fuseboard._once import Once
 
 _ELSEWHERE = {
     "threshold": (
@@ -43,8 +44,7 @@ _SWITCHES = ("bypass", "disable", "disabled", "enabled", "off")
 """What others call the variable that makes breakers reject nothing."""
 _ALIKE, _ALIKE_SHORT = 0.75, 0.8
 """How alike two names are of which one is the other mistyped, as ``difflib`` measures it; short ones are alike soon."""
-_KEPT = 4096
-_looked: dict[str, None] = {}
+_looked = Once(4096)
 """Prefixes of variables that were looked through; what is beyond the first few thousand fuses is not."""
 
 
@@ -65,10 +65,9 @@ def tell_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
     Not one that may be another fuse's: where there are fuses ``payments`` and ``payments_db``, the variables of the
     second one begin like those of the first one.
     """
-    if prefix in _looked or len(_looked) >= _KEPT:
-        return
     is_first = not _looked
-    _looked[prefix] = None
+    if not _looked.is_first(prefix):
+        return
     for variable in [name for name in os.environ if name.upper().startswith(_OURS)]:
         if not os.environ.get(variable, "").strip():
             continue

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 
 from fuseboard import _core
+from fuseboard._once import lock
 
 PRIVATE = ":private:"
 """The value of ``FUSEBOARD_STORE`` that asks for a private default store."""
@@ -17,14 +18,12 @@ shared: dict[tuple[str, str | None], _core.Store] = {}
 """Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. Kept alive: one that fell back
 to a private table would otherwise warn again, and forget, at each look-up."""
 
-# Threads come here at once, and a lock could be left locked in a forked child; so each step is one operation of a dict.
 _followers: dict[int, weakref.ref[_core.Breaker]] = {}
-_default: dict[str, _core.Store] = {}
-_THE_ONE = "default"
+_default: _core.Store | None = None
 
 ChooseClock = Callable[[str | None, str | None], _core.Clock | None]
 """Says by which clock a store goes that was given none: of its name (None for a private one) and its folder."""
-_clock: dict[str, ChooseClock] = {}
+_choose_clock: ChooseClock | None = None
 
 
 def folder() -> str | None:
@@ -42,22 +41,43 @@ def is_named() -> bool:
     return bool(os.environ.get("FUSEBOARD_STORE"))
 
 
+def share(key: tuple[str, str | None], store: _core.Store, instead_of: _core.Store | None) -> _core.Store:
+    """Enters a shared store that was just opened. Of threads that open one at once, all get the first one's."""
+    with lock:
+        first = shared.get(key)
+        if first is None or first is instead_of:
+            shared[key] = first = store
+        return first
+
+
+def let_go(key: tuple[str, str | None], store: _core.Store) -> None:
+    """Takes a shared store out, if it is this one."""
+    with lock:
+        if shared.get(key) is store:
+            del shared[key]
+
+
 def default() -> _core.Store | None:
     """The default store, if it is open."""
-    return _default.get(_THE_ONE)
+    return _default
 
 
 def offer_default(store: _core.Store) -> _core.Store:
     """Makes a store the default one if there is none; the one that it is then, the same for all threads."""
-    return _default.setdefault(_THE_ONE, store)
+    global _default  # noqa: PLW0603 - the process has one
+    with lock:
+        if _default is None:
+            _default = store
+        return _default
 
 
 def replace_default(store: _core.Store | None) -> _core.Store | None:
     """Makes a store the default one, or none: then the next use opens it. Returns the one before."""
-    before = _default.pop(_THE_ONE, None)
-    if store is not None:
-        _default[_THE_ONE] = store
-    for follower in list(_followers.values()):
+    global _default
+    with lock:
+        before, _default = _default, store
+        followers = list(_followers.values())
+    for follower in followers:
         breaker = follower()
         if breaker is not None:
             breaker._link(None)  # noqa: SLF001 - breakers and their registry are one mechanism in two modules
@@ -67,23 +87,23 @@ def replace_default(store: _core.Store | None) -> _core.Store | None:
 def follow_default(breaker: _core.Breaker) -> None:
     """Makes a breaker look its store up again whenever the default one is replaced, for as long as it lives."""
     follower = weakref.ref(breaker, _forget)
-    _followers[id(follower)] = follower
+    with lock:
+        _followers[id(follower)] = follower
 
 
 def _forget(follower: weakref.ref[_core.Breaker]) -> None:
     # Until now the dictionary has kept the reference, so that no other one has its id.
-    _followers.pop(id(follower), None)
+    with lock:
+        _followers.pop(id(follower), None)
 
 
 def clock_of(name: str | None, where: str | None) -> _core.Clock | None:
     """The clock of a store that was given none: the host's, which is None; or, in a test run, the run's."""
-    choose = _clock.get(_THE_ONE)
-    return choose(name, where) if choose else None
+    return _choose_clock(name, where) if _choose_clock else None
 
 
 def replace_clock(choose: ChooseClock | None) -> ChooseClock | None:
     """Makes another choose the clocks of stores, or nobody: then it is the host's. Returns what chose before."""
-    before = _clock.pop(_THE_ONE, None)
-    if choose is not None:
-        _clock[_THE_ONE] = choose
+    global _choose_clock
+    before, _choose_clock = _choose_clock, choose
     return before

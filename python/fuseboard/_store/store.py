@@ -10,6 +10,7 @@ from fuseboard import _core
 from fuseboard._events.log import announce, logger
 from fuseboard._events.subscription import Hub, see_to_forks
 from fuseboard._events.transition import Transition, began, transition
+from fuseboard._once import Once
 from fuseboard._policy.policies import MAX_THRESHOLD
 from fuseboard._policy.settings import Settings
 from fuseboard._state import State
@@ -33,6 +34,8 @@ _VARIABLE = "FUSEBOARD_STORE"
 _TRIES_AGAIN = "This process uses a table of its own meanwhile, and tries again by itself."
 _UNTIL_RESTARTED = "This process uses a table of its own until it is restarted."
 _SHOWN_USERS = 5
+_MOST_NOTICES = 256
+"""A program that makes settings up at each call must not fill the log."""
 
 
 def default_failures(fuses: int) -> int:
@@ -71,7 +74,8 @@ class Store(Telling):
     _told_removed: bool
     _told_small: bool
     _failures_asked: int
-    _told_pairs: dict[object, object]
+    _told_pairs: Once
+    """What this process was told of breakers that come to one fuse and are not alike."""
 
     def __new__(cls, *_args: Never, **_kwargs: Never) -> Self:
         """Refuses: a store comes from a class method that says whose it is."""
@@ -124,17 +128,11 @@ class Store(Telling):
         store = registry.shared.get(key) if clock is None else None
         if not isinstance(store, cls):
             fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
-            store = fresh if clock else fresh._share(key, instead_of=store)
+            entered = fresh if clock else registry.share(key, fresh, instead_of=store)
+            store = entered if isinstance(entered, cls) else fresh
         if strict and (store.fault or store.is_removed):
             store._go_on_with(store._find())
         return store._expect(fuses, failures, at_least=asked)
-
-    def _share(self, key: tuple[str, str | None], instead_of: _core.Store | None) -> Self:
-        """Enters the store into the registry. Of threads that open one at once all get the same."""
-        if instead_of is not None:
-            registry.shared[key] = self
-        first = registry.shared.setdefault(key, self)
-        return first if isinstance(first, type(self)) else self
 
     @classmethod
     def private(
@@ -243,7 +241,7 @@ class Store(Telling):
         store._key = None
         store._wanted = (fuses, failures, clock)
         store._told_fault = store._told_small = store._told_removed = False
-        store._told_pairs = {}
+        store._told_pairs = Once(_MOST_NOTICES)
         store._failures_asked = 0
         store._hub = Hub(store)
         return store
@@ -495,8 +493,8 @@ class Store(Telling):
 
     def close(self) -> None:
         """Lets go of the table: the process unmaps it once no breaker uses it either. Not an error if done twice."""
-        if self._key and registry.shared.get(self._key) is self:
-            registry.shared.pop(self._key, None)
+        if self._key:
+            registry.let_go(self._key, self)
         if registry.default() is self:
             registry.replace_default(None)
         self._key = None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fuseboard import CircuitBreaker, State, Store
+from fuseboard._once import Once
 from fuseboard._policy import from_environment, suggestions
 from helpers import fail, trip
 
@@ -17,8 +18,8 @@ from helpers import fail, trip
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a process that has made no breaker."""
-    monkeypatch.setattr(from_environment, "_told", {})
-    monkeypatch.setattr(suggestions, "_looked", {})
+    monkeypatch.setattr(from_environment, "_once", Once())
+    monkeypatch.setattr(suggestions, "_looked", Once())
 
 
 @pytest.fixture

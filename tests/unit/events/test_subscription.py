@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fuseboard import Store, Subscription, Transition
+from fuseboard._events.subscription import Hub
 from helpers import listening_threads, wait_until
 
 
@@ -55,30 +56,22 @@ def test_a_listener_that_refers_to_its_store_does_not_keep_it_alive(make_private
 def test_who_subscribes_while_the_thread_gives_up_is_told(store: Store) -> None:
     """The thread looks again after it has given up its turn; here each time somebody comes in between."""
     told: list[Transition] = []
-    hub = store._hub
-    turns = Turns(lambda: told_by.append(store.subscribe(told.append)))
     told_by: list[Subscription] = []
-    hub._turns = turns
+
+    class Interrupted(Hub):
+        """One in which somebody subscribes just when the thread has given up its turn."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if (name, value, told_by) == ("_turn", None, []):
+                told_by.append(store.subscribe(told.append))
+
+    store._hub.__class__ = Interrupted
     store.subscribe(print).close()
     wait_until(lambda: told_by)
     store.set_open("db")
     wait_until(lambda: told)
     told_by[0].close()
-
-
-class Turns(dict[str, object]):
-    """Turns among which somebody subscribes just before the first one is given up."""
-
-    def __init__(self, act: object) -> None:
-        super().__init__()
-        self.act = act
-
-    def pop(self, key: str, default: object = None) -> object:
-        """Gives up a turn."""
-        act, self.act = self.act, None
-        if act is not None:
-            act()
-        return super().pop(key, default)
 
 
 def test_without_a_thread_to_be_had_who_subscribes_is_told_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

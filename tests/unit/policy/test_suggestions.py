@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fuseboard import CircuitBreaker, Settings, Store
+from fuseboard._once import Once
 from fuseboard._policy import suggestions
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(Settings))
@@ -20,7 +21,7 @@ MIGRATE = Path(__file__).parents[3] / "docs" / "how-to" / "migrate.md"
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a process that has made no breaker."""
-    monkeypatch.setattr(suggestions, "_looked", {})
+    monkeypatch.setattr(suggestions, "_looked", Once())
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_an_empty_variable_says_nothing_mistyped_or_not(
 
 def test_what_was_looked_through_has_an_end(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Names of fuses without end need no memory without end; those beyond it are as they were before: silent."""
-    monkeypatch.setattr(suggestions, "_KEPT", 2)
+    monkeypatch.setattr(suggestions, "_looked", Once(2))
     monkeypatch.setenv("FUSEBOARD_C_TRESHOLD", "1")
     for fuse in "abc":
         CircuitBreaker(fuse)
