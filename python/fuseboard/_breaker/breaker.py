@@ -198,10 +198,10 @@ class CircuitBreaker(Hold):
 
     @property
     def _shadow(self) -> str | None:
-        """Why it rejects nothing, if so."""
+        """Why it rejects no calls, if so."""
         if self._family.is_shadow_by_environment:
             return f"{from_environment.SHADOW} is set"
-        return "it is a shadow" if self._family.is_shadow else None
+        return "it is a shadow (shadow=True)" if self._family.is_shadow else None
 
     def rates(self) -> dict[Policy, RateCount]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""

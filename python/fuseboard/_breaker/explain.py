@@ -20,46 +20,61 @@ def words(settings: Settings, lists: Lists, capacity: int, *, shadow: str | None
 
 
 def _opening(settings: Settings, *, shadow: str | None) -> Iterator[str]:
+    opens = "Opens"
     for policy in settings.policies:
-        if not isinstance(policy, Failures):
-            yield f"Opens after {policy}."
-        elif not settings.clear_on_success:
-            # With successes in between they are not in a row.
-            yield f"Opens after {policy}.".replace("in a row", "since it closed")
-            yield "A success takes no failure away."
-        elif policy.threshold > 1 and policy.window is not None:
-            yield f"Opens after {policy}, with no success in between."
+        if isinstance(policy, Failures):
+            yield from _counting(opens, policy, clears=settings.clear_on_success)
         else:
-            yield f"Opens after {policy}."
+            yield f"{opens} when {policy}."
+        opens = "Also opens"
+    jitter = f", up to {percent(settings.jitter)} shorter or longer at random" if settings.jitter else ""
+    yield f"Stays open for {seconds(settings.reset_timeout)}{jitter}."
     numbers = settings.numbers()
-    stays = f"Stays open for {seconds(settings.reset_timeout)}"
     if numbers["multiplier_permille"] > _THOUSAND:
-        stays += f", {settings.multiplier:g} times as long after each failed probe, {_longest(numbers['longest_us'])}"
-    if settings.jitter:
-        stays += f", up to {percent(settings.jitter)} shorter or longer"
-    yield f"{stays}."
+        longest = f"{numbers['longest_us'] / 1e6:g} s"
+        yield f"Each failed probe multiplies the open time by {settings.multiplier:g}, up to {longest}."
     if shadow is not None:
-        yield f"Rejects nothing: {shadow}."
+        yield f"Rejects no calls, because {shadow}."
 
 
-def _longest(longest_us: int) -> str:
-    return f"up to {longest_us / 1e6:g} s"
+def _counting(opens: str, policy: Failures, *, clears: bool) -> Iterator[str]:
+    if policy.threshold == 1:
+        yield f"{opens} after {policy}."
+    elif not clears:
+        # With successes in between they are not in a row.
+        yield f"{opens} after {policy}.".replace("in a row", "since it last closed")
+    else:
+        yield f"{opens} after {policy}{'' if policy.window is None else ' without a success in between'}."
+    if not clears:
+        yield "A success does not reset the count of failures."
 
 
 def _returning(settings: Settings) -> Iterator[str]:
-    probes = "one probe" if settings.probes == 1 else f"up to {settings.probes} probes at once"
-    yield f"Then lets {probes} through, of all processes together, for {_probe_time(settings)} each."
-    success = "a success" if settings.success_threshold == 1 else f"{settings.success_threshold} successes"
-    failure = "a failure" if settings.probe_failures == 1 else f"{settings.probe_failures} failures"
-    ramp = ""
-    if settings.ramp is not None:
-        ramp = f", and calls come back from {percent(settings.ramp_from)} to all within {seconds(settings.ramp)}"
-    yield f"Closes after {success} of them{ramp}; opens again after {failure}."
+    probes = "one probe" if settings.probes == 1 else f"up to {settings.probes} probes"
+    yield (
+        f"Then lets {probes} through at a time, across all processes. "
+        f"A probe must finish within {_probe_time(settings)}."
+    )
+    successes = _several(settings.success_threshold, "successful probe")
+    failures = _several(settings.probe_failures, "failed probe")
+    if settings.ramp is None:
+        yield f"Closes after {successes}; reopens after {failures}."
+    else:
+        share = percent(settings.ramp_from)
+        yield (
+            f"After {successes} it lets {share} of the calls through, then more and more of them, and closes after "
+            f"{seconds(settings.ramp)}."
+        )
+        yield f"Reopens after {failures}."
     slow = [policy.slow_after for policy in settings.policies if isinstance(policy, SlowRate)]
     if slow:
-        yield f"A probe that takes {seconds(min(slow, key=_microseconds))} or more has failed."
+        yield f"A probe that takes {seconds(min(slow, key=_microseconds))} or longer counts as failed."
     if settings.half_open_timeout is not None:
-        yield f"Opens again too if it is half-open for {seconds(settings.half_open_timeout)}."
+        yield f"Also reopens after {seconds(settings.half_open_timeout)} in the half-open state."
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _microseconds(value: Seconds) -> int:
@@ -74,22 +89,22 @@ def _meanings(lists: Lists) -> Iterator[str]:
     """Which exceptions mean what, in the order in which the lists are asked."""
     call = "A call"
     if lists.ignore != ():
-        yield f"{call} that raises {_named(lists.ignore)} says nothing."
-        call = "Else a call"
+        yield f"{call} that raises {_named(lists.ignore)} is ignored: it is neither a success nor a failure."
+        call = "Otherwise, a call"
     if lists.success_on != ():
-        yield f"{call} that raises {_named(lists.success_on)} was answered, which is a success."
-        call = "Else a call"
+        yield f"{call} that raises {_named(lists.success_on)} counts as a success."
+        call = "Otherwise, a call"
     first = next(filter(names_time_outs, (lists.ignore, lists.success_on, lists.failure_on)), None)
-    time_outs = ", and so has one that a time-out ends" if first is lists.failure_on else ""
-    yield f"{call} that raises {_named(lists.failure_on)} has failed{time_outs}."
+    time_outs = "; so does a call that a timeout stops" if first is lists.failure_on else ""
+    yield f"{call} that raises {_named(lists.failure_on)} counts as a failure{time_outs}."
     if lists.trip_if != ():
-        yield f"A call that has failed by {_named(lists.trip_if)} opens the fuse at once."
+        yield f"A call that fails with {_named(lists.trip_if)} opens the fuse at once."
 
 
 def _named(which: Which) -> str:
     classes = _classes(which)
     if classes is None:
-        return f"what {getattr(which, '__qualname__', None) or shown(which)} picks"
+        return f"an exception selected by {getattr(which, '__qualname__', None) or shown(which)}"
     return " or ".join(cls.__qualname__ for cls in classes)
 
 
@@ -98,11 +113,11 @@ def _never_counts(settings: Settings, capacity: int) -> Iterator[str]:
     threshold = settings.numbers()["threshold"]
     if threshold > capacity:
         yield (
-            f"Warning: threshold {threshold} counts as {capacity}, the failures of a fuse that the store counts; use a "
-            "store made with more."
+            f"Warning: threshold {threshold} counts as {capacity}, because the store counts no more failures of a fuse."
+            f" Use a store made with failures={threshold}."
         )
     if not threshold and not settings.clear_on_success:
-        yield "Warning: clear_on_success does nothing without Failures."
+        yield "Warning: clear_on_success has no effect, because the policy has no Failures."
 
 
 def _in_vain(lists: Lists) -> Iterator[str]:
@@ -113,10 +128,11 @@ def _in_vain(lists: Lists) -> Iterator[str]:
     yield from _taken("failure_on", counted or (), before)
     taken = (*ignored, *answered)
     if counted and all(_is_taken(cls, taken) for cls in counted):
-        yield "Warning: no exception is a failure: all that failure_on names is ignored or a success."
+        yield "Warning: no exception counts as a failure, because ignore or success_on takes all that failure_on names."
     idle = tuple(cls for cls in _classes(lists.trip_if) or () if not _may_fail(cls, counted, taken))
     if idle:
-        yield f"Warning: trip_if names {_names(idle)}, which {_is(idle)} no failure; failure_on must name it too."
+        count = "counts" if len(idle) == 1 else "count"
+        yield f"Warning: trip_if names {_names(idle)}, which never {count} as a failure."
 
 
 def _taken(
@@ -125,13 +141,13 @@ def _taken(
     """A warning for each class that a list names in vain."""
     for cls in named:
         if says_nothing(cls):
-            yield f"Warning: {argument} names {cls.__qualname__} in vain, as that is always ignored."
+            yield f"Warning: {argument} names {cls.__qualname__}, but {cls.__qualname__} is always ignored."
             continue
         for earlier, classes in before.items():
             above = [one for one in classes if issubclass(cls, one)]
             if above:
-                why = f"as {earlier} names {above[0].__qualname__} and is asked first"
-                yield f"Warning: {argument} names {cls.__qualname__} in vain, {why}."
+                why = f"but {earlier} names {above[0].__qualname__} and is checked first"
+                yield f"Warning: {argument} names {cls.__qualname__}, {why}."
                 break
 
 
@@ -160,27 +176,26 @@ def _names(classes: tuple[type[BaseException], ...]) -> str:
     return ", ".join(cls.__qualname__ for cls in classes)
 
 
-def _is(classes: tuple[object, ...]) -> str:
-    return "is" if len(classes) == 1 else "are"
-
-
 def _warnings(settings: Settings) -> Iterator[str]:
     numbers = settings.numbers()
     if 0 < numbers["half_open_us"] <= numbers["probe_us"]:
         yield (
-            "Warning: a probe may take longer than the fuse may be half-open: one that does is late, and the fuse "
-            "opens again; make half_open_timeout longer than probe_timeout."
+            f"Warning: a probe may take {_probe_time(settings)}, but the fuse reopens after "
+            f"{numbers['half_open_us'] / 1e6:g} s in the half-open state. "
+            "Make half_open_timeout longer than probe_timeout."
         )
     for policy in settings.policies:
         rate = rate_numbers(policy)
         if rate is not None and rate[3] > numbers["probe_us"]:
-            times = f"after {_probe_time(settings)}, and slow is {rate[3] / 1e6:g} s"
-            yield f"Warning: a probe is given up before it can be slow, {times}; make probe_timeout longer."
+            yield (
+                f"Warning: a probe must finish within {_probe_time(settings)}, so it never takes the "
+                f"{rate[3] / 1e6:g} s of a slow call. Make probe_timeout longer."
+            )
     if numbers["ramp_us"] and settings.ramp_from == 1:
-        yield "Warning: the ramp does nothing, as all calls pass at first."
+        yield "Warning: ramp has no effect, because ramp_from=1 lets all calls through from the start."
     if settings.ramp is None and settings.ramp_from != _DEFAULTS.ramp_from:
-        yield "Warning: ramp_from does nothing without a ramp."
+        yield "Warning: ramp_from has no effect without ramp."
     if settings.multiplier > 1 and numbers["multiplier_permille"] == _THOUSAND:
-        yield "Warning: the open time never grows, as multiplier counts in thousandths."
+        yield "Warning: the open time never grows, because multiplier is rounded to thousandths, here to 1."
     elif settings.multiplier > 1 and numbers["longest_us"] == numbers["reset_us"]:
-        yield "Warning: the open time never grows, as max_reset_timeout is reset_timeout."
+        yield "Warning: the open time never grows, because max_reset_timeout is equal to reset_timeout."

@@ -86,7 +86,7 @@ class Failures(Policy):
 
     def __str__(self) -> str:
         if self.threshold == 1:
-            return "a failure"
+            return "1 failure"
         span = "in a row" if self.window is None else f"in {seconds(self.window)}"
         return f"{self.threshold} failures {span}"
 
@@ -129,11 +129,15 @@ class _Rate(Policy):
     def _key(self) -> object:
         return self.calls is None, self.numbers()
 
-    def _among(self) -> str:
-        if self.calls is not None:
-            return f"among the last {self.calls} calls, at least {self._least()}"
-        window = seconds(_DEFAULT_WINDOW if self.window is None else self.window)
-        return f"among the calls of {window}, at least {self._least()}"
+    def _reached(self, share: float, bad: str) -> str:
+        """When it is reached, in words; ``bad`` is what the calls that count against it did."""
+        if self.calls is None:
+            calls = f"calls in the last {seconds(_DEFAULT_WINDOW if self.window is None else self.window)}"
+        else:
+            calls = f"last {self.calls} calls"
+        most = "all" if share == 1 else f"at least {percent(share)}"
+        least = self._least()
+        return f"{most} of the {calls} {bad} (with at least {least} {'call' if least == 1 else 'calls'})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +173,7 @@ class FailureRate(_Rate):
         return self._numbers(rate("failure_rate", self.failure_rate), 0)
 
     def __str__(self) -> str:
-        return f"{percent(self.failure_rate)} failures {self._among()}"
+        return self._reached(self.failure_rate, "failed")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,7 +210,7 @@ class SlowRate(_Rate):
         return self._numbers(rate("slow_rate", self.slow_rate), slow_us)
 
     def __str__(self) -> str:
-        return f"{percent(self.slow_rate)} slow calls, of {seconds(self.slow_after)} or more, {self._among()}"
+        return self._reached(self.slow_rate, f"took {seconds(self.slow_after)} or longer")
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)

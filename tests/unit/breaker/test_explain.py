@@ -8,17 +8,19 @@ import pytest
 from fuseboard import CircuitBreaker, FailureRate, Failures, SlowRate, Store
 from fuseboard._store import registry
 
-NOTHING_FAILS = "Warning: no exception is a failure: all that failure_on names is ignored or a success."
+NOTHING_FAILS = (
+    "Warning: no exception counts as a failure, because ignore or success_on takes all that failure_on names."
+)
 
 
 def test_a_breaker_says_what_it_will_do() -> None:
     """A sentence a line, with numbers and units."""
     assert CircuitBreaker("db").explain().splitlines() == [
-        "Opens after 5 failures in 10 s, with no success in between.",
+        "Opens after 5 failures in 10 s without a success in between.",
         "Stays open for 30 s.",
-        "Then lets one probe through, of all processes together, for 30 s each.",
-        "Closes after a success of them; opens again after a failure.",
-        "A call that raises Exception has failed, and so has one that a time-out ends.",
+        "Then lets one probe through at a time, across all processes. A probe must finish within 30 s.",
+        "Closes after 1 successful probe; reopens after 1 failed probe.",
+        "A call that raises Exception counts as a failure; so does a call that a timeout stops.",
     ]
     policy = Failures(3, None) | FailureRate(0.5, calls=20) | SlowRate(0.255, slow_after=0.5, window=60, min_calls=30)
     breaker = CircuitBreaker(
@@ -26,20 +28,22 @@ def test_a_breaker_says_what_it_will_do() -> None:
         half_open_timeout=120, clear_on_success=False, shadow=True,
     )  # fmt: skip
     assert breaker.explain().splitlines() == [
-        "Opens after 3 failures since it closed.",
-        "A success takes no failure away.",
-        "Opens after 50% failures among the last 20 calls, at least 10.",
-        "Opens after 25.5% slow calls, of 0.5 s or more, among the calls of 60 s, at least 30.",
-        "Stays open for 30 s, 1.5 times as long after each failed probe, up to 300 s, up to 10% shorter or longer.",
-        "Rejects nothing: it is a shadow.",
-        "Then lets up to 2 probes at once through, of all processes together, for 30 s each.",
+        "Opens after 3 failures since it last closed.",
+        "A success does not reset the count of failures.",
+        "Also opens when at least 50% of the last 20 calls failed (with at least 10 calls).",
+        "Also opens when at least 25.5% of the calls in the last 60 s took 0.5 s or longer (with at least 30 calls).",
+        "Stays open for 30 s, up to 10% shorter or longer at random.",
+        "Each failed probe multiplies the open time by 1.5, up to 300 s.",
+        "Rejects no calls, because it is a shadow (shadow=True).",
+        "Then lets up to 2 probes through at a time, across all processes. A probe must finish within 30 s.",
         (
-            "Closes after 3 successes of them, and calls come back from 10% to all within 60 s; "
-            "opens again after 2 failures."
+            "After 3 successful probes it lets 10% of the calls through, then more and more of them, "
+            "and closes after 60 s."
         ),
-        "A probe that takes 0.5 s or more has failed.",
-        "Opens again too if it is half-open for 120 s.",
-        "A call that raises Exception has failed, and so has one that a time-out ends.",
+        "Reopens after 2 failed probes.",
+        "A probe that takes 0.5 s or longer counts as failed.",
+        "Also reopens after 120 s in the half-open state.",
+        "A call that raises Exception counts as a failure; so does a call that a timeout stops.",
     ]
 
 
@@ -54,29 +58,35 @@ def is_down(error: OSError) -> bool:
         (
             {"success_on": KeyError, "ignore": (ValueError, TypeError), "trip_if": PermissionError},
             [
-                "A call that raises ValueError or TypeError says nothing.",
-                "Else a call that raises KeyError was answered, which is a success.",
-                "Else a call that raises Exception has failed, and so has one that a time-out ends.",
-                "A call that has failed by PermissionError opens the fuse at once.",
+                "A call that raises ValueError or TypeError is ignored: it is neither a success nor a failure.",
+                "Otherwise, a call that raises KeyError counts as a success.",
+                "Otherwise, a call that raises Exception counts as a failure; so does a call that a timeout stops.",
+                "A call that fails with PermissionError opens the fuse at once.",
             ],
         ),
         (
             {"failure_on": is_down, "success_on": KeyError},
             [
-                "A call that raises KeyError was answered, which is a success.",
-                "Else a call that raises what is_down picks has failed.",
+                "A call that raises KeyError counts as a success.",
+                "Otherwise, a call that raises an exception selected by is_down counts as a failure.",
             ],
         ),
-        ({"failure_on": (KeyError, EOFError)}, ["A call that raises KeyError or EOFError has failed."]),
+        ({"failure_on": (KeyError, EOFError)}, ["A call that raises KeyError or EOFError counts as a failure."]),
         (
             {"success_on": TimeoutError},
             [
-                "A call that raises TimeoutError was answered, which is a success.",
-                "Else a call that raises Exception has failed.",
+                "A call that raises TimeoutError counts as a success.",
+                "Otherwise, a call that raises Exception counts as a failure.",
             ],
         ),
-        ({"failure_on": OSError}, ["A call that raises OSError has failed, and so has one that a time-out ends."]),
-        ({"failure_on": functools.partial(is_down)}, ["A call that raises what functools.partial(<function is_down"]),
+        (
+            {"failure_on": OSError},
+            ["A call that raises OSError counts as a failure; so does a call that a timeout stops."],
+        ),
+        (
+            {"failure_on": functools.partial(is_down)},
+            ["A call that raises an exception selected by functools.partial(<function is_down"],
+        ),
     ],
 )
 def test_a_breaker_says_which_exceptions_mean_what(lists: dict[str, object], lines: list[str]) -> None:
@@ -88,13 +98,13 @@ def test_a_breaker_says_which_exceptions_mean_what(lists: dict[str, object], lin
 @pytest.mark.parametrize(
     ("settings", "opens"),
     [
-        ({"threshold": 1}, "Opens after a failure."),
-        ({"threshold": 1, "clear_on_success": False}, "Opens after a failure."),
+        ({"threshold": 1}, "Opens after 1 failure."),
+        ({"threshold": 1, "clear_on_success": False}, "Opens after 1 failure."),
         ({"window": None}, "Opens after 5 failures in a row."),
         ({"window": 60, "clear_on_success": False}, "Opens after 5 failures in 60 s."),
         (
             {"policy": FailureRate(0.5), "clear_on_success": False},
-            "Opens after 50% failures among the calls of 10 s, at least 10.",
+            "Opens when at least 50% of the calls in the last 10 s failed (with at least 10 calls).",
         ),
     ],
 )
@@ -102,7 +112,7 @@ def test_a_breaker_says_what_opens_it(settings: dict[str, object], opens: str) -
     """In the words of the settings that count, and no others."""
     lines = CircuitBreaker("db", **settings).explain().splitlines()
     assert opens == lines[0]
-    assert ("A success takes no failure away." in lines) is (
+    assert ("A success does not reset the count of failures." in lines) is (
         "clear_on_success" in settings and "policy" not in settings
     )
 
@@ -110,45 +120,48 @@ def test_a_breaker_says_what_opens_it(settings: dict[str, object], opens: str) -
 @pytest.mark.parametrize(
     ("settings", "warning"),
     [
-        ({"half_open_timeout": 30}, "Warning: a probe may take longer than the fuse may be half-open"),
+        (
+            {"half_open_timeout": 30},
+            "Warning: a probe may take 30 s, but the fuse reopens after 30 s in the half-open state. ",
+        ),
         (
             {"policy": SlowRate(1, slow_after=31)},
-            "Warning: a probe is given up before it can be slow, after 30 s, and slow is 31 s; ",
+            "Warning: a probe must finish within 30 s, so it never takes the 31 s of a slow call. ",
         ),
-        ({"ramp_from": 0.5}, "Warning: ramp_from does nothing without a ramp."),
-        ({"ramp": 5, "ramp_from": 1}, "Warning: the ramp does nothing"),
-        ({"multiplier": 2, "max_reset_timeout": 30}, "Warning: the open time never grows, as max_reset_timeout"),
-        ({"multiplier": 1.0004}, "Warning: the open time never grows, as multiplier counts in thousandths."),
-        ({"policy": FailureRate(0.5), "clear_on_success": False}, "Warning: clear_on_success does nothing without"),
+        ({"ramp_from": 0.5}, "Warning: ramp_from has no effect without ramp."),
+        ({"ramp": 5, "ramp_from": 1}, "Warning: ramp has no effect"),
+        ({"multiplier": 2, "max_reset_timeout": 30}, "Warning: the open time never grows, because max_reset_timeout"),
+        ({"multiplier": 1.0004}, "Warning: the open time never grows, because multiplier is rounded"),
+        ({"policy": FailureRate(0.5), "clear_on_success": False}, "Warning: clear_on_success has no effect, because"),
         ({"ignore": Exception}, NOTHING_FAILS),
         ({"failure_on": (OSError, SystemExit), "ignore": KeyError, "success_on": OSError}, NOTHING_FAILS),
         (
             {"failure_on": (OSError, KeyError), "ignore": LookupError},
-            "Warning: failure_on names KeyError in vain, as ignore names LookupError and is asked first.",
+            "Warning: failure_on names KeyError, but ignore names LookupError and is checked first.",
         ),
         (
             {"failure_on": (KeyError, OSError), "success_on": (ValueError, LookupError)},
-            "Warning: failure_on names KeyError in vain, as success_on names LookupError and is asked first.",
+            "Warning: failure_on names KeyError, but success_on names LookupError and is checked first.",
         ),
         (
             {"success_on": KeyError, "ignore": LookupError},
-            "Warning: success_on names KeyError in vain, as ignore names LookupError and is asked first.",
+            "Warning: success_on names KeyError, but ignore names LookupError and is checked first.",
         ),
         (
             {"success_on": asyncio.CancelledError},
-            "Warning: success_on names CancelledError in vain, as that is always ignored.",
+            "Warning: success_on names CancelledError, but CancelledError is always ignored.",
         ),
         (
             {"failure_on": (KeyboardInterrupt, OSError)},
-            "Warning: failure_on names KeyboardInterrupt in vain, as that is always ignored.",
+            "Warning: failure_on names KeyboardInterrupt, but KeyboardInterrupt is always ignored.",
         ),
         (
             {"failure_on": OSError, "trip_if": (PermissionError, KeyError, Exception)},
-            "Warning: trip_if names KeyError, which is no failure; failure_on must name it too.",
+            "Warning: trip_if names KeyError, which never counts as a failure.",
         ),
         (
             {"ignore": KeyError, "success_on": LookupError, "trip_if": (KeyError, IndexError)},
-            "Warning: trip_if names KeyError, IndexError, which are no failure; failure_on must name it too.",
+            "Warning: trip_if names KeyError, IndexError, which never count as a failure.",
         ),
     ],
 )
@@ -182,4 +195,4 @@ def test_a_breaker_says_what_a_threshold_counts_as() -> None:
     breaker = CircuitBreaker("db", threshold=40)
     registry.replace_default(Store.private(failures=8))
     line = breaker.explain().splitlines()[-1]
-    assert line.startswith("Warning: threshold 40 counts as 8, the failures of a fuse that the store counts;")
+    assert line.startswith("Warning: threshold 40 counts as 8, because the store counts no more failures of a fuse. ")

@@ -97,8 +97,8 @@ def test_it_is_said_once_when_the_first_breaker_is_made(caplog: pytest.LogCaptur
     says = "FUSEBOARD_SHADOW=1: no breaker of this process rejects a call; they decide, count and journal as ever"
     assert ("WARNING", says) == (record.levelname, record.getMessage())
     for breaker in breakers:
-        assert "\nRejects nothing: FUSEBOARD_SHADOW is set.\n" in breaker.explain()
-        assert "\nRejects nothing: FUSEBOARD_SHADOW is set.\n" in breaker.for_key(7).explain()
+        assert "\nRejects no calls, because FUSEBOARD_SHADOW is set.\n" in breaker.explain()
+        assert "\nRejects no calls, because FUSEBOARD_SHADOW is set.\n" in breaker.for_key(7).explain()
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_the_switch_does_not_travel(monkeypatch: pytest.MonkeyPatch, folder: Pat
     written = [pickle.dumps(CircuitBreaker("db", store=store, shadow=shadow)) for shadow in (False, True)]
     monkeypatch.delenv("FUSEBOARD_SHADOW")
     real, shadow = (pickle.loads(text) for text in written)  # noqa: S301 - ours
-    assert ("Rejects nothing" in real.explain(), "it is a shadow" in shadow.explain()) == (False, True)
+    assert ("Rejects no calls" in real.explain(), "it is a shadow" in shadow.explain()) == (False, True)
