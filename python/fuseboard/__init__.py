@@ -1,5 +1,6 @@
 """A circuit breaker whose state outlives its callers."""
 
+from fuseboard import _package  # noqa: F401 - hands in what the compiled part calls
 from fuseboard._breaker.breaker import CircuitBreaker
 from fuseboard._breaker.classify import Outcome
 from fuseboard._breaker.failure import Failure

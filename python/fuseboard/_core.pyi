@@ -8,8 +8,9 @@ Every method may be called from any thread at any time.
 from collections.abc import Callable, Generator
 from os import PathLike
 from types import FrameType, FunctionType, TracebackType
-from typing import Any, ClassVar, Literal, Self, TypeVar, final
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, final, type_check_only
 
+import fuseboard
 from fuseboard._breaker.classify import Verdict
 from fuseboard._events.transition import Made, Row
 from fuseboard._policy.settings import Numbers
@@ -30,28 +31,81 @@ __all__ = [
     "Permit",
     "Store",
     "Unexported",
+    "bound_calls",
     "check_name",
     "enter_directly",
-    "fingerprint",
     "first",
-    "hand_in",
+    "guard",
+    "install",
+    "settings_hash",
     "take_note_of_a_fork",
 ]
 
-def hand_in(
-    states: tuple[State, ...],
-    open_error: type[CircuitOpenError],
-    isolated_error: type[CircuitIsolatedError],
-    store_error: type[StoreOpenError],
-    read_only_error: type[StoreReadOnlyError],
-    shown: Callable[[object], str],
-) -> None:
-    """Hands in what the compiled part uses of the package, at the import. States are in the order of their codes."""
+@type_check_only
+class Package(Protocol):
+    """What the compiled part calls of the package, and the values that it makes its own of."""
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The states, in the order of their codes."""
+    @property
+    def open_error(self) -> type[CircuitOpenError]:
+        """The class of a rejection."""
+    @property
+    def isolated_error(self) -> type[CircuitIsolatedError]:
+        """The class of a rejection by a manual override."""
+    @property
+    def store_open_error(self) -> type[StoreOpenError]:
+        """The class of the error of a table that cannot be opened."""
+    def store_read_only_error(self, store: fuseboard.Store, /) -> StoreReadOnlyError:
+        """The error of a store that only reads, and is asked to write."""
+    def shown(self, value: object, /) -> str:
+        """A value for a message, shortened, whatever its own repr does."""
+    def resolve(self, breaker: fuseboard.CircuitBreaker, /) -> Fuse:
+        """Finds the fuse that a breaker's calls go by from now on."""
+    def look(self, breaker: fuseboard.CircuitBreaker, /) -> Fuse:
+        """Finds the fuse of a breaker, for code that only looks."""
+    def judge(self, breaker: fuseboard.CircuitBreaker, error: BaseException, /) -> Verdict:
+        """What an exception means. If this raises, the call has failed."""
+    def judge_result(self, breaker: fuseboard.CircuitBreaker, result: Any, /) -> Verdict:
+        """What a result means, for a breaker that judges results. If this raises, the call has failed."""
+    def has_begun(self, function: Callable[..., Any], traceback: TracebackType | None, /) -> bool:
+        """Whether an exception with this traceback is the function's own, and not of its wrong arguments."""
+    def follow(self, breaker: fuseboard.CircuitBreaker, begun: Any, permit: Permit, /) -> Any:
+        """Guards what a call returned that has only begun, such as a coroutine; what the caller gets instead."""
+    def fall_back(
+        self,
+        fallback: Callable[..., Any],
+        rejection: CircuitOpenError,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        /,
+    ) -> Any:
+        """What a rejected call gets. What this raises the caller gets too."""
+    def transitioned(self, breaker: fuseboard.CircuitBreaker, made: Made, /) -> None:
+        """A call of this breaker has made a transition."""
+    def voided(self, breaker: fuseboard.CircuitBreaker, /) -> None:
+        """Nobody can tell how some blocks of this breaker ended."""
+    def report(self, breaker: fuseboard.CircuitBreaker, fault: BaseException, /) -> None:
+        """Takes what one of the others has raised by mistake. It reaches no caller."""
+    def search(self, store: fuseboard.Store, /) -> None:
+        """Looks for the host's table, and goes on with it."""
+    def look_around(self, store: fuseboard.Store, /) -> None:
+        """Looks around in a child that was just forked."""
+    def is_full(self, store: fuseboard.Store, fuse: str, /) -> None:
+        """This fuse is the first that found no room in the store's table."""
+
+def install(package: Package) -> None:
+    """Hands in what the compiled part calls of the package. A package that is imported anew hands in its own.
+
+    Raises:
+        AttributeError: something is missing.
+    """
 
 def first(cls: _Class) -> _Class:
     """A class decorator: the first class of this name that came here in this process.
 
-    So a module that is reloaded, or imported anew, goes on with the classes that people have imported.
+    A module that is reloaded, or imported anew, so goes on with the classes that people have imported.
     """
 
 def enter_directly(front: FunctionType, guard: Callable[..., Any], is_exact: bool) -> None:
@@ -65,8 +119,19 @@ def enter_directly(front: FunctionType, guard: Callable[..., Any], is_exact: boo
         TypeError: it is no function, or no guard that was just made.
     """
 
-def fingerprint(settings: str) -> int:
-    """A number from 1 to 2^64 - 1 that other settings do not share, but by chance; the same in every process."""
+def guard(
+    breaker: Breaker, function: Callable[..., Any], fallback: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    """A native callable that guards a plain function. A rejected call gets what the fallback returns."""
+
+def bound_calls(breaker: Breaker) -> list[Any]:
+    """A breaker's ``_admit`` and ``_settle_result`` as functions that cost less, for code that calls them often."""
+
+def settings_hash(settings: str) -> int:
+    """A number from 1 to 2^64 - 1 that stands for settings, and is the same in every process.
+
+    Other settings have another one, except by chance.
+    """
 
 def take_note_of_a_fork() -> bool:
     """Whether this process was forked, and the interpreter has not been told, since this was last asked."""
@@ -75,8 +140,8 @@ def check_name(name: str) -> None:
     """Checks a fuse's name: 1 to 200 bytes of UTF-8.
 
     Raises:
-        TypeError: it is not a str.
-        ValueError: it is empty, too long, or not valid Unicode.
+        TypeError: the name is not a str.
+        ValueError: the name is empty, too long, or not valid Unicode.
     """
 
 @final
@@ -373,11 +438,11 @@ class Fuse:
         """State and since when."""
     def _obey(self, code: int, for_us: int, who: str, why: str) -> Made | None:
         """Does what an operator says; the transition. None if the fuse was removed."""
-    def rate_count(self, measure: int) -> tuple[int, int] | None:
+    def rate_count(self, kind: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def note_maker(self, module: str) -> str | None:
         """Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one."""
-    def note_settings(self, fingerprint: int, again: bool) -> int:
+    def note_settings(self, settings_hash: int, again: bool) -> int:
         """Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
 
         One that may have come before (``again``) is not counted as a change, nor told of one.
@@ -388,15 +453,10 @@ class Permit:
     """The right to make one call."""
 
     def cancel(self) -> None:
-        """Gives it back as if it had never been taken, unless it was settled."""
-    def enter(self, frame: FrameType | None = None) -> Self:
-        """Marks the running context as inside its call: guards of the same fuse step aside there. Returns itself.
-
-        ``frame`` is what runs the call, by default whoever asks. Does nothing unless it is a probe's, or on a ramp.
-        """
+        """Gives it back as if nobody had ever taken it, unless it was settled."""
     @property
     def is_settled(self) -> bool:
-        """Whether its outcome was given; False of one that many calls of a closed fuse share."""
+        """Whether it was settled; False for a permit that many calls of a closed fuse share."""
     @property
     def is_probe(self) -> bool:
         """Whether the call is a probe."""
@@ -405,7 +465,7 @@ class Permit:
 
 @final
 class CompletedAwaitable:
-    """A coroutine that is ready at once, with None."""
+    """A coroutine that has ended already. Awaiting it gives None."""
 
     def __await__(self) -> Generator[Any]: ...
     def __iter__(self) -> Self: ...
@@ -417,15 +477,13 @@ class CompletedAwaitable:
 class Breaker:
     """Admits calls and settles them.
 
-    A subclass provides ``_resolve``, ``_look``, ``_judge``, ``_failure_if`` where it judges results,
-    ``_fall_back`` where it guards with fallbacks, ``_transitioned``, ``_follow``, ``_voided`` and ``_report``, which is
-    told what the others raise by mistake. None of that reaches the caller, but for what a fallback raises. ``_judge``,
-    asked of exceptions, and ``_failure_if`` answer with a ``fuseboard._breaker.classify.Verdict``.
+    What a breaker leaves to the package, such as what an exception means, it asks what was handed in by ``install``.
+    Faults of that go to ``Package.report``, and never reach a breaker's caller.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def _link(self, fuse: Fuse | None) -> None:
-        """Makes calls go by this fuse; None for whatever ``_resolve`` returns at the next call."""
+        """Makes calls go by this fuse; None for whatever ``Package.resolve`` returns at the next call."""
     def _look_at(self, fuse: Fuse) -> None:
         """Keeps this fuse for those who only look, until calls have one to go by."""
     def _linked(self) -> Fuse | None:
@@ -440,9 +498,7 @@ class Breaker:
     def _would_reject(self, fuse: Fuse) -> CircuitOpenError | None:
         """What a call would be rejected with at this moment, by this fuse."""
     def _judge_results(self) -> None:
-        """Makes ``_returned``, and guards made from now on, ask ``_failure_if`` what a result means."""
-    def _guard(self, function: Callable[..., Any], fallback: Callable[..., Any] | None = None) -> Any:
-        """A native callable that guards a plain function. With a fallback, ``_fall_back`` answers rejected calls."""
+        """Makes ``_settle_result``, and guards made from now on, ask ``Package.judge_result`` what a result means."""
     def _admit(self) -> Permit:
         """Asks to make a call. The permit is to be settled once.
 
@@ -451,16 +507,18 @@ class Breaker:
         """
     def _permit(self) -> Permit:
         """The same for a permit that no other call shares, so that it has one outcome also where the fuse is closed."""
-    def _ignore(self, permit: Permit) -> None:
-        """Ends a call that says nothing about the service."""
+    def _mark(self, permit: Permit, frame: FrameType | None = None) -> Permit:
+        """Marks the running context as inside the permit's call, where guards of the same fuse step aside; the permit.
+
+        ``frame`` is what runs the call, by default the frame that runs. Does nothing unless the call is a probe, or on
+        a ramp.
+        """
     def _settle(self, permit: Permit, error: BaseException | None = None) -> None:
-        """Says how the call ended. A second time for the same probe does nothing."""
-    def _calls(self) -> list[Any]:
-        """``_admit`` and ``_returned`` as functions that cost less, for those who call them often."""
-    def _returned(self, permit: Permit, value: object) -> None:
-        """Says that the call returned this: a success, unless ``_failure_if`` says otherwise."""
-    def _conclude(self, permit: Permit, verdict: Verdict) -> None:
-        """Says how the call ended, whatever its exception means."""
+        """Says that the call ended with this exception, or without one. A permit's first outcome counts."""
+    def _settle_result(self, permit: Permit, value: object) -> None:
+        """Says that the call returned this: a success, unless ``Package.judge_result`` says otherwise."""
+    def _settle_as(self, permit: Permit, verdict: Verdict) -> None:
+        """Says that the call ended so, whatever its exception or its result means."""
     def __enter__(self) -> None: ...
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None

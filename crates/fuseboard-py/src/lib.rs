@@ -1,29 +1,27 @@
-//! The binding: converts, raises, calls. It makes no decisions; those are the core's, and in Python the package's.
+//! The binding: converts, raises, calls. It makes no decisions. The core decides, and the package says what an exception
+//! means.
 //!
-//! | module | holds |
+//! Each folder uses the folders above it in this table, and no other:
+//!
+//! | folder | holds |
 //! |---|---|
-//! | `store` | `Store`: the contract by name |
-//! | `opened` | what a store has open, one after another |
-//! | `fuse` | `Fuse`: a name's slot with one breaker's numbers; `Permit` |
-//! | `breaker` | `Breaker`: what is kept for a breaker, and its methods |
-//! | `call` | what calls ask and say: admits and settles them |
-//! | `verdict` | what the Python class says of a call's end, and what of that is remembered |
-//! | `ready` | `CompletedAwaitable`: what `async with` awaits |
-//! | `blocks` | the permits of `with` blocks |
-//! | `guard` | the native callable, and the binding's only unsafe code |
-//! | `leader` | `Leader` and `Unexported`: who leads for a purpose, and what was not exported yet |
-//! | `state_cache` | names and states that were read last, kept for the next time |
-//! | `names` | what is made once for the process, at the import; what the Python package hands in |
-//! | `values` | `FuseState`, `FuseSnapshot`, `Clock` |
-//! | `reader` | `JournalCursor`: a place in the journal; transitions as Python takes them |
-//! | `python` | checks that answer with the package's errors |
+//! | `interpreter` | primitives that know no fuse: links, context variables, frames, calls of Python code, types made by hand |
+//! | `convert` | between Rust's values and Python's: states, numbers, rows, errors; what the package hands in |
+//! | `table` | `Store` and what it has open, `Fuse` and the permits it gives, the journal's cursor, leaders |
+//! | `breaker` | `Breaker` and `Permit`: how calls begin and end, nested calls, `with` blocks |
+//! | `guard` | the native callable in front of a function, and its way in; the halves of a `with` statement |
+//!
+//! A call that fails goes this way: `guard/callable` calls the function, `breaker/calls` says how it ended, and
+//! `table/fuse` settles it in the table.
+//!
+//! Only `interpreter` and `guard` have unsafe code.
 #![deny(unsafe_code)]
 
 mod breaker;
 mod convert;
-#[allow(unsafe_code, reason = "vectorcall, descriptors and frames have no safe interface")]
+#[allow(unsafe_code, reason = "vectorcall, descriptors and entries of functions have no safe interface")]
 mod guard;
-#[allow(unsafe_code, reason = "references, context variables and calls of Python code, as the guard needs them")]
+#[allow(unsafe_code, reason = "borrowed references, context variables and types made by hand have no safe interface")]
 mod interpreter;
 mod table;
 
@@ -33,29 +31,46 @@ use pyo3::prelude::*;
 // The links from breakers to fuses are swapped under the interpreter lock, so the module asks for it.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
     // First of all: classes that a sub-interpreter made would be the main interpreter's too.
-    guard::refuse_sub_interpreter(module.py())?;
+    interpreter::process::refuse_sub_interpreter(py)?;
     // Before anybody can fork in the middle of it; neither I/O nor a thread.
     fuseboard_shm::owner::register();
-    interpreter::interned::make(module.py())?;
+    make_what_is_made_once(module)?;
     module.add_class::<breaker::class::Breaker>()?;
-    module.add_class::<table::fuse::Fuse>()?;
-    module.add_class::<table::fuse::Permit>()?;
-    module.add_class::<table::leader::Leader>()?;
-    module.add_class::<table::leader::Unexported>()?;
-    module.add_class::<table::journal_cursor::JournalCursor>()?;
-    module.add_class::<interpreter::completed_awaitable::CompletedAwaitable>()?;
-    module.add_class::<table::store::Store>()?;
-    // Made like the others, but nobody's to see.
-    module.py().get_type::<table::opened::Opened>();
+    module.add_class::<breaker::permit::Permit>()?;
     module.add_class::<convert::values::Clock>()?;
     module.add_class::<convert::values::FuseSnapshot>()?;
     module.add_class::<convert::values::FuseState>()?;
-    module.add_function(wrap_pyfunction!(table::fuse::fingerprint, module)?)?;
-    module.add_function(wrap_pyfunction!(interpreter::interned::first, module)?)?;
-    module.add_function(wrap_pyfunction!(guard::enter_directly, module)?)?;
-    module.add_function(wrap_pyfunction!(interpreter::interned::hand_in, module)?)?;
-    module.add_function(wrap_pyfunction!(convert::errors::check_name, module)?)?;
-    module.add_function(wrap_pyfunction!(convert::errors::take_note_of_a_fork, module)?)?;
-    guard::add_methods(module.py())
+    module.add_class::<interpreter::completed_awaitable::CompletedAwaitable>()?;
+    module.add_class::<table::fuse::Fuse>()?;
+    module.add_class::<table::journal_cursor::JournalCursor>()?;
+    module.add_class::<table::leader::Leader>()?;
+    module.add_class::<table::leader::Unexported>()?;
+    module.add_class::<table::store::Store>()?;
+    module.add_function(wrap_pyfunction!(convert::fuse_name::check_name, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::numbers::settings_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::package::first, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::package::install, module)?)?;
+    module.add_function(wrap_pyfunction!(guard::bound_calls::bound_calls, module)?)?;
+    module.add_function(wrap_pyfunction!(guard::entry::enter_directly, module)?)?;
+    module.add_function(wrap_pyfunction!(table::store::take_note_of_a_fork, module)?)?;
+    Ok(())
+}
+
+fn make_what_is_made_once(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    interpreter::interned::make(py);
+    interpreter::contextlib::make(py)?;
+    interpreter::completed_awaitable::make(py)?;
+    convert::package::make(py);
+    breaker::nesting::make(py)?;
+    let guard = wrap_pyfunction!(guard::callable::guard, module)?;
+    module.add_function(guard.clone())?;
+    guard::class::make(py, guard.into_any().unbind())?;
+    guard::block::make(py)?;
+    // Classes that Python does not see are made here too.
+    py.get_type::<convert::package::Package>();
+    py.get_type::<table::opened::Opened>();
+    Ok(())
 }

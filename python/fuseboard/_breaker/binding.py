@@ -3,30 +3,17 @@
 from collections.abc import Callable
 from typing import Any, Self, cast
 
-from fuseboard import _core, _functions
-from fuseboard._breaker import context_managers, fallbacks, notices, wrappers
-from fuseboard._breaker.classify import Verdict
+from fuseboard import _core
+from fuseboard._breaker import context_managers, notices, wrappers
+from fuseboard._breaker.classify import BY_OUTCOME, Outcome, Verdict
 from fuseboard._breaker.definition import Family
 from fuseboard._events.log import announce, logger
 from fuseboard._events.subscription import see_to_forks
 from fuseboard._events.transition import Made, Transition, began, transition
 from fuseboard._policy.settings import Numbers, Settings
-from fuseboard._state import State
 from fuseboard._store import registry
 from fuseboard._store.manual_override import Order
 from fuseboard._store.store import DEFAULT_FAILURES, DEFAULT_FUSES, Store
-from fuseboard._validation import shown
-from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError, StoreReadOnlyError
-
-# Before anybody can fork in the middle of it.
-_core.hand_in(
-    tuple(sorted(State, key=lambda state: state.code)),
-    CircuitOpenError,
-    CircuitIsolatedError,
-    StoreOpenError,
-    StoreReadOnlyError,
-    shown,
-)
 
 
 class Hold(_core.Breaker):
@@ -86,7 +73,7 @@ class Hold(_core.Breaker):
     def _judge(self, error: BaseException) -> Verdict:
         return self._family.judge(self._name, error)
 
-    def _failure_if(self, result: object) -> Verdict:
+    def _judge_result(self, result: object) -> Verdict:
         judge = cast("Callable[[Any], Verdict]", self._family.judge_result)
         return judge(result)
 
@@ -151,11 +138,6 @@ class Hold(_core.Breaker):
             )  # fmt: skip
         return fuse, store
 
-    # Itself, not a method that calls it: another frame would hold the rejection, and be held by its traceback.
-    _fall_back = staticmethod(fallbacks.call)
-
-    _has_begun = staticmethod(_functions.has_begun)
-
     def _announce(self, made: Made) -> Transition:
         see_to_forks()
         store = self._family.store or Store._default_for_a_call()
@@ -189,7 +171,7 @@ class Hold(_core.Breaker):
         followed = context_managers.result(self, begun, permit) or wrappers.result(self, begun, permit)
         if followed is not None:
             return followed
-        self._ignore(permit)
+        self._settle_as(permit, BY_OUTCOME[Outcome.IGNORED])
         if self._family.told.is_first("awaitable"):
             logger.warning(
                 "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "

@@ -296,7 +296,7 @@ class CircuitBreaker(Hold):
 
     def _plain(self, function: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
         answer = None if fallback is None else fallbacks.for_plain(function, fallback)
-        return cast("Callable[..., Any]", self._guard(function, answer))
+        return _core.guard(self, function, answer)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
@@ -309,7 +309,7 @@ class CircuitBreaker(Hold):
         """
         fallback = self._family.fallback
         if fallback is None:
-            return cast("R", self._guard(function)(*args, **kwargs))
+            return cast("R", _core.guard(self, function)(*args, **kwargs))
         guarded = wrappers.function(self, function, fallback) or self._plain(function, fallback)
         return cast("R", guarded(*args, **kwargs))
 
@@ -330,7 +330,7 @@ class CircuitBreaker(Hold):
         except BaseException as error:
             wrappers.raised(self, function, permit, error)
             raise
-        self._returned(permit, result)
+        self._settle_result(permit, result)
         return result
 
     def check(self) -> None:

@@ -75,7 +75,7 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
     wrapped = getattr(begun, "func", None)
     if wrapped is None:
         # Its block has been entered already, by whoever made it: a result.
-        breaker._returned(permit, begun)
+        breaker._settle_result(permit, begun)
         return begun
     guarded = wrappers.function(breaker, wrapped)
     if guarded is None:

@@ -40,7 +40,7 @@ class Permit:
 
     def success(self) -> None:
         """Says that the call succeeded."""
-        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.SUCCESS])
+        self._breaker._settle_as(self._held, BY_OUTCOME[Outcome.SUCCESS])
 
     def failure(
         self,
@@ -66,11 +66,11 @@ class Permit:
             ValueError: ``retry_after`` or ``label`` is out of range. The call has not been reported then.
         """
         failure = Failure(error, retry_after=retry_after, trip=trip, label=label)
-        self._breaker._conclude(self._held, verdict_of(failure))
+        self._breaker._settle_as(self._held, verdict_of(failure))
 
     def ignore(self) -> None:
         """Says that the call counts neither way (rule R10), such as one that was never made."""
-        self._breaker._conclude(self._held, BY_OUTCOME[Outcome.IGNORED])
+        self._breaker._settle_as(self._held, BY_OUTCOME[Outcome.IGNORED])
 
     def stop_clock(self) -> None:
         """Stops the clock by which a :class:`SlowRate` judges the call, for example when a response's headers arrive.
@@ -89,7 +89,7 @@ class Permit:
         frame = sys._getframe(1)
         # A stack may hand the block on (`pop_all`): where that ends, and which calls are inside, nobody can say.
         if frame.f_globals.get("__name__") != "contextlib":
-            self._held.enter(frame)
+            self._breaker._mark(self._held, frame)
         return self
 
     def __exit__(

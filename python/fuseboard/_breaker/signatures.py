@@ -30,7 +30,7 @@ def make(_fuseboard_guard):
         return _fuseboard_guard({arguments})
 """
 _COROUTINE_FUNCTION = """
-def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_returned, _fuseboard_wrapped, _fuseboard_any):
+def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_settle_result, _fuseboard_wrapped, _fuseboard_any):
     async def guarded({parameters}):
         _fuseboard_permit = _fuseboard_admit()
         try:
@@ -38,7 +38,7 @@ def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_returned, _fuseboard_wr
         except _fuseboard_any as _fuseboard_error:
             _fuseboard_settle(_fuseboard_permit, _fuseboard_error)
             raise
-        _fuseboard_returned(_fuseboard_permit, _fuseboard_value)
+        _fuseboard_settle_result(_fuseboard_permit, _fuseboard_value)
         return _fuseboard_value
 """
 
@@ -67,13 +67,13 @@ def coroutine_function(
     wrapped: Callable[..., Any],
     admit: Callable[[], object],
     settle: Callable[..., None],
-    returned: Callable[..., None],
+    settle_result: Callable[..., None],
 ) -> FunctionType:
-    """A coroutine function with the parameters of another, which it awaits between ``admit`` and ``returned``."""
+    """A coroutine function with the parameters of another, which it awaits between ``admit`` and ``settle_result``."""
     values = {
         "_fuseboard_admit": admit,
         "_fuseboard_settle": settle,
-        "_fuseboard_returned": returned,
+        "_fuseboard_settle_result": settle_result,
         "_fuseboard_wrapped": wrapped,
         # In the function's own globals, or among its parameters, the name may stand for something else.
         "_fuseboard_any": BaseException,

@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fuseboard import _functions
+from fuseboard import _core, _functions
 from fuseboard._breaker import fallbacks, signatures
+from fuseboard._breaker.classify import BY_OUTCOME, Outcome
 from fuseboard.errors import CircuitOpenError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
         guard = _async_generator_function
     else:
         return None
-    return guard(breaker, start, admit=permit.enter)()
+    return guard(breaker, start, admit=functools.partial(breaker._mark, permit))()
 
 
 def _coroutine_function(
@@ -65,10 +66,10 @@ def _coroutine_function(
     fallback: Fallback = None,
 ) -> Callable[..., Any]:
     # Looked up once: these are the calls that a guarded one costs.
-    native_admit, returned = breaker._calls()
+    native_admit, settle_result = _core.bound_calls(breaker)
     is_decorated, admit = admit is None, admit or native_admit
     if fallback is None and is_decorated and signatures.can_be(wrapped):
-        return signatures.coroutine_function(wrapped, admit, breaker._settle, returned)
+        return signatures.coroutine_function(wrapped, admit, breaker._settle, settle_result)
 
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -82,7 +83,7 @@ def _coroutine_function(
         except BaseException as error:
             raised(breaker, wrapped, permit, error)
             raise
-        returned(permit, value)
+        settle_result(permit, value)
         return value
 
     return signatures.named_like(guarded, wrapped)
@@ -159,7 +160,7 @@ def _async_generator_function(
 def raised(breaker: "Breaker", wrapped: Callable[..., Any], permit: "Permit", error: BaseException) -> None:
     """Says that a call has raised; wrong arguments say nothing, as no call has begun (rule R10)."""
     if isinstance(error, TypeError) and not _functions.has_begun(wrapped, error.__traceback__):
-        breaker._ignore(permit)
+        breaker._settle_as(permit, BY_OUTCOME[Outcome.IGNORED])
     else:
         breaker._settle(permit, error)
 

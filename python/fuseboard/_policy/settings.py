@@ -232,7 +232,7 @@ class Settings:
 
     def fingerprint(self) -> int:
         """A number that two breakers with other settings do not share, but by chance; the same in every process."""
-        return _core.fingerprint(repr(self.numbers()))
+        return _core.settings_hash(repr(self.numbers()))
 
 
 NAMES = tuple(field.name for field in fields(Settings))

@@ -154,7 +154,7 @@ def test_a_share_of_whole_millionths_is_that_many_whatever_its_float() -> None:
 
 def test_a_fingerprint_is_a_published_hash() -> None:
     """It stands in tables that processes of other builds use: SipHash-1-3 under a key of zeroes."""
-    assert _core.fingerprint("") == 0xD1FBA762150C532C
+    assert _core.settings_hash("") == 0xD1FBA762150C532C
 
 
 @pytest.mark.parametrize(("argument", "value"), [("threshold", 0), ("window", -1), ("probes", 9)])

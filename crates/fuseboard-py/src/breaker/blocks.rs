@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::guard::references;
+use crate::interpreter::frames::references;
 use crate::table::fuse::PermitInner;
 
 /// A frame, kept so that no other gets its address, and the permits of the blocks it is in. None for a block that runs

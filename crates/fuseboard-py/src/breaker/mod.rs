@@ -3,5 +3,7 @@
 pub(crate) mod blocks;
 pub(crate) mod calls;
 pub(crate) mod class;
+pub(crate) mod methods;
 pub(crate) mod nesting;
+pub(crate) mod permit;
 pub(crate) mod verdict;

@@ -4,9 +4,10 @@ use fuseboard_core::policy::{Policy, Rate};
 use fuseboard_core::rate::RATE_WINDOWS;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use siphasher::sip::SipHasher13;
 
 /// Takes the items of a dictionary by the names of the fields. PyO3's own way interns the names when they are first needed
-/// (see `names.rs`).
+/// (see `at_import.rs`).
 macro_rules! from_items {
     ($(#[$about:meta])* struct $name:ident { $($field:ident: $kind:ty,)* }) => {
         $(#[$about])*
@@ -91,4 +92,13 @@ pub(crate) fn items<'py>(py: Python<'py>, policy: &Policy) -> PyResult<Bound<'py
     let rate = |rate: Rate| (rate.span, rate.bad_ppm, rate.min_calls, rate.slow_us);
     items.set_item("rates", policy.rates.map(|found| found.map(rate)))?;
     Ok(items)
+}
+
+/// A number from 1 to 2^64 - 1 that stands for settings, and is the same in every process.
+///
+/// Other settings have another one, except by chance.
+#[pyfunction]
+pub(crate) fn settings_hash(settings: &str) -> u64 {
+    // It stands in the table, so it is of an algorithm that is written down: SipHash-1-3, with a key of zeroes.
+    SipHasher13::new().hash(settings.as_bytes()).max(1)
 }

@@ -11,8 +11,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::convert::errors::{seconds, state_of_member};
-use crate::interpreter::interned::state_member;
+use crate::convert::states::{state_member, state_of_member};
+use crate::convert::time::seconds;
 
 /// A fuse's state and since when, of one instant. Immutable, hashable; pickles, and ``match`` takes it apart.
 #[pyclass(frozen, eq, hash, module = "fuseboard._core")]

@@ -19,11 +19,14 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
-use super::bound_calls::{by_method, call_admit};
-use super::class::{make_type, offset_member, slot};
 use crate::breaker::class::Breaker;
+use crate::breaker::permit::Permit;
+use crate::guard::bound_calls::call_admit;
+use crate::interpreter::at_import::AtImport;
+use crate::interpreter::completed_awaitable::completed_awaitable;
 use crate::interpreter::interned;
-use crate::table::fuse::Permit;
+use crate::interpreter::python_code::call_method;
+use crate::interpreter::types::{make_type, offset_member, slot};
 
 /// Both methods of one statement, laid out for the interpreter.
 #[repr(C)]
@@ -47,8 +50,9 @@ struct Method {
     begins: bool,
 }
 
-/// Puts the four methods into the breaker's class.
-pub(crate) fn add_methods(py: Python<'_>) -> PyResult<()> {
+/// Makes the type of blocks, and puts the four methods into the breaker's class. Called by the module's init.
+pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
+    BLOCK.set(py, make_block_type(py)?);
     let (class, kind) = (py.get_type::<Breaker>(), method_type(py)?);
     for (name, waits, begins) in
         [("__enter__", false, true), ("__exit__", false, false), ("__aenter__", true, true), ("__aexit__", true, false)]
@@ -125,7 +129,7 @@ fn by_frame(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
 /// # Safety
 /// `breaker` is a live breaker.
 unsafe fn new_block(py: Python<'_>, breaker: *mut ffi::PyObject, waits: bool) -> *mut ffi::PyObject {
-    let class = interned::types(py).block(py);
+    let class = BLOCK.get(py).bind(py).as_type_ptr();
     // SAFETY: a type made for `Block`; the collector does not look at it before it is filled in, as nothing runs between.
     unsafe {
         let block = ffi::PyType_GenericAlloc(class, 0).cast::<Block>();
@@ -166,7 +170,7 @@ unsafe extern "C" fn call(
         // By hand, or by mistake, which the method refuses. Nobody is to take the other half any more.
         Bound::ref_from_ptr(py, &(*block).breaker).cast_unchecked::<Breaker>().get().block.forget(this);
         let arguments = if count == 0 { &[] } else { std::slice::from_raw_parts(args, count) };
-        by_method(by_frame(py, (*block).waits, count == 0), &[&[(*block).breaker], arguments].concat())
+        call_method(by_frame(py, (*block).waits, count == 0), &[&[(*block).breaker], arguments].concat())
     }
 }
 
@@ -190,7 +194,7 @@ unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *
         let permit = Bound::from_owned_ptr(py, std::mem::replace(&mut (*block).permit, ptr::null_mut()));
         let is_plain = error == ffi::Py_None() && permit.cast_unchecked::<Permit>().get().fast_success();
         if !is_plain {
-            let settled = by_method(interned::settle(py), &[(*block).breaker, permit.as_ptr(), error]);
+            let settled = call_method(interned::settle(py), &[(*block).breaker, permit.as_ptr(), error]);
             if settled.is_null() {
                 return settled;
             }
@@ -207,7 +211,7 @@ unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *
 #[inline(always)]
 unsafe fn answer(py: Python<'_>, waits: bool, at_once: *mut ffi::PyObject) -> *mut ffi::PyObject {
     if waits {
-        return interned::ready(py).into_ptr();
+        return completed_awaitable(py).into_ptr();
     }
     // SAFETY: a live object, says the caller.
     unsafe { ffi::Py_NewRef(at_once) }
@@ -257,7 +261,9 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     }
 }
 
-pub(super) fn make_block_type(py: Python<'_>) -> PyResult<Py<PyType>> {
+static BLOCK: AtImport<Py<PyType>> = AtImport::new();
+
+fn make_block_type(py: Python<'_>) -> PyResult<Py<PyType>> {
     // The interpreter keeps pointers into this list for as long as the type lives: for ever.
     let members = [offset_member(c"__vectorcalloffset__", offset_of!(Block, vectorcall)), ffi::PyMemberDef::default()];
     let mut slots = [

@@ -7,11 +7,12 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use crate::breaker::class::Breaker;
+use crate::breaker::permit::Permit;
 use crate::interpreter::interned;
-use crate::table::fuse::{Permit, PermitInner};
+use crate::interpreter::python_code::call_method;
+use crate::table::fuse::PermitInner;
 
 /// What the interpreter is told of a function. It keeps the pointer for as long as the function lives.
 struct Method(ffi::PyMethodDef);
@@ -26,16 +27,17 @@ static ADMIT: Method = Method(ffi::PyMethodDef {
     ml_flags: ffi::METH_NOARGS,
     ml_doc: c"Asks for a permit.".as_ptr(),
 });
-static RETURNED: Method = Method(ffi::PyMethodDef {
-    ml_name: c"_returned".as_ptr(),
-    ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: call_returned },
+static SETTLE_RESULT: Method = Method(ffi::PyMethodDef {
+    ml_name: c"_settle_result".as_ptr(),
+    ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: call_settle_result },
     ml_flags: ffi::METH_FASTCALL,
-    ml_doc: c"Ends the call of a permit, which returned this value.".as_ptr(),
+    ml_doc: c"Settles the call of a permit, which returned this value.".as_ptr(),
 });
 
-/// `admit() -> Permit` and `returned(permit, value)` of a breaker.
+/// A breaker's ``_admit`` and ``_settle_result`` as functions that cost less, for code that calls them often.
+#[pyfunction]
 pub(crate) fn bound_calls<'py>(breaker: &Bound<'py, Breaker>) -> PyResult<[Bound<'py, PyAny>; 2]> {
-    Ok([bound(breaker, &ADMIT)?, bound(breaker, &RETURNED)?])
+    Ok([bound(breaker, &ADMIT)?, bound(breaker, &SETTLE_RESULT)?])
 }
 
 fn bound<'py>(breaker: &Bound<'py, Breaker>, method: &'static Method) -> PyResult<Bound<'py, PyAny>> {
@@ -68,11 +70,11 @@ pub(super) unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi
                 return permit.into_ptr();
             }
         }
-        by_method(interned::admit(py), &[this])
+        call_method(interned::admit(py), &[this])
     }
 }
 
-unsafe extern "C" fn call_returned(
+unsafe extern "C" fn call_settle_result(
     this: *mut ffi::PyObject,
     args: *mut *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
@@ -84,25 +86,13 @@ unsafe extern "C" fn call_returned(
         let breaker = Bound::ref_from_ptr(py, &this).cast_unchecked::<Breaker>();
         if count == 2
             && let Ok(permit) = Bound::ref_from_ptr(py, &*args).cast_exact::<Permit>()
-            && !breaker.get().judges()
+            && !breaker.get().judges_results()
             && permit.get().fast_success()
         {
             return ffi::Py_NewRef(ffi::Py_None());
         }
         // Too many or too few arguments are the method's to refuse.
         let arguments = std::slice::from_raw_parts(args, count.cast_unsigned());
-        by_method(interned::returned(py), &[&[this], arguments].concat())
+        call_method(interned::settle_result(py), &[&[this], arguments].concat())
     }
-}
-
-/// The way for all that is not plain: the method of that name, with its `self` before the arguments. It also does where the
-/// interpreter is going away, when nothing may be attached any more.
-///
-/// # Safety
-/// The arguments are live objects.
-#[cold]
-#[inline(never)]
-pub(super) unsafe fn by_method(name: &Bound<'_, PyString>, arguments: &[*mut ffi::PyObject]) -> *mut ffi::PyObject {
-    // SAFETY: live objects, says the caller; the lock is held, as `name` shows.
-    unsafe { ffi::PyObject_VectorcallMethod(name.as_ptr(), arguments.as_ptr(), arguments.len(), ptr::null_mut()) }
 }

@@ -7,21 +7,24 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::class::Guard;
-use crate::breaker::calls::{finish, obtain, take};
+use crate::breaker::calls::{obtain, settle_call, take};
 use crate::breaker::class::Breaker;
-use crate::interpreter::interned;
-use crate::interpreter::python_code::ask_python;
-use crate::table::fuse::{Fuse, Permit, PermitInner};
+use crate::breaker::permit::Permit;
+use crate::convert::package;
+use crate::guard::class::{Guard, guard_class};
+use crate::interpreter::contextlib::has_only_begun;
+use crate::table::fuse::{Fuse, PermitInner};
 
-/// A guard of `function` by `breaker`; a rejected call gets what `fallback` returns.
-pub(crate) fn new_guard(
+/// A native callable that guards a plain function. A rejected call gets what the fallback returns.
+#[pyfunction]
+#[pyo3(signature = (breaker, function, fallback=None))]
+pub(crate) fn guard(
     breaker: &Bound<'_, Breaker>,
     function: &Bound<'_, PyAny>,
     fallback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let py = breaker.py();
-    let class = interned::types(py).guard(py);
+    let class = guard_class(py);
     // SAFETY: `class` is a heap type made with `Guard`'s size and the collector's flag; its allocator returns a zeroed
     // instance, which the collector does not look at before it is filled in, as nothing runs between.
     unsafe {
@@ -29,7 +32,7 @@ pub(crate) fn new_guard(
         if instance.is_null() {
             return Err(PyErr::fetch(py));
         }
-        (*instance).vectorcall = if breaker.get().judges() { call::<true> } else { call::<false> };
+        (*instance).vectorcall = if breaker.get().judges_results() { call::<true> } else { call::<false> };
         (*instance).breaker = breaker.clone().into_ptr();
         (*instance).function = function.clone().into_ptr();
         (*instance).fallback = fallback.map_or(ptr::null_mut(), |fallback| fallback.clone().into_ptr());
@@ -129,7 +132,7 @@ pub(super) unsafe fn closed_call<const JUDGED: bool>(
             None => ffi::PyObject_Vectorcall,
         };
         let result = call(function, args, nargsf, kwnames);
-        if !JUDGED && !result.is_null() && plain(&closed, result) {
+        if !JUDGED && !result.is_null() && is_fast_success(&closed, result) {
             return result;
         }
         end_closed(guard, closed, result)
@@ -141,17 +144,17 @@ pub(super) unsafe fn closed_call<const JUDGED: bool>(
 /// # Safety
 /// The interpreter lock is held; `result` is a live object; where this is true, `closed` is not used again.
 #[inline(always)]
-unsafe fn plain(closed: &Closed, result: *mut ffi::PyObject) -> bool {
+unsafe fn is_fast_success(closed: &Closed, result: *mut ffi::PyObject) -> bool {
     // SAFETY: as the caller says; `closed` owns a reference to a fuse.
     unsafe {
         let py = Python::assume_attached();
         let fuse = Bound::ref_from_ptr(py, &closed.fuse).cast_unchecked::<Fuse>();
-        let plain = !super::has_only_begun(Bound::ref_from_ptr(py, &result))
-            && fuse.get().fast_success(closed.word, closed.began_us);
-        if plain {
+        let is_counted =
+            !has_only_begun(Bound::ref_from_ptr(py, &result)) && fuse.get().fast_success(closed.word, closed.began_us);
+        if is_counted {
             ffi::Py_DECREF(closed.fuse);
         }
-        plain
+        is_counted
     }
 }
 
@@ -178,7 +181,7 @@ unsafe fn ask(breaker: *mut ffi::PyObject) -> Asked {
     asked.unwrap_or(Asked::Unguarded)
 }
 
-/// Settles a closed call that is not plain.
+/// Settles a closed call that was not a fast success.
 ///
 /// # Safety
 /// As for [`begin`]; `result` is an owned reference, or null with an exception set.
@@ -208,13 +211,11 @@ unsafe fn fall_back(
 ) -> *mut ffi::PyObject {
     let got = Python::try_attach(|py| {
         let rejection = PyErr::fetch(py);
-        // SAFETY: a live breaker and a live fallback, says the caller.
-        let (breaker, fallback) =
-            unsafe { (Bound::from_borrowed_ptr(py, guard.breaker), Bound::from_borrowed_ptr(py, guard.fallback)) };
+        // SAFETY: a live fallback, says the caller.
+        let fallback = unsafe { Bound::from_borrowed_ptr(py, guard.fallback) };
         // SAFETY: as the caller says.
-        let got = unsafe { pack(py, args, nargsf, kwnames) }.and_then(|(args, kwargs)| {
-            ask_python(&breaker, interned::fall_back(py), (fallback, rejection.into_value(py), args, kwargs))
-        });
+        let got = unsafe { pack(py, args, nargsf, kwnames) }
+            .and_then(|(args, kwargs)| package::fall_back(py, (fallback, rejection.into_value(py), args, kwargs)));
         got.map_or_else(
             |error| {
                 error.restore(py);
@@ -267,7 +268,7 @@ unsafe fn end_permitted(guard: &Guard, permit: *mut ffi::PyObject, result: *mut 
         };
         match take(&breaker, &permit) {
             // SAFETY: as the caller says.
-            Some(held) => unsafe { end(py, guard, held.again(py), result) },
+            Some(inner) => unsafe { end(py, guard, inner.again(py), result) },
             // Unguarded.
             None => result,
         }
@@ -277,13 +278,13 @@ unsafe fn end_permitted(guard: &Guard, permit: *mut ffi::PyObject, result: *mut 
 
 /// # Safety
 /// `result` is an owned reference, or null with an exception set.
-unsafe fn end(py: Python<'_>, guard: &Guard, held: PermitInner, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe fn end(py: Python<'_>, guard: &Guard, inner: PermitInner, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: a guard's fields are live; the result as the caller says.
     let (breaker, function, result) = unsafe {
         let breaker = Bound::from_borrowed_ptr(py, guard.breaker).cast_into_unchecked::<Breaker>();
         (breaker, Bound::from_borrowed_ptr(py, guard.function), Bound::from_owned_ptr_or_err(py, result))
     };
-    match finish(&breaker, &function, held, result) {
+    match settle_call(&breaker, &function, inner, result) {
         Ok(value) => value.into_ptr(),
         Err(error) => {
             error.restore(py);

@@ -8,6 +8,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use crate::interpreter::at_import::AtImport;
+use crate::interpreter::types::{make_type, offset_member, slot};
+
 /// An instance, laid out for the interpreter. All but the last two is set before anybody sees it, these once by `entry`.
 #[repr(C)]
 pub(super) struct Guard {
@@ -33,15 +36,12 @@ unsafe extern "C" fn repr(this: *mut ffi::PyObject) -> *mut ffi::PyObject {
 
 /// Pickled by value, beside a function that is: as the breaker, the function and the fallback that it is made of.
 unsafe extern "C" fn reduce(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: called with a guard; its fields are live objects, or null for no fallback. `N` gives a reference away.
+    // SAFETY: called with a guard; its fields are live objects, or null for no fallback.
     unsafe {
         let guard = &*this.cast::<Guard>();
-        let make = ffi::PyObject_GetAttrString(guard.breaker, c"_guard".as_ptr());
-        if make.is_null() {
-            return ptr::null_mut();
-        }
+        let make = GUARD.get(Python::assume_attached()).make.as_ptr();
         let fallback = if guard.fallback.is_null() { ffi::Py_None() } else { guard.fallback };
-        ffi::Py_BuildValue(c"N(OO)".as_ptr(), make, guard.function, fallback)
+        ffi::Py_BuildValue(c"O(OOO)".as_ptr(), make, guard.breaker, guard.function, fallback)
     }
 }
 
@@ -82,32 +82,24 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     }
 }
 
-pub(super) fn make_guard_type(py: Python<'_>) -> PyResult<Py<PyType>> {
-    let flags = ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_HAVE_VECTORCALL;
-    make_type(py, c"fuseboard._core.Guard", size_of::<Guard>(), flags, &mut slots())
+static GUARD: AtImport<GuardClass> = AtImport::new();
+
+struct GuardClass {
+    class: Py<PyType>,
+    /// The module's function that makes a guard.
+    make: Py<PyAny>,
 }
 
-/// A type that Python code can neither change nor make instances of.
-pub(super) fn make_type(
-    py: Python<'_>,
-    name: &'static std::ffi::CStr,
-    size: usize,
-    more_flags: std::ffi::c_ulong,
-    slots: &mut [ffi::PyType_Slot],
-) -> PyResult<Py<PyType>> {
-    let flags =
-        ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION | more_flags;
-    let mut spec = ffi::PyType_Spec {
-        name: name.as_ptr(),
-        basicsize: c_int::try_from(size).expect("a small struct"),
-        itemsize: 0,
-        flags: u32::try_from(flags).expect("flags have 32 bits"),
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the slots' functions have the signatures their slots ask for, and all lists end with a zeroed entry. What the
-    // type keeps pointers to lives for ever (see where they are made); the rest is copied.
-    let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }?;
-    Ok(class.cast_into::<PyType>()?.unbind())
+/// Makes the type. Called by the module's init. `make` is the module's function that makes a guard.
+pub(crate) fn make(py: Python<'_>, make: Py<PyAny>) -> PyResult<()> {
+    let flags = ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_HAVE_VECTORCALL;
+    let class = make_type(py, c"fuseboard._core.Guard", size_of::<Guard>(), flags, &mut slots())?;
+    GUARD.set(py, GuardClass { class, make });
+    Ok(())
+}
+
+pub(super) fn guard_class(py: Python<'_>) -> *mut ffi::PyTypeObject {
+    GUARD.get(py).class.bind(py).as_type_ptr()
 }
 
 fn slots() -> [ffi::PyType_Slot; 8] {
@@ -124,10 +116,6 @@ fn slots() -> [ffi::PyType_Slot; 8] {
     ]
 }
 
-pub(super) const fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot, pfunc }
-}
-
 fn members() -> [ffi::PyMemberDef; 2] {
     [offset_member(c"__vectorcalloffset__", offset_of!(Guard, vectorcall)), ffi::PyMemberDef::default()]
 }
@@ -140,14 +128,4 @@ fn methods() -> [ffi::PyMethodDef; 2] {
         ml_doc: ptr::null(),
     };
     [reduce, ffi::PyMethodDef::zeroed()]
-}
-
-pub(super) fn offset_member(name: &'static std::ffi::CStr, offset: usize) -> ffi::PyMemberDef {
-    ffi::PyMemberDef {
-        name: name.as_ptr(),
-        type_code: ffi::Py_T_PYSSIZET,
-        offset: offset.cast_signed(),
-        flags: ffi::Py_READONLY,
-        doc: ptr::null(),
-    }
 }

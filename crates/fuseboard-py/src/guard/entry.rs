@@ -41,10 +41,9 @@ mod direct {
     use pyo3::prelude::*;
     use pyo3::types::PyFunction;
 
-    use super::super::callable::{begin, closed_call};
-    use super::super::class::Guard;
     use crate::breaker::class::Breaker;
-    use crate::interpreter::interned;
+    use crate::guard::callable::{begin, closed_call};
+    use crate::guard::class::{Guard, guard_class};
 
     unsafe extern "C" {
         // Part of CPython's API since 3.12, not declared by pyo3-ffi.
@@ -57,7 +56,7 @@ mod direct {
     static GUARD: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 
     pub(super) fn set(front: &Bound<'_, PyFunction>, guard: &Bound<'_, PyAny>, is_exact: bool) -> PyResult<()> {
-        let class = interned::types(front.py()).guard(front.py());
+        let class = guard_class(front.py());
         // SAFETY: both are live objects; the one is a function (PyO3 has looked), the other, once looked at, a guard whose
         // code nobody has set yet, and its breaker is one.
         unsafe {
@@ -75,7 +74,10 @@ mod direct {
             (*instance).code = ffi::Py_NewRef((*function).func_code);
             (*instance).is_exact = is_exact;
             let breaker = Bound::from_borrowed_ptr(front.py(), (*instance).breaker).cast_into_unchecked::<Breaker>();
-            PyFunction_SetVectorcall(function, if breaker.get().judges() { enter::<true> } else { enter::<false> });
+            PyFunction_SetVectorcall(
+                function,
+                if breaker.get().judges_results() { enter::<true> } else { enter::<false> },
+            );
         }
         Ok(())
     }

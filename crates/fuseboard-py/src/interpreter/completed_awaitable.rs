@@ -1,9 +1,26 @@
-//! `CompletedAwaitable`: what `async with` awaits.
+//! `CompletedAwaitable`: what the methods of `async with` return.
 
 use pyo3::exceptions::{PyBaseException, PyStopIteration};
 use pyo3::prelude::*;
 
-/// A coroutine that is ready at once, with None.
+use crate::interpreter::at_import::AtImport;
+
+/// It remembers nothing, so one object serves every call.
+static THE_ONE: AtImport<Py<CompletedAwaitable>> = AtImport::new();
+
+/// Makes the object. Called by the module's init.
+pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
+    THE_ONE.set(py, Py::new(py, CompletedAwaitable)?);
+    Ok(())
+}
+
+/// The object to await.
+#[inline]
+pub(crate) fn completed_awaitable(py: Python<'_>) -> Bound<'_, CompletedAwaitable> {
+    THE_ONE.get(py).bind(py).clone()
+}
+
+/// A coroutine that has ended already. Awaiting it gives None.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct CompletedAwaitable;
 
@@ -22,7 +39,7 @@ impl CompletedAwaitable {
         None
     }
 
-    // The rest of a coroutine's methods, so that it is one to whoever drives it by hand, and to type checkers.
+    // The other methods of a coroutine, for code that drives it by hand and for type checkers.
 
     #[allow(clippy::unused_self, reason = "the coroutine protocol's signature")]
     fn send(&self, _value: &Bound<'_, PyAny>) -> PyResult<()> {

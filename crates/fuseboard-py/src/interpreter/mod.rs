@@ -1,7 +1,12 @@
-//! Primitives of the interpreter, which know no fuse.
+//! Primitives of the interpreter. Nothing here knows what a fuse is.
 
+pub(crate) mod at_import;
 pub(crate) mod completed_awaitable;
 pub(crate) mod context_variable;
+pub(crate) mod contextlib;
+pub(crate) mod frames;
 pub(crate) mod interned;
 pub(crate) mod link;
+pub(crate) mod process;
 pub(crate) mod python_code;
+pub(crate) mod types;

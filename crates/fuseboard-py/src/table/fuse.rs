@@ -1,6 +1,7 @@
-//! `Fuse`: a name's slot with one breaker's numbers. `Permit`: the right to make one call.
+//! `Fuse`: a name's slot in the table, with one breaker's numbers. `PermitInner`: the fuse's permit for one call, and how
+//! the call ended.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, Transition};
 use fuseboard_core::journal::About;
@@ -12,17 +13,13 @@ use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use pyo3::prelude::*;
-use siphasher::sip::SipHasher13;
 
-use crate::breaker::nesting;
-use crate::convert::errors::{seconds, state_of_code};
+use crate::convert::errors::rejection_error;
 use crate::convert::numbers::Numbers;
+use crate::convert::rows::{Made, made_here};
+use crate::convert::states::{state_member, state_of_code};
 use crate::convert::values::FuseState;
-use crate::guard::running_frame;
-use crate::interpreter::interned::state_member;
 use crate::interpreter::link::Link;
-use crate::interpreter::python_code::call_python;
-use crate::table::journal_cursor::{Made, made_here};
 use crate::table::state_cache::last_or_new;
 use crate::table::store::Store;
 
@@ -75,10 +72,10 @@ impl Fuse {
     }
 
     /// How many calls ended within a rate's window, and how many of them were bad; None without such a rate.
-    fn rate_count(&self, measure: usize) -> Option<(u32, u32)> {
-        let measure = *RateKind::ALL.get(measure)?;
-        let tally = self.handle.fuse().rate_count(&self.policy, measure, || self.handle.now_us())?;
-        Some((tally.calls, tally.bad))
+    fn rate_count(&self, kind: usize) -> Option<(u32, u32)> {
+        let kind = *RateKind::ALL.get(kind)?;
+        let counted = self.handle.fuse().rate_count(&self.policy, kind, || self.handle.now_us())?;
+        Some((counted.calls, counted.bad))
     }
 
     /// Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one.
@@ -89,27 +86,19 @@ impl Fuse {
     /// Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
     ///
     /// One that may have come before (``again``) is not counted as a change, nor told of one.
-    fn note_settings(&self, fingerprint: u64, again: bool) -> u64 {
-        self.handle.note_settings(fingerprint, &self.policy, again).unwrap_or(0)
+    fn note_settings(&self, settings_hash: u64, again: bool) -> u64 {
+        self.handle.note_settings(settings_hash, &self.policy, again).unwrap_or(0)
     }
 }
 
-/// A number from 1 to 2^64 - 1 that other settings do not share, but by chance; the same in every process.
-#[pyfunction]
-pub(crate) fn fingerprint(settings: &str) -> u64 {
-    // It stands in the table, so it is of an algorithm that is written down: SipHash-1-3, with a key of zeroes.
-    SipHasher13::new().hash(settings.as_bytes()).max(1)
-}
-
 impl Fuse {
-    /// A rejection as an exception of this class.
-    pub(crate) fn rejected<'py>(&self, rejection: Rejection, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let state = state_member(class.py(), rejection.state)?;
-        let retry_after = rejection.retry_after_us.map(seconds);
-        match rejection.lease_us {
-            None => call_python(class, (&self.name, state, retry_after)),
-            Some(lease_us) => call_python(class, (&self.name, state, retry_after, seconds(lease_us))),
-        }
+    /// A rejection by this fuse as an exception of this class.
+    pub(crate) fn rejected<'py>(
+        &self,
+        rejection: &Rejection,
+        class: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        rejection_error(class, &self.name, state_member(class.py(), rejection.state)?, rejection)
     }
 
     /// What a call would be rejected with at this moment.
@@ -153,12 +142,14 @@ impl Fuse {
         self.handle.admit(&self.policy)
     }
 
-    /// When a call begins, where it matters how long it takes.
+    /// When a call begins, where it matters how long a call takes.
     #[inline(always)]
     pub(crate) fn began_us(&self) -> u64 {
         if self.has_rates { self.handle.began_us(&self.policy) } else { 0 }
     }
 
+    /// Counts a success that changes nothing else, of a call that found the fuse closed; whether it was one. If not, the
+    /// call is still to be settled.
     #[inline(always)]
     pub(crate) fn fast_success(&self, admitted: Word, began_us: u64) -> bool {
         if self.has_rates {
@@ -169,34 +160,30 @@ impl Fuse {
     }
 }
 
-/// A permit and the fuse that gave it.
+/// A permit, and the fuse that gave it.
 pub(crate) struct PermitInner {
     fuse: Py<Fuse>,
-    ticket: ProcessPermit,
+    permit: ProcessPermit,
     /// When the call's clock was stopped, in microseconds; 0 while it runs.
     stopped_us: AtomicU64,
-    closed: bool,
+    /// Whether the closed path gave it.
+    is_closed: bool,
 }
 
 impl PermitInner {
     pub(crate) fn new(fuse: &Bound<'_, Fuse>, permit: CorePermit) -> Self {
-        let ticket = ProcessPermit::new(permit).begun(fuse.get().began_us());
-        Self { fuse: fuse.clone().unbind(), ticket, stopped_us: AtomicU64::new(0), closed: false }
-    }
-
-    /// The same, for a permit of its own: one outcome, also where the fuse is closed.
-    pub(crate) fn alone(self) -> Self {
-        Self { closed: false, ..self }
+        let permit = ProcessPermit::new(permit).begun(fuse.get().began_us());
+        Self { fuse: fuse.clone().unbind(), permit, stopped_us: AtomicU64::new(0), is_closed: false }
     }
 
     /// The permit of a call that found the fuse closed.
     #[inline(always)]
     pub(crate) fn closed(fuse: &Bound<'_, Fuse>, word: Word, began_us: u64) -> Self {
-        let ticket = ProcessPermit::new(CorePermit { generation: word.generation(), lease: None }).begun(began_us);
-        Self { fuse: fuse.clone().unbind(), ticket, stopped_us: AtomicU64::new(0), closed: true }
+        let permit = ProcessPermit::new(CorePermit { generation: word.generation(), lease: None }).begun(began_us);
+        Self { fuse: fuse.clone().unbind(), permit, stopped_us: AtomicU64::new(0), is_closed: true }
     }
 
-    /// The permit that a closed fuse with rates gives: each call has its own, which says when it began.
+    /// The permit that a closed fuse with rates gives: each call has its own, which says when the call began.
     #[inline(always)]
     pub(crate) fn of_a_rate(fuse: &Bound<'_, Fuse>) -> Option<Self> {
         let word = fuse.get().word();
@@ -204,191 +191,129 @@ impl PermitInner {
         is_given.then(|| Self::closed(fuse, word, fuse.get().began_us()))
     }
 
-    /// Whether the closed path gave it.
-    pub(crate) const fn is_closed(&self) -> bool {
-        self.closed
+    /// The same as a permit that no other call shares: it has one outcome, also where the fuse is closed.
+    pub(crate) fn alone(self) -> Self {
+        Self { is_closed: false, ..self }
     }
 
-    fn marks(&self) -> bool {
-        let word = self.fuse.get().word();
-        let is_on_a_ramp = || word.state() == State::Ramping && word.generation() == self.ticket.generation();
-        self.ticket.is_probe() || is_on_a_ramp()
-    }
-
-    /// Whether the two may stand for each other, but for when their calls began.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.fuse.is(&other.fuse) && self.ticket.is_like(&other.ticket)
-    }
-
-    /// When the call began; 0 where it does not matter how long it takes.
-    pub(crate) fn began_us(&self) -> u64 {
-        self.ticket.began_us()
-    }
-
-    /// The same of a call that began then.
-    pub(crate) fn begun(self, began_us: u64) -> Self {
-        Self { ticket: self.ticket.begun(began_us), ..self }
-    }
-
-    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
-        let fuse = self.fuse.get();
-        let ticket = self.ticket.stopped(self.stopped_us.load(Ordering::Relaxed));
-        match fuse.handle.settle(&fuse.policy, &ticket, outcome) {
-            Effect::Changed(transition) => Some(transition),
-            Effect::Counted | Effect::Late => None,
-        }
-    }
-
-    /// Stops the call's clock, where it matters how long a call takes. The first stop counts.
-    fn stop_clock(&self) {
-        let fuse = self.fuse.get();
-        if fuse.policy.is_timed() {
-            let now_us = fuse.handle.now_us().max(1);
-            // Relaxed: whoever settles the call has it from this thread, or says so at the same instant.
-            _ = self.stopped_us.compare_exchange(0, now_us, Ordering::Relaxed, Ordering::Relaxed);
-        }
-    }
-
-    /// The same permit once more, for the rest of a call that goes on after it has returned.
+    /// The same permit once more, for a call that goes on after it has returned.
     pub(crate) fn again(&self, py: Python<'_>) -> Self {
         let (fuse, stopped_us) = (self.fuse.clone_ref(py), AtomicU64::new(self.stopped_us.load(Ordering::Relaxed)));
         Self { fuse, stopped_us, ..*self }
     }
 
-    /// Writes down a transition that [`Self::settle`] made, with the name of the exception's class that brought it about.
-    pub(crate) fn write_down(&self, transition: Transition, class: About) {
-        self.fuse.get().handle.fuse().write_down(transition, class);
+    /// Whether the closed path gave it.
+    #[inline(always)]
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
-    /// Gives the permit back as if it had never been taken: nothing is counted.
-    pub(crate) fn cancel(&self) {
-        self.fuse.get().handle.cancel(&self.ticket);
-    }
-}
-
-// No freelist: PyO3 makes one when it is first needed, under a lock that a forked child may find taken.
-/// The right to make one call.
-#[pyclass(frozen, weakref, module = "fuseboard._core")]
-pub struct Permit {
-    held: Option<PermitInner>,
-    settled: AtomicBool,
-    /// The address of the frame that a call inside must have on its stack; 0 for none. Of a generator, which waits in the
-    /// middle of its call while its caller does other things.
-    pub(crate) frame: AtomicUsize,
-}
-
-impl Permit {
-    /// A permit; without a fuse where ours could not be had and the call goes on unguarded.
-    pub(crate) fn new(held: Option<PermitInner>) -> Self {
-        Self { held, settled: AtomicBool::new(false), frame: AtomicUsize::new(0) }
-    }
-
-    /// Whether one permit may serve many calls: it was given by a closed fuse that is not to be looked up again, and does
-    /// not say when its call began.
+    /// Whether one such permit may serve many calls: a closed fuse gave it, whose name is not to be looked up again, and
+    /// the permit does not say when its call began.
     pub(crate) fn serves_many(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| {
-            let fuse = held.fuse.get();
-            held.closed && !fuse.has_rates && !fuse.handle.may_move()
-        })
+        let fuse = self.fuse.get();
+        self.is_closed && !fuse.has_rates && !fuse.handle.may_move()
     }
 
-    /// Whether guards of the same fuse step aside inside of its call: of a probe, and of a call that passed a ramp. While a
-    /// fuse is closed each guard counts for itself.
-    pub(crate) fn marks(&self) -> bool {
-        self.held.as_ref().is_some_and(PermitInner::marks)
+    pub(crate) fn is_probe(&self) -> bool {
+        self.permit.is_probe()
     }
 
-    /// Whether its call is still to end in this process, and its outcome will count then.
-    pub(crate) fn is_under_way(&self) -> bool {
-        let is_valid = |held: &PermitInner| held.ticket.is_own() && held.fuse.get().handle.is_valid(&held.ticket);
-        !self.is_settled() && self.held.as_ref().is_some_and(is_valid)
+    /// Whether its call is a probe, or passed a ramp.
+    pub(crate) fn tests_the_fuse(&self) -> bool {
+        let word = self.fuse.get().word();
+        let is_on_a_ramp = || word.state() == State::Ramping && word.generation() == self.permit.generation();
+        self.is_probe() || is_on_a_ramp()
     }
 
-    /// Whether it is of this fuse, whichever breaker's.
+    /// Whether the two may stand for each other, except for when their calls began.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.fuse.is(&other.fuse) && self.permit.is_like(&other.permit)
+    }
+
+    /// When the call began; 0 where it does not matter how long it takes.
+    pub(crate) fn began_us(&self) -> u64 {
+        self.permit.began_us()
+    }
+
+    /// The same of a call that began then.
+    pub(crate) fn begun(self, began_us: u64) -> Self {
+        Self { permit: self.permit.begun(began_us), ..self }
+    }
+
+    /// Whether this process took it, and its outcome would still count.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.permit.is_own() && self.fuse.get().handle.is_valid(&self.permit)
+    }
+
+    /// Whether it is of this fuse, whichever breaker asked for it.
     pub(crate) fn is_of(&self, fuse: &Fuse) -> bool {
-        self.held.as_ref().is_some_and(|held| held.fuse.get().handle.is_same(&fuse.handle))
+        self.fuse.get().handle.is_same(&fuse.handle)
     }
 
-    /// Whether it is a closed permit that this fuse would give just now.
+    /// Whether it is a closed permit that this fuse would give now.
     #[inline(always)]
     pub(crate) fn admits(&self, fuse: &Fuse) -> bool {
-        self.held.as_ref().is_some_and(|held| {
-            let word = fuse.word();
-            held.closed
-                && std::ptr::eq(held.fuse.get(), fuse)
-                && fuse.is_closed(word)
-                && held.ticket.generation() == word.generation()
-        })
+        let word = fuse.word();
+        self.is_closed
+            && std::ptr::eq(self.fuse.get(), fuse)
+            && fuse.is_closed(word)
+            && self.permit.generation() == word.generation()
     }
 
-    /// Counts a success that changes nothing else, of a call that found the fuse closed; whether it was one. If not, the
-    /// permit is still to be settled.
+    /// [`Fuse::fast_success`] of a permit of the closed path. `is_settled` is asked where the permit has one outcome only.
     #[inline(always)]
-    pub(crate) fn fast_success(&self) -> bool {
-        let Some(held) = self.held.as_ref().filter(|held| held.closed) else { return false };
-        let fuse = held.fuse.get();
-        if !fuse.has_rates {
-            return fuse.handle.fast_success_of(&held.ticket);
+    pub(crate) fn fast_success(&self, is_settled: impl FnOnce() -> bool) -> FastSuccess {
+        let fuse = self.fuse.get();
+        if !self.is_closed {
+            FastSuccess::No
+        } else if !fuse.has_rates {
+            if fuse.handle.fast_success_of(&self.permit) { FastSuccess::OfMany } else { FastSuccess::No }
+        } else if !is_settled() && fuse.handle.rated_success_of(&fuse.policy, &self.permit) {
+            FastSuccess::OfOne
+        } else {
+            FastSuccess::No
         }
-        let plain = !self.is_settled() && fuse.handle.rated_success_of(&fuse.policy, &held.ticket);
-        if plain {
-            self.settled.store(true, Ordering::Relaxed);
-        }
-        plain
     }
 
-    /// What it holds. A probe's permit, and one that a call has for itself, has one outcome: only the first to ask gets it.
-    pub(crate) fn take(&self) -> Option<&PermitInner> {
-        (self.serves_many() || !self.settled.swap(true, Ordering::Relaxed)).then_some(self.held.as_ref()).flatten()
+    /// Says how the call ended; the transition that this makes.
+    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
+        let fuse = self.fuse.get();
+        let permit = self.permit.stopped(self.stopped_us.load(Ordering::Relaxed));
+        match fuse.handle.settle(&fuse.policy, &permit, outcome) {
+            Effect::Changed(transition) => Some(transition),
+            Effect::Counted | Effect::Late => None,
+        }
+    }
+
+    /// Writes a transition that [`Self::settle`] made into the journal, with what brought it about.
+    pub(crate) fn write_down(&self, transition: Transition, about: About) {
+        self.fuse.get().handle.fuse().write_down(transition, about);
+    }
+
+    /// Gives the permit back as if nobody had ever taken it. Nothing is counted.
+    pub(crate) fn cancel(&self) {
+        self.fuse.get().handle.cancel(&self.permit);
+    }
+
+    /// Stops the call's clock, where it matters how long a call takes. The first stop counts.
+    pub(crate) fn stop_clock(&self) {
+        let fuse = self.fuse.get();
+        if fuse.policy.is_timed() {
+            let now_us = fuse.handle.now_us().max(1);
+            // Relaxed: whoever settles the call has the permit from this thread, or settles at the same instant.
+            _ = self.stopped_us.compare_exchange(0, now_us, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }
 
-impl Drop for Permit {
-    /// A permit that nobody settled, because Ctrl-C came just after it was given or its owner was thrown away, gives its
-    /// lease back.
-    fn drop(&mut self) {
-        self.cancel();
-    }
-}
-
-#[pymethods]
-impl Permit {
-    /// Gives it back as if it had never been taken, unless it was settled.
-    fn cancel(&self) {
-        if let Some(held) = self.take()
-            && !held.closed
-        {
-            held.cancel();
-        }
-    }
-
-    /// Marks the running context as inside its call: guards of the same fuse step aside there. Returns itself.
-    ///
-    /// ``frame`` is what runs the call, by default whoever asks. Does nothing unless it is a probe's, or on a ramp.
-    #[pyo3(signature = (frame=None))]
-    fn enter<'py>(slf: &Bound<'py, Self>, frame: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, Self>> {
-        if slf.get().marks() {
-            nesting::enter(slf, frame.or_else(|| running_frame(slf.py())))?;
-        }
-        Ok(slf.clone())
-    }
-
-    /// Whether its outcome was given; False of one that many calls of a closed fuse share.
-    #[getter]
-    fn is_settled(&self) -> bool {
-        self.settled.load(Ordering::Relaxed)
-    }
-
-    /// Stops the clock by which a rate of slow calls judges the call; the first stop counts.
-    fn stop_clock(&self) {
-        if let Some(held) = &self.held {
-            held.stop_clock();
-        }
-    }
-
-    /// Whether the call is a probe.
-    #[getter]
-    fn is_probe(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.ticket.is_probe())
-    }
+/// Whether a call was counted by [`PermitInner::fast_success`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FastSuccess {
+    /// It is still to be settled.
+    No,
+    /// Yes; the permit may serve other calls.
+    OfMany,
+    /// Yes; that was the permit's one outcome.
+    OfOne,
 }

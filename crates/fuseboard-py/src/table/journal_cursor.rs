@@ -1,65 +1,25 @@
-//! `JournalCursor`: a place in a store's journal; and transitions as Python takes them.
+//! `JournalCursor`: a place in a store's journal.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fuseboard_core::fuse::{Fuse, Transition};
-use fuseboard_core::journal::{About, Record};
-use fuseboard_shm::journal_cursor::{JournalCursor as TableReader, Read};
-use fuseboard_shm::owner;
+use fuseboard_shm::journal_cursor::{JournalCursor as TableCursor, Read};
 use fuseboard_shm::saved_cursor::SavedCursor;
-use fuseboard_shm::table::View;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::convert::errors::wrong_type;
-use crate::interpreter::interned::shown;
+use crate::convert::package::shown;
+use crate::convert::rows::{Row, row};
 use crate::table::opened::Opened;
 use crate::table::store::Store;
-
-/// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, when a manual
-/// override ends, in microseconds or 0 for never, and two texts: the name of an exception's class, or who made it and why.
-pub(crate) type Made = (u8, u8, u64, u8, u32, u64, String, String);
-/// The same with the fuse before it.
-pub(crate) type Row = (String, u8, u8, u64, u8, u32, u64, String, String);
-
-/// A transition that this process made.
-pub(crate) fn made_here(transition: Transition, until_us: u64, about: About) -> Made {
-    let (Transition { from, to, generation, cause }, [first, second]) = (transition, texts(about));
-    (from.visible() as u8, to.visible() as u8, generation, cause as u8, owner::pid(), until_us, first, second)
-}
-
-/// The same of a named fuse.
-pub(crate) fn row_here(name: String, made: Made) -> Row {
-    let (from, to, generation, cause, pid, until_us, first, second) = made;
-    (name, from, to, generation, cause, pid, until_us, first, second)
-}
-
-/// Writes down a transition that was made by hand.
-pub(crate) fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<Made> {
-    let made = made?;
-    fuse.write_down(made, About::NOTHING);
-    Some(made_here(made, 0, About::NOTHING))
-}
-
-/// A record of the journal, if its fuse's name can be read, and the fuse has not been removed since.
-pub(crate) fn row(view: &View, record: &Record) -> Option<Row> {
-    let Record { from, to, generation, cause, pid, until_us, about, .. } = *record;
-    let (name, [first, second]) = (view.name_then(record.slot as usize, generation)?, texts(about));
-    let (from, to) = (from.visible() as u8, to.visible() as u8);
-    Some((name, from, to, generation, cause as u8, pid, until_us, first, second))
-}
-
-fn texts(about: About) -> [String; 2] {
-    about.texts().map(|text| String::from_utf8_lossy(&text).into_owned())
-}
 
 /// What a reader has read up to now, of each table of the store.
 struct Place {
     /// What of the store's it reads: it goes on to what the store has open after that only when all of this was taken.
     opened: Py<Opened>,
-    tables: Vec<TableReader>,
+    tables: Vec<TableCursor>,
     /// What the journals that it has left had dropped.
     lost_before: u64,
     /// What was read and is not taken yet; with where it stands in the main table's journal, if it does.
@@ -77,9 +37,9 @@ impl Place {
     fn new(opened: &Bound<'_, Opened>, begin: &Begin) -> Self {
         let views = opened.get().views();
         let mut tables: Vec<_> =
-            views.map(if *begin == Begin::Now { TableReader::from_now } else { TableReader::from_oldest }).collect();
+            views.map(if *begin == Begin::Now { TableCursor::from_now } else { TableCursor::from_oldest }).collect();
         let (since, resumed) = match begin {
-            Begin::At(cursor) => (Some(cursor.clone()), TableReader::resumed(opened.get().view(), cursor)),
+            Begin::At(cursor) => (Some(cursor.clone()), TableCursor::resumed(opened.get().view(), cursor)),
             _ => (None, None),
         };
         let is_resumed = resumed.is_some();
@@ -117,7 +77,7 @@ impl Place {
     fn go_on_in(&mut self, next: Bound<'_, Opened>) {
         self.lost_before = self.table_losses();
         self.tables = next.get().readers_go_on();
-        let resumed = self.since.as_ref().and_then(|since| TableReader::resumed(next.get().view(), since));
+        let resumed = self.since.as_ref().and_then(|since| TableCursor::resumed(next.get().view(), since));
         if let Some(reader) = resumed {
             self.tables = vec![reader];
             self.is_resumed = true;
@@ -140,7 +100,7 @@ impl Place {
         for (index, view) in self.opened.get().views().enumerate() {
             // A table for what overflows that was made meanwhile: all that stands there is new.
             if index == self.tables.len() {
-                self.tables.push(TableReader::from_oldest(view));
+                self.tables.push(TableCursor::from_oldest(view));
             }
             for read in self.tables[index].read(view, waits) {
                 match row(view, &read.record) {
@@ -193,7 +153,7 @@ impl Begin {
         });
         match begin {
             Some(begin) => Ok(begin),
-            None => Err(PyValueError::new_err(format!("{demand}, got {}", shown(since)?))),
+            None => Err(PyValueError::new_err(format!("{demand}, got {}", shown(since.py(), (since,))?))),
         }
     }
 }

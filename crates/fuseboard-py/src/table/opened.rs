@@ -11,8 +11,8 @@ use fuseboard_shm::store::Store as Tables;
 use fuseboard_shm::table::View;
 use pyo3::prelude::*;
 
+use crate::convert::rows::{Row, row};
 use crate::interpreter::link::Link;
-use crate::table::journal_cursor::{Row, row};
 use crate::table::state_cache::{Recent, StateCache};
 
 /// Not Python's to see: a Python object because links are to such.

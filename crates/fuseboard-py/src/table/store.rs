@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use fuseboard_core::fuse::Transition;
+use fuseboard_core::fuse::{Fuse, Transition};
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::overrides::Override;
@@ -18,13 +18,15 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::errors::{fuse_name, open_error, read_only_error, seconds, state_of_code};
+use crate::convert::errors::{store_open_error, store_read_only_error};
+use crate::convert::fuse_name::fuse_name;
 use crate::convert::numbers::items;
+use crate::convert::package;
+use crate::convert::rows::{Made, Row, made_here, row_here};
+use crate::convert::states::state_of_code;
+use crate::convert::time::seconds;
 use crate::convert::values::{Clock, FuseSnapshot, FuseState};
-use crate::interpreter::interned;
 use crate::interpreter::link::Link;
-use crate::interpreter::python_code::ask_python;
-use crate::table::journal_cursor::{Made, Row, made_here, row_here, written_down};
 use crate::table::opened::Opened;
 use crate::table::state_cache::StateCache;
 
@@ -45,18 +47,18 @@ impl Store {
     pub(crate) fn up_to_date<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Opened>> {
         let opened = slf.get().opened(slf.py());
         if is_new_child() {
-            ask_python(slf, interned::look_around(slf.py()), ())?;
+            package::look_around(slf.py(), (slf,))?;
         }
         if !opened.get().view().is_to_look(false) {
             return Ok(opened);
         }
-        ask_python(slf, interned::search(slf.py()), ())?;
+        package::search(slf.py(), (slf,))?;
         Ok(slf.get().opened(slf.py()))
     }
 
     /// The tables of what a store has open, to write to them.
     pub(crate) fn to_write<'a>(slf: &Bound<'_, Self>, opened: &'a Bound<'_, Opened>) -> PyResult<&'a Tables> {
-        opened.get().tables().ok_or_else(|| read_only_error(slf))
+        opened.get().tables().ok_or_else(|| store_read_only_error(slf))
     }
 
     /// The slot of a name, which is checked; takes one if it has none. The first that finds the table full is told of.
@@ -65,7 +67,7 @@ impl Store {
         let found = Self::to_write(slf, &opened)?.resolve(fuse_name(name)?);
         let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
         if slot.overflowed() && !opened.get().told_full.swap(true, Ordering::Relaxed) {
-            ask_python(slf, interned::full(slf.py()), (name,))?;
+            package::is_full(slf.py(), (slf, name))?;
         }
         Ok(slot)
     }
@@ -109,7 +111,7 @@ impl Store {
                     (false, true) => find(name, folder.as_deref(), clock).map(tables),
                     (false, false) => look(name, folder.as_deref(), clock).map(Opened::to_read),
                 })
-                .map_err(|error| open_error(py, name, &error))?,
+                .map_err(|error| store_open_error(py, name, &error))?,
             None => {
                 let made = match stopgap {
                     Some(looks) => Table::stopgap(geometry, clock, looks),
@@ -330,4 +332,17 @@ impl Store {
         });
         Ok(rows)
     }
+}
+
+/// Writes down a transition that was made by hand.
+fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<Made> {
+    let made = made?;
+    fuse.write_down(made, About::NOTHING);
+    Some(made_here(made, 0, About::NOTHING))
+}
+
+/// Whether this process was forked, and the interpreter has not been told, since this was last asked.
+#[pyfunction]
+pub(crate) fn take_note_of_a_fork() -> bool {
+    fuseboard_shm::owner::take_note_of_a_fork()
 }

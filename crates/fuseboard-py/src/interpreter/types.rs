@@ -1,0 +1,45 @@
+//! Types that are made by hand, for what PyO3's classes cannot do: calls by vectorcall, and descriptors.
+
+use std::ffi::{CStr, c_int, c_ulong, c_void};
+use std::ptr;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+/// A type that Python code can neither change nor make instances of.
+pub(crate) fn make_type(
+    py: Python<'_>,
+    name: &'static CStr,
+    size: usize,
+    more_flags: c_ulong,
+    slots: &mut [ffi::PyType_Slot],
+) -> PyResult<Py<PyType>> {
+    let flags =
+        ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_IMMUTABLETYPE | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION | more_flags;
+    let mut spec = ffi::PyType_Spec {
+        name: name.as_ptr(),
+        basicsize: c_int::try_from(size).expect("a small struct"),
+        itemsize: 0,
+        flags: u32::try_from(flags).expect("flags have 32 bits"),
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the slots' functions have the signatures their slots ask for, and all lists end with a zeroed entry. What the
+    // type keeps pointers to lives for ever (see where they are made); the rest is copied.
+    let class = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec)) }?;
+    Ok(class.cast_into::<PyType>()?.unbind())
+}
+
+pub(crate) const fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot, pfunc }
+}
+
+pub(crate) fn offset_member(name: &'static CStr, offset: usize) -> ffi::PyMemberDef {
+    ffi::PyMemberDef {
+        name: name.as_ptr(),
+        type_code: ffi::Py_T_PYSSIZET,
+        offset: offset.cast_signed(),
+        flags: ffi::Py_READONLY,
+        doc: ptr::null(),
+    }
+}
