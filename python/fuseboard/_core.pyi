@@ -348,7 +348,7 @@ class Store:
         """
     def _set_state(self, fuse: str, code: int) -> Made | None:
         """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
-    def _obey(self, fuse: str, code: int, for_us: int, who: str, why: str) -> Made | None:
+    def _apply_override(self, fuse: str, code: int, for_us: int, who: str, why: str) -> Made | None:
         """Does what an operator says; the transition. None if the fuse finds no room in the host's table."""
     def _settings(self, fuse: str) -> Numbers | None:
         """The numbers of the settings that a breaker last made calls with, if they are known."""
@@ -436,7 +436,7 @@ class Fuse:
         """Whether its name has to be looked up again."""
     def state(self) -> FuseState:
         """State and since when."""
-    def _obey(self, code: int, for_us: int, who: str, why: str) -> Made | None:
+    def _apply_override(self, code: int, for_us: int, who: str, why: str) -> Made | None:
         """Does what an operator says; the transition. None if the fuse was removed."""
     def rate_count(self, kind: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""

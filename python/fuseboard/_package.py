@@ -48,7 +48,7 @@ class _Package:
         breaker._transitioned(*made)
 
     def voided(self, breaker: CircuitBreaker) -> None:
-        breaker._voided()
+        breaker._notices.void_blocks(breaker.name)
 
     def report(self, breaker: CircuitBreaker, fault: BaseException) -> None:
         breaker._report(fault)

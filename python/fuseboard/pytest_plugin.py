@@ -35,7 +35,7 @@ class Run:
         outer = os.environ.get("FUSEBOARD_DIR", "")
         is_inside = os.path.basename(outer).startswith(_PREFIX) and os.path.isdir(outer)  # noqa: PTH112, PTH119 - text
         self.folder = tempfile.mkdtemp(prefix=_PREFIX, dir=outer if is_inside else None)  # which gives it mode 0700
-        self.clock = Clock._running()  # noqa: SLF001 - the tools for tests are one mechanism in two modules
+        self.clock = Clock._running()
         self._stops = 0
 
     def clock_of(self, name: str | None, where: str | None) -> _core.Clock | None:
@@ -57,12 +57,12 @@ class Run:
             if where != self.folder:
                 _warn_of(name, where)
         self._stops += 1
-        self.clock._stop()  # noqa: SLF001 - ditto
+        self.clock._stop()
         try:
             yield self.clock
         finally:
             self._stops -= 1
-            self.clock._run()  # noqa: SLF001 - ditto
+            self.clock._run()
 
     def tick(self) -> None:
         """Moves the clock on by a second if it stands: states that begin at one moment differ by microseconds."""

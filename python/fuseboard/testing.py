@@ -12,7 +12,7 @@ from fuseboard import _core
 from fuseboard._breaker.breaker import CircuitBreaker
 from fuseboard._state import State
 from fuseboard._store import registry
-from fuseboard._store.manual_override import order
+from fuseboard._store.manual_override import manual_override
 from fuseboard._store.store import Store
 from fuseboard._validation import Seconds, microseconds
 
@@ -77,4 +77,4 @@ def force_state(breaker: CircuitBreaker, state: State) -> None:
     """
     if not isinstance(state, State):
         raise TypeError(f"state must be a State, got {type(state).__name__}: {state!r}")
-    breaker._obey(order(state, None, None))  # noqa: SLF001 - the same mechanism that isolate, disable and reset use
+    breaker._override(manual_override(state, None, None))

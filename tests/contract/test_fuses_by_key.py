@@ -199,9 +199,9 @@ def test_keys_without_a_store_keep_as_many_as_the_default_store_has_places() -> 
     with private_default_store() as store:
         registry.replace_default(None)
         breaker = CircuitBreaker("db")
-        assert breaker._most_keys == 1024
+        assert breaker._binding.fuse_capacity == 1024
         registry.replace_default(store)
-        assert breaker._most_keys == store.fuse_capacity
+        assert breaker._binding.fuse_capacity == store.fuse_capacity
 
 
 def test_threads_that_ask_for_a_key_at_once_get_one_breaker(store: Store) -> None:

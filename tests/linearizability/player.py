@@ -165,9 +165,13 @@ class Player:
         """A manual override, by the breaker's handle or by name."""
         if by_handle and fuse == 0:
             handle = self.breakers["patient"]._fuse()
-            self.note("command", (fuse, state), lambda: (handle._obey(state, 0, "", "") or NONE)[:3])
+            self.note("command", (fuse, state), lambda: (handle._apply_override(state, 0, "", "") or NONE)[:3])
         else:
-            self.note("command", (fuse, state), lambda: (self.store._obey(FUSES[fuse], state, 0, "", "") or NONE)[:3])
+            self.note(
+                "command",
+                (fuse, state),
+                lambda: (self.store._apply_override(FUSES[fuse], state, 0, "", "") or NONE)[:3],
+            )
 
     def look(self, fuse: int, by_handle: bool) -> None:
         """State and since when, by the breaker's handle or by name."""

@@ -33,7 +33,7 @@ class LooksAtTheHold(Player):
         def act() -> tuple[int, ...]:
             held = self.store.state(FUSES[fuse]).state in (State.ISOLATED, State.DISABLED)
             self.linger()
-            return NONE if held else (self.store._obey(FUSES[fuse], state, 0, "", "") or NONE)[:3]
+            return NONE if held else (self.store._apply_override(FUSES[fuse], state, 0, "", "") or NONE)[:3]
 
         self.note("set", (fuse, state), act)
 

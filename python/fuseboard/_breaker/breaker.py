@@ -15,21 +15,34 @@ from fuseboard._breaker import (
     signatures,
     wrappers,
 )
-from fuseboard._breaker.binding import Hold, check_capacity
-from fuseboard._breaker.classify import Lists, OpenFor, Which, judge_of_exceptions, judge_of_results
-from fuseboard._breaker.definition import Family
+from fuseboard._breaker.binding import FuseBinding, check_capacity
+from fuseboard._breaker.classify import (
+    BY_OUTCOME,
+    Lists,
+    OpenFor,
+    Outcome,
+    Verdict,
+    Which,
+    judge_of_exceptions,
+    judge_of_results,
+)
+from fuseboard._breaker.definition import Definition
+from fuseboard._breaker.notices import Notices
 from fuseboard._breaker.permit import Permit
 from fuseboard._breaker.rejection_classes import Rejections
 from fuseboard._breaker.waiting import Waiting
+from fuseboard._events.log import announce
 from fuseboard._events.stream import sleep_of_the_running_library
-from fuseboard._events.transition import Transition
+from fuseboard._events.subscription import see_to_forks
+from fuseboard._events.transition import Made, Transition, began, transition
 from fuseboard._functions import is_async
-from fuseboard._once import Once, lock
+from fuseboard._once import lock
 from fuseboard._policy import from_environment, suggestions
 from fuseboard._policy.policies import Policy, RateCount, kind
 from fuseboard._policy.settings import NAMES, Changes, Settings, changed
 from fuseboard._state import State
-from fuseboard._store.manual_override import order
+from fuseboard._store import registry
+from fuseboard._store.manual_override import Override, manual_override
 from fuseboard._store.store import Store
 from fuseboard._validation import Seconds, exact, flag, shown
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreReadOnlyError
@@ -39,7 +52,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
 
 
-class CircuitBreaker(Hold):
+class CircuitBreaker(_core.Breaker):
     """Guards calls to a service by the fuse of this name.
 
     Use it as a decorator (of functions, coroutine functions, generators, asynchronous generators, methods, class and
@@ -95,7 +108,17 @@ class CircuitBreaker(Hold):
         ValueError: an argument is out of range.
     """
 
-    __slots__ = ()
+    __slots__ = ("__dict__", "_binding", "_definition", "_faults", "_keyed", "_notices")
+
+    _definition: Definition
+    """What it was made with, which those of its keys share."""
+    _binding: FuseBinding
+    """Where its fuse is."""
+    _notices: Notices
+    """What is logged once of it and of those of its keys."""
+    _keyed: dict[str | int, Self]
+    """The breakers of its keys, the oldest first."""
+    _faults: int
 
     def __init__(  # noqa: PLR0913 - one argument per thing to say, all but the first by name
         self,
@@ -120,11 +143,11 @@ class CircuitBreaker(Hold):
         _check_names(changes)
         tuned = from_environment.tuned(name, changed(settings or Settings(), changes))
         lists = Lists(failure_on, success_on, ignore, trip_if)
-        family = Family(
+        definition = Definition(
             name=name,
             settings=tuned,
             numbers=tuned.numbers(),
-            fingerprint=tuned.fingerprint(),
+            settings_hash=tuned.settings_hash(),
             store=store,
             listener=on_transition,
             lists=lists,
@@ -137,12 +160,55 @@ class CircuitBreaker(Hold):
             is_shadow_by_code=flag("shadow", shadow),
             is_shadow_by_environment=from_environment.is_shadowed(),
             module=caller.module_name(),
-            told=Once(),
         )
-        check_capacity(family.numbers, store)
-        self._begin(name, family)
+        check_capacity(definition.numbers["threshold"], store)
+        self._begin(name, definition, Notices())
         if store is not None:
             self._look()
+
+    def _begin(self, name: str, definition: Definition, notices: Notices) -> None:
+        self._definition = definition
+        self._binding = FuseBinding(name, definition.store, definition.numbers)
+        self._notices = notices
+        self._keyed = {}
+        self._faults = 0
+        if definition.is_shadow:
+            self._reject_nobody()
+        if definition.errors is not None:
+            self._reject_with(definition.errors)
+        if definition.judge_result is not None:
+            self._judge_results()
+        if definition.store is None:
+            registry.follow_default(self)
+
+    def _another(self, name: str, definition: Definition) -> Self:
+        """Another breaker of this class, with the attributes that a program has given this one.
+
+        It finds its fuse when it is first needed: to ask for a key takes no place in the table.
+        """
+        other = type(self).__new__(type(self))
+        if self.__dict__:
+            other.__dict__.update(self.__dict__)
+        other._begin(name, definition, self._notices)
+        return other
+
+    @property
+    def name(self) -> str:
+        """The fuse."""
+        return self._binding.name
+
+    @property
+    def settings(self) -> Settings:
+        """The numbers it decides by."""
+        return self._definition.settings
+
+    @property
+    def faults(self) -> int:
+        """How many faults no call was told of; the first of a breaker and its keys is logged.
+
+        They are ours, or a predicate's, after which the call counts as failed.
+        """
+        return self._faults
 
     def for_key(self, key: str | int) -> Self:
         """The breaker of one of many alike, such as a tenant, a host or a shard: this one in all but its fuse.
@@ -161,12 +227,11 @@ class CircuitBreaker(Hold):
         key = keyed.checked(key)
         found = self._keyed.get(key)
         if found is None:
-            made, most = self._another(keyed.name_of(self.name, key), self._family), self._most_keys
+            made, most = self._another(keyed.name_of(self.name, key), self._definition), self._binding.fuse_capacity
             with lock:
                 found = self._keyed.setdefault(key, made)
                 if len(self._keyed) > most:
-                    # What is made from now on may have been there before, and says nothing again.
-                    self._family.told.is_first("dropped")
+                    self._notices.keys_dropped()
                     keyed.drop_oldest(self._keyed, most)
         return found
 
@@ -190,18 +255,18 @@ class CircuitBreaker(Hold):
                 cannot be made as that is.
         """
         errors = rejection_classes.checked(open_error, isolated_error)
-        return self._another(self.name, self._family._replace(errors=errors))
+        return self._another(self.name, self._definition._replace(errors=errors))
 
     def explain(self) -> str:
         """What the breaker will do, in words, one sentence a line; and what it can never do."""
-        return explain.words(self.settings, self._family.lists, self._capacity, shadow=self._shadow)
+        return explain.words(self.settings, self._definition.lists, self._binding.failure_capacity, shadow=self._shadow)
 
     @property
     def _shadow(self) -> str | None:
         """Why it rejects no calls, if so."""
-        if self._family.is_shadow_by_environment:
+        if self._definition.is_shadow_by_environment:
             return f"{from_environment.SHADOW} is set"
-        return "it is a shadow (shadow=True)" if self._family.is_shadow else None
+        return "it is a shadow (shadow=True)" if self._definition.is_shadow else None
 
     def rates(self) -> dict[Policy, RateCount]:
         """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""
@@ -212,7 +277,7 @@ class CircuitBreaker(Hold):
     @property
     def store(self) -> Store:
         """The store its fuse is in; opens the default store if it follows that and it is not open yet."""
-        return self._family.store or Store.default()
+        return self._definition.store or Store.default()
 
     def isolate(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
         """Rejects every call on the host, whatever happens meanwhile (rule R12).
@@ -234,21 +299,30 @@ class CircuitBreaker(Hold):
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
-        return self._obey(order(State.ISOLATED, why, who, for_))
+        return self._override(manual_override(State.ISOLATED, why, who, for_))
 
     def disable(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
         """Admits every call on the host, whatever happens meanwhile (rule R12). Arguments as for :meth:`isolate`.
 
         With ``for_``, the first call after that time closes the fuse.
         """
-        return self._obey(order(State.DISABLED, why, who, for_))
+        return self._override(manual_override(State.DISABLED, why, who, for_))
 
     def reset(self, *, why: str | None = None, who: str | None = None) -> Transition:
         """Closes the fuse with an empty window, whatever it was; calls under way count no more (R09).
 
         Arguments as for :meth:`isolate`.
         """
-        return self._obey(order(State.CLOSED, why, who))
+        return self._override(manual_override(State.CLOSED, why, who))
+
+    def _override(self, override: Override) -> Transition:
+        # One that is to reach the other processes must not go to a table that they have left.
+        self._binding.look_around()
+        while True:
+            made = self._fuse()._apply_override(*override)
+            if made is not None:
+                return self._announce(made)
+            # The fuse was removed just now. Its name has another slot by now, or takes one.
 
     def __call__(self, function: F) -> F:
         """Guards a function: a decorator. Signature, name and documentation stay.
@@ -256,7 +330,7 @@ class CircuitBreaker(Hold):
         Raises:
             TypeError: for what is not a function, such as a class or a property.
         """
-        return self._decorate(function, self._family.fallback)
+        return self._decorate(function, self._definition.fallback)
 
     def with_fallback(self, fallback: object) -> Callable[[F], F]:
         """A decorator that guards a function and gives its rejected calls something else than the breaker's fallback.
@@ -307,7 +381,7 @@ class CircuitBreaker(Hold):
         Raises:
             CircuitOpenError: the fuse rejects the call, and there is no fallback; the function is not called.
         """
-        fallback = self._family.fallback
+        fallback = self._definition.fallback
         if fallback is None:
             return cast("R", _core.guard(self, function)(*args, **kwargs))
         guarded = wrappers.function(self, function, fallback) or self._plain(function, fallback)
@@ -322,9 +396,9 @@ class CircuitBreaker(Hold):
         try:
             permit = self._admit()
         except CircuitOpenError as rejection:
-            if self._family.fallback is None:
+            if self._definition.fallback is None:
                 raise
-            return cast("R", await fallbacks.acall(self._family.fallback, rejection, args, kwargs))
+            return cast("R", await fallbacks.acall(self._definition.fallback, rejection, args, kwargs))
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
@@ -404,7 +478,7 @@ class CircuitBreaker(Hold):
     def _rejection_now(self) -> CircuitOpenError | None:
         """What a call would be rejected with at this moment. A fault of ours must not stop one that would go on."""
         try:
-            return None if self._family.is_shadow else self._would_reject(self._fuse())
+            return None if self._definition.is_shadow else self._would_reject(self._fuse())
         except Exception as fault:  # noqa: BLE001 - see above
             self._report(fault)
             return None
@@ -444,23 +518,72 @@ class CircuitBreaker(Hold):
         Raises:
             TypeError: it is on a private store, which is this process's own.
         """
-        family = self._family
-        if family.store is not None and family.store.name is None:
+        definition = self._definition
+        if definition.store is not None and definition.store.name is None:
             raise TypeError(
                 f"breaker {self.name!r} does not pickle: its private store is this process's own; "
                 "use store=Store.shared(name), or make a breaker in the other process"
             )
         given = {
-            **family.lists._asdict(),
-            "settings": family.settings,
-            "failure_if": family.failure_if,
-            "open_for": family.open_for,
-            "fallback": family.fallback,
-            "shadow": family.is_shadow_by_code,
-            "on_transition": family.listener,
-            "store": family.store,
+            **definition.lists._asdict(),
+            "settings": definition.settings,
+            "failure_if": definition.failure_if,
+            "open_for": definition.open_for,
+            "fallback": definition.fallback,
+            "shadow": definition.is_shadow_by_code,
+            "on_transition": definition.listener,
+            "store": definition.store,
         }
-        return _unpickled, (type(self), self.name, given, family.module, family.errors)
+        return _unpickled, (type(self), self.name, given, definition.module, definition.errors)
+
+    def _fuse(self) -> _core.Fuse:
+        return self._linked() or self._look()
+
+    def _found(self, link: Callable[[_core.Fuse], None]) -> tuple[_core.Fuse, Store]:
+        fuse, store = self._binding.find(link)
+        self._notices.capacity(self.name, self._definition.numbers["threshold"], store)
+        return fuse, store
+
+    def _announce(self, made: Made) -> Transition:
+        see_to_forks()
+        told = transition((self.name, *made), began(self._binding.store))
+        announce(told, self._definition.listener)
+        return told
+
+    # What the compiled part asks for: see `_core.Package`.
+
+    def _resolve(self) -> _core.Fuse:
+        """Finds the fuse for calls: from now on they go by it, and by these settings."""
+        fuse, store = self._found(self._link)
+        self._notices.come(store, self._definition, fuse)
+        return fuse
+
+    def _look(self) -> _core.Fuse:
+        """Finds the fuse for whoever only looks at it or sets its state, which says nothing of settings."""
+        fuse, _ = self._found(self._look_at)
+        return fuse
+
+    def _judge(self, error: BaseException) -> Verdict:
+        return self._definition.judge(self.name, error)
+
+    def _judge_result(self, result: object) -> Verdict:
+        judge = cast("Callable[[Any], Verdict]", self._definition.judge_result)
+        return judge(result)
+
+    def _follow(self, begun: Any, permit: _core.Permit) -> Any:
+        followed = context_managers.result(self, begun, permit) or wrappers.result(self, begun, permit)
+        if followed is not None:
+            return followed
+        self._settle_as(permit, BY_OUTCOME[Outcome.IGNORED])
+        self._notices.unfollowed(self.name, begun)
+        return begun
+
+    def _transitioned(self, *made: *Made) -> None:
+        self._announce(made)
+
+    def _report(self, fault: BaseException) -> None:
+        self._faults += 1
+        self._notices.fault(self.name, fault)
 
 
 def _unpickled(
@@ -469,9 +592,9 @@ def _unpickled(
     # A subclass may be made with other arguments; what it adds is its own to pickle.
     breaker = cls.__new__(cls)
     CircuitBreaker.__init__(breaker, name, **given)
-    breaker._family = breaker._family._replace(module=module, errors=errors)  # noqa: SLF001 - made here
+    breaker._definition = breaker._definition._replace(module=module, errors=errors)
     if errors is not None:
-        breaker._reject_with(errors)  # noqa: SLF001 - ditto
+        breaker._reject_with(errors)
     return breaker
 
 
@@ -496,5 +619,5 @@ def _check_arguments(settings: object, on_transition: object, store: object) -> 
         raise TypeError(f"on_transition must be {plain} or None, got {kind}: {shown(on_transition)}{hint}")
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store must be a Store or None, got {type(store).__name__}: {shown(store)}")
-    if isinstance(store, Store) and not store._is_writable:  # noqa: SLF001 - of one package
+    if isinstance(store, Store) and not store._is_writable:
         raise StoreReadOnlyError(cast("str", store.name))

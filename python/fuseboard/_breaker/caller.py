@@ -11,7 +11,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 def module_name() -> str | None:
     """The module of the nearest frame outside the package; None where there is none, as in an interactive shell."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - public in all but its name
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__")
         if not isinstance(name, str) or name.partition(".")[0] != _PACKAGE:

@@ -1,4 +1,4 @@
-"""What a breaker and those of its keys have in common: all but the fuse. They share it, so that a key is small."""
+"""What a breaker was made with. Those of its keys share it, so that a key is small: they have another fuse, no more."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,20 +6,18 @@ from typing import Any, NamedTuple
 from fuseboard._breaker.classify import Lists, OpenFor, Verdict
 from fuseboard._breaker.rejection_classes import Rejections
 from fuseboard._events.transition import Transition
-from fuseboard._once import Once
 from fuseboard._policy.settings import Numbers, Settings
 from fuseboard._store.store import Store
 
 
-class Family(NamedTuple):
-    """A breaker and those of its keys."""
+class Definition(NamedTuple):
+    """What a breaker and those of its keys have in common. Immutable."""
 
     name: str
     """The name of the breaker that has the keys."""
     settings: Settings
     numbers: Numbers
-    fingerprint: int
-    """Of the settings."""
+    settings_hash: int
     store: Store | None
     """The store that was given; None for those that follow the default one."""
     listener: Callable[[Transition], object] | None
@@ -37,8 +35,6 @@ class Family(NamedTuple):
     is_shadow_by_environment: bool
     module: str | None
     """The module that made the breaker."""
-    told: Once
-    """What is said once of all of them."""
 
     @property
     def is_shadow(self) -> bool:

@@ -1,59 +1,111 @@
-"""What is logged where several come to one fuse and are not alike: once for each two of them, in a process."""
+"""What a breaker logs once, so that neither a fault nor a misunderstanding fills the log."""
 
 from collections.abc import Iterator
 
 from fuseboard import _core
-from fuseboard._breaker.definition import Family
+from fuseboard._breaker.definition import Definition
 from fuseboard._events.log import logger
+from fuseboard._once import Once
 from fuseboard._policy.settings import NAMES, Settings
 from fuseboard._store import registry
 from fuseboard._store.store import Store
 from fuseboard._validation import in_seconds, shown
 
 _KEPT = 1024
-"""Settings of this process that are known by their fingerprints."""
+"""Settings of this process that are known by their hashes."""
 _COUNTS = ("threshold", "window")
 _known: dict[int, Settings] = {}
 
 
-def come(store: Store, family: Family, fuse: _core.Fuse) -> None:
-    """A breaker is about to make its first call on a fuse.
+class Notices:
+    """What is logged once of a breaker and those of its keys, which share it. Each is told by the fuse it began with.
 
-    Of a family that has dropped breakers it may have come before. Then it counts as a change of settings no more.
+    What is logged of two breakers that come to one fuse is logged once a store and process for these two, whichever
+    breakers they are.
     """
-    if len(_known) < _KEPT:
-        _known.setdefault(family.fingerprint, family.settings)
-    before = fuse.note_settings(family.fingerprint, "dropped" in family.told)
-    if before and store._told_pairs.is_first((family.name, frozenset((before, family.fingerprint)))):
-        _tell_settings(family.name, _known.get(before), family.settings)
-    if family.module is not None:
-        _come_from(store, family, fuse, family.module)
+
+    __slots__ = ("_once",)
+
+    def __init__(self) -> None:
+        self._once = Once()
+
+    def fault(self, fuse: str, fault: BaseException) -> None:
+        """An error that reached no call: ours, or of code that is called on the breaker's account."""
+        if self._once.is_first("fault"):
+            logger.error(
+                "circuit %r: %s: %s, which no call is told of; later faults of this breaker and its keys are only "
+                "counted",
+                fuse, type(fault).__qualname__, fault, exc_info=fault,
+            )  # fmt: skip
+
+    def void_blocks(self, fuse: str) -> None:
+        """Nobody can tell how some blocks ended."""
+        if self._once.is_first("void blocks"):
+            logger.warning(
+                "circuit %r: blocks that an ExitStack or a helper has entered were under way when the fuse changed, "
+                "and nobody can tell which of them ends: their outcomes count for nothing. Use "
+                "stack.enter_context(breaker.permit()), which is exact.",
+                fuse,
+            )  # fmt: skip
+
+    def unfollowed(self, fuse: str, begun: object) -> None:
+        """A guarded function returned an awaitable whose end cannot be seen."""
+        if self._once.is_first("unfollowed"):
+            logger.warning(
+                "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
+                "count as ignored. Guard a coroutine function that awaits it, or use acall.",
+                fuse, type(begun).__qualname__,
+            )  # fmt: skip
+
+    def capacity(self, fuse: str, threshold: int, store: Store) -> None:
+        """The store may count fewer failures than the threshold asks for."""
+        if threshold > store.failure_capacity and self._once.is_first("capacity"):
+            logger.warning(
+                "circuit %r: threshold %d counts as %d, the failures that %s can count; "
+                "choose another name for a store that counts more, made with failures=%d",
+                fuse, threshold, store.failure_capacity, store._called, threshold,
+            )  # fmt: skip
+
+    def keys_dropped(self) -> None:
+        """Breakers of keys were dropped: one that comes from now on may have come before, and says nothing again."""
+        self._once.is_first("keys dropped")
+
+    def come(self, store: Store, definition: Definition, fuse: _core.Fuse) -> None:
+        """A breaker is about to make its first call on a fuse, where others may be that are not alike."""
+        ours = definition.settings_hash
+        if len(_known) < _KEPT:
+            _known.setdefault(ours, definition.settings)
+        before = fuse.note_settings(ours, "keys dropped" in self._once)
+        if before and store._told_pairs.is_first((definition.name, frozenset((before, ours)))):
+            _tell_settings(definition.name, _known.get(before), definition.settings)
+        if definition.module is not None:
+            _tell_module(store, definition, fuse, definition.module)
 
 
-def _come_from(store: Store, family: Family, fuse: _core.Fuse, module: str) -> None:
-    """Who shares the table of those who name none has not chosen to; who names one has."""
+def _tell_module(store: Store, definition: Definition, fuse: _core.Fuse, module: str) -> None:
+    """Two programs may share the default store by mistake. Where it was named, or given, it is by choice."""
     maker = fuse.note_maker(module)
-    if maker is None or family.store is not None or not store.is_shared or registry.is_named():
+    if maker is None or definition.store is not None or not store.is_shared or registry.is_named():
         return
-    if store._told_pairs.is_first((family.name, maker, module)):
+    if store._told_pairs.is_first((definition.name, maker, module)):
         logger.warning(
             "circuit %r: module %r made this fuse in the store 'default', which all programs of this user share, and "
             "module %r makes calls on it too. If these are two services, set FUSEBOARD_STORE to the name of each, or "
             "give the fuse another name. If they are one, set it to its name, and this is not said again",
-            family.name, maker, module,
+            definition.name, maker, module,
         )  # fmt: skip
 
 
 def _tell_settings(family: str, before: Settings | None, settings: Settings) -> None:
     if before is not None:
-        differ = ", ".join(f"{name} {old} -> {new}" for name, old, new in differences(before, settings))
+        differ = ", ".join(f"{name} {old} -> {new}" for name, old, new in _differences(before, settings))
         logger.warning(
             "circuit %r: breakers with other settings come to this fuse: %s; each decides by its own. "
             "Said once for these two; snapshots count settings_changes",
             family, differ,
         )  # fmt: skip
         return
-    ours = ", ".join(f"{name}={new}" for name, _, new in differences(Settings(), settings))
+    ours = ", ".join(f"{name}={new}" for name, _, new in _differences(Settings(), settings))
     logger.warning(
         "circuit %r: a breaker of another process came to this fuse with other settings than this one's, which are %s; "
         "each decides by its own. The other process can show its own: log breaker.settings there; `fuseboard journal` "
@@ -62,7 +114,7 @@ def _tell_settings(family: str, before: Settings | None, settings: Settings) -> 
     )  # fmt: skip
 
 
-def differences(before: Settings, after: Settings) -> Iterator[tuple[str, str, str]]:
+def _differences(before: Settings, after: Settings) -> Iterator[tuple[str, str, str]]:
     """The settings that differ, with both values in words."""
     is_count = before.policy is None and after.policy is None
     if not is_count and before.policies != after.policies:

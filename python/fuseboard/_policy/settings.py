@@ -230,7 +230,7 @@ class Settings:
             raise ValueError(f"multiplier must be from 1 to {MAX_MULTIPLIER}, got {shown(self.multiplier)}")
         return round(self.multiplier * 1_000)
 
-    def fingerprint(self) -> int:
+    def settings_hash(self) -> int:
         """A number that two breakers with other settings do not share, but by chance; the same in every process."""
         return _core.settings_hash(repr(self.numbers()))
 

@@ -9,11 +9,11 @@ WHO_MAX = 39
 WHY_MAX = 111
 """Bytes of UTF-8 that a table has room for."""
 
-Order: TypeAlias = tuple[int, int, str, str]
+Override: TypeAlias = tuple[int, int, str, str]
 """What the compiled part is told: the state's code, microseconds or 0 for no end, who, why; empty where not said."""
 
 
-def order(state: State, why: str | None, who: str | None, for_: Seconds | None = None) -> Order:
+def manual_override(state: State, why: str | None, who: str | None, for_: Seconds | None = None) -> Override:
     """Checks what is said.
 
     Raises:

@@ -80,7 +80,7 @@ def replace_default(store: _core.Store | None) -> _core.Store | None:
     for follower in followers:
         breaker = follower()
         if breaker is not None:
-            breaker._link(None)  # noqa: SLF001 - breakers and their registry are one mechanism in two modules
+            breaker._link(None)
     return before
 
 

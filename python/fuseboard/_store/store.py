@@ -16,7 +16,7 @@ from fuseboard._policy.settings import Settings
 from fuseboard._state import State
 from fuseboard._store import registry
 from fuseboard._store.leader import LEASE, Leader
-from fuseboard._store.manual_override import Order, order
+from fuseboard._store.manual_override import Override, manual_override
 from fuseboard._store.telling import Telling
 from fuseboard._validation import Seconds, exact, flag, microseconds, shown, store_name, whole
 from fuseboard.errors import StoreFullError, StoreOpenError
@@ -416,22 +416,22 @@ class Store(Telling):
             StoreReadOnlyError: the store was opened to read only.
             TypeError, ValueError: as for :meth:`CircuitBreaker.isolate`, or it is no name of a fuse.
         """
-        return self._command(fuse, order(State.ISOLATED, why, who, for_))
+        return self._override(fuse, manual_override(State.ISOLATED, why, who, for_))
 
     def disable(
         self, fuse: str, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None
     ) -> Transition:
         """Admits every call on the host, whatever happens meanwhile; see :meth:`CircuitBreaker.disable`."""
-        return self._command(fuse, order(State.DISABLED, why, who, for_))
+        return self._override(fuse, manual_override(State.DISABLED, why, who, for_))
 
     def reset(self, fuse: str, *, why: str | None = None, who: str | None = None) -> Transition:
         """Closes the fuse with an empty window, whatever it was; see :meth:`CircuitBreaker.reset`."""
-        return self._command(fuse, order(State.CLOSED, why, who))
+        return self._override(fuse, manual_override(State.CLOSED, why, who))
 
-    def _command(self, fuse: str, said: Order) -> Transition:
+    def _override(self, fuse: str, override: Override) -> Transition:
         # A word that others are to hear must not be said to a table that nobody comes to any more.
         self._look_around(at_once=True)
-        made = self._obey(fuse, *said)
+        made = self._apply_override(fuse, *override)
         if made is None:
             raise StoreFullError(cast("str", self.name), exact(fuse))
         told = transition((exact(fuse), *made), began(self))

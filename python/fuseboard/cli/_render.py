@@ -76,7 +76,7 @@ def as_json(view: StoreView) -> str:
 def transition_as_line(made: Transition, encoding: str = "utf-8") -> str:
     """A transition for people: the time of day in UTC, the fuse, both states, why, and by which process."""
     process = "" if made.pid is None else f" by process {made.pid}"
-    fuse, reason = printable(made.fuse, encoding), printable(made._reason, encoding)  # noqa: SLF001 - what its own line has
+    fuse, reason = printable(made.fuse, encoding), printable(made._reason, encoding)
     return f"{in_utc(made.time)}  {fuse}: {made.before.value} -> {made.after.value} ({reason}){process}"
 
 

@@ -219,4 +219,4 @@ def test_a_programs_own_breaker_is_made_without_an_import(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "pathlib", None)
     program = {"__name__": "__main__", "__file__": "jobs/nightly.py", "CircuitBreaker": CircuitBreaker}
     exec("made = CircuitBreaker('db')", program)  # noqa: S102 - ours
-    assert "nightly" == program["made"]._family.module  # type: ignore[attr-defined]
+    assert "nightly" == program["made"]._definition.module  # type: ignore[attr-defined]

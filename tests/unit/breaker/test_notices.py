@@ -21,7 +21,9 @@ def messages(caplog: pytest.LogCaptureFixture, about: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if about in record.getMessage()]
 
 
-def test_other_settings_are_told_once_a_family(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_settings_are_told_once_for_a_breaker_and_its_keys(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     """R15: not once a key; what was not told is counted, for each fuse."""
     before = CircuitBreaker("db", threshold=2, store=store)
     after = CircuitBreaker("db", threshold=4, store=store)
@@ -64,7 +66,7 @@ def test_other_settings_are_told_by_what_differs(
 def test_of_settings_that_another_process_has_ours_are_told(
     folder: Path, caplog: pytest.LogCaptureFixture, ours: Any, told: str
 ) -> None:
-    """R15: the table has no more than a fingerprint of theirs; the notice says how to find them."""
+    """R15: the table has no more than a hash of theirs; the notice says how to find them."""
     assert folder
     call = "from fuseboard import *; CircuitBreaker('db', store=Store.shared('shop', fuses=8), threshold=77).call(int)"
     subprocess.run([sys.executable, "-c", call], check=True)  # noqa: S603 - our own program
@@ -158,7 +160,9 @@ def test_what_this_process_asked_for_is_still_too_few() -> None:
         CircuitBreaker("db", threshold=9, store=Store.private(failures=5))
 
 
-def test_faults_and_odd_awaitables_are_told_once_a_family(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_faults_and_odd_awaitables_are_told_once_for_a_breaker_and_its_keys(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     """Not once a key: a broken predicate of a service with a thousand tenants is one line; each counts its own."""
 
     class Later:

@@ -74,7 +74,7 @@ def test_no_call_is_rejected_however_it_is_made(store: Store, state: State, key:
     """Guarded functions of each kind, blocks, permits, checks, calls, fuses by key, and past an isolation."""
     family = CircuitBreaker("db", store=store)
     breaker = family if key is None else family.for_key(key)
-    store._obey(breaker.name, state.code, 0, "", "")
+    store._apply_override(breaker.name, state.code, 0, "", "")
     expected = ["plain", "no fallback", "generator", "call", "coroutine", "acall", "asynchronous generator"]
     assert expected == use_all_ways(breaker)
 

@@ -131,10 +131,10 @@ def test_a_probe_may_take_as_long_as_the_fuse_stays_open_and_half_a_minute() -> 
     assert 2_000_000 == Settings(reset_timeout=7, probe_timeout=2).numbers()["probe_us"]
 
 
-def test_equal_settings_have_one_fingerprint() -> None:
+def test_equal_settings_have_one_hash() -> None:
     """R15: spelling does not make settings differ, numbers do."""
     same = [Settings(window=10), Settings(window=10.0), Settings(window=timedelta(seconds=10)), Settings()]
-    assert 1 == len({settings.fingerprint() for settings in same})
+    assert 1 == len({settings.settings_hash() for settings in same})
     others = [
         Settings(threshold=6), Settings(window=11), Settings(reset_timeout=31), Settings(probes=2),
         Settings(success_threshold=2), Settings(probe_timeout=5), Settings(clear_on_success=False), Settings(),
@@ -142,7 +142,7 @@ def test_equal_settings_have_one_fingerprint() -> None:
         Settings(multiplier=2), Settings(max_reset_timeout=60), Settings(jitter=0.1), Settings(probe_failures=2),
         Settings(half_open_timeout=60), Settings(ramp=60), Settings(ramp=60, ramp_from=0.2),
     ]  # fmt: skip
-    assert len(others) == len({settings.fingerprint() for settings in others})
+    assert len(others) == len({settings.settings_hash() for settings in others})
     assert all((one == other) is (one is other) for one in others for other in others)
 
 
@@ -152,7 +152,7 @@ def test_a_share_of_whole_millionths_is_that_many_whatever_its_float() -> None:
     assert [249, 333_333, 666_666] == [rate("share", share) for share in (249 / 1e6, 1 / 3, 2 / 3)]
 
 
-def test_a_fingerprint_is_a_published_hash() -> None:
+def test_the_hash_is_a_published_one() -> None:
     """It stands in tables that processes of other builds use: SipHash-1-3 under a key of zeroes."""
     assert _core.settings_hash("") == 0xD1FBA762150C532C
 

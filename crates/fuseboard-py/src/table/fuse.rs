@@ -65,7 +65,7 @@ impl Fuse {
         last_or_new(py, &self.read, FuseState::of_word(self.mine().unwrap_or(Word(0))))
     }
 
-    fn _obey(&self, code: u8, for_us: u64, who: &str, why: &str) -> PyResult<Option<Made>> {
+    fn _apply_override(&self, code: u8, for_us: u64, who: &str, why: &str) -> PyResult<Option<Made>> {
         let order = Override { state: state_of_code(code)?, for_us, who, why };
         let made = self.handle.apply_override(&order);
         Ok(made.map(|made| made_here(made, order.until_us(&made), order.about())))

@@ -257,7 +257,7 @@ impl Store {
         })
     }
 
-    fn _obey(
+    fn _apply_override(
         slf: &Bound<'_, Self>,
         fuse: &Bound<'_, PyAny>,
         code: u8,
