@@ -43,12 +43,11 @@
 //! assert_eq!(Some(30 * SECOND), rejection.retry_after_us);
 //! ```
 
-use crate::admission::{Admission, Effect, Permit, Rejection};
+use crate::admission::{Admission, Rejection};
 use crate::cell::Cell;
 use crate::counters::{Counter, Stripe};
-use crate::fuse::Fuse;
+use crate::fuse::{Call, Effect, Fuse, Permit};
 use crate::journal::About;
-use crate::outcome::Call;
 use crate::policy::Policy;
 use crate::state::State;
 use crate::word::Word;
@@ -201,8 +200,8 @@ impl<'a> Breaker<'a> {
         let call = outcome.of_a_call(if policy.is_timed() { took_us(now_us()) } else { 0 });
         let effect = match (permit, outcome) {
             (None, _) => Effect::Late,
-            (Some(permit), Outcome::Ignored) => self.fuse.released(permit),
-            (Some(permit), _) => self.fuse.ended(policy, permit, call, now_us),
+            (Some(permit), Outcome::Ignored) => self.fuse.cancel(permit),
+            (Some(permit), _) => self.fuse.settle(policy, permit, call, now_us),
         };
         // Once the fuse is removed, what is counted here is the next claim's.
         if effect != Effect::Late || self.fuse.mine().is_some() {
@@ -227,7 +226,7 @@ impl<'a> Breaker<'a> {
 
     /// Gives a permit back as if it had never been taken: nothing is counted.
     pub fn cancel(self, permit: Permit) {
-        self.fuse.released(permit);
+        self.fuse.cancel(permit);
     }
 
     /// [`FastPath::fast_success`] under a policy with rates.

@@ -2,7 +2,6 @@
 
 use crate::lease::SEATS;
 use crate::sync::{AtomicU64, Ordering};
-use crate::time::{STAMP_BITS, is_far_ahead};
 use crate::word::Word;
 
 /// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10); zeroes are a fuse
@@ -75,21 +74,6 @@ impl Cell {
 }
 
 impl Cell {
-    /// Takes away what would make later open times longer, at a change into this generation. The mark is left in any case:
-    /// who failed a probe before the change may be about to write its count of failed probes down, and must find that it is too late.
-    pub(crate) fn forget_failed_probes(&self, generation: u64) {
-        let next = generation << (u64::BITS - STAMP_BITS);
-        loop {
-            let seen = self.failed_probes.load(Ordering::Acquire);
-            let mark = seen >> (u64::BITS - STAMP_BITS);
-            let is_later = mark > generation && !is_far_ahead(generation, mark);
-            let is_done = seen == next || is_later;
-            if is_done || self.failed_probes.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return;
-            }
-        }
-    }
-
     /// The fuse word, in one acquire load (rule T04). It orders the failure log's entries that its head counts.
     #[must_use]
     #[inline(always)]
@@ -101,30 +85,5 @@ impl Cell {
 impl Default for Cell {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-#[cfg(all(test, not(fuseboard_loom)))]
-mod tests {
-    use super::*;
-    use crate::time::AHEAD_US;
-
-    /// The mark is that of the change, or of a later one, whose count of failed probes stands. One that is far ahead is damage's.
-    #[test]
-    fn a_count_of_failed_probes_is_forgotten_unless_it_is_of_a_later_generation() {
-        const NOW: u64 = 1_000_000_000;
-        let word = |generation: u64, failed_probes: u64| generation << 16 | failed_probes;
-        let left = |seen: u64| {
-            let cell = Cell::new();
-            cell.failed_probes.store(seen, Ordering::Relaxed);
-            cell.forget_failed_probes(NOW);
-            cell.failed_probes.load(Ordering::Relaxed)
-        };
-        for forgotten in [0, word(NOW - 1, 7), word(NOW, 7), word(NOW + AHEAD_US + 1, 7)] {
-            assert_eq!(word(NOW, 0), left(forgotten), "{forgotten:x}");
-        }
-        for later in [word(NOW + 1, 7), word(NOW + AHEAD_US, 7)] {
-            assert_eq!(later, left(later));
-        }
     }
 }

@@ -12,9 +12,11 @@
 
 use std::ops::Range;
 
+use crate::sealed::check_of;
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::STAMP_MAX;
+use crate::transition::Cause;
 
 /// Records in the ring, a power of two.
 pub const RECORDS: usize = 2048;
@@ -27,74 +29,6 @@ const ABOUT_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 27 };
 const ABOUT_BYTES: usize = ABOUT_WORDS * 8;
 /// The last word is reserved.
 const BODY: usize = 4 + ABOUT_WORDS;
-const _: () =
-    assert!(cfg!(fuseboard_loom) || SECOND_MAX >= crate::overrides::WHY_MAX, "a record has room for a reason");
-
-/// What brought a transition about. The codes live in files: never renumber them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Cause {
-    /// Not known: whoever made the transition died before it could say.
-    Unknown = 0,
-    /// As many failures within the window as the policy allows.
-    Threshold = 1,
-    /// The reset timeout had passed, and a call asked to pass.
-    ResetTimeout = 2,
-    /// A probe failed.
-    ProbeFailed = 3,
-    /// As many probes succeeded as the policy asks for.
-    ProbesSucceeded = 4,
-    /// A raw `set_open`, `set_half_open` or `set_closed`.
-    Set = 5,
-    /// A manual override: isolate, disable or reset.
-    Operator = 6,
-    /// `reset_all`.
-    Forgotten = 7,
-    /// Too many calls within a time failed.
-    FailureRate = 8,
-    /// Too many of the last calls failed.
-    FailureRateOfCalls = 9,
-    /// Too many calls within a time were slow.
-    SlowRate = 10,
-    /// Too many of the last calls were slow.
-    SlowRateOfCalls = 11,
-    /// The outcome of a call said so.
-    Demanded = 12,
-    /// It was half-open for as long as it may be.
-    HalfOpenTimeout = 13,
-    /// The ramp was over, and a call asked to pass.
-    Ramped = 14,
-    /// A probe was too slow.
-    ProbeSlow = 15,
-    /// The time of a manual override was over, and a call asked to pass.
-    OverrideEnded = 16,
-}
-
-impl Cause {
-    /// The cause of a code. Any code is one: those unused read as [`Cause::Unknown`] (rule T10).
-    #[must_use]
-    pub const fn from_code(code: u8) -> Self {
-        match code {
-            1 => Self::Threshold,
-            2 => Self::ResetTimeout,
-            3 => Self::ProbeFailed,
-            4 => Self::ProbesSucceeded,
-            5 => Self::Set,
-            6 => Self::Operator,
-            7 => Self::Forgotten,
-            8 => Self::FailureRate,
-            9 => Self::FailureRateOfCalls,
-            10 => Self::SlowRate,
-            11 => Self::SlowRateOfCalls,
-            12 => Self::Demanded,
-            13 => Self::HalfOpenTimeout,
-            14 => Self::Ramped,
-            15 => Self::ProbeSlow,
-            16 => Self::OverrideEnded,
-            _ => Self::Unknown,
-        }
-    }
-}
 
 /// Two texts that say more about a transition: the name of an exception's class, or who made a manual override and why. Longer
 /// ones are cut.
@@ -303,16 +237,6 @@ impl<'a> Journal<'a> {
     fn place(&self, number: u64) -> &'a RingSlot {
         &self.places[number as usize & (self.places.len() - 1)]
     }
-}
-
-/// A hash that a spoiled record fits by accident once in 2^64 times; nobody is kept from forging one, who could as well
-/// write a record. Multiply and fold, as in wyhash (Wang Yi, 2019). Never 0, which an empty place holds.
-pub(crate) fn check_of(number: u64, words: &[u64]) -> u64 {
-    let fold = |hash: u64, word: u64| {
-        let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xbf58_476d_1ce4_e5b9;
-        (product as u64) ^ (product >> 64) as u64
-    };
-    words.iter().fold(fold(0, number), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]

@@ -50,7 +50,6 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
-mod backoff;
 pub mod breaker;
 pub mod cell;
 pub mod counters;
@@ -66,17 +65,20 @@ pub mod lease;
 mod log;
 mod lookback;
 pub mod maker;
+mod mend;
 mod open_time;
-pub mod outcome;
+mod override_end;
 pub mod overrides;
 pub mod policy;
 mod preview;
 mod ramp;
 pub mod rate;
-pub mod raw;
+mod raw;
 pub mod sealed;
 pub mod settings;
+pub mod snapshot;
 pub mod state;
 pub mod sync;
 pub mod time;
+pub mod transition;
 pub mod word;

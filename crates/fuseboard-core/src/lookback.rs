@@ -8,7 +8,7 @@
 use crate::fuse::Fuse;
 use crate::log::Entry;
 use crate::policy::Policy;
-use crate::rate::RateKind;
+use crate::rate::{Rate, RateKind};
 use crate::sync::Ordering;
 use crate::time::{HORIZON_US, age};
 use crate::word::Word;
@@ -45,7 +45,7 @@ impl Policy {
     /// How far back it looks, in microseconds: at most as far as anybody may.
     #[must_use]
     pub fn lookback_us(&self) -> u64 {
-        let of_rate = |(kind, rate): (RateKind, crate::policy::Rate)| {
+        let of_rate = |(kind, rate): (RateKind, Rate)| {
             // A call counts for up to a seventh longer. Of the last calls each counts for as long as no other comes.
             if kind.is_of_calls() { HORIZON_US } else { rate.span.saturating_add(rate.span / 7) }
         };
@@ -60,9 +60,20 @@ impl Fuse<'_> {
         self.change_word(|seen| raised(seen, lookback_us.min(HORIZON_US)));
     }
 
-    /// Notes that a breaker came with other settings than the one before it.
-    pub(crate) fn note_change(self) {
-        self.change_word(changed);
+    /// Notes the hash (not 0) of the settings that a breaker comes with. The hash of the breaker before it, if it had others (rule
+    /// R15).
+    pub fn note_settings(self, settings_hash: u64) -> Option<u64> {
+        let before = self.cell.settings.swap(settings_hash, Ordering::Relaxed);
+        let other = (before != 0 && before != settings_hash).then_some(before);
+        if other.is_some() {
+            self.change_word(changed);
+        }
+        other
+    }
+
+    /// Notes the same for a breaker that came before and was made again since: it changes nothing.
+    pub fn show_settings(self, settings_hash: u64) {
+        self.cell.settings.store(settings_hash, Ordering::Relaxed);
     }
 
     /// Takes the count of changes away. The breakers stay, and look as far back as they did.
@@ -105,7 +116,6 @@ impl Fuse<'_> {
 mod tests {
     use super::*;
     use crate::fuse::Cell;
-    use crate::policy::Rate;
     use crate::rate::RATE_WINDOWS;
     use crate::sync::AtomicU64;
 

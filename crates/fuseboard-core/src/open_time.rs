@@ -1,26 +1,60 @@
-//! How long an open fuse stays open: longer with each failed probe, for a time a server asked for, never twice the same.
+//! How long an open fuse stays open (rules R23 and R24).
 //!
-//! Two words take part, both written behind the swap that opens the fuse, by whoever made it; killed in between it leaves
-//! the time that would have been without it, which is shorter. **Failed probes** counts the failed probes in a row. It falls by
-//! one for each open time that the fuse then stays closed. **Asked** is the time that the call which opened the fuse asked
-//! for, such as a server's `Retry-After`; it is good for the generation it is marked with.
+//! **The backoff count** is the number of failed probes in a row. Reopening from half-open adds 1. Each full open time spent
+//! closed removes 1. A manual override sets it to 0. The open time is the policy's, multiplied once for each step of the
+//! count, up to the longest.
 //!
-//! The jitter is a hash of the generation, so that all processes of a host agree on it without a word, and hosts do not.
+//! **A time that a call asked for**, such as a server's `Retry-After`, replaces that open time in one generation. Its word
+//! carries the low bits of that generation as a tag.
+//!
+//! The maker of a transition writes both words after the swap that opens the fuse. A maker that is killed in between leaves
+//! the open time as it would have been without it, which is shorter.
+//!
+//! **Jitter** is a hash of the generation. So all processes of a host agree on it without talking, and hosts differ.
+//!
+//! Processes must agree to the microsecond. The arithmetic is multiplication of `f64` alone, which IEEE 754 defines to the
+//! last bit.
 
-use crate::backoff::FAILED_PROBES_MAX;
-use crate::fuse::{Fuse, Transition};
+use crate::cell::Cell;
 use crate::policy::{MILLION, Policy};
 use crate::state::State;
 use crate::sync::Ordering;
-use crate::time::{HORIZON_US, STAMP_BITS, STAMP_MAX, age};
+use crate::time::{HORIZON_US, STAMP_BITS, STAMP_MAX, age, is_far_ahead};
+use crate::transition::Transition;
 use crate::word::Word;
 
+/// The largest backoff count.
+const FAILED_PROBES_MAX: u64 = u16::MAX as u64;
 const LOW_BITS: u32 = u64::BITS - STAMP_BITS;
 const LOW_MASK: u64 = (1 << LOW_BITS) - 1;
 
 impl Policy {
-    /// A time that is the same in all processes of a host for this generation, up to the jitter shorter or longer; never
-    /// beyond what is believed of a clock.
+    /// The longest open time without jitter.
+    fn cap_us(&self) -> u64 {
+        self.longest_us.max(self.reset_us)
+    }
+
+    /// How long a fuse stays open with this backoff count, without jitter.
+    #[must_use]
+    pub fn open_us(&self, failed_probes: u64) -> u64 {
+        let time = self.reset_us as f64 * power(f64::from(self.multiplier_permille) / 1_000.0, failed_probes);
+        // Saturates: more than fits is more than the longest.
+        ((time + 0.5) as u64).min(self.cap_us())
+    }
+
+    /// The backoff count after the fuse was closed for this long: each full open time removes 1.
+    fn decayed(&self, failed_probes: u64, mut closed_us: u64) -> u64 {
+        let mut left = failed_probes.min(FAILED_PROBES_MAX);
+        while left > 0 {
+            let Some(rest_us) = closed_us.checked_sub(self.open_us(left)) else { break };
+            closed_us = rest_us;
+            left -= 1;
+        }
+        left
+    }
+
+    /// A time that is up to the jitter shorter or longer, the same in all processes of a host for this generation; at most
+    /// [`HORIZON_US`].
     fn jittered(&self, time: u64, generation: u64) -> u64 {
         let most = (u128::from(time) * u128::from(self.jitter_ppm.min(MILLION)) / u128::from(MILLION)) as u64;
         // The finaliser of SplitMix64.
@@ -30,92 +64,87 @@ impl Policy {
     }
 }
 
-impl Fuse<'_> {
+/// A power by squaring. The same bits on every machine, which [`f64::powi`] does not promise.
+fn power(base: f64, mut exponent: u64) -> f64 {
+    let (mut square, mut product) = (base, 1.0);
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            product *= square;
+        }
+        square *= square;
+        exponent >>= 1;
+    }
+    product
+}
+
+impl Cell {
     /// How long the open fuse of this word stays open in all.
-    pub(crate) fn open_us(self, seen: Word, policy: &Policy) -> u64 {
-        let asked = self.cell.asked.load(Ordering::Acquire);
+    pub(crate) fn open_us(&self, seen: Word, policy: &Policy) -> u64 {
+        let asked = self.asked.load(Ordering::Acquire);
         let until = asked >> LOW_BITS;
         if asked & LOW_MASK == seen.generation() & LOW_MASK && until > seen.generation() {
-            return (until - seen.generation()).clamp(policy.reset_us, policy.longest_us.max(policy.reset_us));
+            return (until - seen.generation()).clamp(policy.reset_us, policy.cap_us());
         }
         policy.jittered(policy.open_us(self.failed_probes()), seen.generation())
     }
 
-    pub(crate) fn failed_probes(self) -> u64 {
-        self.cell.failed_probes.load(Ordering::Acquire) & LOW_MASK
+    /// The backoff count.
+    pub(crate) fn failed_probes(&self) -> u64 {
+        self.failed_probes.load(Ordering::Acquire) & LOW_MASK
     }
 
-    /// What the raw operation that opened the fuse leaves: it has no policy of which open times it could take one back, so it
-    /// takes the longest that most policies have.
-    pub(crate) fn opened_raw(self, seen: Word, made: Transition) {
-        if made.to == State::Open && seen.state().counts() {
-            let before = self.cell.failed_probes.load(Ordering::Acquire);
-            let closed_us = age(made.generation, seen.generation());
-            self.leave_failed_probes(
-                before,
-                made,
-                (before & LOW_MASK).saturating_sub(closed_us / Policy::DEFAULT.longest_us),
-            );
-        }
-    }
-
-    /// Not over what the maker of a later transition has written.
-    fn leave_failed_probes(self, before: u64, made: Transition, failed_probes: u64) {
-        if failed_probes != before & LOW_MASK && before >> LOW_BITS < made.generation {
-            let next = made.generation << LOW_BITS | failed_probes;
-            _ = self.cell.failed_probes.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
-        }
-    }
-
-    /// What the maker of a transition from `seen` to open leaves for those who come: how often probes failed, and how long
-    /// it was asked to wait, 0 if it was not.
-    pub fn opened(self, policy: &Policy, seen: Word, made: Transition, asked_us: u64) {
-        let before = self.cell.failed_probes.load(Ordering::Acquire);
-        let failed_probes = match seen.state() {
+    /// Writes down what a transition from `seen` to open means for open times: the backoff count, and the time that the call
+    /// asked for, 0 if it did not.
+    pub fn opened(&self, policy: &Policy, seen: Word, made: Transition, asked_us: u64) {
+        let before = self.failed_probes.load(Ordering::Acquire);
+        let count = match seen.state() {
             State::HalfOpen => (before & LOW_MASK).saturating_add(1).min(FAILED_PROBES_MAX),
             _ => policy.decayed(before & LOW_MASK, age(made.generation, seen.generation())),
         };
-        self.leave_failed_probes(before, made, failed_probes);
+        self.write_failed_probes(before, made, count);
         if asked_us > 0 {
             let until = (made.generation + asked_us.min(HORIZON_US)).min(STAMP_MAX);
-            let before = self.cell.asked.load(Ordering::Acquire);
-            if self.word().generation() == made.generation {
+            let before = self.asked.load(Ordering::Acquire);
+            if self.load().generation() == made.generation {
                 let next = until << LOW_BITS | made.generation & LOW_MASK;
-                _ = self.cell.asked.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
+                _ = self.asked.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The same for a raw operation. It has no policy, so it removes 1 for each longest open time of the default policy.
+    pub(crate) fn opened_raw(&self, seen: Word, made: Transition) {
+        if made.to == State::Open && seen.state().counts() {
+            let before = self.failed_probes.load(Ordering::Acquire);
+            let closed_us = age(made.generation, seen.generation());
+            let count = (before & LOW_MASK).saturating_sub(closed_us / Policy::DEFAULT.longest_us);
+            self.write_failed_probes(before, made, count);
+        }
+    }
+
+    /// Writes the count, unless the maker of a later transition has written one.
+    fn write_failed_probes(&self, before: u64, made: Transition, count: u64) {
+        if count != before & LOW_MASK && before >> LOW_BITS < made.generation {
+            let next = made.generation << LOW_BITS | count;
+            _ = self.failed_probes.compare_exchange(before, next, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets the backoff count to 0, at a change into this generation. The generation is written in any case: a caller whose
+    /// probe failed before the change may be about to write its count, and must find that it is too late.
+    pub(crate) fn forget_failed_probes(&self, generation: u64) {
+        let next = generation << LOW_BITS;
+        loop {
+            let seen = self.failed_probes.load(Ordering::Acquire);
+            let written = seen >> LOW_BITS;
+            let is_later = written > generation && !is_far_ahead(generation, written);
+            let is_done = seen == next || is_later;
+            if is_done || self.failed_probes.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return;
             }
         }
     }
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]
-mod tests {
-    use super::*;
-    use crate::fuse::Cell;
-    use crate::sync::AtomicU64;
-
-    /// Whoever was stopped before it wrote down a count of failed probes finds that a later transition's stands there.
-    #[test]
-    fn a_late_count_of_failed_probes_takes_no_later_ones_place() {
-        let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
-        let fuse = Fuse::new(&cell, &log);
-        let [early, late] = [1_000, 2_000].map(|now_us| fuse.set(State::Open, now_us).expect("nothing holds it"));
-        let left = |made, failed_probes| {
-            fuse.leave_failed_probes(cell.failed_probes.load(Ordering::Acquire), made, failed_probes);
-            fuse.failed_probes()
-        };
-        assert_eq!([3, 3, 3], [left(late, 3), left(early, 2), left(late, 4)]);
-    }
-
-    /// A later transition that left the count of failed probes as it was has written nothing that the late one could spoil: its failed probe
-    /// counts.
-    #[test]
-    fn a_late_count_of_failed_probes_counts_where_a_later_one_changed_nothing() {
-        let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
-        let fuse = Fuse::new(&cell, &log);
-        let [early, late] = [1_000, 2_000].map(|now_us| fuse.set(State::Open, now_us).expect("nothing holds it"));
-        let before = cell.failed_probes.load(Ordering::Acquire);
-        fuse.leave_failed_probes(before, late, 0);
-        fuse.leave_failed_probes(before, early, 1);
-        assert_eq!(1, fuse.failed_probes());
-    }
-}
+mod tests;

@@ -1,21 +1,14 @@
-//! Manual overrides: how long they last, and what was said of them (rule R12).
-//!
-//! An override begins by a swap of the fuse word, and is endless then. Behind the swap its maker writes down how long it
-//! **lasts**: microseconds from the generation on (40 bits), and the low 24 bits of that generation. So a maker that is killed in
-//! between leaves it endless, never shorter; and a time of another generation is none. The first call behind its end makes an
-//! isolated fuse half-open and a disabled one closed.
-//!
-//! Last, who made it and why are written down for people ([`crate::sealed`], with the generation as the tag).
+//! Manual overrides: isolate, disable, and back (rule R12). Who made one, and why, stands in the table for people.
 
-use crate::fuse::{Fuse, Transition};
-use crate::journal::{About, Cause};
+use crate::fuse::Fuse;
+use crate::journal::{About, SECOND_MAX};
 use crate::sealed::{Sealed, text_of, text_words};
 use crate::state::State;
-use crate::sync::Ordering;
-use crate::time::{HORIZON_US, LEAD_US, STAMP_BITS, age};
+use crate::time::{HORIZON_US, STAMP_BITS};
+use crate::transition::{Cause, Transition};
 use crate::word::Word;
 
-/// Longest name of whoever made an override, in bytes of UTF-8.
+/// Longest name of whoever makes an override, in bytes of UTF-8.
 pub const WHO_MAX: usize = WHO_WORDS * 8 - 1;
 /// Longest reason, in bytes of UTF-8.
 pub const WHY_MAX: usize = WHY_WORDS * 8 - 1;
@@ -23,162 +16,125 @@ pub const WHY_MAX: usize = WHY_WORDS * 8 - 1;
 const WHO_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 5 };
 const WHY_WORDS: usize = if cfg!(fuseboard_loom) { 1 } else { 14 };
 const WORDS: usize = WHO_WORDS + WHY_WORDS;
+const _: () = assert!(cfg!(fuseboard_loom) || SECOND_MAX >= WHY_MAX, "the journal has room for a reason");
 
-const MARK_BITS: u32 = 24;
-const MARK_MASK: u64 = (1 << MARK_BITS) - 1;
-const _: () =
-    assert!(HORIZON_US << MARK_BITS >> MARK_BITS == HORIZON_US, "a time has room for any that may be asked for");
-
-/// What an operator says.
+/// What somebody wants a fuse to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Override<'a> {
     /// The state that the fuse is to be in: isolated, disabled, or closed, which ends an override.
     pub state: State,
-    /// How long the override lasts, in microseconds, at most [`HORIZON_US`]; 0 for until somebody ends it.
+    /// How long the override lasts, in microseconds, at most [`HORIZON_US`]; 0 for no end.
     pub for_us: u64,
-    /// Who says so; empty if that is not said. At most [`WHO_MAX`] bytes.
+    /// Who makes it; empty if that is not said. At most [`WHO_MAX`] bytes.
     pub who: &'a str,
     /// Why; empty if that is not said. At most [`WHY_MAX`] bytes.
     pub why: &'a str,
 }
 
 impl Override<'_> {
-    /// An order of which nothing more is said.
+    /// An override without an end, a name or a reason.
     #[must_use]
     pub const fn new(state: State) -> Self {
         Self { state, for_us: 0, who: "", why: "" }
     }
 
-    /// When the override that it began ends, in microseconds of the clock; 0 for never.
+    /// When the override ends that this transition began, in microseconds of the clock; 0 for never.
     #[must_use]
     pub const fn until_us(&self, made: &Transition) -> u64 {
-        if self.for_us > 0 && self.state.is_held() { made.generation + self.for_us } else { 0 }
+        if self.for_us > 0 && self.state.is_overridden() { made.generation + self.for_us } else { 0 }
     }
 
-    /// What the journal says of it.
+    /// What the journal says about it.
     #[must_use]
     pub fn about(&self) -> About {
         About::pair(self.who.as_bytes(), self.why.as_bytes())
     }
 }
 
-/// Most places for what was said. Where a table has more slots, some share one: then the later override's words stand there.
+/// Most notes in a table. In a table with more slots, some slots share a note, and the later override's note stands.
 pub const OVERRIDE_NOTES_MAX: usize = 1 << OVERRIDE_NOTES_BITS;
 const OVERRIDE_NOTES_BITS: u32 = 10;
 
-/// A place for what was said of an override. Any bytes are a valid one.
+/// Who made an override and why. Any bytes are a valid note.
 #[repr(transparent)]
 #[derive(Debug, Default)]
 pub struct OverrideNote(Sealed<WORDS>);
 
-/// The place of one slot. Free to copy.
+/// The note of one slot, among those of a table. Free to copy.
 #[derive(Clone, Copy)]
 pub struct OverrideNotes<'a> {
-    place: &'a OverrideNote,
+    note: &'a OverrideNote,
     slot: usize,
 }
 
 impl<'a> OverrideNotes<'a> {
-    /// The place of a slot among these, a power of two of them.
+    /// The note of a slot among these, a power of two of them.
     #[must_use]
-    pub fn new(places: &'a [OverrideNote], slot: usize) -> Self {
-        Self { place: &places[slot & (places.len() - 1)], slot }
+    pub fn new(notes: &'a [OverrideNote], slot: usize) -> Self {
+        Self { note: &notes[slot & (notes.len() - 1)], slot }
     }
 
-    /// What tells the overrides apart that share a place: the generation, and the slot's upper bits.
+    /// Tells the overrides apart that share a note: the generation, and the upper bits of the slot.
     const fn tag(self, generation: u64) -> u64 {
         generation << (u64::BITS - STAMP_BITS) | (self.slot >> OVERRIDE_NOTES_BITS) as u64
     }
 
-    /// Writes down what was said of the override that began with a generation, unless that is over by now: a later operator's
-    /// words may stand there.
-    pub fn note(self, generation: u64, order: &Override<'_>, is_current: impl Fn() -> bool) {
-        if order.who.is_empty() && order.why.is_empty() {
+    /// Writes down who made the override of a generation and why, unless that override is over: a later one's note may stand
+    /// there.
+    pub fn note(self, generation: u64, manual: &Override<'_>, is_current: impl Fn() -> bool) {
+        if manual.who.is_empty() && manual.why.is_empty() {
             return;
         }
-        let (who, why): ([u64; WHO_WORDS], [u64; WHY_WORDS]) = (text_words(order.who), text_words(order.why));
+        let (who, why): ([u64; WHO_WORDS], [u64; WHY_WORDS]) = (text_words(manual.who), text_words(manual.why));
         let mut words = [0; WORDS];
         words[..WHO_WORDS].copy_from_slice(&who);
         words[WHO_WORDS..].copy_from_slice(&why);
-        let seen = self.place.0.seen();
-        // Asked behind the look. Lost only to another operator's, who writes at this very moment.
+        let seen = self.note.0.seen();
+        // Asked after the look: the write then fails only if another override is being noted at this moment.
         if is_current() {
-            _ = self.place.0.write(seen, self.tag(generation), &words);
+            _ = self.note.0.write(seen, self.tag(generation), &words);
         }
     }
 
-    /// Who made the override that began with a generation, and why; `None` for what was not said, or does not stand there whole.
+    /// Who made the override of a generation, and why; `None` for what was not said, or is not there whole.
     #[must_use]
     pub fn read(self, generation: u64) -> [Option<String>; 2] {
-        let Some(words) = self.place.0.read(self.tag(generation)) else { return [None, None] };
+        let Some(words) = self.note.0.read(self.tag(generation)) else { return [None, None] };
         [text_of(&words[..WHO_WORDS]), text_of(&words[WHO_WORDS..])]
     }
 }
 
 impl Fuse<'_> {
-    /// Does what an operator says, whatever state the fuse is in, and writes it down; `None` if the fuse was removed.
+    /// Applies an override in any state, and writes it down; `None` if the fuse was removed.
     pub fn apply_override(
         self,
-        order: &Override<'_>,
-        said: OverrideNotes<'_>,
+        manual: &Override<'_>,
+        notes: OverrideNotes<'_>,
         now_us: impl Fn() -> u64,
     ) -> Option<Transition> {
-        let made = self.command(order.state, now_us)?;
-        if order.state.is_held() {
-            if order.for_us > 0 {
-                self.limit(made.generation, order.for_us.min(HORIZON_US));
+        let made = self.command(manual.state, now_us)?;
+        if manual.state.is_overridden() {
+            if manual.for_us > 0 {
+                self.cell.limit_override(made.generation, manual.for_us.min(HORIZON_US));
             }
-            said.note(made.generation, order, || self.word().generation() == made.generation);
+            notes.note(made.generation, manual, || self.word().generation() == made.generation);
         }
-        self.write_down(made, order.about());
+        self.write_down(made, manual.about());
         Some(made)
     }
 
-    /// Writes down how long the override of a generation lasts, unless that is over.
-    fn limit(self, generation: u64, for_us: u64) {
-        let next = for_us << MARK_BITS | generation & MARK_MASK;
-        loop {
-            let seen = self.cell.override_end.load(Ordering::Acquire);
-            // Asked behind the look: what a later override has written since is seen by the swap.
-            if self.word().generation() != generation {
-                return;
-            }
-            if self.cell.override_end.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return;
-            }
-        }
+    /// The transition of an override: puts the fuse into `state`, whatever state it is in, and takes away what damage left.
+    /// `None` if the fuse was removed.
+    pub fn command(self, state: State, now_us: impl Fn() -> u64) -> Option<Transition> {
+        self.mending(&now_us, || {
+            self.go_to(|_| state, Cause::Operator, &now_us, |seen, now_us| Some(seen.mended(now_us)))
+        })
     }
 
-    /// How long the override lasts that began with a generation, in microseconds; `None` if nobody has said so.
-    fn override_lasts_us(self, generation: u64) -> Option<u64> {
-        let lasts = self.cell.override_end.load(Ordering::Acquire);
-        let is_its_own = lasts & MARK_MASK == generation & MARK_MASK;
-        // A longer time than may be asked for is damage's, and an override that ends too early is worse than one that stays.
-        Some(lasts >> MARK_BITS).filter(|for_us| is_its_own && (1..=HORIZON_US).contains(for_us))
-    }
-
-    /// When the override of this word ends, in microseconds of the clock; `None` if it is endless, or the fuse has none.
+    /// When the override of this word ends, in microseconds of the clock; `None` if it is endless or there is none.
     #[must_use]
     pub fn until_us(self, seen: Word) -> Option<u64> {
-        let override_lasts_us = self.override_lasts_us(seen.generation()).filter(|_| seen.state().is_held())?;
-        Some(seen.generation() + override_lasts_us)
-    }
-
-    /// What is left of the override of this word, in microseconds; `None` if it is endless. Its time is up [`LEAD_US`] early, as that
-    /// of an open fuse is.
-    pub(crate) fn override_left(self, seen: Word, now_us: u64) -> Option<u64> {
-        Some(self.override_lasts_us(seen.generation())?.saturating_sub(age(now_us, seen.generation())))
-    }
-
-    /// Whether an operator holds the fuse in the state of this word, and the time for that is not over.
-    pub(crate) fn is_overridden(self, seen: Word, now_us: u64) -> bool {
-        seen.state().is_held() && self.override_left(seen, now_us).is_none_or(|left| left > LEAD_US)
-    }
-
-    /// Ends the override of this word, whose time is over; the transition, if this call made it.
-    pub(crate) fn end_override(self, seen: Word, now_us: u64) -> Option<Transition> {
-        let to = if seen.state() == State::Isolated { State::HalfOpen } else { State::Closed };
-        self.change(seen, seen.moved_to(to, now_us), Cause::OverrideEnded)
+        self.cell.override_until_us(seen)
     }
 }
 
@@ -187,7 +143,8 @@ mod tests {
     use super::*;
     use crate::fuse::Cell;
     use crate::policy::Policy;
-    use crate::sync::AtomicU64;
+    use crate::sync::{AtomicU64, Ordering};
+    use crate::time::AHEAD_US;
 
     const SECOND: u64 = 1_000_000;
     const NOW: u64 = 1_000 * SECOND;
@@ -262,12 +219,12 @@ mod tests {
         let bench = Bench::new();
         let made = bench.order(State::Isolated, 0, NOW);
         for lasts in [0, HORIZON_US + 1, (1 << 40) - 1] {
-            bench.cell.override_end.store(lasts << MARK_BITS | made.generation & MARK_MASK, Ordering::Relaxed);
+            bench.cell.override_end.store(lasts << 24 | made.generation & 0xff_ffff, Ordering::Relaxed);
             assert_eq!((false, None, State::Isolated), bench.call(NOW + 2 * HORIZON_US), "{lasts}");
         }
-        bench.cell.override_end.store(SECOND << MARK_BITS | (made.generation + 1) & MARK_MASK, Ordering::Relaxed);
+        bench.cell.override_end.store(SECOND << 24 | (made.generation + 1) & 0xff_ffff, Ordering::Relaxed);
         assert_eq!((false, None, State::Isolated), bench.call(NOW + 2 * SECOND));
-        bench.cell.override_end.store(HORIZON_US << MARK_BITS | made.generation & MARK_MASK, Ordering::Relaxed);
+        bench.cell.override_end.store(HORIZON_US << 24 | made.generation & 0xff_ffff, Ordering::Relaxed);
         assert_eq!((true, None, State::HalfOpen), bench.call(NOW + HORIZON_US));
     }
 
@@ -277,7 +234,7 @@ mod tests {
         let bench = Bench::new();
         let early = bench.fuse().command(State::Isolated, || NOW).expect("nobody else's");
         bench.order(State::Isolated, 60 * SECOND, NOW + SECOND);
-        bench.fuse().limit(early.generation, SECOND);
+        bench.cell.limit_override(early.generation, SECOND);
         assert_eq!((false, Some(60 * SECOND), State::Isolated), bench.call(NOW + SECOND));
     }
 
@@ -305,5 +262,32 @@ mod tests {
         other.note(8, &Override { why: "fire", ..Override::new(State::Disabled) }, || true);
         assert_eq!(([None, None], [None, Some("fire".to_owned())]), (said.read(8), other.read(8)), "a place shared");
         assert_eq!((39, 111), (WHO_MAX, WHY_MAX));
+    }
+
+    /// A stop between two looks is no damage, however long it was: generations do not go back.
+    #[test]
+    fn a_reset_that_was_stopped_for_long_comes_behind_what_happened_meanwhile() {
+        let (cell, log) = (Cell::new(), [0; 2].map(AtomicU64::new));
+        let fuse = Fuse::new(&cell, &log);
+        let (before_us, after_us) = (7 * AHEAD_US, 9 * AHEAD_US);
+        fuse.set(State::Open, before_us);
+        let clock = std::cell::Cell::new(before_us);
+        let stopped = || {
+            let read = clock.replace(after_us);
+            if read == before_us {
+                fuse.set(State::HalfOpen, after_us);
+            }
+            read
+        };
+        fuse.command(State::Closed, stopped);
+        assert!(fuse.word().generation() > after_us, "{:?}", fuse.word());
+    }
+
+    #[test]
+    fn an_operators_word_takes_away_successes_of_a_generation_to_come() {
+        let (cell, log) = (Cell::new(), [AtomicU64::new(0), AtomicU64::new(0)]);
+        cell.progress.store(u64::MAX, Ordering::Relaxed);
+        Fuse::new(&cell, &log).command(State::Closed, || 7);
+        assert_eq!(0, cell.progress.load(Ordering::Relaxed));
     }
 }

@@ -1,41 +1,10 @@
 //! What one process asks of a fuse. Settings are not shared (rule R15): each decision takes the caller's own.
 
 use crate::lease::{FAILURES_MAX, SEATS, SUCCESSES_MAX};
-use crate::rate::{RATE_WINDOWS, RateCount, RateKind};
+pub(crate) use crate::rate::MILLION;
+use crate::rate::{RATE_WINDOWS, Rate, RateKind};
 use crate::time::{HORIZON_US, age};
 use crate::word::Word;
-
-/// When too many of the latest calls are bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many calls count: those of so many microseconds, or the last so many; at least 1.
-    pub span: u64,
-    /// How many of a million must be bad; 1 to 1,000,000.
-    pub bad_ppm: u32,
-    /// How many calls there must be to judge by; at least 1.
-    pub min_calls: u32,
-    /// How long a call takes to be slow, in microseconds, where slow calls are bad.
-    pub slow_us: u64,
-}
-
-impl Rate {
-    fn in_range(self) -> Self {
-        Self {
-            span: self.span.clamp(1, HORIZON_US),
-            bad_ppm: self.bad_ppm.clamp(1, MILLION),
-            min_calls: self.min_calls.max(1),
-            slow_us: self.slow_us,
-        }
-    }
-
-    /// Whether so many bad calls are too many.
-    pub(crate) fn is_reached(self, count: RateCount) -> bool {
-        let (bad, calls) = (u64::from(count.bad), u64::from(count.calls));
-        count.calls >= self.min_calls && bad * u64::from(MILLION) >= u64::from(self.bad_ppm) * calls
-    }
-}
-
-pub(crate) const MILLION: u32 = 1_000_000;
 
 /// The numbers of a breaker's settings, brought into range: no value of any field makes a decision unsound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,8 +24,8 @@
 //! old bucket in the place of a current one. So a bucket of another tag is replaced only if the lap is not over and the
 //! generation not ended *behind* the look at it: whoever wrote a later one had seen a later word, clock or newest bucket.
 
-use crate::policy::Rate;
 use crate::sync::{AtomicU64, Ordering};
+use crate::time::HORIZON_US;
 
 /// Meters of one fuse: one for each [`RateKind`].
 pub const RATE_WINDOWS: usize = 4;
@@ -62,6 +62,39 @@ impl RateKind {
     /// Whether slow calls are bad, and not failed ones.
     pub(crate) const fn is_of_slow(self) -> bool {
         matches!(self, Self::SlowInTime | Self::SlowOfCalls)
+    }
+}
+
+/// One million: what a share is a part of.
+pub(crate) const MILLION: u32 = 1_000_000;
+
+/// When too many of the latest calls are bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many calls count: those of so many microseconds, or the last so many; at least 1.
+    pub span: u64,
+    /// How many of a million must be bad; 1 to 1,000,000.
+    pub bad_ppm: u32,
+    /// How many calls there must be to judge by; at least 1.
+    pub min_calls: u32,
+    /// How long a call takes to be slow, in microseconds, where slow calls are bad.
+    pub slow_us: u64,
+}
+
+impl Rate {
+    pub(crate) fn in_range(self) -> Self {
+        Self {
+            span: self.span.clamp(1, HORIZON_US),
+            bad_ppm: self.bad_ppm.clamp(1, MILLION),
+            min_calls: self.min_calls.max(1),
+            slow_us: self.slow_us,
+        }
+    }
+
+    /// Whether so many bad calls are too many.
+    pub(crate) fn is_reached(self, count: RateCount) -> bool {
+        let (bad, calls) = (u64::from(count.bad), u64::from(count.calls));
+        count.calls >= self.min_calls && bad * u64::from(MILLION) >= u64::from(self.bad_ppm) * calls
     }
 }
 

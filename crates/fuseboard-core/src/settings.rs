@@ -5,8 +5,9 @@
 //! settings hash chooses. Nobody removes a set: where all places are taken by others, it replaces one of them, and the replaced
 //! one comes back with the next breaker that has it. Settings are not shared (rule R15): no decision reads them.
 
-use crate::policy::{Policy, Rate};
+use crate::policy::Policy;
 use crate::rate::RATE_WINDOWS;
+use crate::rate::Rate;
 use crate::sealed::Sealed;
 
 /// Sets that a table has room for, a power of two.

@@ -60,12 +60,12 @@ impl State {
     /// has another end, and other reasons.
     #[must_use]
     pub fn is_event(self, to: Self) -> bool {
-        self != to || to.is_held()
+        self != to || to.is_overridden()
     }
 
     /// Whether an operator holds the fuse in this state, against every automatic transition (rule R12).
     #[must_use]
-    pub const fn is_held(self) -> bool {
+    pub const fn is_overridden(self) -> bool {
         matches!(self, Self::Isolated | Self::Disabled)
     }
 }

@@ -10,13 +10,16 @@ mod slots;
 use std::cell::Cell;
 
 use book::{Book, PID, SLOT};
+use fuseboard_core::admission::{Admission, Rejection};
 use fuseboard_core::breaker::{Breaker, Outcome};
 use fuseboard_core::counters::{COUNTERS, Counter, Stripe, totals};
-use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection};
-use fuseboard_core::journal::{About, Cause, Record};
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::fuse::{Effect, Permit};
+use fuseboard_core::journal::{About, Record};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::{RateCount, RateKind};
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
 use slots::Slots;
 
 const SECOND: u64 = 1_000_000;

@@ -148,7 +148,7 @@ fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
         ("admit", |bench, now| _ = bench.fuse().admit(bench.policy, now).verdict),
         ("succeeded", |bench, now| with_permit(bench, |permit| bench.fuse().succeeded(bench.policy, permit, now))),
         ("failed", |bench, now| with_permit(bench, |permit| bench.fuse().failed(bench.policy, permit, now))),
-        ("released", |bench, _| with_permit(bench, |permit| bench.fuse().released(permit))),
+        ("released", |bench, _| with_permit(bench, |permit| bench.fuse().cancel(permit))),
         ("record_failure", |bench, now| _ = bench.fuse().record_failure(POLICY.window_us, now)),
         ("record_success", |bench, now| _ = bench.fuse().record_success(now)),
         ("set open", |bench, now| _ = bench.fuse().set(State::Open, now)),
@@ -258,7 +258,7 @@ fn the_journal_tells_every_transition() {
 #[test]
 fn a_fuse_is_never_stuck() {
     at_every_point(|place, _, _, bench| {
-        let held = bench.fuse().word().state().is_held();
+        let held = bench.fuse().word().state().is_overridden();
         // Who comes to a fuse that was half-open for too long opens it once more.
         let asks = [1, 2].map(|times| NOW + 31 * SECOND + times * (bench.policy.longest_us + POLICY.probe_us));
         let admitted = asks.into_iter().any(|later| bench.fuse().admit(bench.policy, later).verdict.is_ok());

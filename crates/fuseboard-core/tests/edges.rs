@@ -2,10 +2,11 @@
 //! mutant survived without them (`make mutation`).
 #![cfg(not(fuseboard_loom))]
 
+use fuseboard_core::admission::Rejection;
 use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, clear, totals};
 use fuseboard_core::directory::{Key, NAME_MAX, Name, NameHash, locate};
-use fuseboard_core::fuse::{Cell, Fuse, Rejection};
-use fuseboard_core::outcome::Call;
+use fuseboard_core::fuse::Call;
+use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -51,7 +52,7 @@ fn a_time_asked_for_says_nothing_behind_its_end() {
     let policy = Policy { reset_us: 10 * SECOND, multiplier_permille: 2_000, longest_us: 60 * SECOND, ..POLICY };
     let end = |asked_us, now_us| {
         let permit = fuse.admit(&policy, now_us - LEAD_US).verdict.expect("it is admitted");
-        fuse.ended(&policy, permit, Call { failed: true, asked_us, ..Call::default() }, || now_us);
+        fuse.settle(&policy, permit, Call { failed: true, asked_us, ..Call::default() }, || now_us);
         fuse.word()
     };
     // Generations this far apart have one mark.

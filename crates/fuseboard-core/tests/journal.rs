@@ -5,12 +5,14 @@
 mod book;
 
 use book::{Book, PID, SLOT};
-use fuseboard_core::fuse::{Effect, Fuse, Transition};
-use fuseboard_core::journal::{About, Cause, FIRST_MAX, Head, Journal, Record, RingSlot, SECOND_MAX};
+use fuseboard_core::fuse::{Effect, Fuse};
+use fuseboard_core::journal::{About, FIRST_MAX, Head, Journal, Record, RingSlot, SECOND_MAX};
 use fuseboard_core::journal_writer::JournalWriter;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::time::AHEAD_US;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 
 const NOW: u64 = 1_000_000_000;
 const POLICY: Policy = Policy {

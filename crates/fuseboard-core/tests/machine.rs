@@ -133,7 +133,7 @@ impl Pair<'_> {
             }
             Operation::Release(choice) => {
                 let Some((permit, plain)) = self.permit(choice) else { return };
-                assert_eq!(self.reference.released(&plain), fuse.released(permit));
+                assert_eq!(self.reference.cancel(&plain), fuse.cancel(permit));
             }
             raw => self.raw_step(raw),
         }

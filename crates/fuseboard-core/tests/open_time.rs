@@ -1,12 +1,14 @@
 //! How a fuse comes back: growing open times, jitter, probes that may fail, the longest stay half-open, the ramp.
 #![cfg(not(fuseboard_loom))]
 
-use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit, Rejection, Transition};
-use fuseboard_core::journal::Cause;
-use fuseboard_core::outcome::Call;
+use fuseboard_core::admission::Rejection;
+use fuseboard_core::fuse::Call;
+use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 
 const NOW: u64 = 1_000_000_000;
 const SECOND: u64 = 1_000_000;
@@ -44,7 +46,7 @@ impl Bench {
     }
 
     fn end(&self, policy: &Policy, call: Call) -> Effect {
-        self.fuse().ended(policy, self.permit(policy), call, || self.now)
+        self.fuse().settle(policy, self.permit(policy), call, || self.now)
     }
 
     fn rejection(&self, policy: &Policy) -> Rejection {
@@ -203,8 +205,8 @@ fn a_probe_may_demand_that_the_fuse_opens() {
     let slow = bench.permit(&policy);
     bench.now += SECOND;
     let probe = bench.permit(&policy);
-    assert_eq!(Effect::Late, bench.fuse().ended(&policy, slow, demanding, || bench.now));
-    let made = made(bench.fuse().ended(&policy, probe, demanding, || bench.now));
+    assert_eq!(Effect::Late, bench.fuse().settle(&policy, slow, demanding, || bench.now));
+    let made = made(bench.fuse().settle(&policy, probe, demanding, || bench.now));
     assert_eq!((State::HalfOpen, State::Open, Cause::Demanded), (made.from, made.to, made.cause));
     assert_eq!(50 * SECOND, bench.wait(&policy));
     bench.end(&policy, FAILED);
@@ -226,7 +228,7 @@ fn a_fuse_is_half_open_for_no_longer_than_it_may() {
     let transition = admission.transition.expect("it opens");
     assert_eq!((State::Open, Cause::HalfOpenTimeout), (transition.to, transition.cause));
     assert_eq!(Some(20 * SECOND), admission.verdict.expect_err("open").retry_after_us);
-    assert_eq!(Effect::Late, bench.fuse().ended(&policy, probe, Call::default(), || bench.now));
+    assert_eq!(Effect::Late, bench.fuse().settle(&policy, probe, Call::default(), || bench.now));
 }
 
 const RAMPED: Policy = Policy { ramp_us: 100 * SECOND, ramp_from_ppm: 100_000, ..GROWING };

@@ -10,10 +10,11 @@ mod slots;
 use book::Pages;
 use fuseboard_core::counters::{COUNTERS, Counter, STRIPES, Stripe, totals};
 use fuseboard_core::directory::{Directory, SlotClaim};
-use fuseboard_core::fuse::Transition;
-use fuseboard_core::journal::{About, Cause};
+use fuseboard_core::journal::About;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 use slots::{AFTER_QUARANTINE, NAME, NOW, OTHER, Slots, THIRD};
 

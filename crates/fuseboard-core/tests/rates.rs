@@ -1,13 +1,14 @@
 //! Rates in one thread, against a plain list of the calls. Races at them are the models' (`models/rates.rs`).
 #![cfg(not(fuseboard_loom))]
 
+use fuseboard_core::fuse::Call;
 use fuseboard_core::fuse::{Cell, Effect, Fuse, Permit};
-use fuseboard_core::journal::Cause;
-use fuseboard_core::outcome::Call;
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind, RateWindow};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::transition::Cause;
 use proptest::prelude::*;
 
 const NOW: u64 = 1_000_000_000;
@@ -38,7 +39,7 @@ impl Bench {
 
     /// A call that ends as it begins, or after its time.
     fn call(&self, policy: &Policy, now_us: u64, call: Call) -> Effect {
-        self.fuse().ended(policy, self.permit(policy, now_us), call, || now_us)
+        self.fuse().settle(policy, self.permit(policy, now_us), call, || now_us)
     }
 
     fn rate_count(&self, policy: &Policy, kind: RateKind, now_us: u64) -> RateCount {
@@ -233,12 +234,12 @@ fn calls_that_do_not_count_move_no_window() {
     let old = bench.permit(&policy, NOW);
     bench.fuse().command(State::Closed, || NOW + 1);
     bench.call(&policy, NOW + 2, failed());
-    assert_eq!(Effect::Late, bench.fuse().ended(&policy, old, failed(), || NOW + 2));
+    assert_eq!(Effect::Late, bench.fuse().settle(&policy, old, failed(), || NOW + 2));
     assert_eq!(RateCount { calls: 1, bad: 1 }, bench.rate_count(&policy, RateKind::FailuresOfCalls, NOW + 2));
     bench.fuse().command(State::HalfOpen, || NOW + 3);
     let probe = bench.permit(&policy, NOW + 3);
     let enough = Policy { probe_failures: 2, ..policy };
-    assert_eq!(Effect::Counted, bench.fuse().ended(&enough, probe, failed(), || NOW + 3));
+    assert_eq!(Effect::Counted, bench.fuse().settle(&enough, probe, failed(), || NOW + 3));
     assert_eq!(RateCount::default(), bench.rate_count(&policy, RateKind::FailuresOfCalls, NOW + 3));
 }
 
@@ -265,7 +266,7 @@ fn a_slow_success_counts_in_its_own_generation() {
     let policy = only(RateKind::SlowInTime, Rate { min_calls: 1, ..HALF_OF_FOUR });
     let old = bench.permit(&policy, NOW);
     bench.fuse().command(State::Disabled, || NOW);
-    assert_eq!(Effect::Late, bench.fuse().ended(&policy, old, slow(SECOND), || NOW));
+    assert_eq!(Effect::Late, bench.fuse().settle(&policy, old, slow(SECOND), || NOW));
     assert_eq!(Effect::Counted, bench.call(&policy, NOW, slow(SECOND)));
     assert_eq!(State::Disabled, bench.fuse().word().state());
 }

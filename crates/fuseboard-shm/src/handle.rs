@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use fuseboard_core::admission::{Admission, Rejection};
 pub use fuseboard_core::breaker::Outcome;
 use fuseboard_core::breaker::{Breaker, FastPath};
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::SlotClaim;
-use fuseboard_core::fuse::{Admission, Effect, Fuse, Rejection, Transition};
+use fuseboard_core::fuse::{Effect, Fuse};
 use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 
 use crate::owner;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use fuseboard_core::counters::{COUNTERS, Stripe, totals};
 use fuseboard_core::directory::SlotClaim;
 use fuseboard_core::exported::{EXPORTED, ExportDelta, Exported};
-use fuseboard_core::fuse::{Fuse, Transition};
-use fuseboard_core::journal::Cause;
+use fuseboard_core::fuse::Fuse;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::overrides::Override;
 use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 
 use crate::chain::Chain;
@@ -235,7 +236,7 @@ impl Slot {
 
     /// Says a manual override of this fuse in another store, where nobody has said otherwise: for the time that is left of it.
     fn carry_over(&self, to: &Store) -> Option<(Self, Transition)> {
-        let word = self.fuse().mine().filter(|word| word.state().is_held())?;
+        let word = self.fuse().mine().filter(|word| word.state().is_overridden())?;
         let (name, [who, why]) = (self.name()?, self.override_note(word.generation()));
         loop {
             let until_us = self.fuse().until_us(word);
@@ -244,7 +245,7 @@ impl Slot {
                 return None;
             }
             let slot = to.resolve(&name)?;
-            if slot.fuse().word().state().is_held() || slot.was_commanded_since(word.generation()) {
+            if slot.fuse().word().state().is_overridden() || slot.was_commanded_since(word.generation()) {
                 return None;
             }
             let (who, why) = (who.as_deref().unwrap_or_default(), why.as_deref().unwrap_or_default());

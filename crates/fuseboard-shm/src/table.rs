@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::{Key, SlotClaim};
 use fuseboard_core::exported::Exported;
-use fuseboard_core::fuse::{Cell, Fuse, Transition};
+use fuseboard_core::fuse::{Cell, Fuse};
 use fuseboard_core::journal::{Head, Journal, RingSlot};
 use fuseboard_core::journal_writer::JournalWriter;
 use fuseboard_core::layout::{Geometry, Header};
@@ -19,6 +19,7 @@ use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::transition::Transition;
 use rustix::io::Errno;
 
 pub use self::view::View;

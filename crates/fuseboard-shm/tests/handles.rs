@@ -4,13 +4,15 @@ mod common;
 use std::sync::Arc;
 
 use common::{Folder, POLICY, SECOND, small};
+use fuseboard_core::admission::Rejection;
 use fuseboard_core::counters::{Counter, totals};
-use fuseboard_core::fuse::{Effect, Rejection};
-use fuseboard_core::journal::Cause;
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::layout::Geometry;
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::store::Store;

@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use common::{Folder, small};
-use fuseboard_core::fuse::Transition;
-use fuseboard_core::journal::{About, Cause, RECORDS, Record};
+use fuseboard_core::journal::{About, RECORDS, Record};
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::open;

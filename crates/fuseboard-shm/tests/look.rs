@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use common::{Folder, POLICY, small};
 use fuseboard_core::directory::Key;
-use fuseboard_core::fuse::Transition;
-use fuseboard_core::journal::{About, Cause, Head, RECORDS, Record, RingSlot};
+use fuseboard_core::journal::{About, Head, RECORDS, Record, RingSlot};
 use fuseboard_core::layout::Texts;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::error::{Kind, OpenError};
 use fuseboard_shm::journal_cursor::JournalCursor;

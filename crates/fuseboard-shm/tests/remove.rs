@@ -5,11 +5,12 @@ mod common;
 use std::sync::Arc;
 
 use common::{POLICY, SECOND, small};
+use fuseboard_core::admission::Rejection;
 use fuseboard_core::counters::{COUNTERS, totals};
 use fuseboard_core::directory::QUARANTINE_US;
 use fuseboard_core::directory::claim::FAILED_PROBE_US;
 use fuseboard_core::directory::idle::IDLE_US;
-use fuseboard_core::fuse::{Effect, Rejection};
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::Policy;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use common::{Folder, POLICY, SECOND, small};
 use fuseboard_core::counters::{COUNTERS, totals};
-use fuseboard_core::fuse::{Effect, Transition};
-use fuseboard_core::journal::Cause;
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 use fuseboard_shm::clock::{Clock, ManualClock};
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::owner;

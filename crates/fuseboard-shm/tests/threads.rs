@@ -16,12 +16,13 @@ use std::thread;
 
 use common::{Dice, Folder, POLICY, small};
 use fuseboard_core::counters::{COUNTERS, Counter, totals};
-use fuseboard_core::fuse::{Effect, Transition};
-use fuseboard_core::journal::Cause;
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::time::HORIZON_US;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock;
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};

@@ -24,6 +24,7 @@ pub mod idle;
 mod name;
 pub mod reset;
 
+pub use crate::directory::claim::{QUARANTINE_US, SlotClaim};
 pub use crate::directory::name::{NAME_MAX, Name, NameBytes};
 pub use crate::key::{Key, NameHash, Owner};
 
@@ -38,29 +39,6 @@ use crate::word::Word;
 
 /// Longest probe sequence. A table of up to this many slots can be filled to the last one.
 pub const PROBES: usize = 1024;
-/// How long a slot that was removed belongs to nobody, in microseconds.
-pub const QUARANTINE_US: u64 = 60_000_000;
-
-/// A name's right to a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotClaim {
-    /// The slot.
-    pub slot: usize,
-    /// What stands in its key for as long as it lasts.
-    pub owner: Owner,
-}
-
-impl SlotClaim {
-    /// The fuse word, if the claim is not over.
-    #[must_use]
-    pub fn word(self, keys: &[Key], cells: &[Cell]) -> Option<Word> {
-        let word = cells.get(self.slot)?.load();
-        // Behind the word: if the key still stands, the word is of this claim.
-        let is_over = word.state() == State::Vacant || keys.get(self.slot)?.owner() != self.owner;
-        (!is_over).then_some(word)
-    }
-}
-
 /// The keys of a table, and what they are keys of. Free to copy.
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {

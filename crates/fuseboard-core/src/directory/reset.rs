@@ -5,8 +5,9 @@
 
 use crate::counters::{COUNTERS, clear, totals};
 use crate::directory::Directory;
-use crate::fuse::{Fuse, Transition};
+use crate::fuse::Fuse;
 use crate::journal::About;
+use crate::transition::Transition;
 
 impl Directory<'_> {
     /// Closes and forgets the fuse of a slot, whosever it is, and sets its counters to 0; what became of it is written down.

@@ -1,9 +1,10 @@
 //! Death at every step under a policy that has everything: rates, growing open times, probes that may fail, a longest stay
 //! half-open, a ramp, and calls that demand.
 
+use fuseboard_core::fuse::Call;
 use fuseboard_core::fuse::{Effect, Permit};
-use fuseboard_core::outcome::Call;
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
 
@@ -44,7 +45,7 @@ impl Bench {
     /// A call that is made and ends at `now`.
     fn call(&self, call: Call, now: u64) -> Effect {
         let permit = self.fuse().admit(self.policy, now).verdict.expect("it is admitted");
-        self.fuse().ended(self.policy, permit, call, || now)
+        self.fuse().settle(self.policy, permit, call, || now)
     }
 
     fn closed(policy: &'static Policy, ended: &[Call]) -> Self {
@@ -67,7 +68,7 @@ impl Bench {
     /// Open since `opened`, by probes that failed.
     fn reopened(opened: u64) -> Self {
         let bench = Self::half_open(opened - 6 * SECOND, 1);
-        bench.fuse().ended(bench.policy, bench.permit.expect("a probe's"), FAILED, || opened);
+        bench.fuse().settle(bench.policy, bench.permit.expect("a probe's"), FAILED, || opened);
         bench
     }
 
@@ -75,10 +76,10 @@ impl Bench {
     fn ramping(opened: u64, ended: &[Call]) -> Self {
         let mut bench = Self::half_open(opened, 0);
         let since = opened + 6 * SECOND;
-        bench.fuse().ended(bench.policy, bench.permit.expect("a probe's"), Call::default(), || since);
+        bench.fuse().settle(bench.policy, bench.permit.expect("a probe's"), Call::default(), || since);
         assert_eq!(State::Ramping, bench.fuse().word().state());
         let permit = Permit { generation: bench.fuse().word().generation(), lease: None };
-        ended.iter().for_each(|call| _ = bench.fuse().ended(bench.policy, permit, *call, || since));
+        ended.iter().for_each(|call| _ = bench.fuse().settle(bench.policy, permit, *call, || since));
         bench.permit = Some(permit);
         bench
     }
@@ -107,7 +108,7 @@ pub fn beginnings() -> Vec<(&'static str, fn() -> Bench)> {
 pub fn operations() -> Vec<(&'static str, fn(&Bench, u64))> {
     fn ended(bench: &Bench, call: Call, now: u64) {
         if let Some(permit) = bench.permit {
-            bench.fuse().ended(bench.policy, permit, call, || now);
+            bench.fuse().settle(bench.policy, permit, call, || now);
         }
     }
     vec![
@@ -166,7 +167,7 @@ fn the_next_bad_call_trips_by_a_rate() {
         if short && counts {
             let permit = Permit { generation: bench.fuse().word().generation(), lease: None };
             let bad = Call { took_us: SECOND, ..FAILED };
-            let effect = bench.fuse().ended(bench.policy, permit, bad, || ASKED);
+            let effect = bench.fuse().settle(bench.policy, permit, bad, || ASKED);
             assert!(matches!(effect, Effect::Changed(_)), "{place}: {effect:?}, {:?}", bench.counts());
         }
     });

@@ -65,7 +65,7 @@ fn disturb(fuse: Fuse<'_>, word: &AtomicU64, bits: u64, policy: &Policy, permit:
         1 => _ = fuse.admit(policy, now).verdict.map(|own| fuse.failed(policy, own, now)),
         2 => _ = (fuse.succeeded(policy, permit, now), fuse.succeeded(policy, current, now)),
         3 => _ = (fuse.failed(policy, permit, now), fuse.failed(policy, current, now)),
-        4 => _ = (fuse.released(permit), fuse.released(current)),
+        4 => _ = (fuse.cancel(permit), fuse.cancel(current)),
         5 => _ = fuse.record_failure(policy.window_us, now),
         6 => _ = fuse.record_success(now),
         7 => _ = (fuse.set(State::from_code(which), now), fuse.command(State::from_code(which), || now)),

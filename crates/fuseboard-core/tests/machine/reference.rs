@@ -1,11 +1,13 @@
 //! The rules of a fuse as a plain sequential machine: what `docs/reference/state-machine.md` says, in the simplest words
 //! that can be run. It knows of no words, heads or rings; only of the log's length, where counts stop.
 
-use fuseboard_core::fuse::{Effect, Permit, Rejection, Transition};
-use fuseboard_core::journal::Cause;
+use fuseboard_core::admission::Rejection;
+use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 use fuseboard_core::time::LEAD_US;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 
 /// A lease as its holder and the seat know it. Generations are told apart by 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +157,7 @@ impl Reference {
     }
 
     /// R10.
-    pub fn released(&mut self, permit: &PlainPermit) -> Effect {
+    pub fn cancel(&mut self, permit: &PlainPermit) -> Effect {
         let held = self.holds(permit);
         if let Some((seat, _)) = permit.probe.filter(|_| held) {
             self.seats[seat] = None;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::book::Book;
 use crate::common::{NOW, POLICY, SECOND, job, model, race};
+use fuseboard_core::admission::Admission;
 use fuseboard_core::breaker::{Breaker, Outcome};
 use fuseboard_core::counters::{Counter, Stripe, totals};
-use fuseboard_core::fuse::{Admission, Effect};
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::common::{POLICY, SECOND, job, model, race};
 use crate::slots::{AFTER_QUARANTINE, NAME, NOW, OTHER, Slots, THIRD, TWIN};
+use fuseboard_core::admission::Rejection;
 use fuseboard_core::directory::{QUARANTINE_US, SlotClaim};
-use fuseboard_core::fuse::{Effect, Rejection};
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 

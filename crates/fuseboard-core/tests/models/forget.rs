@@ -50,7 +50,7 @@ fn a_success_beside_it_brings_nothing_back() {
         let effect = forget_beside(&row, move |row| row.fuse().succeeded(&POLICY, probe, NOW + 1));
         assert!(matches!(effect, Effect::Changed(_) | Effect::Late), "{effect:?}");
         assert_eq!(State::Unseen, row.fuse().word().state());
-        assert_eq!(Effect::Late, row.fuse().released(probe));
+        assert_eq!(Effect::Late, row.fuse().cancel(probe));
     });
 }
 

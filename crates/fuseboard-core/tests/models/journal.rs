@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::book::{Book, SLOT};
 use crate::common::{NOW, job, model, race};
-use fuseboard_core::fuse::Transition;
-use fuseboard_core::journal::{About, Cause, Record};
+use fuseboard_core::journal::{About, Record};
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 
 fn book(places: usize) -> Arc<Book> {
     Arc::new(Book::new(2, places))

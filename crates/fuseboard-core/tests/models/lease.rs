@@ -1,7 +1,8 @@
 //! A probe's seat has one holder, is taken over once, and outcomes of those that lost it change nothing.
 
 use crate::common::{NOW, POLICY, Row, SECOND, changes, job, model, race};
-use fuseboard_core::fuse::{Admission, Effect, Permit};
+use fuseboard_core::admission::Admission;
+use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 
@@ -50,7 +51,7 @@ fn an_expired_lease_is_taken_over_once() {
         let admissions = race(&row, [0, 1, 2].map(|i| job(move |row: &Row| row.fuse().admit(&POLICY, EXPIRED + i))));
         assert_eq!(1, permits(&admissions).len(), "{admissions:?}");
         let late = [
-            row.fuse().released(old),
+            row.fuse().cancel(old),
             row.fuse().succeeded(&POLICY, old, EXPIRED + 3),
             row.fuse().failed(&POLICY, old, EXPIRED + 3),
         ];
@@ -69,7 +70,7 @@ fn releasing_a_lost_lease_frees_nobody_elses_seat() {
             job(|row: &Row| row.fuse().admit(&POLICY, EXPIRED).verdict.ok()),
             job(|row: &Row| row.fuse().admit(&POLICY, EXPIRED + 1).verdict.ok()),
             job(move |row: &Row| {
-                row.fuse().released(old);
+                row.fuse().cancel(old);
                 None
             }),
         ];
@@ -100,7 +101,7 @@ fn reclaiming_a_dead_owners_lease_frees_nobody_elses_seat() {
         let permit = given.next().expect("the seat is free for somebody");
         assert_eq!(None, given.next());
         assert!(!row.fuse().reclaim(|hint| hint == DEAD));
-        assert_eq!(Effect::Late, row.fuse().released(dead));
+        assert_eq!(Effect::Late, row.fuse().cancel(dead));
         assert_eq!(1, changes(&[row.fuse().succeeded(&POLICY, permit, NOW + 3)]));
     });
 }
@@ -243,7 +244,7 @@ fn a_seat_that_is_free_is_not_refused() {
             &row,
             [
                 job(move |row: &Row| {
-                    row.fuse().released(old);
+                    row.fuse().cancel(old);
                     None
                 }),
                 job(|row: &Row| Some(row.fuse().admit(&POLICY, NOW + 2))),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::common::{NOW, POLICY, Row, SECOND, job, model, race};
-use fuseboard_core::fuse::Transition;
 use fuseboard_core::overrides::{Override, OverrideNote, OverrideNotes};
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Transition;
 
 struct Desk {
     row: Arc<Row>,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::common::{NOW, POLICY, Row, changes, job, model, race};
+use fuseboard_core::fuse::Call;
 use fuseboard_core::fuse::{Effect, Permit};
-use fuseboard_core::journal::Cause;
-use fuseboard_core::outcome::Call;
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::{AtomicU64, Ordering};
+use fuseboard_core::transition::Cause;
 
 const FAILED: Call = Call { failed: true, took_us: 0, demands: false, asked_us: 0 };
 const GOOD: Call = Call { failed: false, took_us: 0, demands: false, asked_us: 0 };
@@ -24,7 +25,7 @@ const fn policy(kind: RateKind) -> Policy {
 }
 
 fn end(row: &Row, policy: &Policy, permit: Permit, call: Call, now_us: u64) -> Effect {
-    row.with_rates().ended(policy, permit, call, || now_us)
+    row.with_rates().settle(policy, permit, call, || now_us)
 }
 
 fn closed() -> (Arc<Row>, Permit) {
@@ -47,7 +48,7 @@ fn the_last_bad_call_trips(kind: RateKind, bad: Call) {
         let shared = Arc::new(Clocked { row, clock: AtomicU64::new(NOW) });
         let end = move |it: &Clocked| {
             let now_us = || it.clock.fetch_add(1, Ordering::Relaxed);
-            it.row.with_rates().ended(&policy(kind), permit, bad, now_us)
+            it.row.with_rates().settle(&policy(kind), permit, bad, now_us)
         };
         let effects = race(&shared, [job(end), job(end)]);
         assert_eq!(1, changes(&effects), "{effects:?}");

@@ -1,7 +1,8 @@
 //! The way back: a ramp counts each call and ends once, and a fuse is half-open for too long only once.
 
 use crate::common::{NOW, POLICY, Row, SECOND, job, model, race};
-use fuseboard_core::fuse::{Admission, Effect, Permit};
+use fuseboard_core::admission::Admission;
+use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
 

@@ -6,9 +6,10 @@ use crate::common::{POLICY, SECOND, job, model, race};
 use crate::slots::{AFTER_QUARANTINE, NAME, NOW, OTHER, Slots, THIRD};
 use fuseboard_core::counters::{COUNTERS, Counter, Stripe, clear, totals};
 use fuseboard_core::directory::SlotClaim;
-use fuseboard_core::fuse::{Effect, Permit, Transition};
+use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Transition;
 
 const LAST_STRAW: Policy = Policy { threshold: 1, ..POLICY };
 

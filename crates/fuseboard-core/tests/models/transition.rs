@@ -1,9 +1,10 @@
 //! One winner for each transition, no lost trip, generations that only grow, a manual override that stands.
 
 use crate::common::{NOW, POLICY, Row, SECOND, changes, job, model, race};
-use fuseboard_core::fuse::{Effect, Transition};
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Transition;
 
 const LAST_STRAW: Policy = Policy { threshold: 1, ..POLICY };
 

@@ -3,9 +3,10 @@
 
 use std::sync::atomic::Ordering;
 
-use fuseboard_core::fuse::{Rejection, Transition};
+use fuseboard_core::admission::Rejection;
 use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Transition;
 use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PySystemExit, PyTypeError};
 use pyo3::prelude::*;

@@ -1,6 +1,6 @@
 //! The package's errors, made of what Rust knows.
 
-use fuseboard_core::fuse::Rejection;
+use fuseboard_core::admission::Rejection;
 use fuseboard_shm::error::OpenError;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;

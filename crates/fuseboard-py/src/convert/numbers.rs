@@ -1,7 +1,8 @@
 //! A breaker's settings as Python hands them over, and gets them back: a dictionary of numbers, checked there.
 
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::RATE_WINDOWS;
+use fuseboard_core::rate::Rate;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use siphasher::sip::SipHasher13;

@@ -1,7 +1,7 @@
 //! Transitions as Python takes them: tuples of codes, numbers and texts.
 
-use fuseboard_core::fuse::Transition;
 use fuseboard_core::journal::{About, Record};
+use fuseboard_core::transition::Transition;
 use fuseboard_shm::owner;
 use fuseboard_shm::table::View;
 

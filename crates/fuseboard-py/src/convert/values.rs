@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fuseboard_core::counters::{COUNTERS, Counter};
-use fuseboard_core::raw::CellSnapshot;
+use fuseboard_core::snapshot::CellSnapshot;
 use fuseboard_core::state::State;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::ManualClock;

@@ -3,13 +3,15 @@
 
 use std::sync::atomic::Ordering;
 
-use fuseboard_core::fuse::{Admission, Effect, Permit as CorePermit, Rejection, Transition};
+use fuseboard_core::admission::{Admission, Rejection};
+use fuseboard_core::fuse::{Effect, Permit as CorePermit};
 use fuseboard_core::journal::About;
 use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::RateKind;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::AtomicU64;
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use pyo3::prelude::*;

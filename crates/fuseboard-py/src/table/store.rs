@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use fuseboard_core::fuse::{Fuse, Transition};
+use fuseboard_core::fuse::Fuse;
 use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::overrides::Override;
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 use fuseboard_shm::clock::Clock as TableClock;
 use fuseboard_shm::open::{find, look, open};

@@ -1,8 +1,9 @@
 //! What the living can do with a fuse that a dead process has worked on: everything, at once, with exact counts.
 
 use fuseboard_core::counters::{Counter, totals};
-use fuseboard_core::fuse::{Effect, Transition};
+use fuseboard_core::fuse::Effect;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Transition;
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
 use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::store::Store;

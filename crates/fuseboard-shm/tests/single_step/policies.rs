@@ -3,7 +3,8 @@
 
 use std::hint::black_box;
 
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Outcome, ProcessPermit};
 

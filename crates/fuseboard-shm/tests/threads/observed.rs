@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use fuseboard_core::counters::{COUNTERS, Counter};
-use fuseboard_core::fuse::Transition;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 
 /// A change of state, and the generation of the permit whose outcome made it, if one did.

@@ -1,11 +1,13 @@
 //! Every operation of the core on one fuse, what it answers, and what can be seen when all is over.
 
-use fuseboard_core::fuse::{Admission, Effect, Permit, Rejection, Transition};
+use fuseboard_core::admission::{Admission, Rejection};
+use fuseboard_core::fuse::Call;
+use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::journal::{About, Record};
-use fuseboard_core::outcome::Call;
 use fuseboard_core::rate::{RateCount, RateKind};
-use fuseboard_core::raw::CellSnapshot;
+use fuseboard_core::snapshot::CellSnapshot;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Transition;
 
 use crate::book::Pages;
 
@@ -112,8 +114,8 @@ impl Operation {
             Admit => Answer::Admission(fuse.admit(policy, now)),
             Succeeded(whose) => Answer::Effect(fuse.succeeded(policy, permit_of(scene, whose), now)),
             Failed(whose) => Answer::Effect(fuse.failed(policy, permit_of(scene, whose), now)),
-            Ended(whose, call) => Answer::Effect(fuse.ended(policy, permit_of(scene, whose), call, || now)),
-            Released(whose) => Answer::Effect(fuse.released(permit_of(scene, whose))),
+            Ended(whose, call) => Answer::Effect(fuse.settle(policy, permit_of(scene, whose), call, || now)),
+            Released(whose) => Answer::Effect(fuse.cancel(permit_of(scene, whose))),
             Sign(whose) => {
                 fuse.sign(permit_of(scene, whose).lease.expect("only leases are signed"), ALIVE);
                 Answer::Nothing
@@ -193,7 +195,7 @@ impl Outcome {
         let calls = [0; 3].map(|_| fuse.admit(&scene.policy, later));
         let dead_holder = fuse.reclaim(|hint| hint == DEAD);
         let probe = calls.iter().filter_map(|call| call.verdict.ok()).find(|permit| permit.lease.is_some());
-        let permits = permits.into_iter().map(|permit| fuse.released(permit)).collect();
+        let permits = permits.into_iter().map(|permit| fuse.cancel(permit)).collect();
         let success = probe.map(|probe| fuse.succeeded(&scene.policy, probe, later));
         let in_window = entries.iter().filter(|(_, stamp)| *stamp >= oldest).count();
         let runs = entries.iter().map(|(run, _)| *run).collect();

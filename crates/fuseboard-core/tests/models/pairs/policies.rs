@@ -1,9 +1,10 @@
 //! The fuses under policies that pairs of operations begin from, and the operations that matter on each: every end of a
 //! call, asking, removal, and what may come in between.
 
+use fuseboard_core::fuse::Call;
 use fuseboard_core::fuse::Permit;
-use fuseboard_core::outcome::Call;
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::{RATE_WINDOWS, RateKind};
 use fuseboard_core::state::State;
 
@@ -42,9 +43,9 @@ const BACK: u64 = NOW + 60 * SECOND;
 
 impl Scene {
     /// A permit that is no lease ends like this.
-    fn ended(self, call: Call, now: u64) -> Self {
+    fn settle(self, call: Call, now: u64) -> Self {
         let permit = self.current();
-        self.fuse(PAST).ended(&self.policy, permit, call, || now);
+        self.fuse(PAST).settle(&self.policy, permit, call, || now);
         self
     }
 
@@ -63,7 +64,7 @@ impl Scene {
         for at in [NOW, NOW, BACK] {
             scene = scene.call("failed", ALIVE, at);
             let (_, permit) = scene.permits.pop().expect("it was admitted");
-            scene.fuse(PAST).ended(&OF_CALLS, permit, FAILED, || at);
+            scene.fuse(PAST).settle(&OF_CALLS, permit, FAILED, || at);
         }
         assert_eq!((State::HalfOpen, 1), (scene.row.fuse().word().state(), scene.row.fuse().read().failed_probes));
         scene.call("probe", ALIVE, BACK)
@@ -73,8 +74,8 @@ impl Scene {
     fn ramping(now: u64, places: usize) -> Self {
         let scene = Self::probing(now, places).call("good", ALIVE, BACK);
         let (_, good) = scene.permits[1];
-        scene.fuse(PAST).ended(&OF_CALLS, good, GOOD, || BACK);
-        let mut scene = scene.ended(FAILED, BACK).with_current();
+        scene.fuse(PAST).settle(&OF_CALLS, good, GOOD, || BACK);
+        let mut scene = scene.settle(FAILED, BACK).with_current();
         scene.permits.retain(|(whose, _)| *whose != "good");
         scene
     }
@@ -83,13 +84,13 @@ impl Scene {
 /// The next bad call opens the fuse.
 pub fn one_bad_call(places: usize) -> Scene {
     let scene = Scene::new(2, OF_CALLS, NOW, places).then(State::Closed, NOW - 1);
-    scene.ended(FAILED, NOW).with_current()
+    scene.settle(FAILED, NOW).with_current()
 }
 
 /// The next slow call opens the fuse.
 pub fn one_slow_call(places: usize) -> Scene {
     let scene = Scene::new(2, measuring(RateKind::SlowInTime), NOW, places).then(State::Closed, NOW - 1);
-    scene.ended(SLOW, NOW).with_current()
+    scene.settle(SLOW, NOW).with_current()
 }
 
 /// The next failed probe opens the fuse; a seat is free.
@@ -113,7 +114,7 @@ pub fn ramp_that_is_over(places: usize) -> Scene {
 
 /// A fuse that can be removed, though one bad call more opens it.
 pub fn idle(places: usize) -> Scene {
-    let scene = Scene::new(2, OF_CALLS, NOW, places).with_claim().then(State::Closed, NOW - 1).ended(FAILED, NOW);
+    let scene = Scene::new(2, OF_CALLS, NOW, places).with_claim().then(State::Closed, NOW - 1).settle(FAILED, NOW);
     scene.fuse(PAST).record_success(NOW);
     scene.with_current()
 }

@@ -2,11 +2,13 @@
 //! steps, made by the shipped code; what the others do may fall between them, and what comes of that is allowed. So an
 //! exception allows exact outcomes, not a kind of operation.
 
-use fuseboard_core::fuse::{Admission, Effect, Permit, Transition};
-use fuseboard_core::journal::Cause;
-use fuseboard_core::outcome::Reached;
+use fuseboard_core::admission::Admission;
+use fuseboard_core::fuse::Reached;
+use fuseboard_core::fuse::{Effect, Permit};
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 
 use super::beginnings::{DEAD, Scene};
 use super::operations::{Answer, Operation, permit_of, write_down};
@@ -122,7 +124,7 @@ fn remove_and_retry(scene: &Scene, operation: Operation, carry: &mut Carry) -> O
     if fuse.word().generation() == permit.generation {
         return None;
     }
-    fuse.released(permit);
+    fuse.cancel(permit);
     rest(scene, operation, carry)
 }
 
@@ -157,7 +159,7 @@ fn change(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> 
     let transition = fuse.set(to, scene.now)?;
     let transition = Transition { cause, ..transition };
     if to == State::Open {
-        fuse.opened(&scene.policy, seen, transition, 0);
+        scene.row.cell.opened(&scene.policy, seen, transition, 0);
     }
     write_down(scene, carry.pid, Some(transition));
     carry.answer = Some(Answer::Effect(Effect::Changed(transition)));
@@ -191,7 +193,8 @@ fn count_rates(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option
 
 fn judge(scene: &Scene, operation: Operation, carry: &mut Carry) -> Option<()> {
     let Ended(whose, call) = operation else { return None };
-    let effect = scene.fuse(carry.pid).judge(&scene.policy, permit_of(scene, whose), call, carry.reached, || scene.now);
+    let effect =
+        scene.fuse(carry.pid).settle_counted(&scene.policy, permit_of(scene, whose), call, carry.reached, || scene.now);
     if let Effect::Changed(transition) = effect {
         write_down(scene, carry.pid, Some(transition));
     }

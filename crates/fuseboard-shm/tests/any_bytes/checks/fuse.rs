@@ -1,12 +1,15 @@
 //! Every operation on one fuse, at any time and with any settings: no answer leaves its range.
 
-use fuseboard_core::fuse::{Admission, Effect, Fuse, Permit, Rejection, Transition};
+use fuseboard_core::admission::{Admission, Rejection};
+use fuseboard_core::fuse::Call;
+use fuseboard_core::fuse::{Effect, Fuse, Permit};
 use fuseboard_core::lease::{Lease, SEATS};
-use fuseboard_core::outcome::Call;
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::RateKind;
 use fuseboard_core::state::State;
 use fuseboard_core::time::{HORIZON_US, LEAD_US, STAMP_MAX, age, is_far_ahead};
+use fuseboard_core::transition::Transition;
 use fuseboard_core::word::Word;
 
 use super::input::Input;
@@ -95,8 +98,8 @@ impl<'a> Driver<'a> {
         let effect = bounded(WRITES, || match input.choice(5) {
             0 => self.fuse.succeeded(&policy, permit, now),
             1 => self.fuse.failed(&policy, permit, now),
-            2 | 3 => self.fuse.ended(&policy, permit, call(input), || now),
-            _ => self.fuse.released(permit),
+            2 | 3 => self.fuse.settle(&policy, permit, call(input), || now),
+            _ => self.fuse.cancel(permit),
         });
         match effect {
             Effect::Changed(transition) => {
@@ -158,7 +161,7 @@ impl<'a> Driver<'a> {
     /// R12: whether a manual override stands, whose time is not over.
     fn is_held(&self, word: Word, now: u64) -> bool {
         let override_lasts_us = self.fuse.until_us(word).map(|until_us| until_us - word.generation());
-        word.state().is_held()
+        word.state().is_overridden()
             && override_lasts_us
                 .is_none_or(|override_lasts_us| override_lasts_us > age(now, word.generation()).saturating_add(LEAD_US))
     }

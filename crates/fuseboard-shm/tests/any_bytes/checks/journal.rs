@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fuseboard_core::fuse::{Effect, Transition};
-use fuseboard_core::journal::{About, Cause, FIRST_MAX, Journal, RECORDS, Record, SECOND_MAX};
+use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::{About, FIRST_MAX, Journal, RECORDS, Record, SECOND_MAX};
 use fuseboard_core::state::State;
 use fuseboard_core::sync::Ordering;
 use fuseboard_core::time::{STAMP_MAX, is_far_ahead};
+use fuseboard_core::transition::Cause;
+use fuseboard_core::transition::Transition;
 use fuseboard_shm::clock::ManualClock;
 use fuseboard_shm::journal_cursor::JournalCursor;
 use fuseboard_shm::store::Slot;

@@ -1,8 +1,10 @@
 //! A fuse after a reset: exact counts, a trip, a probe, a close (rules R02 to R09).
 
-use fuseboard_core::fuse::{Effect, Fuse, Permit, Rejection};
-use fuseboard_core::outcome::Call;
-use fuseboard_core::policy::{Policy, Rate};
+use fuseboard_core::admission::Rejection;
+use fuseboard_core::fuse::Call;
+use fuseboard_core::fuse::{Effect, Fuse, Permit};
+use fuseboard_core::policy::Policy;
+use fuseboard_core::rate::Rate;
 use fuseboard_core::rate::{RATE_WINDOWS, RateCount, RateKind};
 use fuseboard_core::state::State;
 use fuseboard_core::word::LOG_MAX;
@@ -58,7 +60,7 @@ pub fn measures_exactly(fuse: Fuse<'_>, now: u64) {
         let bad = Call { failed: true, took_us: SECOND, ..Call::default() };
         for expected in 1..=MIN_CALLS {
             let permit = admitted(fuse, &policy, now);
-            let effect = bounded(WRITES, || fuse.ended(&policy, permit, bad, || now));
+            let effect = bounded(WRITES, || fuse.settle(&policy, permit, bad, || now));
             assert_eq!(expected == MIN_CALLS, matches!(effect, Effect::Changed(_)), "{kind:?}, call {expected}");
             let count = fuse.rate_count(&policy, kind, || now);
             assert!(expected == MIN_CALLS || count == Some(RateCount { calls: expected, bad: expected }), "{count:?}");
