@@ -12,7 +12,7 @@ from fuseboard._breaker.classify import Verdict
 from fuseboard._events.transition import Made
 from fuseboard._state import State
 from fuseboard._store.store import Store
-from fuseboard._validation import shown
+from fuseboard._validation import exact, shown
 from fuseboard.errors import CircuitIsolatedError, CircuitOpenError, StoreOpenError, StoreReadOnlyError
 
 
@@ -60,7 +60,7 @@ class _Package:
         store._look_around()
 
     def is_full(self, store: Store, fuse: str) -> None:
-        store._full(fuse)
+        store._notices.full(store._called, store.fuse_capacity, exact(fuse))
 
 
 # Before anybody can fork in the middle of it.

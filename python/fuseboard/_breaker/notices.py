@@ -76,7 +76,7 @@ class Notices:
         if len(_known) < _KEPT:
             _known.setdefault(ours, definition.settings)
         before = fuse.note_settings(ours, "keys dropped" in self._once)
-        if before and store._told_pairs.is_first((definition.name, frozenset((before, ours)))):
+        if before and store._notices.pairs.is_first((definition.name, frozenset((before, ours)))):
             _tell_settings(definition.name, _known.get(before), definition.settings)
         if definition.module is not None:
             _tell_module(store, definition, fuse, definition.module)
@@ -87,7 +87,7 @@ def _tell_module(store: Store, definition: Definition, fuse: _core.Fuse, module:
     maker = fuse.note_maker(module)
     if maker is None or definition.store is not None or not store.is_shared or registry.is_named():
         return
-    if store._told_pairs.is_first((definition.name, maker, module)):
+    if store._notices.pairs.is_first((definition.name, maker, module)):
         logger.warning(
             "circuit %r: module %r made this fuse in the store 'default', which all programs of this user share, and "
             "module %r makes calls on it too. If these are two services, set FUSEBOARD_STORE to the name of each, or "

@@ -1,50 +1,40 @@
 """Stores: the table of fuses, the host's or a process's own."""
 
-import logging
-import os
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Never, Self, cast
 
 from fuseboard import _core
-from fuseboard._events.log import announce, logger
-from fuseboard._events.subscription import Hub, see_to_forks
+from fuseboard._events.log import announce
+from fuseboard._events.stream import Events
+from fuseboard._events.subscription import Hub, Listener, Subscription, see_to_forks
 from fuseboard._events.transition import Transition, began, transition
-from fuseboard._once import Once
 from fuseboard._policy.policies import MAX_THRESHOLD
 from fuseboard._policy.settings import Settings
 from fuseboard._state import State
 from fuseboard._store import registry
 from fuseboard._store.leader import LEASE, Leader
 from fuseboard._store.manual_override import Override, manual_override
-from fuseboard._store.telling import Telling
-from fuseboard._validation import Seconds, exact, flag, microseconds, shown, store_name, whole
+from fuseboard._store.notices import Notices
+from fuseboard._store.opening import (
+    DEFAULT_FAILURES,
+    DEFAULT_FUSES,
+    MAX_FUSES,
+    TableSpec,
+    default_failures,
+    folder_path,
+)
+from fuseboard._validation import Seconds, exact, flag, microseconds, store_name, whole
 from fuseboard.errors import StoreFullError, StoreOpenError
 
 if TYPE_CHECKING:
     from os import PathLike
 
-DEFAULT_FUSES = 1024
-DEFAULT_FAILURES = 256
-LEAST_FAILURES = 16
-"""Failures of a fuse that are counted where there are very many and nobody says how many: three times what the default
-settings need."""
-MAX_FUSES = 1 << 20
 _VARIABLE = "FUSEBOARD_STORE"
-_TRIES_AGAIN = "This process uses a table of its own meanwhile, and tries again by itself."
-_UNTIL_RESTARTED = "This process uses a table of its own until it is restarted."
-_SHOWN_USERS = 5
-_MOST_NOTICES = 256
-"""A program that makes settings up at each call must not fill the log."""
 
 
-def default_failures(fuses: int) -> int:
-    """Failures of a fuse that a store of so many counts if nobody says how many: all of them take 2 MiB, or more."""
-    places = 1 << (fuses - 1).bit_length()
-    return min(DEFAULT_FAILURES, max(LEAST_FAILURES, DEFAULT_FUSES * DEFAULT_FAILURES // places))
-
-
-class Store(Telling):
+class Store(_core.Store):
     """A table of fuses. Get one from :meth:`shared`, :meth:`private` or :meth:`default`.
 
     The contract is PhoenixMicro's ``CircuitBreaker.Store``, carried from one BEAM node to all processes of a host.
@@ -66,16 +56,14 @@ class Store(Telling):
     """The shared store's name, None for a private one."""
     fault: StoreOpenError | None
     """Why a store that should be shared is this process's own; None if it is what it should be."""
-    _key: tuple[str, str | None] | None
-    _wanted: tuple[int, int, _core.Clock | None]
-    _folder: str | None
-    _makes: bool
-    _told_fault: bool
-    _told_removed: bool
-    _told_small: bool
+    _spec: TableSpec
+    """The table that it should be on."""
+    _is_closed: bool
+    _is_alone: bool
+    """Whether its table was removed, and another one could not be had."""
     _failures_asked: int
-    _told_pairs: Once
-    """What this process was told of breakers that come to one fuse and are not alike."""
+    _notices: Notices
+    _hub: Hub
 
     def __new__(cls, *_args: Never, **_kwargs: Never) -> Self:
         """Refuses: a store comes from a class method that says whose it is."""
@@ -124,10 +112,11 @@ class Store(Telling):
         whole("fuses", fuses, MAX_FUSES)
         asked = 1 if failures is None else whole("failures", failures, MAX_THRESHOLD)
         failures = default_failures(fuses) if failures is None else failures
-        key = (name, registry.folder())
+        spec = TableSpec(name, registry.folder(), fuses, failures, clock)
+        key = (name, spec.folder)
         store = registry.shared.get(key) if clock is None else None
         if not isinstance(store, cls):
-            fresh = cls._open(name, fuses, failures, strict=strict, clock=clock)
+            fresh = cls._open(spec, strict=strict)
             entered = fresh if clock else registry.share(key, fresh, instead_of=store)
             store = entered if isinstance(entered, cls) else fresh
         if strict and (store.fault or store.is_removed):
@@ -147,7 +136,7 @@ class Store(Telling):
         """
         if failures is None:
             failures = default_failures(whole("fuses", fuses, MAX_FUSES))
-        return cls._make(None, None, fuses, failures, clock)
+        return cls._make(TableSpec(None, None, fuses, failures, clock))
 
     @classmethod
     def default(cls) -> "Store":
@@ -175,7 +164,8 @@ class Store(Telling):
         except ValueError as error:
             detail = str(error).removeprefix(f"{_VARIABLE} ")
             fault = StoreOpenError(registry.default_name(), _VARIABLE, "name", detail)
-        store = registry.offer_default(cls._fall_back(fault, DEFAULT_FUSES, DEFAULT_FAILURES, None))
+        spec = TableSpec(None, None, DEFAULT_FUSES, DEFAULT_FAILURES, None)
+        store = registry.offer_default(cls._fall_back(fault, spec))
         return cast("Store", store)._expect(DEFAULT_FUSES, DEFAULT_FAILURES, at_least=1)
 
     @classmethod
@@ -206,67 +196,52 @@ class Store(Telling):
             ValueError: it is no name of a store.
         """
         name = store_name("store name", name)
-        where = registry.folder() if folder is None else _folder(folder)
-        store = cls._make(name, where, 1, 1, None, make=False, writable=flag("writable", writable))
-        store._key = (name, where)
-        return store
+        where = registry.folder() if folder is None else folder_path(folder)
+        return cls._make(TableSpec(name, where, 1, 1, None, make=False, writable=flag("writable", writable)))
 
     @classmethod
-    def _make(  # noqa: PLR0913 - what a table is made with
-        cls,
-        name: str | None,
-        folder: str | None,
-        fuses: int,
-        failures: int,
-        clock: _core.Clock | None,
-        *,
-        make: bool = True,
-        writable: bool = True,
-        stopgap: bool | None = None,
-    ) -> Self:
-        whole("fuses", fuses, MAX_FUSES)
-        whole("failures", failures, MAX_THRESHOLD)
-        if clock is not None and not isinstance(clock, _core.Clock):
-            raise TypeError(
-                f"clock must be a fuseboard.testing.Clock or None, got {type(clock).__name__}: {shown(clock)}"
-            )
-        clock = clock or registry.clock_of(name, folder)
-        store = _core.Store.__new__(
-            cls, name, folder, fuses, failures, clock, make=make, writable=writable, stopgap=stopgap
-        )
-        store.name = name
-        store._folder = folder
-        store._makes = make
-        store.fault = None
-        store._key = None
-        store._wanted = (fuses, failures, clock)
-        store._told_fault = store._told_small = store._told_removed = False
-        store._told_pairs = Once(_MOST_NOTICES)
-        store._failures_asked = 0
-        store._hub = Hub(store)
-        return store
-
-    @classmethod
-    def _open(cls, name: str, fuses: int, failures: int, *, strict: bool, clock: _core.Clock | None) -> Self:
+    def _open(cls, spec: TableSpec, *, strict: bool) -> Self:
         try:
-            store = cls._make(name, registry.folder(), fuses, failures, clock)
+            store = cls._make(spec)
         except StoreOpenError as fault:
             if strict:
                 raise
-            store = cls._fall_back(fault.with_traceback(None), fuses, failures, clock)
-        store._key = (name, registry.folder())
-        store._tell_former_users()
+            store = cls._fall_back(fault.with_traceback(None), spec)
+        store._notices.former_users(store.name, store._path, store._former_users)
         return store
 
     @classmethod
-    def _fall_back(cls, fault: StoreOpenError, fuses: int, failures: int, clock: _core.Clock | None) -> Self:
+    def _fall_back(cls, fault: StoreOpenError, spec: TableSpec) -> Self:
         """A private store in the place of a shared one."""
+        private = replace(spec, name=None, folder=None)
         try:
-            store = cls._make(None, None, fuses, failures, clock, stopgap=fault.is_transient)
+            store = cls._make(private, stopgap=fault.is_transient)
         except MemoryError:
-            store = cls._make(None, None, DEFAULT_FUSES, failures, clock, stopgap=fault.is_transient)
-            store._wanted = (fuses, failures, clock)
-        store.name, store.fault = fault.store, fault
+            store = cls._make(replace(private, fuses=DEFAULT_FUSES), stopgap=fault.is_transient)
+        store.name, store.fault, store._spec = fault.store, fault, spec
+        return store
+
+    @classmethod
+    def _make(cls, spec: TableSpec, *, stopgap: bool | None = None) -> Self:
+        clock = spec.clock or registry.clock_of(spec.name, spec.folder)
+        store = _core.Store.__new__(
+            cls,
+            spec.name,
+            spec.folder,
+            spec.fuses,
+            spec.failures,
+            clock,
+            make=spec.make,
+            writable=spec.writable,
+            stopgap=stopgap,
+        )
+        store.name = spec.name
+        store.fault = None
+        store._spec = spec
+        store._is_closed = store._is_alone = False
+        store._failures_asked = 0
+        store._notices = Notices()
+        store._hub = Hub(store)
         return store
 
     def _look_around(self, *, at_once: bool = False) -> None:
@@ -276,12 +251,12 @@ class Store(Telling):
         """
         see_to_forks()
         # Where there was no other table to be had a moment ago, each try would make one of its full size in vain.
-        if self._is_to_look(at_once and not self._told_removed):
+        if self._is_to_look(at_once and not self._is_alone):
             self._search()
 
     def _search(self) -> None:
         """Looks for the host's table. Where it cannot be had the store stays where it is."""
-        if self._key is None:  # closed
+        if self._is_closed or self._spec.name is None:
             return
         try:
             found = self._find()
@@ -291,67 +266,37 @@ class Store(Telling):
             self._go_on_with(found)
 
     def _find(self) -> Self:
-        name, folder = cast("tuple[str, str | None]", self._key)
-        return self._make(name, folder, *self._wanted, make=self._makes, writable=self._is_writable)
+        return self._make(self._spec)
 
     def _stay(self, fault: StoreOpenError) -> None:
         if self.fault is not None:
-            is_news = (self.fault.reason, self.fault.detail) != (fault.reason, fault.detail)
-            self.fault = fault
-            if is_news:
-                logger.warning("%s %s", fault, _TRIES_AGAIN)
-        elif not self._told_removed:
-            self._told_removed = True
-            logger.warning(
-                "the table %s was removed, and another one cannot be had: %s Processes that have it open go on with "
-                "it, this one too, until there is another one.",
-                self._path, fault,
-            )  # fmt: skip
+            before, self.fault = self.fault, fault
+            if (before.reason, before.detail) != (fault.reason, fault.detail):
+                self._notices.another_fault(fault)
+        elif not self._is_alone:
+            self._is_alone = True
+            self._notices.removed(self._path, fault)
 
     def _go_on_with(self, found: Self) -> None:
         """Goes on with the host's table. Of threads that have found it at once the first one does."""
         made = self._go_over(found)
         if made is None:
             return
-        if self.fault is not None:
-            what = "is shared again: this process goes on with the host's table %s"
-            level = logging.INFO
-        else:
-            what = "has lost its table, whose file was removed: this process goes on with the one that is at %s now"
-            level = logging.WARNING
-        self.fault = None
-        self._told_fault = self._told_removed = False
-        logger.log(level, f"store %r {what}. What was counted so far stays behind.", self.name, self._path)
-        self._tell_former_users()
-        self._expect(*self._wanted[:2], at_least=1)
+        was_private = self.fault is not None
+        self.fault, self._is_alone = None, False
+        self._notices.went_over(self.name, self._path, was_private=was_private)
+        self._notices.former_users(self.name, self._path, self._former_users)
+        self._expect(self._spec.fuses, self._spec.failures, at_least=1)
         for row in made:
             announce(transition(row, began(self)), None)
-
-    def _tell_former_users(self) -> None:
-        users = self._former_users
-        if not users:
-            return
-        shown_ones = ", ".join(map(str, users[:_SHOWN_USERS])) + (", ..." if len(users) > _SHOWN_USERS else "")
-        logger.warning(
-            "store %r: the table was removed while other processes of this user used it (%s), so %s was made anew. "
-            "They go on with the old one until they notice: at their next failed or rejected call at the latest. Until "
-            "then nothing that is said here reaches them; restart them if that is urgent.",
-            self.name, shown_ones, self._path,
-        )  # fmt: skip
 
     def _expect(self, fuses: int, failures: int, *, at_least: int) -> Self:
         """The store; says once what it is not: the host's, or as large as somebody asked for, in so many words."""
         self._failures_asked = max(self._failures_asked, failures)
-        if self.fault and not self._told_fault:
-            self._told_fault = True
-            logger.warning("%s %s", self.fault, _TRIES_AGAIN if self.fault.is_transient else _UNTIL_RESTARTED)
-        if (self.fuse_capacity < fuses or self.failure_capacity < at_least) and not self._told_small:
-            self._told_small = True
-            logger.warning(
-                "store %r was made for %d fuses and %d failures; this process asked for %d and %d. "
-                "A table is never resized; choose another name for a larger one.",
-                self.name, self.fuse_capacity, self.failure_capacity, fuses, failures,
-            )  # fmt: skip
+        if self.fault:
+            self._notices.fault(self.fault)
+        if self.fuse_capacity < fuses or self.failure_capacity < at_least:
+            self._notices.too_small(self, self.name, fuses, failures)
         return self
 
     @property
@@ -462,6 +407,62 @@ class Store(Telling):
         for row in self._reset_all():
             announce(transition(row, began(self)), None)
 
+    def journal(self) -> list[Transition]:
+        """The transitions that the table remembers, oldest first: the latest 2,048, whoever made them, dead or alive.
+
+        Each stands there once, those of one fuse in their order. One whose process was killed right behind it is there
+        too, without the exception. Older ones are dropped, and so are those of a fuse that is removed, whose name is
+        another's then; :attr:`journal_dropped` counts them.
+        """
+        since = began(self)
+        return [transition(row, since) for row in self._journal()]
+
+    def subscribe(self, listener: Listener) -> Subscription:
+        """Tells a listener of every transition from now on, whichever process of the host makes it.
+
+        Each once, those of one fuse in their order, and never before it was made: as a rule within 50 ms, within 2 s
+        where the process that made it was killed right behind it. The listeners of a store are called one after
+        another, in a daemon thread of their own. What they raise is logged, and they go on to be told. One that is so
+        slow that the journal drops transitions before it gets to them misses those; :attr:`Subscription.lost` counts
+        them.
+
+        A store that goes over to another table of the host goes on with that one's journal from then on.
+
+        A forked child's subscriptions go on in the child, from where they stood; where Python is not told of the fork,
+        as under uWSGI, from the first call there that is not a good one. A listener at work at that moment is
+        called again there, unless it is the one that forked.
+
+        Args:
+            listener: called with a :class:`Transition`.
+
+        Returns:
+            What ends it when closed. It ends too when nobody in this process has the store any more.
+
+        Raises:
+            RuntimeError: the system has no thread to give.
+            TypeError: the listener is not callable, or is a coroutine function; for these there is :meth:`events`.
+        """
+        return self._hub.subscribe(self, listener)
+
+    def events(self, since: str | None = None) -> Events:
+        """The same as a stream: ``for made in store.events()``, or ``async for`` under asyncio or trio.
+
+        From this call on, whenever the loop begins. Nothing is kept for a loop that does not ask but its place in the
+        journal; :attr:`Events.lost` counts what the journal dropped meanwhile.
+
+        Args:
+            since: None for what comes from now on; ``"oldest"`` for all that the journal still holds, and what comes;
+                or the :attr:`Events.cursor` of an earlier stream, to go on behind what that one has handed out. A
+                cursor outlives its process: whoever stores it with what it did, and goes on there after a restart,
+                is told of each later transition once. One of another table, as after a restart of the host, is no
+                error: the stream begins with the oldest, and :attr:`Events.is_resumed` is False.
+
+        Raises:
+            TypeError: ``since`` is no text.
+            ValueError: ``since`` is no cursor.
+        """
+        return Events(self, since)
+
     def leader(self, purpose: str, *, lease: Seconds = LEASE) -> Leader:
         """This process as one of those that may lead for a purpose, of which one of the host leads at a time.
 
@@ -483,21 +484,13 @@ class Store(Telling):
         """
         return Leader(self, purpose, lease)
 
-    def _full(self, fuse: str) -> None:
-        """The compiled part's word, once a store, that a fuse found no room in the table."""
-        logger.warning(
-            "%s is full (%d fuses): fuse %r and others that find no room live in this process alone. "
-            "Use a store with more fuses, or fewer names.",
-            self._called, self.fuse_capacity, exact(fuse),
-        )  # fmt: skip
-
     def close(self) -> None:
         """Lets go of the table: the process unmaps it once no breaker uses it either. Not an error if done twice."""
-        if self._key:
-            registry.let_go(self._key, self)
+        if self._spec.name is not None:
+            registry.let_go((self._spec.name, self._spec.folder), self)
         if registry.default() is self:
             registry.replace_default(None)
-        self._key = None
+        self._is_closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -523,8 +516,8 @@ class Store(Telling):
         """
         if self.name is None:
             raise TypeError("a private store does not pickle: it is this process's own; use Store.shared(name)")
-        if not self._makes:
-            return _existing, (self.name, self._folder, self._is_writable)
+        if not self._spec.make:
+            return _existing, (self.name, self._spec.folder, self._is_writable)
         return Store.shared, (self.name,)
 
     def __repr__(self) -> str:
@@ -537,17 +530,3 @@ class Store(Telling):
 def _existing(name: str, folder: str | None, writable: bool) -> Store:
     """A store that was pickled."""
     return Store.existing(name, folder=folder, writable=writable)
-
-
-def _folder(folder: object) -> str:
-    """A folder's path as text.
-
-    Raises:
-        TypeError: it is no path.
-    """
-    try:
-        return os.fsdecode(folder)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(
-            f"folder must be an absolute path or None, got {type(folder).__name__}: {shown(folder)}"
-        ) from None

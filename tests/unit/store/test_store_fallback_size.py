@@ -6,7 +6,7 @@ from typing import Any, Self
 import pytest
 
 from fuseboard import CircuitBreaker, Settings, Store
-from fuseboard._store.store import default_failures
+from fuseboard._store.opening import TableSpec, default_failures
 from fuseboard.testing import Clock
 
 
@@ -14,10 +14,10 @@ class Cramped(Store):
     """A store of a process that may not map much."""
 
     @classmethod
-    def _make(cls, name: str | None, folder: str | None, fuses: int, *rest: Any, **how: Any) -> Self:
-        if name is None and fuses > 1024:
+    def _make(cls, spec: TableSpec, **how: Any) -> Self:
+        if spec.name is None and spec.fuses > 1024:
             raise MemoryError
-        return super()._make(name, folder, fuses, *rest, **how)
+        return super()._make(spec, **how)
 
 
 @pytest.fixture
