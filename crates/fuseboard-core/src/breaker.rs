@@ -1,12 +1,12 @@
-//! A breaker at work: asks a fuse for a permit, reports how the call ended, and counts both.
+//! A breaker at work: it asks a fuse for a permit, reports how the call ended, and counts both.
 //!
-//! A live call, a replay of recorded calls and a simulated fleet run this very code. So time, and what only the operating
-//! system knows of other processes, come in as arguments.
+//! Live calls, a replay of recorded calls and a simulated fleet run this same code. So the time, and what only the operating
+//! system knows about other processes, are arguments.
 //!
-//! Everything is counted behind the step that it tells of, on the line of counters that the caller chooses. So whoever
-//! dies in between leaves a counter short by one, and no counter is ever more than what happened (rule T07).
+//! Each step is counted after it happened, on the line of counters that the caller chooses. A process that is killed in between
+//! leaves a counter one too low, never too high (rule T07).
 //!
-//! A replay of three calls that fail and one that comes too early, on a clock of its own:
+//! An example: three calls fail and a fourth comes too early, on a clock of its own.
 //!
 //! ```
 //! use std::cell::Cell as Clock;
@@ -23,7 +23,7 @@
 //! let policy = Policy { threshold: 3, ..Policy::DEFAULT }.in_range(256);
 //! let (cell, stripe) = (Cell::new(), Stripe::new());
 //! let log: Vec<AtomicU64> = (0..256).map(|_| AtomicU64::new(0)).collect();
-//! let fuse = Fuse::new(&cell, &log); // `with_journal_writer` writes transitions into a journal, `with_rate_windows` has rates
+//! let fuse = Fuse::new(&cell, &log); // also: `with_journal_writer`, `with_rate_windows`
 //! let breaker = Breaker::new(fuse, &stripe);
 //!
 //! let clock = Clock::new(1_000 * SECOND);
@@ -33,7 +33,7 @@
 //!     let (permit, began_us) = (admission.verdict.ok(), now_us());
 //!     clock.set(began_us + SECOND / 2);
 //!     let effect = breaker.settle(&policy, permit, Outcome::Failure, |ended_us| ended_us - began_us, now_us);
-//!     // What `admit` changes it writes down itself; what `settle` changes the caller does, who knows more about it.
+//!     // `admit` writes its transitions down itself. The caller writes those of `settle`, because it knows more about them.
 //!     if let Effect::Changed(transition) = effect {
 //!         fuse.write_down(transition, About::new(b"TimeoutError"));
 //!     }
@@ -55,15 +55,15 @@ use crate::word::Word;
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did what it should.
+    /// It succeeded.
     Success,
     /// It failed.
     Failure,
-    /// It failed, and says what is to follow.
+    /// It failed, and asks something of the fuse.
     FailureWithDemand {
         /// Whether the fuse is to open at once.
         demands: bool,
-        /// How long it is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
+        /// How long the fuse is to stay open if this call opens it, in microseconds; 0 for as long as the policy says.
         asked_us: u64,
     },
     /// It says nothing about the service (rule R10).
@@ -94,8 +94,7 @@ impl Outcome {
     }
 }
 
-/// All that the success of a call through a closed fuse needs: two lines of memory, where a whole [`Breaker`] is ten
-/// words (rule T04).
+/// All that a success through a closed fuse needs (rule T04): two references, while a [`Breaker`] is ten words.
 #[derive(Clone, Copy, Debug)]
 pub struct FastPath<'a> {
     /// The fuse's shared words.
@@ -105,15 +104,15 @@ pub struct FastPath<'a> {
 }
 
 impl FastPath<'_> {
-    /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an
-    /// empty window. Whether it was one; if not, [`Breaker::settle`] it.
+    /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an empty
+    /// window. Whether it was such a success; if not, [`Breaker::settle`] it.
     #[must_use]
     #[inline(always)]
     pub fn fast_success(self, admitted: Word) -> bool {
         self.count_if(self.cell.load() == admitted && !admitted.is_dirty())
     }
 
-    /// The same of a permit, which does not say whether the window was empty when the call was admitted.
+    /// The same for a permit, which does not say whether the window was empty when the call was admitted.
     #[must_use]
     #[inline(always)]
     pub fn fast_success_of(self, permit: Permit) -> bool {
@@ -122,16 +121,16 @@ impl FastPath<'_> {
     }
 
     #[inline(always)]
-    fn count_if(self, is_plain: bool) -> bool {
-        if is_plain {
+    fn count_if(self, changes_nothing: bool) -> bool {
+        if changes_nothing {
             self.stripe.add(Counter::Successes);
         }
-        is_plain
+        changes_nothing
     }
 }
 
-/// A fuse, and the line of counters that this caller adds to. Free to copy; every method may be called by any process at
-/// any time.
+/// A fuse, and the line of counters that this caller adds to. Free to copy. Every method may be called by any process at any
+/// time.
 #[derive(Clone, Copy)]
 pub struct Breaker<'a> {
     fuse: Fuse<'a>,
@@ -139,7 +138,7 @@ pub struct Breaker<'a> {
 }
 
 impl<'a> Breaker<'a> {
-    /// The breaker of a fuse, counting on one of its lines.
+    /// A breaker of a fuse that counts on this line.
     #[must_use]
     #[inline]
     pub const fn new(fuse: Fuse<'a>, stripe: &'a Stripe) -> Self {
@@ -150,10 +149,12 @@ impl<'a> Breaker<'a> {
         FastPath { cell: self.fuse.cell, stripe: self.stripe }
     }
 
-    /// Asks to make a call, and counts the answer. A probe's seat is signed with `hint`: who holds it, in
-    /// [`crate::lease::HINT_BITS`] bits of the caller's choice. A call that finds all seats taken asks `is_gone` of
-    /// their hints; the seat of a process that is gone for good is free at once (rule R11). A transition is written
-    /// down. A rejection by [`State::Vacant`] is none: the fuse was removed, and its name must be looked up again.
+    /// Asks to make a call, counts the answer, and writes a transition down.
+    ///
+    /// A probe signs its seat with `hint`: [`crate::lease::HINT_BITS`] bits that say who it is. A call that finds all seats taken
+    /// asks `is_gone` about their hints, and a seat whose holder is certainly dead is free at once (rule R11).
+    ///
+    /// A rejection by [`State::Vacant`] is not counted: the fuse was removed, and its name must be looked up again.
     #[must_use]
     pub fn admit(
         self,
@@ -163,7 +164,7 @@ impl<'a> Breaker<'a> {
         is_gone: impl Fn(u64) -> bool,
     ) -> Admission {
         let mut admission = self.fuse.admit(policy, now_us());
-        // With a transition there were no seats of this generation before, and one call makes one transition at most.
+        // A call makes at most one transition, and the generation that it begins has no seats to reclaim.
         if admission.transition.is_none() && is_beside_probes(&admission) && self.fuse.reclaim(is_gone) {
             admission = self.fuse.admit(policy, now_us());
         }
@@ -175,16 +176,17 @@ impl<'a> Breaker<'a> {
                 self.fuse.sign(*lease, hint);
                 self.stripe.add(Counter::Probes);
             }
-            // Removed: nothing is rejected.
+            // Removed: this is no rejection.
             Ok(_) | Err(Rejection { state: State::Vacant, .. }) => {}
             Err(_) => self.stripe.add(Counter::Rejections),
         }
         admission
     }
 
-    /// Reports how a call ended, and counts it. Without a valid permit the report is late. Where it matters how long a
-    /// call takes, `took_us` is asked how long this one took, if it ends at the time that it is given. A transition
-    /// is the caller's to write down ([`Fuse::write_down`]), who can say more about it.
+    /// Reports how a call ended, and counts it. Without a valid permit the outcome is late.
+    ///
+    /// `took_us` is asked only if it matters how long a call takes: it gets the time at which the call ends, and says how long
+    /// the call took. The caller writes a transition down ([`Fuse::write_down`]), because it can say more about it.
     pub fn settle(
         self,
         policy: &Policy,
@@ -193,8 +195,8 @@ impl<'a> Breaker<'a> {
         took_us: impl FnOnce(u64) -> u64,
         now_us: impl Fn() -> u64,
     ) -> Effect {
-        let is_plain = |permit| self.fast_path().fast_success_of(permit);
-        if outcome == Outcome::Success && !policy.has_rates() && permit.is_some_and(is_plain) {
+        let is_fast = |permit| self.fast_path().fast_success_of(permit);
+        if outcome == Outcome::Success && !policy.has_rates() && permit.is_some_and(is_fast) {
             return Effect::Counted;
         }
         let call = outcome.of_a_call(if policy.is_timed() { took_us(now_us()) } else { 0 });
@@ -203,10 +205,10 @@ impl<'a> Breaker<'a> {
             (Some(permit), Outcome::Ignored) => self.fuse.cancel(permit),
             (Some(permit), _) => self.fuse.settle(policy, permit, call, now_us),
         };
-        // Once the fuse is removed, what is counted here is the next claim's.
+        // After the fuse was removed, these counters belong to the next claim.
         if effect != Effect::Late || self.fuse.mine().is_some() {
             self.count(outcome, effect);
-            // Each slow call comes here: no fast path takes one.
+            // All slow calls come here, because the fast paths leave them out.
             if outcome != Outcome::Ignored && policy.is_slow(call.took_us) {
                 self.fuse.count_slow();
             }
@@ -224,7 +226,7 @@ impl<'a> Breaker<'a> {
         }
     }
 
-    /// Gives a permit back as if it had never been taken: nothing is counted.
+    /// Takes a permit back as if it had never been given: nothing is counted.
     pub fn cancel(self, permit: Permit) {
         self.fuse.cancel(permit);
     }
@@ -240,7 +242,7 @@ impl<'a> Breaker<'a> {
         now_us: impl Fn() -> u64,
     ) -> bool {
         let permit = Permit { generation: admitted.generation(), lease: None };
-        self.measured(policy, permit, took_us, now_us, || self.fast_path().fast_success(admitted))
+        self.rated(policy, permit, took_us, now_us, || self.fast_path().fast_success(admitted))
     }
 
     /// [`FastPath::fast_success_of`] under a policy with rates.
@@ -253,26 +255,26 @@ impl<'a> Breaker<'a> {
         took_us: impl FnOnce(u64) -> u64,
         now_us: impl Fn() -> u64,
     ) -> bool {
-        self.measured(policy, permit, took_us, now_us, || self.fast_path().fast_success_of(permit))
+        self.rated(policy, permit, took_us, now_us, || self.fast_path().fast_success_of(permit))
     }
 
     #[inline(always)]
-    fn measured(
+    fn rated(
         self,
         policy: &Policy,
         permit: Permit,
         took_us: impl FnOnce(u64) -> u64,
         now_us: impl Fn() -> u64,
-        is_plain: impl FnOnce() -> bool,
+        is_fast: impl FnOnce() -> bool,
     ) -> bool {
         let ended_us = policy.is_timed().then(&now_us);
         let took_us = ended_us.map_or(0, took_us);
-        let plain = !policy.is_slow(took_us) && is_plain();
-        if plain {
-            // Of a good call there is nothing to judge.
+        let fast = !policy.is_slow(took_us) && is_fast();
+        if fast {
+            // A good call reaches no rate, so the answer does not matter.
             _ = self.fuse.count_in_rates(policy, permit, Call { took_us, ..Call::default() }, ended_us, now_us);
         }
-        plain
+        fast
     }
 }
 

@@ -101,7 +101,7 @@ impl Seats<'_> {
 
     /// Says who holds the lease.
     pub(crate) fn sign(self, lease: Lease, hint: u64) {
-        let mark = mark_of(lease.word) << HINT_BITS;
+        let mark = lease_tag(lease.word) << HINT_BITS;
         self.hints[lease.seat as usize % SEATS].store(mark | hint & HINT_MASK, Ordering::Release);
     }
 
@@ -111,7 +111,7 @@ impl Seats<'_> {
         for (place, hint) in self.leases.iter().zip(self.hints) {
             let held = place.load(Ordering::Acquire);
             let hint = hint.load(Ordering::Acquire);
-            if held != 0 && hint >> HINT_BITS == mark_of(held) && is_gone(hint & HINT_MASK) {
+            if held != 0 && hint >> HINT_BITS == lease_tag(held) && is_gone(hint & HINT_MASK) {
                 // The lease is in the swap, so a seat that somebody took meanwhile stays theirs.
                 freed |= place.compare_exchange(held, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             }
@@ -132,7 +132,7 @@ impl Seats<'_> {
             let held = place.load(Ordering::Acquire);
             let left = time_left(held, generation, now_us)?;
             let hint = hint.load(Ordering::Acquire);
-            let is_free = hint >> HINT_BITS == mark_of(held) && is_gone(hint & HINT_MASK);
+            let is_free = hint >> HINT_BITS == lease_tag(held) && is_gone(hint & HINT_MASK);
             (!is_free).then_some(left)
         };
         self.leases.iter().zip(self.hints).take(probes as usize).map(left).min().flatten()
@@ -160,7 +160,7 @@ fn lease_word(generation: u64, deadline_us: u64) -> u64 {
 }
 
 /// Sixteen bits that tell a lease from the others of its seat, and never those of an unsigned hint.
-fn mark_of(lease: u64) -> u64 {
+fn lease_tag(lease: u64) -> u64 {
     (lease ^ lease >> 16 ^ lease >> 32 ^ lease >> 48) & 0x7fff | 0x8000
 }
 
@@ -236,10 +236,10 @@ mod tests {
     #[test]
     fn a_mark_tells_leases_apart_and_is_never_an_unsigned_hints() {
         for lease in [0, u64::MAX, 0x0123_4567_89ab_cdef, lease_word(0x1_0002, 5_000_000)] {
-            assert_eq!(0x8000, mark_of(lease) & !0x7fff);
+            assert_eq!(0x8000, lease_tag(lease) & !0x7fff);
             // Of each sixteen bits the highest is not in the mark.
             for bit in (0..64).filter(|bit| bit % 16 != 15) {
-                assert_ne!(mark_of(lease), mark_of(lease ^ 1 << bit), "{lease:#x}, bit {bit}");
+                assert_ne!(lease_tag(lease), lease_tag(lease ^ 1 << bit), "{lease:#x}, bit {bit}");
             }
         }
     }

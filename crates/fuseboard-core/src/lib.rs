@@ -1,52 +1,45 @@
 //! The protocol of Fuseboard: circuit breakers whose state is a table of atomic words.
 //!
+//! # Words
+//!
+//! A **fuse** is one named row of the table. A **breaker** is what callers use: a policy on a fuse. A call asks for a **permit**,
+//! and reports its **outcome**. Each change of state, a **transition**, begins a new **generation** of the fuse, and stands in the
+//! **journal**. `docs/reference/glossary.md` has the rest.
+//!
 //! # Map
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`sync`] | the one atomic type: the standard library's, or loom's |
-//! | [`time`] | stamps and how to compare them safely |
-//! | [`state`] | the states of a fuse and their codes |
-//! | [`word`] | the fuse word: state, generation, time and window position in 64 bits |
-//! | `log` | the failure log behind the window |
-//! | [`lease`] | probe leases |
-//! | [`rate`] | rate windows |
-//! | `open_time` | how long an open fuse stays open |
-//! | `backoff` | the arithmetic of growing open times |
-//! | `ramp` | a growing share of calls after closing |
-//! | [`policy`] | what one process asks of a fuse |
-//! | [`cell`] | the shared words of one fuse |
-//! | [`fuse`] | admit, succeeded, failed, released |
-//! | [`breaker`] | admits calls, settles them and counts both: what live code, a replay and a simulation run |
-//! | [`outcome`] | what the end of a call means by every rule of a policy |
-//! | [`admission`] | what a fuse answers: permits, rejections, transitions |
-//! | [`raw`] | the raw store operations, and reading |
-//! | `preview` | what a call would be told, without making one |
-//! | [`counters`] | striped counters |
-//! | [`directory`] | from a name to a slot |
-//! | [`key`] | whose a slot is |
-//! | `directory::name` | names, for people |
-//! | [`overrides`] | manual overrides: how long, who and why |
-//! | [`maker`] | the module that made a fuse |
-//! | [`sealed`] | words that are there whole or not at all |
-//! | [`settings`] | the settings that breakers came with, for tools |
-//! | [`directory::idle`] | which fuses a full table can take back |
-//! | `lookback` | how far back the breakers of a fuse look |
-//! | [`directory::claim`] | removing an idle fuse, and knowing that one was |
-//! | [`directory::reset`] | resetting a whole table, slot after slot |
-//! | [`journal`] | the ring of records of transitions |
-//! | [`journal_writer`] | what a fuse writes down there, and for whom |
-//! | [`exported`] | what the last exporter of metrics had told |
-//! | [`leader`] | one leader a host for a purpose |
-//! | [`layout`] | header, sections, sizes |
+//! Each floor uses only itself and the floors below it, and within a floor no two files use each other.
 //!
-//! # Rules all modules obey
+//! | floor | modules | what they hold |
+//! |---|---|---|
+//! | tables | [`layout`] | header, sections and sizes of a file |
+//! | | [`directory`] | from a name to its slot: [`directory::claim`], [`directory::idle`], [`directory::reset`] and the names |
+//! | | [`settings`], [`maker`], [`leader`], [`exported`] | what stands in a table for tools: settings, modules, leaders, exported totals |
+//! | operations | [`breaker`] | **start here**: admits calls, settles them, and counts both |
+//! | | [`overrides`], `raw`, `mend` | manual overrides; the raw operations of the store; what damage left |
+//! | | `preview`, [`snapshot`], `lookback` | what a call would be told; a copy for people; how far back breakers look |
+//! | a fuse | [`admission`] | before a call: the permit or the rejection |
+//! | | [`fuse`] | the word of a fuse, and what the end of a call does to it |
+//! | parts of a fuse | [`journal_writer`] | how each transition gets into the journal, also if its maker dies |
+//! | | `open_time`, `ramp`, `override_end` | how long a fuse stays open, ramps, or is overridden |
+//! | | [`policy`] | what one process asks of a fuse |
+//! | | [`cell`] | the shared words of one fuse |
+//! | | `log`, [`lease`], [`rate`], [`key`], [`counters`], [`journal`], [`sealed`] | words with a protocol of their own: failures, probes, rates, owners, counts, records, texts |
+//! | values | [`word`], [`state`], [`transition`], [`time`], [`sync`] | what stands in one word; stamps; the one atomic type, the standard library's or loom's |
 //!
-//! * No I/O, no clock, no pointers, no allocation, no unsafe. Time is an argument, in microseconds.
-//! * Every shared change is one compare-and-swap or read-modify-write of one 64-bit word, and what stands between two
-//!   of them is valid for whoever comes next (rule T02). There are no locks and no owners to wait for (rule T01).
-//! * Any bits in any word are a valid value (rule T10).
-//! * A loop retries only because another process's change went through.
+//! A failing call that opens a fuse passes [`breaker`], [`fuse`], `log`, `open_time`, [`journal_writer`] and [`journal`].
+//!
+//! # Rules
+//!
+//! Rules T01 to T14 are those of the table (`docs/reference/table-rules.md`), R01 to R28 those of a fuse
+//! (`docs/reference/state-machine.md`). Comments and tests name them. All modules keep these:
+//!
+//! * No I/O, no clock, no pointers, no allocation on a call's way, no unsafe code. Time is an argument, in microseconds.
+//! * There are no locks, and no process waits for another one (T01).
+//! * Every shared change is one compare-and-swap or read-modify-write of one 64-bit word. Every state between two changes is
+//!   valid for whoever comes next (T02).
+//! * Any bits in any word are a valid value (T10).
+//! * A loop repeats only because another process's change went through.
 #![forbid(unsafe_code)]
 
 pub mod admission;

@@ -12,7 +12,7 @@ use std::path::Path;
 use siphasher::sip::SipHasher13;
 
 use crate::error::{Kind, OpenError, is_transient};
-use crate::store_dir::Place;
+use crate::store_dir::StoreDir;
 
 /// What `statfs` says of a tmpfs (linux/magic.h).
 #[cfg(target_os = "linux")]
@@ -23,16 +23,16 @@ const TMPFS: u32 = 0x0102_1994;
 ///
 /// # Errors
 /// An [`OpenError`] where it cannot be told: a guess could make two tables of one, and nobody would see it.
-pub(crate) fn identity(place: &Place) -> Result<u64, OpenError> {
+pub(crate) fn identity(dir: &StoreDir) -> Result<u64, OpenError> {
     let mut hash = SipHasher13::new();
-    hash.write(&session(place)?);
+    hash.write(&session(dir)?);
     hash.write(&time_namespace()?);
     Ok(hash.finish())
 }
 
 #[cfg(target_os = "linux")]
-fn session(place: &Place) -> Result<Vec<u8>, OpenError> {
-    if is_in_memory(place)? {
+fn session(dir: &StoreDir) -> Result<Vec<u8>, OpenError> {
+    if is_in_memory(dir)? {
         return Ok(b"in memory".to_vec());
     }
     let path = Path::new("/proc/sys/kernel/random/boot_id");
@@ -43,9 +43,9 @@ fn session(place: &Place) -> Result<Vec<u8>, OpenError> {
 
 /// Whether what lies in the folder is gone after a boot.
 #[cfg(target_os = "linux")]
-fn is_in_memory(place: &Place) -> Result<bool, OpenError> {
-    let failed = |error| OpenError::system("cannot examine the folder", &place.path, error);
-    let found = rustix::io::retry_on_intr(|| rustix::fs::fstatfs(&place.folder)).map_err(failed)?;
+fn is_in_memory(dir: &StoreDir) -> Result<bool, OpenError> {
+    let failed = |error| OpenError::system("cannot examine the folder", &dir.path, error);
+    let found = rustix::io::retry_on_intr(|| rustix::fs::fstatfs(&dir.folder)).map_err(failed)?;
     Ok(u32::try_from(found.f_type) == Ok(TMPFS))
 }
 
@@ -70,7 +70,7 @@ fn unknown(path: &Path, what: &str, error: &std::io::Error) -> OpenError {
 }
 
 #[cfg(target_os = "macos")]
-fn session(_: &Place) -> Result<Vec<u8>, OpenError> {
+fn session(_: &StoreDir) -> Result<Vec<u8>, OpenError> {
     let mut uuid = vec![0_u8; 64];
     let mut len = uuid.len();
     // SAFETY: the name is a C string, and `uuid` and `len` describe a buffer that outlives the call.

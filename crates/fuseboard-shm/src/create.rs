@@ -15,8 +15,8 @@ use rustix::io::{Errno, pwrite, retry_on_intr};
 
 use crate::error::OpenError;
 use crate::mapping::{Access, Mapping};
-use crate::open::TableSpec;
 use crate::owner::random_u64;
+use crate::table_spec::TableSpec;
 
 /// Makes the table, unless another process was faster; whether it did.
 pub(crate) fn create(wanted: &TableSpec, geometry: Geometry) -> Result<bool, OpenError> {
@@ -41,10 +41,10 @@ impl TableSpec<'_> {
     #[cfg(target_os = "linux")]
     fn nameless(&self, geometry: Geometry) -> Result<(), Errno> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let fd = retry_on_intr(|| openat(&self.place.folder, ".", flags, ACCESS))?;
+        let fd = retry_on_intr(|| openat(&self.dir.folder, ".", flags, ACCESS))?;
         self.fill(&fd, geometry)?;
         let nameless = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-        linkat(CWD, nameless, &self.place.folder, &self.file, AtFlags::SYMLINK_FOLLOW)
+        linkat(CWD, nameless, &self.dir.folder, &self.file, AtFlags::SYMLINK_FOLLOW)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -54,7 +54,7 @@ impl TableSpec<'_> {
     }
 
     fn named(&self, geometry: Geometry) -> Result<(), Errno> {
-        let folder = &self.place.folder;
+        let folder = &self.dir.folder;
         let draft = format!(".{}.{:016x}", self.file, random_u64());
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = retry_on_intr(|| openat(folder, &draft, flags, ACCESS))?;
@@ -118,7 +118,7 @@ mod tests {
         let folder = base.join(format!("fuseboard-test-{:016x}", random_u64()));
         fs::DirBuilder::new().mode(0o700).create(&folder).expect("a folder of ours");
         let wanted = TableSpec {
-            place: store_dir::open(Some(&folder)).expect("a private folder"),
+            dir: store_dir::open(Some(&folder)).expect("a private folder"),
             file: "shop".to_owned(),
             path: folder.join("shop"),
             boot: 1,

@@ -11,30 +11,20 @@ use fuseboard_core::sync::{AtomicU64, Ordering};
 use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, openat};
 use rustix::io::{Errno, pread, retry_on_intr};
 
-use crate::boot;
 use crate::clock::Clock;
 use crate::create::create;
 use crate::error::{Kind, OpenError};
 use crate::mapping::{Access, Mapping};
 use crate::owner;
-use crate::store_dir::{self, Place};
+use crate::store_dir;
 use crate::table::{Table, View};
+use crate::table_spec::TableSpec;
 
 /// How often to look again after losing a race to create or to a removal, before saying that it cannot be done.
 const TRIES: usize = 8;
 /// What the system counts a file's room in.
 const BLOCK: u64 = 512;
 const PAGE: usize = size_of::<Header>();
-
-/// The table that somebody asks for, and where it is to lie.
-pub(crate) struct TableSpec<'a> {
-    pub(crate) place: Place,
-    /// The file's name in the place's folder, and its whole path.
-    pub(crate) file: String,
-    pub(crate) path: PathBuf,
-    pub(crate) boot: u64,
-    pub(crate) clock: &'a Clock,
-}
 
 /// Opens the table `name` in `folder` (or in this user's folder of the host), or creates it with `geometry`. An existing
 /// table keeps the geometry it was made with.
@@ -89,24 +79,13 @@ fn existing(
     }
 }
 
-impl<'a> TableSpec<'a> {
-    fn new(name: &str, place: Place, clock: &'a Clock) -> Result<Self, OpenError> {
-        let boot = boot::identity(&place)?;
-        let file = format!("{name}.v{VERSION}.{boot:016x}");
-        let path = place.path.join(&file);
-        Ok(Self { place, file, path, boot, clock })
-    }
-
-    fn error(&self, kind: Kind, found: impl Into<String>) -> OpenError {
-        OpenError::new(kind, &self.path, found)
-    }
-
+impl TableSpec<'_> {
     /// The table under the name, checked; `None` if there is none.
     fn find(&self, access: Access) -> Result<Option<(Mapping, Geometry)>, OpenError> {
         let failed = |doing| move |error| OpenError::system(doing, &self.path, error);
         let mode = if access == Access::Write { OFlags::RDWR } else { OFlags::RDONLY };
         let flags = mode | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd = match retry_on_intr(|| openat(&self.place.folder, &self.file, flags, Mode::empty())) {
+        let fd = match retry_on_intr(|| openat(&self.dir.folder, &self.file, flags, Mode::empty())) {
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP) => return Err(self.error(Kind::Foreign, "is a symbolic link")),
             Err(Errno::ISDIR | Errno::NXIO) => return Err(self.error(Kind::Foreign, "is not a regular file")),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::journal_cursor::Read;
+use fuseboard_core::journal::Record;
 
 /// A place behind what somebody was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ impl SavedCursor {
     }
 
     /// He was told this as well.
-    pub fn pass(&mut self, read: &Read) {
-        match read.number {
+    pub fn pass(&mut self, record: &Record, number: Option<u64>) {
+        match number {
             Some(number) => self.next = number + 1,
-            None => _ = self.ahead.insert(read.record.slot, read.record.generation),
+            None => _ = self.ahead.insert(record.slot, record.generation),
         }
     }
 }

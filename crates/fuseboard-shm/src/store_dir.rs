@@ -17,13 +17,13 @@ use crate::error::{Kind, OpenError};
 use crate::mapping::Access;
 
 /// An open folder, found to be private.
-pub(crate) struct Place {
+pub(crate) struct StoreDir {
     pub(crate) folder: OwnedFd,
     pub(crate) path: PathBuf,
 }
 
 /// Opens the folder `chosen`, or the user's folder on this host; makes it if there is none.
-pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
+pub(crate) fn open(chosen: Option<&Path>) -> Result<StoreDir, OpenError> {
     let path = match chosen {
         Some(path) => made(&absolute(path)?)?,
         None => of_user()?,
@@ -35,7 +35,7 @@ pub(crate) fn open(chosen: Option<&Path>) -> Result<Place, OpenError> {
 
 /// Opens the folder that [`open`] would, and makes nothing: a folder that root has made is of no use to the service that
 /// comes after it. To read it may be another user's, if the system lets us in.
-pub(crate) fn find(chosen: Option<&Path>, access: Access) -> Result<Place, OpenError> {
+pub(crate) fn find(chosen: Option<&Path>, access: Access) -> Result<StoreDir, OpenError> {
     let path = match chosen {
         Some(path) => absolute(path)?,
         None => where_of_user(),
@@ -91,7 +91,7 @@ fn make(path: &Path) -> Result<(), Errno> {
     }
 }
 
-fn open_at(path: PathBuf, access: Access) -> Result<Place, OpenError> {
+fn open_at(path: PathBuf, access: Access) -> Result<StoreDir, OpenError> {
     let refused = |found: String| OpenError::new(Kind::Folder, &path, found);
     let unfit = |stat: &Stat| {
         let kind = if stat.st_uid == geteuid().as_raw() { Kind::Folder } else { Kind::Owner };
@@ -117,7 +117,7 @@ fn open_at(path: PathBuf, access: Access) -> Result<Place, OpenError> {
     {
         return Err(fault);
     }
-    Ok(Place { folder, path })
+    Ok(StoreDir { folder, path })
 }
 
 /// What is wrong with an owner or mode: it must be this user's, who alone has access.

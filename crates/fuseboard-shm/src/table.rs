@@ -24,9 +24,9 @@ use rustix::io::Errno;
 
 pub use self::view::View;
 use crate::clock::Clock;
+use crate::former_users;
 use crate::mapping::{Mapping, Pinned};
 use crate::owner::{self, random_u64};
-use crate::process;
 use crate::watch::{Scope, Watch};
 
 /// A slot's shared words, kept mapped. What a closed call needs comes first, in one cache line.
@@ -129,7 +129,7 @@ impl Table {
     pub fn former_users(&self) -> Vec<u32> {
         // As the system calls it, which knows nothing of the symbolic links that may have led here.
         let path = self.path().filter(|_| self.is_new).and_then(|path| path.canonicalize().ok());
-        path.as_deref().map(process::users_of_a_removed).unwrap_or_default()
+        path.as_deref().map(former_users::users_of_a_removed).unwrap_or_default()
     }
 
     /// The slot of a name of 1 to 200 bytes; takes one if it has none and `claim` is set. `None` if there is none.

@@ -117,7 +117,7 @@ impl Place {
     fn take(&mut self) -> Option<Row> {
         let (row, read) = self.fresh.pop_front()?;
         if let Some(read) = read {
-            self.cursor.pass(&read);
+            self.cursor.pass(&read.record, read.number);
         }
         Some(row)
     }
