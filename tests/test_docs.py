@@ -115,6 +115,40 @@ def test_a_console_in_the_docs_is_what_comes_out(page: Path, tmp_path: Path) -> 
         assert is_as_shown(shown, done.stdout), f"$ {command}\n{done.stdout}\nshown:\n{shown}"
 
 
+SENTENCE_END = re.compile(r"""(?:[a-z0-9`"\])][.!?]\)?|[.!?]\*\*?) (?=[A-Z`"\[*(_])""")
+WRITTEN_ELSEWHERE = {DOCS / "explanation/speed/results.md", DOCS / "history/reliability-diary.md"}
+
+
+def sentences_that_share_a_line(text: str) -> list[str]:
+    """The lines of a page's prose with more than one sentence; tables, headings and blocks are none."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "#", "    "))]
+    return [line for line in lines if SENTENCE_END.search(re.sub(r"^ *[0-9]+[.] ", "", line))]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in WRITTEN_ELSEWHERE], ids=lambda page: page.name)
+def test_a_line_holds_one_sentence(page: Path) -> None:
+    """So that a change of a sentence shows as a change of a line."""
+    assert sentences_that_share_a_line(page.read_text()) == []
+
+
+def test_two_sentences_on_a_line_are_found() -> None:
+    """Negative control."""
+    both = ["It opens. It closes.", "* **It opens.** It closes.", "`x`. It closes.", "(It opens.) It closes."]
+    assert both == sentences_that_share_a_line("\n".join(both))
+    one = (
+        "It opens,\n| It opens. It closes. |\n```python\nx = 1  # It opens. It closes.\n```\nIt takes 0.5 s.\n1. One.\n"
+    )
+    assert sentences_that_share_a_line(one) == []
+
+
+def test_the_readme_begins_with_how_to_install() -> None:
+    """It fits in 200 lines, and its first section is what a reader needs first."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) < 200
+    assert next(line for line in lines if line.startswith("## ")) == "## Install"
+
+
 def test_every_output_in_the_docs_is_checked() -> None:
     """A block without a language is output, so it stands behind the block that prints it."""
     for page in PAGES:
