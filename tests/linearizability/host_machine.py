@@ -90,7 +90,6 @@ class HostMachine(RuleBasedStateMachine):
     pool: Pool
     folder: Path
     host_class: type[Host] = Host
-    most = MOST
     arguments_of = staticmethod(settings_of)
 
     def __init__(self) -> None:
@@ -110,7 +109,7 @@ class HostMachine(RuleBasedStateMachine):
     def begin_run(self, chosen: tuple[tuple[Policy, Policy], ...], size: int) -> None:
         """R15: two breakers share each fuse, each with its own settings."""
         self.policies = dict(zip(FUSES, chosen, strict=True))
-        for _ in range(min(size, self.most)):
+        for _ in range(min(size, MOST)):
             self.start()
 
     def teardown(self) -> None:
@@ -122,7 +121,7 @@ class HostMachine(RuleBasedStateMachine):
         for path in self.folder.glob(f"{self.name}.*"):
             path.unlink()
 
-    @precondition(lambda self: len(self.living) < self.most)
+    @precondition(lambda self: len(self.living) < MOST)
     @rule()
     def start(self) -> None:
         """A process comes in, now or while others are at it."""

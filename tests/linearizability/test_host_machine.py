@@ -3,21 +3,24 @@
 ``FUSEBOARD_MACHINE_RUNS`` makes it longer.
 """
 
+import functools
 import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from actor import Actor, Loner
-from host_machine import HostMachine, Pool
+from actor import WAYS, Actor, Loner, permit
+from host_machine import CAPACITY, HostMachine, Pool
 from host_reference import Host, HostFuse
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from reference import Call, Policy, Rejected
+from reference import Fuse, Policy, Rejected
 from team import Team
+from wrong_hosts import OF_ONE_FUSE, OF_OVERRIDES, OF_PROCESSES, OF_THE_JOURNAL
 
-from fuseboard import State
+from fuseboard import CircuitBreaker, CircuitOpenError, State
 
 RUNS = int(os.environ.get("FUSEBOARD_MACHINE_RUNS", "40"))
 THOROUGH = settings(
@@ -59,98 +62,68 @@ def test_processes_of_one_host_keep_the_rules_though_some_are_killed(forked: Tea
     assert [] == list(folder.iterdir())
 
 
-class _SeatsOfTheDead(HostFuse):
-    """Without the second half of R11: a dead prober's lease runs to its deadline."""
-
-    def is_gone(self, _owner: int) -> bool:
-        return False
-
-
-class _SeatsForEver(HostFuse):
-    """Without R11: a seat is never taken over."""
-
-    def _probe(self, policy: Policy, now: int) -> Call | Rejected:
-        for call in self.seats.values():
-            call.deadline = max(call.deadline, now + 1)
-        return super()._probe(policy, now)
-
-
-class _SeatsOfTheLiving(HostFuse):
-    """Takes over the probes of the living too."""
-
-    def is_gone(self, _owner: int) -> bool:
-        return True
-
-
-class _EachHasItsOwnProbes(HostFuse):
-    """Without "in every process" of R06: another process's probes do not count."""
-
-    def ask(self, owner: int, policy: Policy, now: int) -> Call | Rejected:
-        others = {seat: call for seat, call in self.seats.items() if self.owners[call] != owner}
-        self.seats = {seat: call for seat, call in self.seats.items() if seat not in others}
-        answer = super().ask(owner, policy, now)
-        self.seats = others | self.seats
-        return answer
-
-
-class _OverridesStay(HostFuse):
-    """Without "with ``for_`` one ends" of R12."""
-
-    def command(self, state: State, now: int, _for: int | None = None) -> None:
-        super().command(state, now)
-
-
-class _OverridesEndByThemselves(HostFuse):
-    """Without "by the first call after" of R12: a raw operation ends one too."""
-
-    def record_success(self, now: int) -> None:
-        if self.until is not None and now >= self.until:
-            self.move(State.CLOSED, now)
-        super().record_success(now)
-
-
-class _TellsNoResets(HostFuse):
-    """Without the part of T14 that ``reset_all`` is an event."""
-
-    def forget(self) -> None:
-        told = len(self.told)
-        super().forget()
-        del self.told[told:]
-
-
-class _TellsEachGeneration(HostFuse):
-    """Tells of generations that bring no other state."""
-
-    def tell(self, before: State) -> None:
-        self.told.append((before, self.state))
-
-
-@pytest.mark.parametrize("fuse_class", [_TellsNoResets, _TellsEachGeneration])
-def test_a_reference_that_tells_another_story_is_caught(forked: Team, folder: Path, fuse_class: type[HostFuse]) -> None:
-    """Negative control: the machine compares the journal."""
+@pytest.mark.parametrize("fuse_class", [*OF_ONE_FUSE, *OF_PROCESSES, *OF_OVERRIDES, *OF_THE_JOURNAL])
+def test_a_reference_that_is_wrong_is_caught(forked: Team, folder: Path, fuse_class: type[HostFuse]) -> None:
+    """Negative control: the machine tells each rule from its absence."""
     with pytest.raises(AssertionError):
         run(forked, folder, HUNTING, host=type("Wrong", (Host,), {"fuse_class": fuse_class}))
 
 
-@pytest.mark.parametrize("fuse_class", [_OverridesStay, _OverridesEndByThemselves])
-def test_a_reference_that_is_wrong_about_overrides_is_caught(
-    forked: Team, folder: Path, fuse_class: type[HostFuse]
+class _NoGenerations(CircuitBreaker):
+    """A breaker that settles each call as if it had only just been admitted: without R09."""
+
+    def _settle(self, permit: object, error: BaseException | None = None) -> None:
+        super()._settle(permit, KeyboardInterrupt())
+        try:
+            permit = super()._admit()
+        except CircuitOpenError:
+            return
+        super()._settle(permit, error)
+
+
+class _LooksThenActs(CircuitBreaker):
+    """A breaker on raw operations, as one is written without permits: counts, looks, opens."""
+
+    def _settle(self, permit: object, error: BaseException | None = None) -> None:
+        if isinstance(error, ValueError) and not permit.is_probe:
+            super()._settle(permit, KeyboardInterrupt())
+            if self.store.record_failure(self.name, self.settings.window) >= self.settings.threshold:
+                self.store.set_open(self.name)
+        else:
+            super()._settle(permit, error)
+
+
+class _Wrong(Actor):
+    breaker_class: type[CircuitBreaker]
+    ways = dict.fromkeys(WAYS, permit)
+
+    def make_breaker(self, fuse: str, settings: dict[str, Any]) -> CircuitBreaker:
+        return self.breaker_class(fuse, store=self.store, **settings)
+
+
+@pytest.mark.parametrize("breaker_class", [_NoGenerations, _LooksThenActs])
+def test_a_breaker_without_generations_is_caught(
+    forked: Team, folder: Path, breaker_class: type[CircuitBreaker]
 ) -> None:
-    """Negative control: the machine tells what R12 says of ends from its absence."""
+    """Negative control: a breaker that drops the check of generations does not pass for one."""
     with pytest.raises(AssertionError):
-        run(forked, folder, HUNTING, host=type("Wrong", (Host,), {"fuse_class": fuse_class}))
-
-
-@pytest.mark.parametrize("fuse_class", [_SeatsOfTheDead, _SeatsForEver, _SeatsOfTheLiving, _EachHasItsOwnProbes])
-def test_a_reference_that_is_wrong_about_processes_is_caught(
-    forked: Team, folder: Path, fuse_class: type[HostFuse]
-) -> None:
-    """Negative control: the machine tells what R06 and R11 say of processes from its absence."""
-    with pytest.raises(AssertionError):
-        run(forked, folder, HUNTING, host=type("Wrong", (Host,), {"fuse_class": fuse_class}))
+        run(forked, folder, HUNTING, actor=type("Wrong", (_Wrong,), {"breaker_class": breaker_class}))
 
 
 def test_processes_with_a_table_each_are_caught(forked: Team, folder: Path) -> None:
     """Negative control: what one process does, another must see."""
     with pytest.raises(AssertionError):
         run(forked, folder, HUNTING, actor=Loner)
+
+
+def test_the_reference_goes_the_way_round() -> None:
+    """The reference itself: closed, open, half-open, closed."""
+    fuse, policy = Fuse(CAPACITY), Policy(2, 1000, 500, 1, 1, 500, clear_on_success=True)
+    settle = functools.partial(fuse.settle, policy=policy)
+    for now in (0, 1000):
+        settle(fuse.admit(policy, now), outcome="failures", now=now)
+    assert Rejected(State.OPEN, 1) == fuse.admit(policy, 1499)
+    probe = fuse.admit(policy, 1500)
+    assert Rejected(State.HALF_OPEN, 50, 500) == fuse.admit(policy, 1500)
+    settle(probe, outcome="successes", now=1600)
+    assert (State.CLOSED, 1600, []) == (fuse.state, fuse.since, fuse.failures)
