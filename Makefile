@@ -145,4 +145,4 @@ format:  ## format everything
 	$(BIN)/ruff check --fix
 
 clean:  ## remove what was built
-	rm -rf target $(VENV) python/fuseboard/*.so
+	rm -rf target $(VENV) .cache python/fuseboard/*.so

@@ -102,13 +102,20 @@ def test_every_page_is_in_the_navigation() -> None:
     assert sorted(_pages()) == sorted(listed)
 
 
+def bare_codes(page: str) -> list[str]:
+    """The codes of rules in a page's text that lead nowhere."""
+    return re.findall(r"\b[RT]\d\d\b", LINKED.sub("", page))
+
+
+def test_a_bare_code_is_found() -> None:
+    """Negative control."""
+    page = '<h3 id="r05">R05</h3><p>As <a href="#r06">R06</a> says, <code>R07</code>, and R08 (T09).</p>'
+    assert bare_codes(page) == ["R08", "T09"]
+
+
 def test_the_code_of_a_rule_leads_to_the_rule(site: Path) -> None:
     """Wherever a page's text names R05, it is a link; the build has seen that the link leads somewhere."""
-    bare = [
-        (page.name, code)
-        for page in site.rglob("*.html")
-        for code in re.findall(r"\b[RT]\d\d\b", LINKED.sub("", page.read_text()))
-    ]
+    bare = [(page.name, code) for page in site.rglob("*.html") for code in bare_codes(page.read_text())]
     assert bare == []
     assert 'state-machine.html#r10">R10</a>' in (site / "how-to/retries-and-timeouts.html").read_text()
     assert 'table-rules.html#t10">T10</a>' in (site / "explanation/reliability.html").read_text()
