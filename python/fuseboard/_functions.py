@@ -11,9 +11,9 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any, TypeGuard, cast
 
 WRITTEN_OUT = "<fuseboard guard>"
-"""The file name of code that is written out; see ``_breaker.signatures``."""
+"""The file name of generated code; see ``_breaker.signatures``."""
 _WRAPPERS = ("fuseboard._breaker.wrappers", "fuseboard._breaker.breaker", "contextlib")
-"""Where the other functions are that stand around a guarded one; contextlib's hand on what they are given."""
+"""The modules of the other functions around a guarded one. Those of contextlib hand on their arguments."""
 
 COROUTINE = 0x80
 GENERATOR = 0x20
@@ -28,7 +28,7 @@ def is_coroutine_function(function: object) -> bool:
 
 
 def is_async(function: object) -> bool:
-    """Whether to call it gives a coroutine, also by an object's ``__call__``: such an answer is true whatever it is."""
+    """Whether a call of it gives a coroutine, also by an object's ``__call__``. As an answer, that is always true."""
     if is_coroutine_function(function) or isinstance(function, type) or not callable(function):
         return is_coroutine_function(function)
     called = type(function).__call__
@@ -46,14 +46,14 @@ def is_async_generator_function(function: object) -> bool:
 
 
 def is_defined_async(function: object) -> TypeGuard[FunctionType]:
-    """Whether it is a function that ``async def`` made: to call it begins nothing, and gives a coroutine."""
+    """Whether it is a function made by ``async def``: a call of it begins nothing, and gives a coroutine."""
     return isinstance(function, FunctionType) and bool(function.__code__.co_flags & COROUTINE)
 
 
 def is_python(function: object) -> bool:
-    """Whether to call it runs Python code in a frame of its own, in which all that it raises has been.
+    """Whether a call of it runs Python code in a frame of its own. All that it raises has been in that frame.
 
-    True of functions, of their methods and partials, and of objects whose ``__call__`` is one.
+    True for functions, methods and partials of functions, and objects whose ``__call__`` is a function.
     """
     while not isinstance(function, FunctionType):
         if isinstance(function, MethodType):
@@ -72,8 +72,8 @@ def is_python(function: object) -> bool:
 def has_begun(function: object, traceback: TracebackType | None) -> bool:
     """Whether a ``TypeError`` with this traceback came out of a call that had begun.
 
-    Where the arguments are wrong, the interpreter raises it before the function has a frame: then the traceback shows
-    none but ours. Of what is not Python code nobody can tell: there it counts as begun.
+    If the arguments are wrong, the interpreter raises it before the function has a frame. Then the traceback has only
+    our frames. A callable that is not Python code has no frame at all: its call counts as begun.
     """
     while traceback is not None and _is_ours(traceback.tb_frame):
         traceback = traceback.tb_next

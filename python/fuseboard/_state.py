@@ -46,7 +46,7 @@ _TOLD = {word: state for state in State for word in (state.value, state.name, st
 def state_told(told: object) -> State | None:
     """The state that is meant by its word, its name or its repr, or by the member of another import of this module.
 
-    None where none is.
+    None if no state is meant.
     """
     word = told._value_ if isinstance(told, enum.Enum) else told
     return _TOLD.get(str.__str__(word)) if isinstance(word, str) else None

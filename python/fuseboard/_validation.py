@@ -1,4 +1,4 @@
-"""Checks of arguments: units and ranges, and messages that name the argument, the value and what is allowed."""
+"""Checks of arguments. The messages name the argument, the value and what is allowed."""
 
 import re
 from datetime import timedelta
@@ -16,26 +16,26 @@ _LONGEST_TEXT = 80
 
 
 def shown(value: object) -> str:
-    """A value for a message, whatever it is: short, and without a failure of its own."""
+    """Any value for a message: short, also if its own repr raises."""
     if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
         return f"an int of {value.bit_length()} bits"
     try:
         text = repr(value)
-    except Exception as error:  # noqa: BLE001 - somebody else's repr must not hide what is wrong with the value
+    except Exception as error:  # noqa: BLE001 - an error of the value's own repr must not hide what is wrong with the value
         text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
 
 
 def exact(text: str) -> str:
-    """A ``str`` as itself: of a subclass, such as a member of a ``str`` enum, what it is equal to.
+    """A ``str`` that is not of a subclass. A member of a ``str`` enum, for example, becomes the text that it equals.
 
-    A subclass may print, hash or compare in another way, and then a name would be one thing here and another there.
+    A subclass may print, hash or compare in another way. Then one name would mean two fuses.
     """
     return text if type(text) is str else str.__str__(text)
 
 
 def in_seconds(value: Seconds) -> float | int:
-    """A length of time as a number, if it is one; what is no length of time comes back as it is."""
+    """A length of time as a number. A value that is not a length of time comes back as it is."""
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
@@ -93,10 +93,10 @@ def share(argument: str, value: float, *, least: float = 0.0) -> int:
 
 
 def rate(argument: str, value: float) -> int:
-    """Checks a share that is to be reached, and converts it to parts of a million, rounded down.
+    """Checks a share that opens a fuse when it is reached, and converts it to parts of a million, rounded down.
 
-    Rounded up, 2 of 3 would be less than 2/3. What is less than a millionth of a millionth short is rounding of the
-    float itself.
+    If it were rounded up, 2 of 3 calls would not reach 2/3. A float that is less than a millionth of a millionth short
+    of the next part is rounded up, because the float itself is rounded.
 
     Raises:
         TypeError: if it is not a number.
@@ -114,7 +114,7 @@ def _checked_share(argument: str, value: float, least: float) -> float:
 
 
 def text(argument: str, value: object, most: int, *, example: str) -> str:
-    """Checks a short text that people read; an empty one for None.
+    """Checks a short text for people; returns an empty text for None.
 
     Raises:
         TypeError: if it is neither a str nor None.
@@ -138,17 +138,17 @@ def store_name(what: str, name: str) -> str:
 
     Raises:
         TypeError: if it is not a str.
-        ValueError: if it is none, such as a path.
+        ValueError: if it is not a store's name, such as a path.
     """
     return _part_of_a_path(what, name, "a path goes into FUSEBOARD_DIR; ")
 
 
 def purpose_name(name: str) -> str:
-    """Checks what a leader leads for, which the name of its lock's file tells; as an exact ``str``.
+    """Checks a leader's purpose, which is part of the name of its lock's file; as an exact ``str``.
 
     Raises:
         TypeError: if it is not a str.
-        ValueError: if it is no such name.
+        ValueError: if it is not such a name.
     """
     return _part_of_a_path("purpose", name, "")
 

@@ -1,9 +1,10 @@
 """The pytest plugin: state that outlives callers must not outlive tests.
 
-It is active wherever fuseboard is installed beside pytest. The run gets a folder of its own for tables, removed at its
-end, so that neither it nor the processes it starts touch the host's, and a clock of its own, which tests may stop and
-move. Every test, and every example that Hypothesis tries in a test, has a private default store of its own, and begins
-with all fuses forgotten in the shared stores that the run has open. Turn it off with ``-p no:fuseboard``.
+It is active wherever fuseboard is installed beside pytest. A test run gets its own folder for tables, so that neither
+the run nor the processes that it starts touch the host's tables; the folder is removed at the end. It also gets its own
+clock, which tests can stop and move. Every test, and every example that Hypothesis tries in a test, has its own private
+default store. All fuses in the shared stores that the run has open are forgotten before it. Turn the plugin off with
+``-p no:fuseboard``.
 """
 
 import contextlib
@@ -27,11 +28,11 @@ _PREFIX = "fuseboard-pytest-"
 
 
 class Run:
-    """What a run has of its own: a folder for tables, and a clock that its stores go by."""
+    """What a test run has of its own: a folder for tables, and a clock for its stores."""
 
     def __init__(self) -> None:
-        # A run that another one started, such as a worker of pytest-xdist, has its folder in that one's and goes with
-        # it: pytest-xdist kills a worker that is slow to end.
+        # A run inside another one, such as a worker of pytest-xdist, has its folder inside the outer run's folder, and
+        # is removed with it: pytest-xdist kills a worker that is slow to end.
         outer = os.environ.get("FUSEBOARD_DIR", "")
         is_inside = os.path.basename(outer).startswith(_PREFIX) and os.path.isdir(outer)  # noqa: PTH112, PTH119 - text
         self.folder = tempfile.mkdtemp(prefix=_PREFIX, dir=outer if is_inside else None)  # which gives it mode 0700
@@ -52,7 +53,7 @@ class Run:
 
     @contextlib.contextmanager
     def stopped_clock(self) -> Iterator[Clock]:
-        """The clock, which stands still meanwhile unless it is moved."""
+        """The clock, which stands still in the block unless the test moves it."""
         for name, where, _ in _open_stores():
             if where != self.folder:
                 _warn_of(name, where)
@@ -65,7 +66,7 @@ class Run:
             self.clock._run()
 
     def tick(self) -> None:
-        """Moves the clock on by a second if it stands: states that begin at one moment differ by microseconds."""
+        """Moves a stopped clock on by a second: states that begin at the same moment would differ by microseconds."""
         if self._stops:
             self.clock.advance(1)
 
@@ -106,9 +107,9 @@ class Examples:
         """Begins an example."""
         self._stack.close()
         self._run.tick()
-        if self.is_asked_for:  # somebody looks at that very store
+        if self.is_asked_for:  # the test has this store in its hand
             self.store.reset_all()
-        elif registry.default() is self.store:  # and no fixture of the test's has put another there
+        elif registry.default() is self.store:  # no fixture of the test has replaced it
             self._stack.enter_context(self._run.fresh_stores())
             return
         for shared in self._run.shared():
@@ -151,7 +152,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _leave_the_host(config: pytest.Config) -> None:
-    """Points this process and those it starts to tables of the run's own; undone when pytest is through."""
+    """Points this process, and those that it starts, to the run's own tables, until pytest ends."""
     run = config.stash[_RUN] = Run()
     patch = pytest.MonkeyPatch()
     patch.setenv("FUSEBOARD_DIR", run.folder)
@@ -164,7 +165,7 @@ def _leave_the_host(config: pytest.Config) -> None:
         registry.replace_default(default)
         registry.replace_clock(clock)
         patch.undo()
-        # A process that a test left behind may be making a table there: no reason for a run to end in an error.
+        # A process that a test left behind may be making a table there. The run must not end in an error for that.
         shutil.rmtree(run.folder, ignore_errors=True)
 
     config.add_cleanup(put_back)

@@ -1,4 +1,4 @@
-"""Tools for the tests of code that uses breakers: a clock to move, a default store of one's own, a state by force.
+"""Tools to test code that uses breakers: a clock to move, a private default store, a state by force.
 
 With pytest, the plugin that comes with fuseboard gives every test a private default store; see
 :mod:`fuseboard.pytest_plugin`.

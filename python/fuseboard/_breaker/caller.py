@@ -1,11 +1,11 @@
-"""The module that makes a breaker: whose it is, whichever program it runs in."""
+"""The module that makes a breaker, whichever program it runs in. It tells services that share a table by mistake."""
 
 import os
 import sys
 from types import FrameType
 
 _MAIN = ("__main__", "__mp_main__")
-"""What the first module of a program is called: in it, and in the processes that ``multiprocessing`` spawns."""
+"""Names of a program's first module: in the program, and in the processes that ``multiprocessing`` spawns."""
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -16,17 +16,16 @@ def module_name() -> str | None:
         name = frame.f_globals.get("__name__")
         if not isinstance(name, str) or name.partition(".")[0] != _PACKAGE:
             name = _main(frame) if name in _MAIN else name
-            # A file's name may hold bytes that are no text.
+            # A file's name may have bytes that are not text.
             return name.encode(errors="replace").decode() if isinstance(name, str) else None
         frame = frame.f_back
     return None
 
 
 def _main(frame: FrameType) -> str | None:
-    """What the first module of a program would be called if another one imported it.
+    """The name that a program's first module would have if another module imported it.
 
-    By ``python -m shop.work`` it is ``shop.work``, by ``python work.py`` it is ``work``. A shell and ``python -c`` have
-    none.
+    ``python -m shop.work`` gives ``shop.work``, ``python work.py`` gives ``work``. A shell and ``python -c`` give None.
     """
     name = getattr(frame.f_globals.get("__spec__"), "name", None)
     if isinstance(name, str) and name not in _MAIN:
@@ -34,10 +33,10 @@ def _main(frame: FrameType) -> str | None:
     file = frame.f_globals.get("__file__")
     if not isinstance(file, str) or file.startswith("<"):  # such as <stdin>
         return None
-    # No `pathlib`: it is slow to import, and in a process that is out of file descriptors it cannot be.
+    # No `pathlib`: it is slow to import, and a process that is out of file descriptors cannot import it.
     stem = _stem(file)
     if stem == "__main__":
-        # A folder or an archive that is run as a program is called as it is.
+        # A folder or an archive that runs as a program: its own name.
         try:
             stem = _stem(os.path.dirname(os.path.abspath(file)))  # noqa: PTH100, PTH120 - see above
         except OSError:  # the working directory was removed

@@ -15,7 +15,7 @@ Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Calla
 """Which exceptions are meant: a class, a tuple of classes, or a predicate, which may expect what it is asked of."""
 
 OpenFor: TypeAlias = Callable[[Any], Seconds | None]
-"""How long a failed call asks the fuse to stay open; None if it does not ask."""
+"""How long a failed call asks the fuse to stay open; None if it asks for nothing."""
 
 
 class Outcome(enum.Enum):
@@ -42,20 +42,20 @@ _CODES = {Outcome.IGNORED: 0, Outcome.SUCCESS: 1, Outcome.FAILURE: 2}
 
 
 class Verdict(NamedTuple):
-    """What the compiled part is told of the end of a call."""
+    """How a call ended, for the compiled part."""
 
     code: int
     """Of the :class:`Outcome`."""
     by_class: bool = False
-    """Whether every exception of this class has this verdict, so that it need not be asked about again."""
+    """Whether every exception of this class has this verdict. Then the compiled part does not ask again."""
     demands: bool = False
     """Whether the fuse is to open at once."""
     asked_us: int = 0
     """For how many microseconds it is to stay open; 0 where the call does not ask."""
     error: BaseException | None = None
-    """What the journal is to name, of a call that raised nothing."""
+    """The exception that the journal names, for a call that raised nothing."""
     label: str | None = None
-    """What it is to show where there is no exception to name."""
+    """What the journal shows where there is no exception."""
 
 
 class Lists(NamedTuple):
@@ -68,7 +68,7 @@ class Lists(NamedTuple):
 
 
 BY_OUTCOME = {outcome: Verdict(outcome.code) for outcome in Outcome}
-"""The verdicts that say no more than an outcome."""
+"""The verdicts that are an outcome and nothing more."""
 _FAILURE, _SUCCESS = BY_OUTCOME[Outcome.FAILURE], BY_OUTCOME[Outcome.SUCCESS]
 _IGNORED, _ALWAYS_IGNORED = BY_OUTCOME[Outcome.IGNORED], Verdict(Outcome.IGNORED.code, by_class=True)
 _NEVER = (KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -78,15 +78,15 @@ _ABORTS = {("gunicorn.workers.base", "handle_abort")}
 """Functions, by module and name, that end a worker whose request took too long."""
 
 Named: TypeAlias = list[tuple[Callable[[Any], object], Verdict]]
-"""Lists in the order in which they are asked: what says whether one names an exception; what that means."""
+"""Lists in the order in which they are asked: does this one name the exception, and what does that mean."""
 
 
 def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callable[[str, BaseException], Verdict]:
     """A function that says, for the name of a fuse, what an exception means.
 
-    The first of ``ignore``, ``success_on`` and ``failure_on`` that names it decides; what none names is ignored. A
-    group is what its members are: failed if one of them is, else answered if one is; it demands what one of them
-    demands, for the longest time that one of them asks for.
+    The first of ``ignore``, ``success_on`` and ``failure_on`` that names the exception decides. If none does, it is
+    ignored. An exception group is a failure if one of its members is, else a success if one is. It demands a trip if
+    one of them does, for the longest time that one of them asks for.
 
     Raises:
         TypeError: an argument is of the wrong type.
@@ -101,7 +101,7 @@ def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callab
         if isinstance(error, TripError):
             return _demanded(error)
         if isinstance(error, CircuitOpenError):
-            # By this very fuse, further down the call, it says nothing new. By its class nobody knows whose it is.
+            # A rejection by this fuse, from further down the call, says nothing new. Its class does not tell the fuse.
             verdict = _IGNORED if error.name == fuse else _first_to_name(error, named)._replace(by_class=False)
         elif isinstance(error, Exception) or not says_nothing(type(error)):
             verdict = _first_to_name(error, named)
@@ -133,25 +133,25 @@ def judge_of_results(failure_if: Callable[[Any], object]) -> Callable[[Any], Ver
 
 
 def verdict_of(failure: Failure) -> Verdict:
-    """What the compiled part is told of a failure that says more."""
+    """The verdict of a failure that says more than that the call failed."""
     asked = None if failure.retry_after is None else min(failure.retry_after, MAX_SECONDS)
     return _FAILURE._replace(demands=failure.trip, asked_us=_asked_us(asked), error=failure.error, label=failure.label)
 
 
 def says_nothing(cls: type[BaseException]) -> bool:
-    """Whether an exception of this class is ignored whatever the settings: ends of programs, generators and tasks."""
-    # What was never imported, which is slow, cannot have raised it.
+    """Whether exceptions of this class are always ignored: the ends of programs, generators and tasks."""
+    # Only modules that were imported already can have raised it, and to import them is slow.
     cancelled = (getattr(sys.modules[module], name, ()) for module, name in _CANCELLATIONS if module in sys.modules)
     return issubclass(cls, _NEVER) or any(issubclass(cls, each) for each in cancelled)
 
 
 def names_time_outs(which: Which) -> bool:
-    """Whether a list names ``TimeoutError``, and so stands for time-outs that are no ``Exception``."""
+    """Whether a list names ``TimeoutError``. Then it also means time-outs whose class is not an ``Exception``."""
     return isinstance(which, type | tuple) and issubclass(TimeoutError, which)
 
 
 def _in_order(lists: Lists) -> Named:
-    """The lists as they are asked, checked. As long as only classes were asked, the class of an exception decides."""
+    """The lists, checked, in the order they are asked. Until a predicate is asked, an exception's class decides."""
     if isinstance(lists.failure_on, tuple) and not lists.failure_on:
         raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
     meanings = {"ignore": Outcome.IGNORED, "success_on": Outcome.SUCCESS, "failure_on": Outcome.FAILURE}
@@ -179,7 +179,7 @@ def _first_to_name(error: BaseException, named: Named) -> Verdict:
 
 
 def _meant(answer: object, otherwise: Verdict) -> Verdict:
-    """What a predicate that said something true has meant."""
+    """What the true answer of a predicate means."""
     if isinstance(answer, Failure):
         return verdict_of(answer)
     return BY_OUTCOME[answer] if isinstance(answer, Outcome) else otherwise
@@ -200,11 +200,11 @@ def _matcher(argument: str, which: Which) -> Callable[[Any], object]:
 
 
 def _is_time_out(error: BaseException) -> bool:
-    """Whether it is no ``Exception``, and its class says by its name, or by that of one above it, that the time was up.
+    """Whether it is not an ``Exception``, and the name of its class, or of a base class, means a time-out.
 
-    Libraries make such a class no ``Exception`` so that no handler in between swallows it, and its name is all that
-    they have in common: ``gevent.Timeout``, ``eventlet.Timeout``, ``FunctionTimedOut``, ``TimeLimitExceeded``. One that
-    is a cancellation too, because somebody else's time is up, says so.
+    Some libraries derive their time-outs from ``BaseException``, so that no handler in between swallows them. Their
+    names are all that they have in common: ``gevent.Timeout``, ``eventlet.Timeout``, ``FunctionTimedOut``,
+    ``TimeLimitExceeded``. One with "cancel" in a name is a cancellation, because another task's time is up.
     """
     if isinstance(error, Exception):
         return False
@@ -217,7 +217,7 @@ def _is_time_out(error: BaseException) -> bool:
 
 
 def _is_abort(error: SystemExit) -> bool:
-    """Whether the process exits because a request took too long: then its server's handler stands in the traceback."""
+    """Whether the process exits because a request took too long: its server's handler is in the traceback then."""
     step = error.__traceback__
     while step is not None:
         frame = step.tb_frame
@@ -233,7 +233,7 @@ def _of_group(members: Iterable[Verdict]) -> Verdict:
 
 
 def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseException, Verdict], Verdict] | None:
-    """What asks a failure what it demands; None where there is nobody to ask."""
+    """A function that asks what a failure demands; None where there is nothing to ask."""
     demands, by_class = _matcher("trip_if", trip_if), _is_of_classes(trip_if) and not open_for
     if open_for is not None and (not callable(open_for) or is_async(open_for)):
         raise TypeError(f"open_for must be a function or None, got {type(open_for).__name__}: {shown(open_for)}")
@@ -241,7 +241,7 @@ def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseExcepti
     def demand(error: BaseException, failed: Verdict) -> Verdict:
         answer = demands(error)
         if isinstance(answer, Outcome | Failure):
-            # It would be true whichever it is.
+            # Each of them is true, whatever it means.
             raise TypeError(f"trip_if must say True or False, got {answer}")
         asked_us = _asked_us(open_for(error)) if open_for else 0
         return failed._replace(
@@ -258,7 +258,7 @@ def _demanded(error: TripError) -> Verdict:
 
 
 def _asked_us(seconds: Seconds | None) -> int:
-    """The time that a call asks for; 0 or less, or NaN, asks for nothing, and one too long for the longest."""
+    """The open time that a call asks for, at most the longest; 0 for 0, less than 0, NaN and None."""
     if seconds is None:
         return 0
     value = float(in_seconds(seconds))
@@ -266,7 +266,7 @@ def _asked_us(seconds: Seconds | None) -> int:
 
 
 def _hinted_us(seconds: Seconds | None) -> int:
-    """The same; what is no time asks for nothing, so that the demand it came with stands."""
+    """The same, and 0 for what is not a time: the trip that it came with is still demanded."""
     try:
         return _asked_us(seconds)
     except (TypeError, ValueError):

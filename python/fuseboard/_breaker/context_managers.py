@@ -1,8 +1,8 @@
-"""Context managers made of generators: what is guarded is the block, from when it is entered until it is left (R17).
+"""Context managers made of generators: the breaker guards the block, from entering it to leaving it (R17).
 
-A function that ``contextlib.contextmanager`` has made returns at once, whatever becomes of the block: the generator
-inside has not begun. So it is the generator that is guarded, and the fuse is asked when the block is entered. Any other
-context manager that a function returns, such as a file or a connection, is a result.
+A function made by ``contextlib.contextmanager`` returns at once, before the generator inside has begun. So the breaker
+guards the generator, and asks the fuse when the block is entered. Any other context manager that a function returns,
+such as a file or a connection, is a result like any other.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ _BY_CODE = [(make(_entered).__code__, make, enter) for make, enter in _KINDS]
 def function(
     guard: Callable[[Function, Function | None], Function], wrapped: Function, fallback: Function | None
 ) -> Function | None:
-    """A function that contextlib has made, made anew over a guarded generator function; None for any other function.
+    """A function that contextlib made, made again around a guarded generator function; None for any other function.
 
     Raises:
         TypeError: the fallback cannot stand in for it.
@@ -65,16 +65,16 @@ def function(
 
 
 def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
-    """Guards the block of a context manager that a plain function has returned; None for what is none of contextlib's.
+    """Guards the block of a context manager that a plain function returned; None for one that contextlib did not make.
 
-    The call so far was none: its permit goes back as if it had never been taken. Only where the generator cannot be had
-    anew it goes with that.
+    No call has begun so far, so the permit goes back as if it had never been taken. Only if the generator cannot be
+    made again, the block goes on with this permit.
     """
     if not isinstance(begun, contextlib._GeneratorContextManagerBase):
         return None
     wrapped = getattr(begun, "func", None)
     if wrapped is None:
-        # Its block has been entered already, by whoever made it: a result.
+        # Whoever made it has entered its block already: it is a result.
         breaker._settle_result(permit, begun)
         return begun
     guarded = wrappers.function(breaker, wrapped)
@@ -82,6 +82,6 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
         begun.gen = wrappers.result(breaker, begun.gen, permit)
         return begun
     permit.cancel()
-    # A generator that has not begun is as good as another one. Used as a decorator it is made anew for each call.
+    # A generator that has not begun can be replaced by another one. As a decorator it is made again for each call.
     begun.gen, begun.func = guarded(*begun.args, **begun.kwds), guarded
     return begun

@@ -1,4 +1,4 @@
-"""What a breaker was made with. Those of its keys share it, so that a key is small: they have another fuse, no more."""
+"""What a breaker was made with. The breakers of its keys share it: only their fuses differ, so a key is small."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What a failed call says about how its fuse is to go on."""
+"""What a failed call can say about its fuse: an open time, a trip, a label."""
 
 from dataclasses import dataclass
 from typing import cast

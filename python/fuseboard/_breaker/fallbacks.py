@@ -1,7 +1,7 @@
 """What a rejected call gets instead: ``fallback=`` and ``with_fallback``.
 
-A fallback answers for a call that the fuse rejected, and for no other: what the guarded function raises is the
-caller's. It is not guarded itself, and what it raises is the caller's too.
+A fallback answers only for calls that the fuse rejected. What the guarded function raises reaches the caller. The
+fallback itself is not guarded: what it raises reaches the caller too.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from fuseboard.errors import CircuitOpenError
 
 
 class Value:
-    """A fallback that is a value: a function that returns it, whatever it is called with."""
+    """A value as a fallback: a function that ignores its arguments and returns the value."""
 
     __slots__ = ("value",)
 
@@ -76,12 +76,12 @@ def call(
 ) -> Any:
     """What a plain function's rejected call gets."""
     try:
-        # As if caught where it came from: what the fallback raises has it as its context.
+        # Raised and caught here, so that it is the context of what the fallback raises.
         raise rejection
     except CircuitOpenError:
         return fallback(rejection, *args, **kwargs)
     finally:
-        # This frame is in its traceback; they would keep each other alive.
+        # This frame is in the rejection's traceback; the two would keep each other alive.
         del rejection
 
 

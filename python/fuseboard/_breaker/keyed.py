@@ -1,4 +1,4 @@
-"""Fuses by key: many alike, such as one for each tenant, host or shard, under one breaker's policy."""
+"""Fuses by key: one for each tenant, host or shard, all under one breaker's policy."""
 
 import itertools
 from typing import TypeVar
@@ -10,16 +10,16 @@ T = TypeVar("T")
 NAME_MAX = 200
 """Bytes of UTF-8 in a fuse's name."""
 _FEW_OF = 1024
-"""Of so many breakers that are kept one more is dropped than must be."""
+"""For each so many breakers that are kept, one more is dropped than must be."""
 _DIGEST_BYTES = 8
 MOST = NAME_MAX - len("[~]") - 2 * _DIGEST_BYTES
 """Bytes in a breaker's name that leave room for any key."""
 
 
 def checked(key: object) -> str | int:
-    """A key as a plain ``str`` or ``int``: of a subclass, such as a member of an enum, what it is equal to.
+    """A key as a plain ``str`` or ``int``. Keys of a subclass, such as members of an enum, become what they equal.
 
-    A subclass may print itself otherwise. Then the fuse's name would depend on which of two equal keys came first.
+    A subclass may print itself in another way. Then the fuse's name would depend on which of two equal keys came first.
 
     Raises:
         TypeError: it is neither a str nor an int. A dictionary would take True and 1.0 for 1.
@@ -32,7 +32,7 @@ def checked(key: object) -> str | int:
 
 
 def name_of(name: str, key: str | int) -> str:
-    """The fuse of a key: ``name[key]``. What a fuse's name has no room for is cut off and told apart by a hash.
+    """The fuse of a key: ``name[key]``. A key that is too long is cut, and a hash tells it apart from others.
 
     Raises:
         ValueError: the name leaves no room for a hash.
@@ -49,7 +49,7 @@ def name_of(name: str, key: str | int) -> str:
                 f"a breaker whose keys are as long as {shown(key)} needs a name of at most {MOST} bytes, got "
                 f"{len(name.encode())}: {shown(name)}"
             )
-        # Perhaps in the middle of a character, of which nothing is left then.
+        # The cut may be in the middle of a character; then nothing of that character stays.
         begin = written[:begins].decode(errors="ignore")
         return f"{name}[{begin}~{digest}]"
     return f"{name}[{written.decode()}]"
@@ -58,8 +58,8 @@ def name_of(name: str, key: str | int) -> str:
 def drop_oldest(kept: dict[str | int, T], most: int) -> None:
     """Drops those that were made first, until no more than ``most`` are left.
 
-    So keys without end need no memory without end. Where there are many a few go at once: a dict that has lost its
-    first entries passes over all of them to find the one that is the first now.
+    So a program with ever new keys does not grow. Where many are kept, a few are dropped at a time: to find its first
+    entry, a dict passes over all entries that it has lost at its beginning.
     """
     for key in list(itertools.islice(kept, len(kept) - most + most // _FEW_OF)):
         kept.pop(key, None)

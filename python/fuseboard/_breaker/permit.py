@@ -1,4 +1,4 @@
-"""Permits to hold in one's hand: for callbacks, and for calls that begin in one place and end in another."""
+"""Permits for calls that report their outcome by hand: in a callback, or in another thread or task."""
 
 import os
 import sys
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class Permit:
-    """The right to make one call, made by :meth:`CircuitBreaker.permit`. Say once how the call went.
+    """The right to make one call, made by :meth:`CircuitBreaker.permit`. Report the outcome of the call once.
 
-    The first outcome counts; later ones do nothing, so a callback and a timeout may both report. As a context manager
-    it says how the block went, as ``with breaker:`` does, unless somebody has said so before. Guards of the same fuse
-    step aside inside of the block.
+    The first outcome counts. Later ones do nothing, so a callback and a timeout may both report. As a context manager,
+    the permit reports how the block ended, as ``with breaker:`` does, unless its outcome was reported before. Inside
+    the block, other guards of the same fuse let calls pass and count nothing.
 
-    Of a probe (rule R06) say so within ``probe_timeout``: later, another call may have taken the permit over, and the
-    outcome is late (rule R09).
+    Report the outcome of a probe (rule R06) within ``probe_timeout``. After that, another call may have taken over the
+    permit, and the outcome is late (rule R09).
 
-    A permit that is thrown away without an outcome gives its lease back, counts for nothing and warns with a
+    A permit that is dropped without an outcome counts for nothing: its lease goes back, and it warns with a
     ``ResourceWarning``.
 
-    Thread-safe: it may be settled by another thread or task than the one that took it. After ``fork`` a probe's permit
-    is the parent's.
+    Thread-safe: another thread or task than the one that took it may settle it. After ``fork``, a probe's permit
+    belongs to the parent.
     """
 
     __slots__ = ("__weakref__", "_breaker", "_held", "_owner")
@@ -87,7 +87,7 @@ class Permit:
 
     def __enter__(self) -> Self:
         frame = sys._getframe(1)
-        # A stack may hand the block on (`pop_all`): where that ends, and which calls are inside, nobody can say.
+        # An ExitStack may hand the block on (`pop_all`). Then nobody can tell where it ends, and what is inside.
         if frame.f_globals.get("__name__") != "contextlib":
             self._breaker._mark(self._held, frame)
         return self
@@ -95,7 +95,7 @@ class Permit:
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> Literal[False]:
-        # Where somebody has said how the call went before, the mark counts no more.
+        # If the outcome was reported before, this does nothing.
         self._breaker._settle(self._held, error)
         return False
 
@@ -105,9 +105,9 @@ class Permit:
     def __del__(self) -> None:
         if self._held.is_settled:
             return
-        # Now, not when it goes: whoever shows the warning may keep its source.
+        # Now, not later: whoever shows the warning may keep this object alive.
         self._held.cancel()
-        # A copy in a forked child is nobody's loss.
+        # In a forked child it is only a copy: nothing is lost.
         if self._owner == os.getpid():
             warnings.warn(
                 f"{self!r} was thrown away without an outcome: call success(), failure() or ignore(), or use it in a "

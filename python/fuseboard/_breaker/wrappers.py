@@ -1,9 +1,9 @@
 """Calls that go on after they return: coroutines, generators, asynchronous generators (rule R17).
 
-What is guarded is the whole of such a call: the awaiting, the iteration. Its permit is settled when it has ended,
-however that comes about; a generator closed early counts neither way. Of a coroutine function or a generator function
-the permit is asked for when it begins to run; of a plain function that returns such a thing, when it is called, because
-there the call begins.
+The breaker guards the whole call: until the coroutine has returned, until the generator is exhausted. Then it settles
+the permit. A generator that is closed early counts neither way. A coroutine function or a generator function asks for
+its permit when it begins to run. A plain function that returns a coroutine or a generator asks when it is called,
+because the call begins there.
 """
 
 import functools
@@ -44,8 +44,8 @@ def function(breaker: "Breaker", wrapped: Callable[..., Any], fallback: Fallback
 def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
     """Guards what a plain function returned, under that call's permit: a coroutine, a generator, an asynchronous one.
 
-    None for another awaitable, which cannot be guarded without becoming something else. If what is guarded is never run
-    the permit goes with it, and gives its lease back.
+    None for another awaitable, which cannot be guarded without becoming something else. If the coroutine or generator
+    never runs, its permit is dropped with it, and the lease goes back.
     """
     start = functools.update_wrapper(lambda: begun, begun)
     if isinstance(begun, CoroutineType) or _functions.is_awaited(getattr(begun, "gi_code", None)):
@@ -65,7 +65,7 @@ def _coroutine_function(
     admit: Callable[[], "Permit"] | None = None,
     fallback: Fallback = None,
 ) -> Callable[..., Any]:
-    # Looked up once: these are the calls that a guarded one costs.
+    # Looked up once: each guarded call makes these calls.
     native_admit, settle_result = _core.bound_calls(breaker)
     is_decorated, admit = admit is None, admit or native_admit
     if fallback is None and is_decorated and signatures.can_be(wrapped):
@@ -95,7 +95,7 @@ def _generator_function(
     admit: Callable[[], "Permit"] | None = None,
     fallback: Fallback = None,
 ) -> Callable[..., Any]:
-    # Looked up once: these are the calls that a guarded one costs.
+    # Looked up once: each guarded call makes these calls.
     admit, settle = admit or breaker._admit, breaker._settle
 
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -122,13 +122,13 @@ def _async_generator_function(
     admit: Callable[[], "Permit"] | None = None,
     fallback: Fallback = None,
 ) -> Callable[..., Any]:
-    # Looked up once: these are the calls that a guarded one costs.
+    # Looked up once: each guarded call makes these calls.
     admit, settle = admit or breaker._admit, breaker._settle
 
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         closed_early = False
         try:
-            # From this very frame, by which what is inside the call is known.
+            # Called from this frame: the frame tells which other guards are inside the call.
             permit, start = admit(), wrapped
         except CircuitOpenError as rejection:
             permit, start = None, _instead(fallback, rejection)
@@ -158,7 +158,7 @@ def _async_generator_function(
 
 
 def raised(breaker: "Breaker", wrapped: Callable[..., Any], permit: "Permit", error: BaseException) -> None:
-    """Says that a call has raised; wrong arguments say nothing, as no call has begun (rule R10)."""
+    """Settles a call that has raised. Wrong arguments count neither way, because no call has begun (rule R10)."""
     if isinstance(error, TypeError) and not _functions.has_begun(wrapped, error.__traceback__):
         breaker._settle_as(permit, BY_OUTCOME[Outcome.IGNORED])
     else:
@@ -169,15 +169,15 @@ def _instead(fallback: Fallback, rejection: CircuitOpenError) -> Callable[..., A
     """What to call instead of a call that was rejected; without a fallback the rejection is raised."""
     if fallback is None:
         raise rejection
-    # Without its traceback: that holds frames, which hold what is made of it here.
+    # Without its traceback: a traceback holds frames, and this frame holds the generator that is made here.
     return functools.partial(fallback, rejection.with_traceback(None))
 
 
 def _first_step(source: AsyncGenerator[Any, Any]) -> Any:
     """Begins a source unseen by the event loop.
 
-    A loop that ends closes all that it saw begin, at once: that is to be the guarded generator, which closes its
-    source, and not both.
+    An event loop that ends closes all generators that it saw begin, at the same time. It must see the guarded generator
+    only, which closes its source itself.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)

@@ -1,4 +1,4 @@
-"""What the process that made a transition says of it: a line in the log, a word to the breaker's listener."""
+"""What happens in the process that made a transition: a log line, and a call of the breaker's listener."""
 
 import logging
 from collections.abc import Callable
@@ -10,11 +10,11 @@ logger = logging.getLogger("fuseboard")
 
 _ALARMING = (State.OPEN, State.ISOLATED)
 _OVERRIDES = (State.ISOLATED, State.DISABLED)
-"""One behind another is an event: it has another end, and other reasons."""
+"""An override after the same override is an event too: it may have another end and another reason."""
 
 
 def announce(transition: Transition, listener: Callable[[Transition], object] | None) -> None:
-    """Logs a transition and tells a listener, whose own exceptions are logged and go no further."""
+    """Logs a transition and calls a listener. An exception of the listener is logged and goes no further."""
     if transition.before is transition.after and transition.after not in _OVERRIDES:
         return
     before, after = transition.before.value, transition.after.value

@@ -1,12 +1,12 @@
-"""Transitions as they come, whoever on the host makes them: read from the journal, and told to listeners by a thread.
+"""Listeners: a thread reads the journal, and calls them for the transitions of all processes of the host.
 
-Readers look into the journal every :data:`PAUSE`. To be woken instead they would have to be told by whoever makes a
-transition, in the middle of a user's call; and a wake-up across processes is a system call for each listener. A look
-at a journal without news is a few loads, and paid by those who want to know.
+The thread looks into the journal every :data:`PAUSE`. To wake it instead, the process that makes a transition would
+have to make a system call for each listener, in the middle of a user's call. A look at a journal without news costs a
+few loads, and only processes that have a listener pay for it.
 
-Each reader has its own place in the journal. What it has read is taken off only when the listener has returned, so a
-forked child finds everything as it stood, and goes on there. A child of which the interpreter was not told, as uWSGI's
-are by default, has no thread at first: whoever makes another than a good call there, or asks a store, sees to it.
+Each listener has its own cursor in the journal, which moves on when the listener has returned. So a forked child finds
+everything as it was, and goes on there. If the interpreter was not told of the fork, as under uWSGI by default, the
+child has no thread at first: the first failed or rejected call there, or the first use of a store, starts one.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ Listener: TypeAlias = Callable[[Transition], object]
 
 
 class Reading:
-    """A place in a store's journal, and whether its owner knows what it missed."""
+    """A cursor in a store's journal, and whether its owner knows what it missed."""
 
     def __init__(self, store: _core.Store, reader: str, since: str | None = None) -> None:
         self.place = _core.JournalCursor(store, since)
@@ -41,7 +41,7 @@ class Reading:
         self._falls_behind = False
 
     def poll(self, store: _core.Store) -> None:
-        """Reads what is new, unless something is waiting; says so once whenever it begins to fall behind."""
+        """Reads what is new, unless something is waiting. Logs once each time that it begins to fall behind."""
         if self.place.peek():
             return
         self.place.poll(store)
@@ -67,7 +67,7 @@ class Subscription:
 
     @property
     def lost(self) -> int:
-        """Transitions that were gone before the listener was told: it, or one beside it, is too slow.
+        """Transitions that the listener missed, because it or another listener of the store is too slow.
 
         The journal had dropped them, or their fuse had been removed and has no name any more.
         """
@@ -86,27 +86,27 @@ class Subscription:
         self.close()
 
     def _tell(self, store: _core.Store, is_ours: Callable[[], bool]) -> None:
-        """Tells the listener what is new, for as long as that is this thread's to do."""
+        """Calls the listener for what is new, as long as that is this thread's turn."""
         self._reading.poll(store)
         place = self._reading.place
         while not self._is_closed and is_ours() and (row := place.peek()):
             try:
                 self._listener(transition(row, began(store)))
-            except BaseException:  # noqa: BLE001 - whatever a listener raises, it is to be told of the next one
-                with contextlib.suppress(Exception):  # what handlers and filters of the log raise counts no more
+            except BaseException:  # noqa: BLE001 - whatever a listener raises, it gets the next transition too
+                with contextlib.suppress(Exception):  # a handler or a filter of the log may raise too
                     logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
             if is_ours():
                 place.take()
 
 
 class Hub:
-    """The subscriptions to one store in this process, and the thread that tells them."""
+    """The subscriptions to one store in this process, and the thread that calls their listeners."""
 
     def __init__(self, store: _core.Store) -> None:
         self._store = weakref.ref(store)
         self._subscriptions: list[Subscription] = []
         self._turn: object | None = None
-        """What the thread that tells them has; None if there is no such thread."""
+        """The token of the thread whose turn it is; None if there is no thread."""
         self._telling: Subscription | None = None
         self._thread: int | None = None
         self._told_fault = False
@@ -145,7 +145,7 @@ class Hub:
             self._telling = subscription
             try:
                 subscription._tell(store, lambda: self._is(turn))
-            except Exception as fault:  # noqa: BLE001 - the thread must go on, or nobody here hears of anything again
+            except Exception as fault:  # noqa: BLE001 - the thread must go on, or no listener is called again
                 self._report(fault)
             if not self._is(turn):
                 return False
@@ -153,16 +153,16 @@ class Hub:
         return self._goes_on(turn)
 
     def _report(self, fault: Exception) -> None:
-        """Logs, once, a fault of the thread's, such as what a filter of the log raised at an edge."""
+        """Logs, once, an error of the thread itself, such as one that a filter of the log raised."""
         if not self._told_fault:
             self._told_fault = True
             with contextlib.suppress(Exception):
                 logger.error("the listeners' thread goes on after an error", exc_info=fault)
 
     def go_on_in_a_child(self) -> None:
-        """What a forked child does: it has the subscriptions, but not the thread."""
+        """Starts a thread in a forked child, which has the subscriptions but not the thread."""
         if self._telling is not None and self._thread == threading.get_ident():
-            # The listener itself has forked. It goes on here too, so it is not called again, lest it fork again.
+            # The listener itself has forked, and goes on here too. Called again, it would fork again.
             self._telling._reading.place.take()
         self._telling = None
         self._turn = None
@@ -183,7 +183,7 @@ class Hub:
             if self._turn is not None:
                 return
             self._turn = turn
-        # Not under the lock: who starts a thread waits for it.
+        # Not under the lock: to start a thread is to wait for it.
         try:
             threading.Thread(target=_work, args=(weakref.ref(self), turn), name=THREAD_NAME, daemon=True).start()
         except BaseException:
@@ -191,14 +191,14 @@ class Hub:
             raise
 
     def _is(self, turn: object) -> bool:
-        """Whether it is still the turn: in a forked child it is another thread's."""
+        """Whether this token still has the turn: in a forked child another thread has it."""
         return self._turn is turn
 
     def _goes_on(self, turn: object) -> bool:
         with lock:
             if not self._is(turn):
                 return False
-            # First, for a finalizer that subscribes in between: then it starts a thread, and this one ends.
+            # Given up first: if a finalizer subscribes just now, it starts a thread, and this one ends.
             self._turn = None
             if self._open() and self._turn is None:
                 self._turn = turn
@@ -210,7 +210,7 @@ _hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
 
 
 def _work(hub_reference: weakref.ref[Hub], turn: object) -> None:
-    """The thread's work. While it sleeps it keeps nothing alive: neither the store nor what listeners refer to."""
+    """The thread's work. While it sleeps, it keeps neither the store nor the listeners alive."""
     while True:
         hub = hub_reference()
         if hub is None or not hub.tell(turn):
@@ -220,7 +220,7 @@ def _work(hub_reference: weakref.ref[Hub], turn: object) -> None:
 
 
 def see_to_forks() -> None:
-    """Goes on as a child does, in a process that was forked by code that does not tell the interpreter."""
+    """Does what a child has to do, in a process that was forked by code that does not tell the interpreter."""
     if _core.take_note_of_a_fork():
         _go_on_in_a_child()
 

@@ -1,4 +1,4 @@
-"""Transitions, as they are told and as a store's journal keeps them (rule T14)."""
+"""Transitions: what listeners get, and what a store's journal keeps (rule T14)."""
 
 import enum
 import time as clock
@@ -12,7 +12,7 @@ from fuseboard._state import State
 
 @_core.first
 class Cause(enum.Enum):
-    """What brought a transition about."""
+    """What caused a transition."""
 
     UNKNOWN = "unknown"
     """The process that made it was killed before it could say."""
@@ -54,10 +54,10 @@ _CAUSES = tuple(Cause)
 """By their codes in the table."""
 
 Made: TypeAlias = tuple[int, int, int, int, int, int, str, str]
-"""A transition as the compiled part tells it: states before and after, generation, cause, process, the microsecond at
-which it ends by itself or 0, and two texts: ``error``, or who and why."""
+"""A transition as the compiled part gives it: states before and after, generation, cause, process, the microsecond at
+which an override ends or 0, and two texts: ``error``, or who and why."""
 Row: TypeAlias = tuple[str, int, int, int, int, int, int, str, str]
-"""The same with its fuse before it."""
+"""The same behind the name of its fuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ class Transition:
 
     @property
     def _reason(self) -> str:
-        """The cause, and what is known of it: an exception's class, or who and why."""
+        """The cause and its details: an exception's class, or who and why."""
         cause = f"{self.cause.value} {self.who}" if self.who else self.cause.value
         ends = None if self.until is None else f"for {self.until - self.at:.6g} s"
         return ", ".join(text for text in (cause, ends, self.error, self.why) if text)
 
     def __str__(self) -> str:
-        """A line for people: the time of day in UTC, the fuse, both states, and why."""
+        """A line for people: the time of day in UTC, the fuse, both states, and the cause."""
         return f"{in_utc(self.time)} {self.fuse}: {self.before.value} -> {self.after.value} ({self._reason})"
 
 
@@ -114,12 +114,12 @@ def in_utc(time: datetime) -> str:
 
 
 def began(store: _core.Store) -> float:
-    """The time of day at which the store's clock began, in seconds since the epoch, as it looks now."""
+    """When the store's clock showed 0, in seconds since the epoch, by the time of day as it is now."""
     return clock.time() - store.now()
 
 
 def transition(row: Row, began: float) -> Transition:
-    """A transition of what the compiled part tells, by a clock that began then."""
+    """A transition made of the compiled part's row, for a clock that showed 0 at ``began``."""
     fuse, before, after, generation_us, code, pid, until_us, first, second = row
     at, cause = generation_us / 1e6, _CAUSES[code]
     is_by_hand = cause is Cause.OPERATOR

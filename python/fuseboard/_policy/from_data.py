@@ -1,4 +1,4 @@
-"""Settings and policies of plain data, such as a table of a TOML file, which has no None and no classes."""
+"""Settings and policies from data such as a TOML table, which has no None and no classes."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -8,8 +8,8 @@ from fuseboard._policy.policies import AnyOf, FailureRate, Failures, Policy, Slo
 from fuseboard._validation import shown
 
 
-def from_plain(data: object) -> Policy:
-    """A policy of plain data: a mapping of a policy's attributes, or a list of such.
+def policy_of(data: object) -> Policy:
+    """A policy from data: a mapping of a policy's attributes, or a list of such mappings.
 
     Raises:
         TypeError: it is something else, or has an attribute that the policy has not.
@@ -18,7 +18,7 @@ def from_plain(data: object) -> Policy:
     if isinstance(data, Policy):
         return data
     if isinstance(data, list) and data:
-        policies = tuple(from_plain(member) for member in data)
+        policies = tuple(policy_of(member) for member in data)
         return policies[0] if len(policies) == 1 else AnyOf(policies)
     if isinstance(data, Mapping):
         values = _without_words(data)
@@ -35,16 +35,16 @@ def from_plain(data: object) -> Policy:
     )
 
 
-def from_words(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data with None for the word, and a policy for its table.
+def values_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with None instead of the word for it, and a policy instead of its table.
 
     Raises:
-        TypeError: as :func:`from_plain` does; or a value is a word that only looks like one of TOML's.
-        ValueError: as :func:`from_plain` does.
+        TypeError: as :func:`policy_of` does; or a value is a word that only looks like one of TOML's.
+        ValueError: as :func:`policy_of` does.
     """
     values = _without_words(data)
     if values.get("policy") is not None:
-        values["policy"] = from_plain(values["policy"])
+        values["policy"] = policy_of(values["policy"])
     return values
 
 
@@ -64,4 +64,4 @@ _MEANT = {
     "true": "true, without quotes",
     "false": "false, without quotes",
 }
-"""How words are written that are not TOML's own: with a capital, in quotes, or in another language."""
+"""How to write words that TOML does not have: with a capital, in quotes, or from another language."""

@@ -16,12 +16,12 @@ _once = Once()
 
 
 def prefix_of(fuse: str) -> str:
-    """What the environment variables of a fuse begin with: in capitals, with underscores for odd characters."""
+    """How the environment variables of a fuse begin: its name in capitals, with underscores for other characters."""
     return f"FUSEBOARD_{re.sub(r'[^0-9A-Za-z]', '_', fuse)}_".upper()
 
 
 def tuned(fuse: str, settings: Settings) -> Settings:
-    """Settings with those changed that the environment has: values as in TOML, or bare words.
+    """Settings with the environment's changes. Values are written as in TOML, or as bare words.
 
     Raises:
         TypeError: a variable holds a value of the wrong type; the message names the variables.
@@ -30,13 +30,13 @@ def tuned(fuse: str, settings: Settings) -> Settings:
     prefix = prefix_of(fuse)
     suggestions.tell_mistyped(fuse, prefix, NAMES)
     sources = {name: prefix + name.upper() for name in NAMES}
-    # A variable that is empty says nothing, as where a template left it out.
+    # An empty variable says nothing: a template may have left it empty.
     texts = {name: text for name, source in sources.items() if (text := os.environ.get(source, "")).strip()}
     if not texts:
         return settings
     try:
-        # All at once: two of them may make sense together only.
-        return changed(settings, from_data.from_words({name: _parsed(text) for name, text in texts.items()}))
+        # All at once: two of them may be valid only together.
+        return changed(settings, from_data.values_of({name: _parsed(text) for name, text in texts.items()}))
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{sources[name]}={shown(text)}" for name, text in texts.items())
         variables = "variable" if len(texts) == 1 else "variables"
@@ -44,10 +44,10 @@ def tuned(fuse: str, settings: Settings) -> Settings:
 
 
 def is_shadowed() -> bool:
-    """Whether the environment makes the breakers of this process shadows. The first time that it does is logged.
+    """Whether the environment makes the breakers of this process shadows. Logged the first time.
 
     Raises:
-        ValueError: the variable says neither yes nor no.
+        ValueError: the variable means neither yes nor no.
     """
     text = os.environ.get(SHADOW, "")
     word = text.strip().lower()

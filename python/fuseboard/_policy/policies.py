@@ -1,4 +1,4 @@
-"""When a fuse opens: by failures, by the rate of failed calls, by the rate of slow ones, by any of several."""
+"""When a fuse opens: by failures, by the rate of failed calls, by the rate of slow calls, or by any of these."""
 
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
@@ -16,7 +16,7 @@ _OF_CALLS = 1
 _OF_SLOW = 2
 
 RateNumbers: TypeAlias = tuple[int, int, int, int]
-"""A rate as the table's numbers: span, bad ones of a million, least number of calls, microseconds of a slow one."""
+"""A rate as the table's numbers: span, bad calls of a million, least number of calls, microseconds of a slow call."""
 
 
 class RateCount(NamedTuple):
@@ -43,7 +43,7 @@ class Policy:
     __slots__ = ()
 
     def _key(self) -> object:
-        """What policies that decide alike have in common, and no others."""
+        """What is equal for policies that decide the same, and differs for others."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""A breaker's settings: units, ranges, defaults, and the messages of those out of range."""
+"""A breaker's settings: their defaults and ranges, and what they are in the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,10 +10,10 @@ from fuseboard._policy.policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._validation import MILLION, Seconds, flag, microseconds, share, shown, whole
 
 LEAST_PROBE_US = 30_000_000
-"""How long a probe may take unless somebody says otherwise. It has to do with calls, not with ``reset_timeout``; where
-a prober's death is certain nobody waits for it (rule R11)."""
+"""The default time that a probe may take. It depends on how long calls take, not on ``reset_timeout``. Nobody waits for
+a probe whose process is known to be dead (rule R11)."""
 LEAST_LONGEST_US = 300_000_000
-"""The longest open time unless somebody says otherwise."""
+"""The default of the longest open time."""
 MAX_PROBES = 8
 MAX_SUCCESSES = 1_000
 MAX_PROBE_FAILURES = 60
@@ -65,7 +65,7 @@ class Changes(TypedDict, total=False):
 class Settings:
     """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
 
-    Two are equal if breakers decide alike by them: 30 and ``timedelta(seconds=30)`` are the same time.
+    Two are equal if breakers decide the same by them: 30 and ``timedelta(seconds=30)`` are the same time.
 
     Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1
     millisecond to seven days.
@@ -120,7 +120,7 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Settings of plain data, such as a table of a TOML file: names and values, ``"none"`` for None.
+        """Settings from data such as a TOML table: names and values, with ``"none"`` for None.
 
         A policy is a table of its attributes, or a list of such tables: ``{"failure_rate": 0.5, "window": 30}``.
 
@@ -135,7 +135,7 @@ class Settings:
         unknown = [name for name in mapping if name not in NAMES]
         if unknown:
             raise ValueError(f"there is no setting {shown(unknown[0])}{suggestions.hint(str(unknown[0]), NAMES)}")
-        return cls(**from_data.from_words(mapping))
+        return cls(**from_data.values_of(mapping))
 
     @classmethod
     def from_numbers(cls, numbers: Numbers) -> Self:
@@ -210,7 +210,7 @@ class Settings:
         return failures, rates
 
     def _key(self) -> object:
-        """What settings that decide alike have in common, and no others."""
+        """What is equal for settings that decide the same, and differs for others."""
         numbers = self.numbers()
         return tuple(numbers.values())[:-1], tuple(numbers["rates"])
 
@@ -231,7 +231,7 @@ class Settings:
         return round(self.multiplier * 1_000)
 
     def settings_hash(self) -> int:
-        """A number that two breakers with other settings do not share, but by chance; the same in every process."""
+        """A hash of the settings, the same in every process: other settings have another one, except by chance."""
         return _core.settings_hash(repr(self.numbers()))
 
 

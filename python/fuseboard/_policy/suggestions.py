@@ -1,4 +1,4 @@
-"""What was meant by a name that is none of ours: of an argument, of an environment variable."""
+"""Which name was meant, where an argument or an environment variable has an unknown name."""
 
 import os
 from collections.abc import Collection, Iterable
@@ -35,21 +35,21 @@ _ELSEWHERE = {
         "slow_call_duration_threshold slow_call_rate_threshold slow_rate"
     ),
 }
-"""What other breakers call ours, as ``docs/how-to/migrate.md`` tells it, and what belongs to a policy."""
+"""The names of our arguments in other libraries, as in ``docs/how-to/migrate.md``, and those of a policy's."""
 _MEANT = {name: ours for ours, names in _ELSEWHERE.items() for name in names.split()}
 _OURS = "FUSEBOARD_"
 _PROCESS = ("dir", "store", "shadow")
-"""The variables that are of no fuse."""
+"""The variables that belong to no fuse."""
 _SWITCHES = ("bypass", "disable", "disabled", "enabled", "off")
-"""What others call the variable that makes breakers reject nothing."""
+"""Other names for the variable that makes breakers reject nothing."""
 _ALIKE, _ALIKE_SHORT = 0.75, 0.8
-"""How alike two names are of which one is the other mistyped, as ``difflib`` measures it; short ones are alike soon."""
+"""How alike a name and its mistyped form are at least, as ``difflib`` measures it. Short names need more."""
 _looked = Once(4096)
-"""Prefixes of variables that were looked through; what is beyond the first few thousand fuses is not."""
+"""Prefixes whose variables were looked through: those of the first few thousand fuses."""
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """What to say behind a name that is none of the known ones: the one that was meant, or all of them."""
+    """The end of a message about an unknown name: the name that was meant, or all known names."""
     known = tuple(known)
     meant = _MEANT.get(name.lower())
     if meant not in known:
@@ -60,10 +60,9 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def tell_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
-    """Logs, once, each variable that begins as those of a fuse do and says nothing, though it was meant to.
+    """Logs, once, each variable that begins like those of a fuse, changes nothing, and looks like a mistyped setting.
 
-    Not one that may be another fuse's: where there are fuses ``payments`` and ``payments_db``, the variables of the
-    second one begin like those of the first one.
+    Not one that may belong to another fuse: the variables of a fuse ``payments_db`` begin like those of ``payments``.
     """
     is_first = not _looked
     if not _looked.is_first(prefix):
@@ -82,7 +81,7 @@ def _tell(variable: str, meant: str | None, what: str) -> None:
 
 
 def _of_the_process(variable: str, settings: tuple[str, ...]) -> str | None:
-    """The variable of the whole process that this one was meant for."""
+    """The variable of the process that was meant by this one."""
     rest = variable.removeprefix(_OURS).lower()
     if _is_of_a_fuse(rest, settings):
         return None
@@ -91,13 +90,13 @@ def _of_the_process(variable: str, settings: tuple[str, ...]) -> str | None:
 
 
 def _of_the_fuse(variable: str, prefix: str, settings: tuple[str, ...]) -> str | None:
-    """The variable of the fuse that this one was meant for."""
+    """The variable of the fuse that was meant by this one."""
     meant = _setting(variable.removeprefix(prefix).lower(), settings) if variable.startswith(prefix) else None
     return meant and prefix + meant.upper()
 
 
 def _setting(rest: str, settings: tuple[str, ...]) -> str | None:
-    """The setting that a variable was meant for, of what stands behind the prefix of the fuse; None if no slip."""
+    """The setting that was meant, by the rest of a variable's name behind the fuse's prefix; None if none was."""
     if rest in settings:
         return rest
     if _MEANT.get(rest) in settings:
@@ -106,7 +105,7 @@ def _setting(rest: str, settings: tuple[str, ...]) -> str | None:
         return None
     likeness, meant = _nearest(rest, settings)
     words = rest.split("_")
-    # Where the end of it alone is more like a setting, what stands before it belongs to a longer fuse's name.
+    # If its end alone is more like a setting, the part before that belongs to a longer name of another fuse.
     ends = ("_".join(words[begin:]) for begin in range(1, len(words)))
     return None if any(_nearest(end, settings)[0] > likeness for end in ends) else meant
 
@@ -116,12 +115,12 @@ def _is_of_a_fuse(rest: str, settings: tuple[str, ...]) -> bool:
 
 
 def _nearest(name: str, known: Collection[str], alike: float = _ALIKE) -> tuple[float, str | None]:
-    """The name that is most like this one, and how much; none if none is."""
+    """The name that is most like this one, and how alike they are; None if no name is like it."""
     if name in known:
         return 1.0, name
     try:
         import difflib  # noqa: PLC0415 - for mistakes alone
-    except ImportError:  # a process that gave up its rights may not read the library any more
+    except ImportError:  # a process that gave up its rights may no longer read the library
         return 0.0, None
 
     matcher = difflib.SequenceMatcher()

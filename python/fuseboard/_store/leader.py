@@ -1,4 +1,4 @@
-"""One process of the host that leads for a purpose, and what an exporter of metrics among them has to tell."""
+"""One process of the host that leads for a purpose, and the counts that a leader exports."""
 
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -13,7 +13,7 @@ LEASE = 0.75
 LEAST_LEASE = 0.1
 LONGEST_LEASE = 3600
 METRICS = "metrics"
-"""The purpose whose leader tells counts: what was told is noted once for a store."""
+"""The purpose whose leader exports counts. A store notes for one purpose what was exported."""
 
 
 class FuseCounts(NamedTuple):

@@ -1,4 +1,4 @@
-"""What an operator says of a fuse: the state it is to be in, for how long, who says so and why (rule R12)."""
+"""A manual override: the state that an operator gives a fuse, for how long, who did it and why (rule R12)."""
 
 from typing import TypeAlias
 
@@ -10,11 +10,11 @@ WHY_MAX = 111
 """Bytes of UTF-8 that a table has room for."""
 
 Override: TypeAlias = tuple[int, int, str, str]
-"""What the compiled part is told: the state's code, microseconds or 0 for no end, who, why; empty where not said."""
+"""For the compiled part: the state's code, microseconds or 0 for no end, who and why, empty if not said."""
 
 
 def manual_override(state: State, why: str | None, who: str | None, for_: Seconds | None = None) -> Override:
-    """Checks what is said.
+    """An override, checked.
 
     Raises:
         TypeError: an argument is of the wrong type.

@@ -1,7 +1,7 @@
 """What this process has open: shared stores by name, the default store, and the breakers that follow it.
 
-A breaker that was not given a store follows the default one. It looks it up at its first call, so that nothing is
-opened at import; and when the default is replaced, as tests do, it looks it up again.
+A breaker without a store of its own follows the default store. It looks that up at its first call, so that an import
+opens nothing. It looks again when the default store is replaced, as tests do.
 """
 
 import os
@@ -15,19 +15,19 @@ PRIVATE = ":private:"
 """The value of ``FUSEBOARD_STORE`` that asks for a private default store."""
 
 shared: dict[tuple[str, str | None], _core.Store] = {}
-"""Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. Kept alive: one that fell back
-to a private table would otherwise warn again, and forget, at each look-up."""
+"""Shared stores of this process, by name and ``FUSEBOARD_DIR``, until they are closed. They are kept alive: otherwise a
+store that fell back to a private table would be made again at each look-up, forget its counts, and warn again."""
 
 _followers: dict[int, weakref.ref[_core.Breaker]] = {}
 _default: _core.Store | None = None
 
 ChooseClock = Callable[[str | None, str | None], _core.Clock | None]
-"""Says by which clock a store goes that was given none: of its name (None for a private one) and its folder."""
+"""Chooses the clock of a store that was given none, by the store's name (None for a private one) and its folder."""
 _choose_clock: ChooseClock | None = None
 
 
 def folder() -> str | None:
-    """The folder that tables are to lie in, if the environment names one."""
+    """The folder of tables, if the environment names one."""
     return os.environ.get("FUSEBOARD_DIR") or None
 
 
@@ -63,7 +63,7 @@ def default() -> _core.Store | None:
 
 
 def offer_default(store: _core.Store) -> _core.Store:
-    """Makes a store the default one if there is none; the one that it is then, the same for all threads."""
+    """Makes a store the default one if there is none. Returns the default store, the same for all threads."""
     global _default  # noqa: PLW0603 - the process has one
     with lock:
         if _default is None:
@@ -92,7 +92,7 @@ def follow_default(breaker: _core.Breaker) -> None:
 
 
 def _forget(follower: weakref.ref[_core.Breaker]) -> None:
-    # Until now the dictionary has kept the reference, so that no other one has its id.
+    # The dictionary has kept the reference until now, so no other reference has its id.
     with lock:
         _followers.pop(id(follower), None)
 
@@ -103,7 +103,7 @@ def clock_of(name: str | None, where: str | None) -> _core.Clock | None:
 
 
 def replace_clock(choose: ChooseClock | None) -> ChooseClock | None:
-    """Makes another choose the clocks of stores, or nobody: then it is the host's. Returns what chose before."""
+    """Sets what chooses the clocks of stores; None for the host's clock. Returns what was set before."""
     global _choose_clock
     before, _choose_clock = _choose_clock, choose
     return before

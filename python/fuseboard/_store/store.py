@@ -1,4 +1,4 @@
-"""Stores: the table of fuses, the host's or a process's own."""
+"""Stores: tables of fuses, shared by a host or private to a process."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -212,7 +212,7 @@ class Store(_core.Store):
 
     @classmethod
     def _fall_back(cls, fault: StoreOpenError, spec: TableSpec) -> Self:
-        """A private store in the place of a shared one."""
+        """A private store instead of a shared one."""
         private = replace(spec, name=None, folder=None)
         try:
             store = cls._make(private, stopgap=fault.is_transient)
@@ -245,17 +245,17 @@ class Store(_core.Store):
         return store
 
     def _look_around(self, *, at_once: bool = False) -> None:
-        """Looks whether the store is still on the host's table, if it is time for that, and else goes over to it.
+        """Checks, if it is time for that, whether the store is on the host's table, and goes over to it if not.
 
-        In a child that was forked behind the interpreter's back it sees to the listeners, too.
+        In a child that was forked without the interpreter's knowledge, it also starts the listeners' thread.
         """
         see_to_forks()
-        # Where there was no other table to be had a moment ago, each try would make one of its full size in vain.
+        # If there was no room for another table a moment ago, each try would begin to make one in vain.
         if self._is_to_look(at_once and not self._is_alone):
             self._search()
 
     def _search(self) -> None:
-        """Looks for the host's table. Where it cannot be had the store stays where it is."""
+        """Looks for the host's table. If it cannot be opened, the store stays on the table that it has."""
         if self._is_closed or self._spec.name is None:
             return
         try:
@@ -278,7 +278,7 @@ class Store(_core.Store):
             self._notices.removed(self._path, fault)
 
     def _go_on_with(self, found: Self) -> None:
-        """Goes on with the host's table. Of threads that have found it at once the first one does."""
+        """Goes on with the host's table. Of threads that find it at the same time, the first one does it."""
         made = self._go_over(found)
         if made is None:
             return
@@ -291,7 +291,7 @@ class Store(_core.Store):
             announce(transition(row, began(self)), None)
 
     def _expect(self, fuses: int, failures: int, *, at_least: int) -> Self:
-        """The store; says once what it is not: the host's, or as large as somebody asked for, in so many words."""
+        """The store. Logs once that it is not the host's, or smaller than somebody asked for."""
         self._failures_asked = max(self._failures_asked, failures)
         if self.fault:
             self._notices.fault(self.fault)
@@ -301,12 +301,12 @@ class Store(_core.Store):
 
     @property
     def _failures_to_be_had(self) -> int:
-        """What this process has, or would have, had nobody made the table smaller before: a power of two."""
+        """Failures that its table counts, or would count if no other process had made it smaller; a power of two."""
         return max(self.failure_capacity, 1 << (self._failures_asked - 1).bit_length() if self._failures_asked else 0)
 
     @property
     def _called(self) -> str:
-        """What a message calls it."""
+        """Its name in a message."""
         return "a private store" if self.name is None else f"store {self.name!r}"
 
     @property
@@ -374,7 +374,7 @@ class Store(_core.Store):
         return self._override(fuse, manual_override(State.CLOSED, why, who))
 
     def _override(self, fuse: str, override: Override) -> Transition:
-        # A word that others are to hear must not be said to a table that nobody comes to any more.
+        # An override that is to reach the other processes must not go to a table that they have left.
         self._look_around(at_once=True)
         made = self._apply_override(fuse, *override)
         if made is None:
@@ -528,5 +528,5 @@ class Store(_core.Store):
 
 
 def _existing(name: str, folder: str | None, writable: bool) -> Store:
-    """A store that was pickled."""
+    """Opens a store that was pickled."""
     return Store.existing(name, folder=folder, writable=writable)
