@@ -4,39 +4,40 @@ use crate::lease::SEATS;
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::Word;
 
-/// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10); zeroes are a fuse
-/// never seen.
+/// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10). Zeroes are a fuse never
+/// seen.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Cell {
     /// The fuse word.
     pub word: AtomicU64,
-    /// Probes of a generation that succeeded, and that failed; while ramping, how many calls asked.
+    /// The generation, and in it the probes that succeeded and that failed; while ramping, how many calls asked.
     pub(crate) progress: AtomicU64,
-    /// NameHash of the settings that a breaker last came with, 0 for none (rule R15). No decision reads it.
+    /// Hash of the settings of the breaker that came last, 0 for none (rule R15). No decision reads it.
     pub(crate) settings: AtomicU64,
-    /// How often a breaker came with other settings than the one before it, and how far the furthest of them looks back: see
-    /// [`crate::lookback`].
+    /// How far back the breakers look, and how often their settings changed: see `lookback`.
     pub(crate) settings_changes: AtomicU64,
-    /// The generation up to which the journal knows of this fuse, and the state in that.
+    /// The last generation that stands in the journal, and its state.
     pub(crate) journaled: AtomicU64,
-    /// What brought about the generation that begins next, or began last.
+    /// The cause of the generation that begins next, or began last.
     pub(crate) note: AtomicU64,
-    /// Failed probes in a row, and the generation that began with the last of them.
+    /// The backoff count, failed probes in a row, and the generation in which it was written: see `open_time`.
     pub(crate) failed_probes: AtomicU64,
-    /// Until when the call that opened the fuse asked to be left alone, and a mark of its generation.
+    /// Until when the call that opened the fuse asked it to stay open, and a tag of its generation.
     pub(crate) asked: AtomicU64,
+    /// Leases of probes.
     pub(crate) seats: [AtomicU64; SEATS],
+    /// Who holds the leases.
     pub(crate) hints: [AtomicU64; SEATS],
-    /// For how long the manual override lasts that began with a generation, and a mark of that: see [`crate::overrides`].
+    /// How long a manual override lasts, and a tag of its generation: see `override_end`.
     pub(crate) override_end: AtomicU64,
-    /// Calls that were slow by the policy of their breaker. Not striped: who counts one has waited longer for the call.
+    /// Calls that were slow by their breaker's policy. Not striped: a slow call has waited longer than this takes.
     pub(crate) slow: AtomicU64,
     pub(crate) reserved: [AtomicU64; 6],
     pub(crate) fleet: Fleet,
 }
 
-/// What a fleet's agent says of a fuse. Room for it: nothing reads it yet.
+/// Room for what a fleet's agent says about a fuse. Nothing reads it yet.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Fleet {
@@ -45,7 +46,7 @@ pub(crate) struct Fleet {
     /// The generation of the fleet's last verdict.
     pub(crate) verdict: AtomicU64,
     /// The generation of the fleet's last manual override.
-    pub(crate) order: AtomicU64,
+    pub(crate) manual_override: AtomicU64,
     pub(crate) reserved: [AtomicU64; 5],
 }
 
@@ -68,7 +69,12 @@ impl Cell {
             override_end: zero(),
             slow: zero(),
             reserved: std::array::from_fn(|_| zero()),
-            fleet: Fleet { hold: zero(), verdict: zero(), order: zero(), reserved: std::array::from_fn(|_| zero()) },
+            fleet: Fleet {
+                hold: zero(),
+                verdict: zero(),
+                manual_override: zero(),
+                reserved: std::array::from_fn(|_| zero()),
+            },
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Counters of calls, kept for the whole host and striped so that they cost nanoseconds.
 //!
-//! Each fuse has [`STRIPES`] lines of eight counters. A process adds to the line its owner token chooses; two processes
-//! on one line are slower, never wrong. Counters only ever go up (rule T07), by one RMW each, so a kill loses nothing
-//! that was counted. A total is the sum over the lines: not a single instant's, but never less than what was counted
-//! before the reading began.
+//! Each fuse has [`STRIPES`] lines of eight counters. A process adds to the line that its token chooses. Two processes on one line
+//! are slower, never wrong. Counters only go up (rule T07), each by one atomic addition, so a kill loses nothing that was counted.
+//! A total is the sum over the lines. It is not of one instant, but never less than what was counted before the reading began.
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -68,12 +67,12 @@ pub fn totals(stripes: &[Stripe]) -> [u64; COUNTERS] {
     std::array::from_fn(sum)
 }
 
-/// Sets each counter to 0 that `may` says, behind a look at it, may be taken away.
+/// Sets counters to 0. `may` is asked after each counter was read; what it refuses stays.
 pub(crate) fn clear_if(stripes: &[Stripe], may: impl Fn() -> bool) {
     stripes.iter().flat_map(|stripe| &stripe.0).for_each(|counter| counter.clear_if(&may));
 }
 
-/// Sets every counter to 0, one by one: what others count meanwhile may survive or not.
+/// Sets every counter to 0, one by one. What others count in between may survive or not.
 pub fn clear(stripes: &[Stripe]) {
     stripes.iter().flat_map(|stripe| &stripe.0).for_each(|counter| counter.store(0, Ordering::Relaxed));
 }

@@ -1,7 +1,7 @@
-//! What the last exporter of metrics had told of a fuse: so that the next one goes on where its export ended.
+//! What the exporters of metrics have exported of a fuse, so that the next exporter goes on where the last one ended.
 //!
-//! One process of the host exports at a time ([`crate::leader`]). A total only grows, so what is exported only grows as well: an
-//! exporter that was stopped for long and then writes down what it told takes back nothing that a later one told.
+//! One process of the host exports at a time ([`crate::leader`]). Totals only grow, and what stands here only grows too. So an
+//! exporter that was stopped for long, and then notes what it exported, takes back nothing that a later one exported.
 
 use crate::counters::COUNTERS;
 use crate::sync::{AtomicU64, Ordering};
@@ -9,68 +9,68 @@ use crate::sync::{AtomicU64, Ordering};
 /// What is exported of a fuse: its counters, and its slow calls.
 pub const EXPORTED: usize = COUNTERS + 1;
 
-/// What is told of a fuse at once.
+/// What is exported of a fuse at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportDelta {
-    /// Up to where it was told before.
-    told: [u64; EXPORTED],
-    /// All that was counted: what is noted once it is told.
+    /// What was exported before.
+    before: [u64; EXPORTED],
+    /// All that was counted: what is noted once it is exported.
     pub totals: [u64; EXPORTED],
-    /// What of it was not told before.
+    /// What of it was not exported before.
     pub fresh: [u64; EXPORTED],
 }
 
-/// A slot's totals as they were last told. Any bytes are valid ones; zeroes are nothing told.
+/// A slot's totals as they were last exported. Any bytes are valid; zeroes mean that nothing was exported.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct Exported([AtomicU64; EXPORTED]);
 
 impl Exported {
-    /// Nothing told.
+    /// Nothing exported.
     #[must_use]
     pub fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// The totals that `read` reads, and what of them was counted since the last delta. Where more was told than there is, the
-    /// counters were reset, or are another claim's, and the delta begins anew.
+    /// The totals that `read` reads, and what was counted since the last export. If more was exported than there is, the counters
+    /// were reset or belong to another claim, and the export begins anew.
     ///
-    /// The totals are read behind what was told: so they are no less than what an exporter told who has read them before, even
-    /// where two export at once because one was stopped and goes on.
+    /// The totals are read after what was exported. So they are no less than what an earlier exporter read, even if two export at
+    /// once because one was stopped and goes on.
     #[must_use]
     pub fn since(&self, read: impl FnOnce() -> [u64; EXPORTED]) -> ExportDelta {
-        // Acquire: behind this the counters show at least what the exporter that noted it had read.
-        let mut told: [u64; EXPORTED] = std::array::from_fn(|i| self.0[i].load(Ordering::Acquire));
+        // Acquire: after this the counters show at least what the exporter that noted it had read.
+        let mut before: [u64; EXPORTED] = std::array::from_fn(|i| self.0[i].load(Ordering::Acquire));
         let totals = read();
-        for ((word, told), total) in self.0.iter().zip(&mut told).zip(totals) {
-            if *told > total {
-                // Lost only to another exporter.
-                _ = word.compare_exchange(*told, 0, Ordering::AcqRel, Ordering::Relaxed);
-                *told = 0;
+        for ((word, before), total) in self.0.iter().zip(&mut before).zip(totals) {
+            if *before > total {
+                // Fails only if another exporter did the same.
+                _ = word.compare_exchange(*before, 0, Ordering::AcqRel, Ordering::Relaxed);
+                *before = 0;
             }
         }
-        ExportDelta { told, totals, fresh: std::array::from_fn(|i| totals[i] - told[i]) }
+        ExportDelta { before, totals, fresh: std::array::from_fn(|i| totals[i] - before[i]) }
     }
 
-    /// Notes that this was told. Where less was told by now than before it, the counters have begun anew since, and it is of the
-    /// old ones; that is not seen of what was told for the first time.
+    /// Notes that this was exported. A counter that stands lower by now than before this export has begun anew since, and nothing is
+    /// noted for it. (If it was exported for the first time, that cannot be seen.)
     pub fn note(&self, delta: &ExportDelta) {
-        let words = self.0.iter().zip(delta.told).zip(delta.totals);
+        let words = self.0.iter().zip(delta.before).zip(delta.totals);
         for ((word, before), total) in words.filter(|((_, before), total)| before < total) {
-            let mut told = word.load(Ordering::Acquire);
-            while (before..total).contains(&told) {
+            let mut exported = word.load(Ordering::Acquire);
+            while (before..total).contains(&exported) {
                 // AcqRel: whoever reads this reads counters that are no older.
-                match word.compare_exchange(told, total, Ordering::AcqRel, Ordering::Acquire) {
+                match word.compare_exchange(exported, total, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => break,
-                    Err(now) => told = now,
+                    Err(now) => exported = now,
                 }
             }
         }
     }
 
-    /// Takes away each that `may` says, behind a look at it, may be taken away.
+    /// Sets what was exported to 0. `may` is asked after each word was read; what it refuses stays.
     pub(crate) fn clear_if(&self, may: impl Fn() -> bool) {
-        self.0.iter().for_each(|told| told.clear_if(&may));
+        self.0.iter().for_each(|word| word.clear_if(&may));
     }
 }
 

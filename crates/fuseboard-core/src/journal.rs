@@ -1,14 +1,12 @@
-//! The journal: a ring of records of transitions, written by any process and readable after every process is dead (rule
-//! T14).
+//! The journal: a ring of records of transitions. Any process writes it, and it is readable after every process is dead (rule T14).
 //!
-//! **Appending.** A writer takes a number, writes the words of the record in that number's place, and last its check word,
-//! a hash of the others and of the number. A record is there when its check word fits. So a writer that is killed leaves a
-//! hole, one that is stopped for a whole lap can at most spoil a later record, and neither passes for a record.
+//! **Appending.** A writer takes a number, writes the words of the record into the ring slot of that number, and writes the check
+//! word last. The check word is a hash of the other words and of the number. A record is there if its check word fits. So a writer
+//! that is killed leaves a hole, and one that is stopped for a whole lap can at most spoil a later record. Neither passes for a
+//! record.
 //!
-//! **Nothing is missing, nothing out of order.** A fuse's cell keeps the generation up to which its transitions are told.
-//! Whoever makes a transition writes it down right behind. If it is killed in between, or just slow, the next to end the
-//! generation does it first ([`crate::fuse::Fuse`]); so do those whom the fuse turns away, and readers. Then two may write
-//! the same record, and a reader drops what is not later than what it has read of that slot.
+//! How the transitions of a fuse get here, each at least once and in their order, is in [`crate::journal_writer`]. Two processes
+//! may write the same record, so a reader drops a record that is not later than what it has read of that fuse.
 
 use std::ops::Range;
 
@@ -30,8 +28,8 @@ const ABOUT_BYTES: usize = ABOUT_WORDS * 8;
 /// The last word is reserved.
 const BODY: usize = 4 + ABOUT_WORDS;
 
-/// Two texts that say more about a transition: the name of an exception's class, or who made a manual override and why. Longer
-/// ones are cut.
+/// Two texts about a transition: the name of an exception's class, or who made a manual override and why. Longer texts are
+/// cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct About([u64; ABOUT_WORDS]);
 
@@ -57,7 +55,7 @@ impl About {
         Self(words)
     }
 
-    /// The bytes of both texts; their numbers are brought into range, whatever stood there (rule T10).
+    /// The bytes of both texts. Their lengths are brought into range, whatever stood there (rule T10).
     #[must_use]
     pub fn texts(self) -> [Vec<u8>; 2] {
         let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -84,11 +82,11 @@ pub struct Record {
     pub from: State,
     /// The state after.
     pub to: State,
-    /// What brought it about.
+    /// Why it happened.
     pub cause: Cause,
     /// The process that made it, for people; 0 if not known.
     pub pid: u32,
-    /// When a manual override ends, in microseconds of the clock; 0 for never, and of other transitions.
+    /// When a manual override ends, in microseconds of the clock; 0 for never, and for other transitions.
     pub until_us: u64,
     /// More about it.
     pub about: About,
@@ -121,7 +119,7 @@ impl Record {
     }
 }
 
-/// A record's place in the ring. Any bytes are a valid one, and zeroes an empty one.
+/// The place of one record. Any bytes are a valid one; zeroes are an empty one.
 #[repr(C)]
 #[derive(Debug)]
 pub struct RingSlot {
@@ -130,7 +128,7 @@ pub struct RingSlot {
 }
 
 impl RingSlot {
-    /// An empty place.
+    /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         Self { check: AtomicU64::new(0), body: std::array::from_fn(|_| AtomicU64::new(0)) }
@@ -143,7 +141,7 @@ impl Default for RingSlot {
     }
 }
 
-/// The words of the journal that are no records.
+/// The words of the journal beside the ring.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub struct Head {
@@ -153,7 +151,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a journal in which nothing stands.
+    /// The head of an empty journal.
     #[must_use]
     pub fn new() -> Self {
         Self { next: AtomicU64::new(0), reserved: std::array::from_fn(|_| AtomicU64::new(0)) }
@@ -170,24 +168,24 @@ impl Default for Head {
 #[derive(Clone, Copy)]
 pub struct Journal<'a> {
     head: &'a Head,
-    places: &'a [RingSlot],
+    ring: &'a [RingSlot],
 }
 
 impl<'a> Journal<'a> {
     /// The journal in these words.
     ///
     /// # Panics
-    /// If the number of places is not a power of two.
+    /// If the length of the ring is not a power of two.
     #[must_use]
-    pub fn new(head: &'a Head, places: &'a [RingSlot]) -> Self {
-        assert!(places.len().is_power_of_two(), "{} places", places.len());
-        Self { head, places }
+    pub fn new(head: &'a Head, ring: &'a [RingSlot]) -> Self {
+        assert!(ring.len().is_power_of_two(), "{} ring slots", ring.len());
+        Self { head, ring }
     }
 
     /// The number that the next record will have: how many were ever begun.
     #[must_use]
     pub fn next(self) -> u64 {
-        // Acquire: whoever sees the number taken sees what its owner had seen of the fuse.
+        // Acquire: whoever sees that a number was taken sees what its writer had seen of the fuse.
         self.head.next.load(Ordering::Acquire)
     }
 
@@ -197,45 +195,45 @@ impl<'a> Journal<'a> {
         self.span().start
     }
 
-    /// The numbers whose records may still be there, by one look at the head.
+    /// The numbers whose records may still be there.
     #[must_use]
     pub fn span(self) -> Range<u64> {
         let next = self.next();
-        next.saturating_sub(self.places.len() as u64)..next
+        next.saturating_sub(self.ring.len() as u64)..next
     }
 
-    /// Writes a record down.
+    /// Appends a record.
     pub fn append(self, record: Record) {
         let number = self.head.next.fetch_add(1, Ordering::AcqRel);
-        let (place, words) = (self.place(number), record.to_words());
-        for (word, value) in place.body.iter().zip(words) {
+        let (slot, words) = (self.slot(number), record.to_words());
+        for (word, value) in slot.body.iter().zip(words) {
             word.store(value, Ordering::Relaxed);
         }
-        // Release: whoever sees the check word sees these words, or later ones that it does not fit.
-        place.check.store(check_of(number, &words), Ordering::Release);
+        // Release: whoever sees the check word sees these words, or later words that do not fit it.
+        slot.check.store(check_of(number, &words), Ordering::Release);
     }
 
-    /// Takes away what damage left in the head: a number of numbers that nobody can have taken. Where the numbers end, what
-    /// was written before would be out of every reader's sight.
+    /// Takes away what damage left in the head: a number so large that nobody can have taken it. At the end of all numbers, the
+    /// earlier records would be out of every reader's sight.
     pub fn mend(self) {
         let next = self.next();
         if next > u64::MAX / 2 {
-            // Lost only to somebody who takes a number just now, or mends.
+            // Fails only if somebody takes a number at this moment, or mends.
             _ = self.head.next.compare_exchange(next, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
-    /// The record of a number, if it is there: not a hole, not half written, not overwritten by a later lap.
+    /// The record of a number; `None` for a hole, a half-written record, and one that a later lap has overwritten.
     #[must_use]
     pub fn read(self, number: u64) -> Option<Record> {
-        let place = self.place(number);
-        let check = place.check.load(Ordering::Acquire);
-        let words = std::array::from_fn(|i| place.body[i].load(Ordering::Relaxed));
+        let slot = self.slot(number);
+        let check = slot.check.load(Ordering::Acquire);
+        let words = std::array::from_fn(|i| slot.body[i].load(Ordering::Relaxed));
         (check == check_of(number, &words)).then(|| Record::from_words(&words))
     }
 
-    fn place(&self, number: u64) -> &'a RingSlot {
-        &self.places[number as usize & (self.places.len() - 1)]
+    fn slot(&self, number: u64) -> &'a RingSlot {
+        &self.ring[number as usize & (self.ring.len() - 1)]
     }
 }
 

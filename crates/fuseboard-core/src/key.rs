@@ -1,19 +1,19 @@
-//! The key of a slot: whose it is, if anybody's, and for the how manyth time it was given away.
+//! The key of a slot: whose the slot is, if anybody's, and how often it was claimed.
 //!
 //! ```text
 //!  owner: 63                                    18 17             2  1   0
 //!        +-----------------------------------------+---------------+------+
-//!        | hash: 46 bits of the name's hash | claim: 16   | st.  |
+//!        | 46 bits of the hash of a name           | claim: 16     | st.  |
 //!        +-----------------------------------------+---------------+------+
-//!  rest:  63                                        16 15             0
+//!  more:  63                                        16 15             0
 //!        +--------------------------------------------+---------------+
-//!        | hash: 48 more bits                         | claim: 16   |
+//!        | 48 more bits of the hash                   | claim: 16     |
 //!        +--------------------------------------------+---------------+
 //! ```
 //!
-//! The owner word alone says whose the slot is. The rest tells apart names that share the first 46 bits; it counts only
-//! while it is of the same claim, so that nobody has to wipe it. Each end of a claim or a claim makes `claim` one
-//! larger, so whoever was stopped before it swaps the owner word of an earlier one finds that it is too late.
+//! The owner word alone says whose the slot is. The second word tells apart names that share the first 46 bits. It counts only if its
+//! claim number is that of the owner word, so nobody has to wipe it. The end of a claim makes the claim number one larger. So a
+//! process that was stopped before a swap of the owner word finds that it is too late.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::is_far_ahead;
@@ -34,7 +34,7 @@ pub struct NameHash {
 }
 
 impl NameHash {
-    /// A hash of a 128-bit hash, by as many bits of it as a key has room for.
+    /// The bits of a 128-bit hash for which a key has room.
     #[must_use]
     pub const fn new(low: u64, high: u64) -> Self {
         let (low, high) = (low << HASH_SHIFT >> HASH_SHIFT, high << CLAIM_BITS >> CLAIM_BITS);
@@ -42,16 +42,16 @@ impl NameHash {
     }
 }
 
-/// What has become of a slot. The codes live in files: never renumber them.
+/// What a slot is. The codes live in files: never renumber them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// Nobody ever had it: probe sequences end here.
+    /// Nobody ever had it: sequences of slots end here.
     Free = 0,
     /// Somebody claims it.
     Pending = 1,
-    /// It is a name's.
+    /// It belongs to a name.
     Confirmed = 2,
-    /// It was removed, or not had after all: sequences go on.
+    /// It was removed, or a claim to it was given up: sequences go on.
     Gone = 3,
 }
 
@@ -102,9 +102,9 @@ impl Owner {
 #[derive(Debug)]
 pub struct Key {
     owner: AtomicU64,
-    rest: AtomicU64,
-    /// When somebody last saw the fuse idle, and a hash of what it had counted by then.
-    pub(crate) mark: AtomicU64,
+    more: AtomicU64,
+    /// When somebody last found the fuse idle, and a hash of what it had counted by then: see [`crate::directory::idle`].
+    pub(crate) idle_stamp: AtomicU64,
     /// The generation that the claim began with; 0 for the slot's first. Only grows.
     pub(crate) since: AtomicU64,
 }
@@ -114,16 +114,16 @@ impl Key {
     #[must_use]
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { owner: zero(), rest: zero(), mark: zero(), since: zero() }
+        Self { owner: zero(), more: zero(), idle_stamp: zero(), since: zero() }
     }
 
     /// The hash of the name whose slot it is.
     #[must_use]
     pub fn name_hash(&self) -> Option<NameHash> {
         let owner = self.owner();
-        let rest = self.rest.load(Ordering::Acquire);
-        let is_whole = owner.status() == Status::Confirmed && is_of(rest, owner) && self.owner() == owner;
-        is_whole.then_some(NameHash { low: owner.hash(), high: rest >> CLAIM_BITS })
+        let more = self.more.load(Ordering::Acquire);
+        let is_whole = owner.status() == Status::Confirmed && is_of(more, owner) && self.owner() == owner;
+        is_whole.then_some(NameHash { low: owner.hash(), high: more >> CLAIM_BITS })
     }
 
     /// Whose it is.
@@ -153,12 +153,12 @@ impl Key {
     /// Takes away what damage left: times far ahead, which would hide a claim's records, or spare it for long.
     pub(crate) fn mend(&self, now_us: impl Fn() -> u64) {
         self.since.clear_if(|| is_far_ahead(now_us(), self.since()));
-        self.mark.clear_if(|| is_far_ahead(now_us(), self.mark.load(Ordering::Relaxed) >> CLAIM_BITS));
+        self.idle_stamp.clear_if(|| is_far_ahead(now_us(), self.idle_stamp.load(Ordering::Relaxed) >> CLAIM_BITS));
     }
 
     /// Whether the slot of this owner word is the name's, or claimed for it.
     pub(crate) fn is_of(&self, owner: Owner, name_hash: NameHash) -> bool {
-        owner.hash() == name_hash.low && self.rest.load(Ordering::Acquire) == rest_of(owner, name_hash)
+        owner.hash() == name_hash.low && self.more.load(Ordering::Acquire) == more_of(owner, name_hash)
     }
 
     /// [`Self::is_of`], where a claimant may have come no further than the owner word: then it becomes this name's.
@@ -167,16 +167,16 @@ impl Key {
             return false;
         }
         loop {
-            let seen = self.rest.load(Ordering::Acquire);
+            let seen = self.more.load(Ordering::Acquire);
             if is_of(seen, owner) {
-                return seen == rest_of(owner, name_hash);
+                return seen == more_of(owner, name_hash);
             }
             // What stands there is of an earlier claim, unless this one is over by now.
             if self.owner() != owner {
                 return false;
             }
             let swapped =
-                self.rest.compare_exchange(seen, rest_of(owner, name_hash), Ordering::AcqRel, Ordering::Relaxed);
+                self.more.compare_exchange(seen, more_of(owner, name_hash), Ordering::AcqRel, Ordering::Relaxed);
             if swapped.is_ok() {
                 return true;
             }
@@ -190,13 +190,13 @@ impl Default for Key {
     }
 }
 
-const fn rest_of(owner: Owner, name_hash: NameHash) -> u64 {
+const fn more_of(owner: Owner, name_hash: NameHash) -> u64 {
     name_hash.high << CLAIM_BITS | owner.claim_number()
 }
 
 /// Whether somebody has filled this second word in the owner's claim.
-const fn is_of(rest: u64, owner: Owner) -> bool {
-    rest >> CLAIM_BITS != 0 && rest & CLAIM_MASK == owner.claim_number()
+const fn is_of(more: u64, owner: Owner) -> bool {
+    more >> CLAIM_BITS != 0 && more & CLAIM_MASK == owner.claim_number()
 }
 
 #[cfg(all(test, not(fuseboard_loom)))]

@@ -1,17 +1,16 @@
 //! Probe leases: the right to make one call while the fuse is half-open.
 //!
-//! A fuse has [`SEATS`] seats. A seat is one word: the lease's deadline (48 bits) and the low 16 bits of the generation
-//! it was taken in; 0 is free. A lease is taken and released by compare-and-swap, and nobody needs to learn of an
-//! owner's death: past its deadline a lease is anybody's (rule R11). A lease of an older generation is free at once;
-//! only where 16 bits of two generations agree by chance does it count until its deadline.
+//! A fuse has [`SEATS`] seats. A seat is one word: the lease's deadline (48 bits) and the low 16 bits of the generation in which it
+//! was taken; 0 is free. A lease is taken and released by compare-and-swap, and nobody needs to learn that its holder died: after
+//! the deadline anybody may take the seat (rule R11). A lease of an older generation is free at once. Only if 16 bits of two
+//! generations agree by chance does it count until its deadline.
 //!
-//! Where the owner's death is certain there is no need to wait for the deadline. Beside each seat stands a **hint** of its
-//! owner, 48 bits that mean nothing here, marked with the lease it belongs to. Whoever is refused a seat may ask, of each
-//! hint that matches its lease, whether that owner is gone for good, and free the seat. A hint that is missing, or of
-//! another lease, only means that the deadline decides.
+//! If the holder is certainly dead, nobody has to wait for the deadline. Beside each seat stands a **hint** that says who the holder
+//! is. Its 48 bits mean nothing here; 16 more bits tag the lease to which it belongs. A caller that gets no seat may ask whether the
+//! holder of a hint is gone, and free the seat. If a hint is missing, or belongs to another lease, the deadline decides.
 //!
-//! Probes that succeeded and that failed are counted in a word of their own, tagged with the generation, so that a new
-//! half-open state begins at zero without anybody wiping it.
+//! Probes that succeeded and probes that failed are counted in a word of their own. It carries the generation, so a new half-open
+//! state begins at zero and nobody has to wipe the word.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_MAX, remaining};
@@ -26,7 +25,7 @@ pub const FAILURES_MAX: u32 = (1 << 6) - 1;
 const TAG_BITS: u32 = 16;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 
-/// A taken seat: what its holder needs to give it back, and to know that it still holds it.
+/// A taken seat: what its holder needs to release it, and to know that it still has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Index of the seat.
@@ -42,11 +41,11 @@ impl Lease {
     }
 }
 
-/// Bits of an owner's hint.
+/// Bits of a holder's hint.
 pub const HINT_BITS: u32 = 48;
 const HINT_MASK: u64 = (1 << HINT_BITS) - 1;
 
-/// The seats of one fuse, and the hints of their owners.
+/// The seats of one fuse, and the hints of their holders.
 #[derive(Clone, Copy)]
 pub(crate) struct Seats<'a> {
     pub(crate) leases: &'a [AtomicU64; SEATS],
@@ -54,12 +53,12 @@ pub(crate) struct Seats<'a> {
 }
 
 impl Seats<'_> {
-    /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first is free.
-    /// `Ok(None)` if a seat that was free changed hands meanwhile, or `is_current` says that the generation has ended.
+    /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first one is free. `Ok(None)` if a
+    /// free seat changed hands in between, or `is_current` says that the generation has ended.
     ///
-    /// A lease of another generation is overwritten, so it must be an older one: a caller that was stopped while its
-    /// generation ended would take a newer prober's seat. Hence the question after the look: whoever wrote a newer lease
-    /// had seen a newer fuse word, and having read that lease we see it too.
+    /// A lease of another generation is overwritten, so it must be older: a caller that was stopped while its generation ended would
+    /// otherwise take a newer probe's seat. That is why `is_current` is asked after the seat was read. The writer of a newer lease
+    /// had seen a newer fuse word, and having read that lease, we see it too.
     pub(crate) fn take(
         self,
         generation: u64,
@@ -79,7 +78,7 @@ impl Seats<'_> {
                 return Ok(None);
             }
             let word = lease_word(generation, now_us.saturating_add(probe_us));
-            // AcqRel: the last holder's use of the seat ends before ours begins.
+            // AcqRel: the last holder is done with the seat before we begin.
             if place.compare_exchange(held, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return Ok(Some(Lease { seat, word }));
             }
@@ -99,28 +98,27 @@ impl Seats<'_> {
         self.place(lease).compare_exchange(lease.word, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Says who holds the lease.
+    /// Writes down who holds the lease.
     pub(crate) fn sign(self, lease: Lease, hint: u64) {
         let mark = lease_tag(lease.word) << HINT_BITS;
         self.hints[lease.seat as usize % SEATS].store(mark | hint & HINT_MASK, Ordering::Release);
     }
 
-    /// Frees the seats whose owners `is_gone` says are gone; whether there were any.
+    /// Frees the seats whose holders are gone, as `is_gone` says of their hints; whether there were any.
     pub(crate) fn reclaim(self, is_gone: impl Fn(u64) -> bool) -> bool {
         let mut freed = false;
         for (place, hint) in self.leases.iter().zip(self.hints) {
             let held = place.load(Ordering::Acquire);
             let hint = hint.load(Ordering::Acquire);
             if held != 0 && hint >> HINT_BITS == lease_tag(held) && is_gone(hint & HINT_MASK) {
-                // The lease is in the swap, so a seat that somebody took meanwhile stays theirs.
+                // The swap compares the lease, so a seat that somebody took in between stays theirs.
                 freed |= place.compare_exchange(held, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             }
         }
         freed
     }
 
-    /// How long until the first of the first `probes` seats is free, if none is; a seat whose owner `is_gone` is as good as
-    /// free. Takes nothing.
+    /// How long until one of the first `probes` seats is free; `None` if one is free, or its holder `is_gone`. Takes nothing.
     pub(crate) fn all_taken(
         self,
         generation: u64,
@@ -159,7 +157,7 @@ fn lease_word(generation: u64, deadline_us: u64) -> u64 {
     deadline_us.min(STAMP_MAX) << TAG_BITS | generation & TAG_MASK
 }
 
-/// Sixteen bits that tell a lease from the others of its seat, and never those of an unsigned hint.
+/// Sixteen bits that tell a lease from others of its seat, and from a hint that nobody signed.
 fn lease_tag(lease: u64) -> u64 {
     (lease ^ lease >> 16 ^ lease >> 32 ^ lease >> 48) & 0x7fff | 0x8000
 }
@@ -171,7 +169,7 @@ fn time_left(held: u64, generation: u64, now_us: u64) -> Option<u64> {
     remaining(now_us, held >> TAG_BITS)
 }
 
-/// A count that is kept in the low bits of a word, behind the generation it belongs to.
+/// A count in the low bits of a word, below the generation to which it belongs.
 #[derive(Clone, Copy)]
 pub(crate) struct Count {
     shift: u32,
@@ -207,7 +205,7 @@ pub(crate) fn number_after(progress: &AtomicU64, generation: u64) -> u64 {
     if seen >> TAG_BITS == generation { (seen + 1) & TAG_MASK } else { 1 }
 }
 
-/// Changes the low bits of a word that belongs to a generation: those of another one begin at 0. The word after it.
+/// Changes the low bits of a word that carries a generation. If it is of another generation, they begin at 0. The word after that.
 fn step(
     progress: &AtomicU64,
     generation: u64,
@@ -216,12 +214,12 @@ fn step(
 ) -> Option<u64> {
     let mut seen = progress.load(Ordering::Acquire);
     loop {
-        // As with a seat: what stands there may be replaced only if it was read while the generation was ours.
+        // As with a seat: a word of another generation may be replaced only if it was read while ours was current.
         if seen >> TAG_BITS != generation && !is_current() {
             return None;
         }
         let next = change(if seen >> TAG_BITS == generation { seen } else { generation << TAG_BITS });
-        // AcqRel: hands on the fuse word we saw, to whoever asks about a count that is not theirs.
+        // AcqRel: publishes the fuse word that we saw to whoever finds a count that is not theirs.
         match progress.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return Some(next),
             Err(now) => seen = now,

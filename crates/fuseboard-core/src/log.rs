@@ -1,33 +1,32 @@
-//! The failure log: a ring of stamps, one word each, counted by the fuse word's head.
+//! The failure log: a ring of stamps, one word each. The head in the fuse word says how many of them count.
 //!
-//! **Words.** The *place* of index `h` is entry `h mod len`. An entry is *counted* once the fuse word's head has moved
-//! past its index; before that it is an *attempt*. An entry carries its **stamp** and its **run**: how many failures
-//! the window had been through, this one included, since it was last cleared.
+//! **Words.** The entry of index `h` is entry `h mod len`. It is *counted* once the head has moved past `h`; before that it is an
+//! *attempt*. An entry carries its **stamp** and its **run**: how many failures, with this one, the window has seen since it was
+//! last cleared.
 //!
-//! **Appending** has two steps. First an attempt is put into the place of `head` by compare-and-swap; then the fuse
-//! word is swapped for one whose head is one further (and whose state is open, if this failure trips). Only the second
-//! step counts. A writer killed before it has recorded nothing; a writer killed after it has recorded, and tripped if it
-//! was to trip. Whoever comes next puts its own attempt over the dead writer's.
+//! **Appending** takes two steps. First an attempt is put into the entry of `head` with a compare-and-swap. Then the fuse word is
+//! swapped for one whose head is one further and, if this failure trips, whose state is open. Only the second step counts. A
+//! writer that is killed before it has recorded nothing. A writer that is killed after it has recorded the failure, and tripped
+//! if it had to. The next writer puts its own attempt over a dead writer's.
 //!
-//! **The race that looks wrong and is not.** B looks at A's attempt for index `h`; A counts it; B's compare-and-swap
-//! then replaces the now counted entry by B's attempt for the same index. Nothing is lost: A's failure stays counted, B's
-//! swap of the fuse word fails and B goes on to `h + 1`, and the stamp that now stands at `h` is B's, which is never
-//! earlier than A's and was read while A's operation was under way, so it is a right stamp for A's failure too.
+//! **The race that looks wrong and is not.** B reads A's attempt for index `h`; A counts it; then B's compare-and-swap replaces
+//! the entry, which now counts, with B's attempt for the same index. Nothing is lost. A's failure stays counted. B's swap of the
+//! fuse word fails, and B goes on to `h + 1`. The stamp that now stands at `h` is B's. It is never earlier than A's, and B read
+//! its clock while A's operation was under way, so it is a right stamp for A's failure too.
 //!
-//! **The race that must be shut out.** B reads the fuse word, is stopped for a whole lap of the ring, and then writes
-//! over an entry that counts. So an attempt is put down only over an entry that was read *before* the fuse word was
-//! seen unchanged: had the ring been lapped, the fuse word would differ; and if it is lapped later, the swap fails
-//! because the entry differs.
+//! **The race that must not happen.** B reads the fuse word, is stopped for a whole lap of the ring, and then writes over an entry
+//! that counts. So B reads the entry first, then checks that the fuse word is unchanged, and only then swaps the entry. If the
+//! ring was lapped before the check, the fuse word differs. If it is lapped after the check, the entry differs and the swap fails.
 //!
-//! Along a run stamps go back by no more than the clocks of writers that raced differ (the race above may leave a later
-//! stamp than the next writer saw), which is nothing on one host. So "how many of the last `n` are within the window" is
-//! a binary search, and "are there `threshold` of them" is one look at the entry `threshold - 1` places back.
+//! Within a run, stamps go back by no more than the clocks of racing writers differ, which is nothing on one host. So "how many of
+//! the last `n` are within the window" is a binary search, and "are there `threshold` of them" is one look at the entry
+//! `threshold - 1` back.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_BITS, is_far_ahead, not_before};
 use crate::word::Word;
 
-/// How far ahead of the clock an old entry of the same place may be and still matter.
+/// How far ahead a stamp may be that stood in the entry before, and still be taken for a rival's attempt.
 const NEAR_US: u64 = 1_000_000;
 const RUN_SHIFT: u32 = STAMP_BITS;
 const STAMP_MASK: u64 = (1 << STAMP_BITS) - 1;
@@ -63,19 +62,19 @@ impl Log<'_> {
         &self.0[index as usize & (self.0.len() - 1)]
     }
 
-    /// The entry `back` places before `index`. Relaxed: what is counted was published by the fuse word.
+    /// The entry `back` before `index`. Relaxed: the fuse word has published what is counted.
     pub(crate) fn entry(self, index: u64, back: u64) -> Entry {
         Entry(self.place(index.wrapping_sub(back)).load(Ordering::Relaxed))
     }
 
-    /// The last counted entry, for a reader that will look at the fuse word again behind it (hence Acquire).
+    /// The last counted entry. Acquire, for a reader that reads the fuse word again after it.
     pub(crate) fn last(self, head: u64) -> Entry {
         Entry(self.place(head.wrapping_sub(1)).load(Ordering::Acquire))
     }
 
-    /// Puts down an attempt for the head of `seen`, the value of `word`. `None` if the fuse has moved on meanwhile.
+    /// Writes an attempt for the head of `seen`, the value of `word`. `None` if the fuse changed in between.
     pub(crate) fn attempt(self, word: &AtomicU64, seen: Word, now_us: u64) -> Option<Entry> {
-        // Acquire on both entries: if one is of a later lap, its writer had seen a later fuse word, and so do we below.
+        // Acquire on both entries: the writer of an entry of a later lap had seen a later fuse word, and so do we below.
         let previous = self.last(seen.head());
         let place = self.place(seen.head());
         let found = Entry(place.load(Ordering::Acquire));
@@ -83,31 +82,31 @@ impl Log<'_> {
             return None;
         }
         let mine = next_entry(seen, previous, found, now_us);
-        // Release on the entry: hands the fuse word we saw to whoever reads the entry (see the line above).
+        // Release on the entry: publishes the fuse word that we saw to whoever reads the entry (see the line above).
         place.compare_exchange(found.0, mine.0, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| mine)
     }
 
-    /// Takes away the entries that are farther ahead than any sound process puts them. The window that they may count in is
-    /// the caller's to clear.
+    /// Takes away the entries that are farther ahead than any sound process writes them. The caller clears the window in which
+    /// they may count.
     pub(crate) fn drop_far_ahead(self, now_us: impl Fn() -> u64) {
         let began_us = now_us();
         for place in self.0 {
             let found = Entry(place.load(Ordering::Acquire));
-            // Asked again behind the look: between the two we may have been stopped for long.
+            // The clock again, after the look: we may have been stopped for long in between.
             if is_far_ahead(began_us, found.stamp()) && is_far_ahead(now_us(), found.stamp()) {
                 _ = place.compare_exchange(found.0, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
     }
 
-    /// Whether there are `n` failures, not 0, of which the latest, the attempt `last` at `head` among them, lie within `window_us` of it.
+    /// Whether the last `n` failures, the attempt `last` at `head` included, lie within `window_us` of it; `n` is not 0.
     pub(crate) fn reaches(self, head: u64, last: Entry, n: u32, window_us: u64) -> bool {
         let oldest = last.stamp().saturating_sub(window_us);
         n > 0 && u32::from(last.run()) >= n && (n == 1 || self.entry(head, u64::from(n) - 1).stamp() >= oldest)
     }
 
-    /// How many failures of the window, the entry `last` at `head` among them, have a stamp of `oldest` or later.
-    /// At most the log's length; a binary search over the entries of this run.
+    /// How many failures of the window, the entry `last` at `head` included, have a stamp of `oldest` or later; at most the log's
+    /// length. A binary search over the entries of this run.
     pub(crate) fn count(self, head: u64, last: Entry, oldest: u64) -> u32 {
         let (mut known, mut beyond) = (0, u64::from(last.run()).min(self.len()));
         while known + 1 < beyond {
@@ -118,7 +117,7 @@ impl Log<'_> {
     }
 }
 
-/// The attempt after `previous`: one longer run, and a stamp not before any that may stand at this index.
+/// The attempt after `previous`: its run is one longer, and its stamp is not before any that may stand at this index.
 fn next_entry(seen: Word, previous: Entry, found: Entry, now_us: u64) -> Entry {
     let mut stamp = not_before(now_us, seen.generation());
     let mut run = 1;
@@ -128,9 +127,9 @@ fn next_entry(seen: Word, previous: Entry, found: Entry, now_us: u64) -> Entry {
     }
     let ahead = found.stamp().checked_sub(stamp);
     if found.run() == run || ahead.is_some_and(|ahead| ahead < NEAR_US) {
-        // Perhaps a rival's attempt for this very index, perhaps even counted by now: never make it older. And never put
-        // down what stood there, even where the clock stands still: a writer that was stopped before a lap would take it
-        // for what it had read, and replace it.
+        // Perhaps a rival's attempt for this same index, perhaps even counted by now: never make it older. And never write
+        // again what stood there, even if the clock stands still: a writer that was stopped for a lap would take it for what it
+        // had read, and replace it.
         stamp = not_before(stamp, found.stamp() + 1);
     }
     Entry::new(stamp, run)

@@ -1,9 +1,9 @@
-//! How far back the breakers of a fuse look: what a failure must be older than to mean nothing to any of them.
+//! What breakers leave at a fuse about their settings: how far back they look, and how often the settings changed.
 //!
-//! Settings are not shared (rule R15), but whether a fuse can be removed must be known by whoever finds the table full. So
-//! the longest window that a breaker came with is kept as the **reach**, in microseconds, in the upper 40 bits of the word that
-//! counts the changes of settings. It only grows while a claim lasts. 0, which is what raw operations leave, is a reach that
-//! nobody knows, and counts as the longest.
+//! Settings are not shared (rule R15). But whoever finds the table full must know whether a fuse can be removed. So the longest window
+//! of any breaker of the fuse is kept as its **lookback**, in microseconds, in the upper 40 bits of the word that counts the changes
+//! of settings. During a claim it only grows. 0, which raw operations leave, means that nobody knows the lookback: it counts as the
+//! longest.
 
 use crate::fuse::Fuse;
 use crate::log::Entry;
@@ -17,12 +17,12 @@ const SHIFT: u32 = 24;
 const COUNT_MASK: u64 = (1 << SHIFT) - 1;
 const _: () = assert!(HORIZON_US << SHIFT >> SHIFT == HORIZON_US, "a reach has room for any setting");
 
-/// How often settings changed, of the word.
+/// How often the settings changed.
 pub(crate) const fn changes_of(word: u64) -> u64 {
     word & COUNT_MASK
 }
 
-/// The word once settings changed once more. It counts to 16,777,215, and no further.
+/// The word after one more change of settings. It counts to 16,777,215.
 const fn changed(word: u64) -> u64 {
     if changes_of(word) < COUNT_MASK { word + 1 } else { word }
 }
@@ -35,7 +35,7 @@ const fn lookback_us(word: u64) -> u64 {
     }
 }
 
-/// The word once a breaker has come with this reach.
+/// The word after a breaker with this lookback has come.
 const fn raised(word: u64, lookback_us: u64) -> u64 {
     let reach = if lookback_us > 0 { lookback_us } else { 1 };
     if reach > word >> SHIFT { reach << SHIFT | changes_of(word) } else { word }
@@ -55,7 +55,7 @@ impl Policy {
 }
 
 impl Fuse<'_> {
-    /// Notes how far back a breaker looks that comes to the fuse ([`Policy::lookback_us`]).
+    /// Notes how far back a breaker that comes to the fuse looks ([`Policy::lookback_us`]).
     pub fn note_lookback(self, lookback_us: u64) {
         self.change_word(|seen| raised(seen, lookback_us.min(HORIZON_US)));
     }
@@ -76,7 +76,7 @@ impl Fuse<'_> {
         self.cell.settings.store(settings_hash, Ordering::Relaxed);
     }
 
-    /// Takes the count of changes away. The breakers stay, and look as far back as they did.
+    /// Sets the count of changes to 0. The breakers stay, and so does their lookback.
     pub(crate) fn forget_changes(self) {
         self.change_word(|seen| seen & !COUNT_MASK);
     }
@@ -92,13 +92,13 @@ impl Fuse<'_> {
         }
     }
 
-    /// Whether no failure of the window that `seen` holds means anything to any breaker of the fuse any more.
+    /// Whether no failure of this word's window means anything to any breaker of the fuse any more.
     pub(crate) fn is_beyond_lookback(self, seen: Word, now_us: u64) -> bool {
         !seen.is_dirty() || age(now_us, self.log.last(seen.head()).stamp()) > self.lookback_us()
     }
 
-    /// How many failures of the window that `seen` holds, of which `last` is the latest, mean something to a breaker of the
-    /// fuse: at most the log's length. Cost: a binary search, whatever the count.
+    /// How many failures of this word's window, of which `last` is the latest, mean something to a breaker of the fuse; at most the
+    /// log's length. Cost: a binary search, whatever the count.
     pub(crate) fn within_lookback(self, seen: Word, last: Entry, now_us: u64) -> u32 {
         let lookback_us = self.lookback_us();
         if !seen.is_dirty() || age(now_us, last.stamp()) > lookback_us {

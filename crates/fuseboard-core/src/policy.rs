@@ -1,4 +1,4 @@
-//! What one process asks of a fuse. Settings are not shared (rule R15): each decision takes the caller's own.
+//! What one process asks of a fuse. Settings are not shared (rule R15): each decision uses the caller's own.
 
 use crate::lease::{FAILURES_MAX, SEATS, SUCCESSES_MAX};
 pub(crate) use crate::rate::MILLION;
@@ -6,20 +6,20 @@ use crate::rate::{RATE_WINDOWS, Rate, RateKind};
 use crate::time::{HORIZON_US, age};
 use crate::word::Word;
 
-/// The numbers of a breaker's settings, brought into range: no value of any field makes a decision unsound.
+/// The numbers of a breaker's settings. Brought into range, no value of any field makes a decision unsound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Failures within the window that open the fuse; up to the log's capacity; 0 for no such rule.
     pub threshold: u32,
     /// How long a failure counts, in microseconds; `u64::MAX` for ever.
     pub window_us: u64,
-    /// How long the fuse stays open before a probe, in microseconds.
+    /// The open time, in microseconds.
     pub reset_us: u64,
-    /// How many thousandths of it each failed probe makes of that time; from 1,000.
+    /// By how many thousandths each failed probe multiplies the open time; from 1,000.
     pub multiplier_permille: u32,
-    /// The longest open time that growth, or a call that asks for one, can make, in microseconds.
+    /// The longest open time after failed probes, or for a call that asks for one, in microseconds.
     pub longest_us: u64,
-    /// How many of a million parts the open time may be shorter or longer.
+    /// How many millionths the open time may be shorter or longer.
     pub jitter_ppm: u32,
     /// Probes at once while half-open; 1 to [`SEATS`].
     pub probes: u32,
@@ -29,9 +29,9 @@ pub struct Policy {
     pub probe_failures: u32,
     /// How long the fuse may stay half-open, in microseconds; 0 for as long as it takes.
     pub half_open_us: u64,
-    /// How long it takes after closing until all calls pass, in microseconds; 0 for at once.
+    /// How long the ramp takes after the probes have succeeded, in microseconds; 0 for no ramp.
     pub ramp_us: u64,
-    /// How many of a million calls pass at first.
+    /// How many of a million calls pass at the beginning of the ramp.
     pub ramp_from_ppm: u32,
     /// How long a probe may hold its lease, in microseconds.
     pub probe_us: u64,
@@ -42,7 +42,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Five failures within ten seconds, half a minute, one probe: the settings of a breaker that was given none.
+    /// The settings of a breaker that was given none: five failures within ten seconds, open for half a minute, one probe.
     pub const DEFAULT: Self = Self {
         threshold: 5,
         window_us: 10_000_000,
@@ -61,8 +61,8 @@ impl Policy {
         rates: [None; RATE_WINDOWS],
     };
 
-    /// The same policy with every number in range for a log of `log_len` entries. Settings are refused with a message
-    /// long before this; here it only keeps a stray number from making a decision unsound.
+    /// The same policy with every number in range for a log of `log_len` entries. Python refuses bad settings with a message long before
+    /// this. Here it only keeps a stray number from making a decision unsound.
     #[must_use]
     pub fn in_range(self, log_len: usize) -> Self {
         let log_len = u32::try_from(log_len).unwrap_or(u32::MAX);
@@ -85,17 +85,17 @@ impl Policy {
         }
     }
 
-    /// Whether a half-open fuse has been so for as long as it may.
+    /// Whether the fuse was half-open for as long as it may be.
     pub(crate) fn is_overstayed(&self, seen: Word, now_us: u64) -> bool {
         self.half_open_us > 0 && age(now_us, seen.generation()) >= self.half_open_us
     }
 
-    /// The rates to be measured.
+    /// The rates that the policy has, with their kinds.
     pub(crate) fn active_rates(&self) -> impl Iterator<Item = (RateKind, Rate)> {
         RateKind::ALL.into_iter().zip(self.rates).filter_map(|(kind, rate)| Some((kind, rate?)))
     }
 
-    /// Whether there is any rate to be measured.
+    /// Whether the policy has any rate.
     #[must_use]
     pub fn has_rates(&self) -> bool {
         self.rates != [None; RATE_WINDOWS]

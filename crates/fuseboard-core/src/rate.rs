@@ -1,33 +1,33 @@
 //! Rate windows: how many of the latest calls were bad.
 //!
-//! **Words.** A [`RateWindow`] is a ring of *buckets*. A bucket is one word: how many calls ended (18 bits), how many of them
-//! were bad (18 bits), and a tag (28 bits) of the *bucket* they ended in and of the fuse's generation. A bucket is
-//! `2^shift` microseconds, or `2^shift` calls. The shift follows from the span alone, so that processes with the same
-//! settings, or nearly the same, count into the same buckets; those with others see nothing (rule R15).
+//! **Words.** A [`RateWindow`] is a ring of bucket words. A **bucket** is a stretch of `2^shift` microseconds, or of `2^shift` calls.
+//! Its word holds how many calls fell into it (18 bits), how many of them were bad (18 bits), and a tag (28 bits): a hash of the
+//! bucket's number and of the fuse's generation. The shift follows from the span alone. So processes with the same settings, or
+//! nearly the same, count into the same buckets, and processes with other settings do not see those counts (rule R15).
 //!
-//! **Nothing is wiped.** A bucket of another bucket or generation has another tag and holds nothing for whoever reads it:
-//! a new generation begins at zero, and so does an hour in which nobody called. Only where 28 bits of two tags agree by
-//! chance does one bucket of an older time count.
+//! **Nothing is wiped.** A word with another tag belongs to another bucket or another generation, and counts as empty. So a new
+//! generation begins at zero, and so does the first call after an hour without calls. Only if 28 bits of two tags agree by chance
+//! does an old word count.
 //!
-//! **What is counted** is every bucket that the span touches. So a call counts for the span, and for up to a seventh longer.
+//! **What counts** is every bucket that the span touches. So a call counts for the span, and for up to a seventh longer.
 //!
-//! **Over a time** the clock says which bucket a call falls into. A bad call counts itself first, and sums up behind the
-//! counts of those that end with it (see [`crate::outcome`]).
+//! **Over a time**, the clock says into which bucket a call falls. A bad call counts itself first and sums up afterwards, when it
+//! sees the counts of bad calls that end with it (see [`crate::fuse`]).
 //!
-//! **Over calls** a call falls into the *newest* bucket, or into the one behind it when that is full. Which call it is and
-//! that it is counted is one swap, so the calls have one order. A bad call sums up what is before it, and then swaps: the
-//! buckets before the newest are full and stay as they are for as long as the newest is not full, so if the swap succeeds
-//! the sum was that of just this call and those before it. A rate that some call reaches is seen by that call, whatever
-//! ends beside it.
+//! **Over calls**, a call falls into the *newest* bucket, or into the next one if that is full. One swap says which call it is and
+//! counts it, so the calls have one order. A bad call sums up what is before it and then swaps. The buckets before the newest one
+//! are full, and stay as they are until the newest is full too. So if the swap succeeds, the sum was that of exactly this call and
+//! those before it. The call that reaches a rate sees that it does, whatever ends beside it.
 //!
-//! **The race that must be shut out.** A writer that is stopped before its swap for a whole lap of the ring would put an
-//! old bucket in the place of a current one. So a bucket of another tag is replaced only if the lap is not over and the
-//! generation not ended *behind* the look at it: whoever wrote a later one had seen a later word, clock or newest bucket.
+//! **The race that must not happen.** A writer that is stopped before its swap for a whole lap of the ring would put an old bucket in
+//! the place of a current one. So a word with another tag is replaced only if the lap is not over and the generation has not
+//! ended, and this is checked *after* the word was read: the writer of a later word had seen a later fuse word, clock or newest
+//! bucket.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::HORIZON_US;
 
-/// Meters of one fuse: one for each [`RateKind`].
+/// Rate windows of one fuse: one for each [`RateKind`].
 pub const RATE_WINDOWS: usize = 4;
 /// Buckets of a rate window.
 const BUCKETS: usize = 15;
@@ -35,17 +35,17 @@ const COUNT_BITS: u32 = 18;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const TAG_SHIFT: u32 = 2 * COUNT_BITS;
 
-/// What a rate window kinds. The codes are positions in the file: never renumber them.
+/// What a rate counts. The codes are positions in the file: never renumber them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum RateKind {
-    /// Failed calls of those that ended within a time.
+    /// Failed calls, of those that ended within a time.
     FailuresInTime = 0,
-    /// Failed calls of the last so many.
+    /// Failed calls, of the last so many.
     FailuresOfCalls = 1,
-    /// Slow calls of those that ended within a time.
+    /// Slow calls, of those that ended within a time.
     SlowInTime = 2,
-    /// Slow calls of the last so many.
+    /// Slow calls, of the last so many.
     SlowOfCalls = 3,
 }
 
@@ -54,12 +54,12 @@ impl RateKind {
     pub const ALL: [Self; RATE_WINDOWS] =
         [Self::FailuresInTime, Self::FailuresOfCalls, Self::SlowInTime, Self::SlowOfCalls];
 
-    /// Whether buckets are of calls, and not of time.
+    /// Whether its buckets hold a number of calls, and not a time.
     pub(crate) const fn is_of_calls(self) -> bool {
         matches!(self, Self::FailuresOfCalls | Self::SlowOfCalls)
     }
 
-    /// Whether slow calls are bad, and not failed ones.
+    /// Whether slow calls are the bad ones, and not failed calls.
     pub(crate) const fn is_of_slow(self) -> bool {
         matches!(self, Self::SlowInTime | Self::SlowOfCalls)
     }
@@ -71,13 +71,13 @@ pub(crate) const MILLION: u32 = 1_000_000;
 /// When too many of the latest calls are bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many calls count: those of so many microseconds, or the last so many; at least 1.
+    /// Which calls count: those of so many microseconds, or the last so many; at least 1.
     pub span: u64,
     /// How many of a million must be bad; 1 to 1,000,000.
     pub bad_ppm: u32,
-    /// How many calls there must be to judge by; at least 1.
+    /// How many calls there must be before the rate means anything; at least 1.
     pub min_calls: u32,
-    /// How long a call takes to be slow, in microseconds, where slow calls are bad.
+    /// From how many microseconds on a call is slow, if slow calls are the bad ones.
     pub slow_us: u64,
 }
 
@@ -91,7 +91,7 @@ impl Rate {
         }
     }
 
-    /// Whether so many bad calls are too many.
+    /// Whether this count reaches the rate.
     pub(crate) fn is_reached(self, count: RateCount) -> bool {
         let (bad, calls) = (u64::from(count.bad), u64::from(count.calls));
         count.calls >= self.min_calls && bad * u64::from(MILLION) >= u64::from(self.bad_ppm) * calls
@@ -113,16 +113,16 @@ impl RateCount {
     }
 }
 
-/// Buckets of one kind of one fuse. Any bytes are a valid rate window; zeroes are one that has counted nothing.
+/// The buckets of one rate of one fuse. Any bytes are a valid rate window; zeroes are an empty one.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct RateWindow {
-    /// Of a kind of calls: the number of the bucket that calls fall into.
+    /// For a rate over calls: the number of the bucket into which calls fall.
     newest: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
 
-/// One bucket: any 64 bits are a valid one.
+/// What stands in the ring for a bucket. Any 64 bits are a valid one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct BucketWord(u64);
 
@@ -140,19 +140,19 @@ impl BucketWord {
     }
 
     const fn bad(self) -> u64 {
-        // Damage may say that more were bad than there were.
+        // Damage may say that there were more bad calls than calls.
         let bad = self.0 & COUNT_MASK;
         if bad < self.calls() { bad } else { self.calls() }
     }
 
-    /// The bucket with one more call. A full one is halved, which keeps its rate.
+    /// The word with one more call. A full one is halved, which keeps its rate.
     const fn counted(self, bad: bool) -> Self {
         let halve = (self.calls() == COUNT_MASK) as u32;
         Self::new(self.tag(), (self.calls() >> halve) + 1, (self.bad() >> halve) + bad as u64)
     }
 }
 
-/// Where a call falls: its generation and its bucket.
+/// A bucket of a generation: where a call falls.
 #[derive(Clone, Copy)]
 struct Bucket {
     generation: u64,
@@ -166,38 +166,38 @@ impl Bucket {
         Self { generation, shift, number: at_us >> shift }
     }
 
-    /// A hash that tells buckets and generations apart (the multipliers are those of SplitMix64).
+    /// The tag of a bucket of this generation and length (the multipliers are those of SplitMix64).
     const fn tag(self, number: u64) -> u64 {
         let mixed = (self.generation ^ (number << 6 | self.shift as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (mixed ^ mixed >> 31).wrapping_mul(0x94d0_49bb_1331_11eb) >> TAG_SHIFT
     }
 
-    /// Whether a lap has not passed since.
+    /// Whether the ring has not been lapped since.
     const fn is_in_the_ring(self, now_us: u64) -> bool {
         (now_us >> self.shift).saturating_sub(self.number) < BUCKETS as u64
     }
 
-    /// How long it is.
+    /// How long it is: microseconds, or calls.
     const fn len(self) -> u64 {
         1 << self.shift
     }
 }
 
-/// The smallest bucket of which a span touches no more than the ring has buckets: one more than it is long.
+/// The length of the smallest buckets of which a span touches no more than the ring has. A span of 14 buckets touches 15.
 const fn shift_of(span: u64) -> u32 {
     span.div_ceil((BUCKETS - 1) as u64).next_power_of_two().trailing_zeros()
 }
 
 impl RateWindow {
-    /// A rate window that has counted nothing.
+    /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
         Self { newest: zero(), buckets: std::array::from_fn(|_| zero()) }
     }
 
-    /// Counts a call that ended in this generation and at this time; not at all if `is_current` says that it is over by now.
+    /// Counts a call that ended in this generation at this time, unless `is_current` says that the generation is over.
     pub(crate) fn count(
         &self,
         rate: Rate,
@@ -211,8 +211,8 @@ impl RateWindow {
         self.add(bucket, bad, || bucket.is_in_the_ring(now_us()) && is_current());
     }
 
-    /// Counts a call of this generation as the next one. If it is a bad one, what the calls within the rate's span were, this
-    /// one the last. `None`, and not counted, if `is_current` says that the generation is over by now.
+    /// Counts a call of this generation as the next one. For a bad call, what the rate's span holds up to this call. `None`, and
+    /// nothing is counted, if `is_current` says that the generation is over.
     pub(crate) fn add_next(
         &self,
         rate: Rate,
@@ -227,7 +227,7 @@ impl RateWindow {
             let is_there = seen.tag() == tag;
             if is_there && seen.calls() >= bucket.len() {
                 let next = bucket.number.wrapping_add(1);
-                // AcqRel: hands the full bucket on. Lost to somebody who has done the same.
+                // AcqRel: publishes the full bucket. Fails only if somebody has done the same.
                 _ = self.newest.compare_exchange(bucket.number, next, Ordering::AcqRel, Ordering::Relaxed);
                 continue;
             }
@@ -238,7 +238,7 @@ impl RateWindow {
                 return None;
             }
             let next = if is_there { seen.counted(bad) } else { BucketWord::new(tag, 1, bad.into()) };
-            // Before the swap: see above.
+            // Before the swap: see the top of this file.
             let count = if bad { self.sum(bucket, next, rate.span) } else { RateCount::default() };
             if self.swap(place, seen, next).is_ok() {
                 return Some(count);
@@ -246,7 +246,7 @@ impl RateWindow {
         }
     }
 
-    /// Begins anew with the numbers of buckets where damage took them so far that they would run over their end.
+    /// Starts again at bucket 0 if damage took the numbers so far that they would overflow.
     pub(crate) fn mend(&self) {
         let newest = self.newest.load(Ordering::Acquire);
         if newest > u64::MAX >> 1 {
@@ -256,7 +256,7 @@ impl RateWindow {
 
     fn add(&self, bucket: Bucket, bad: bool, may_begin: impl Fn() -> bool) {
         let (place, tag) = (self.place(bucket.number), bucket.tag(bucket.number));
-        // Acquire: hands on the fuse word that the writer of a later bucket had seen.
+        // Acquire: if the word is of a later bucket, we see the fuse word that its writer had seen.
         let mut seen = BucketWord(place.load(Ordering::Acquire));
         loop {
             if seen.tag() != tag {
@@ -281,7 +281,7 @@ impl RateWindow {
         place.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Acquire).map(|_| ()).map_err(BucketWord)
     }
 
-    /// What the calls of this generation within the rate's span were.
+    /// What the rate's span holds of this generation.
     pub(crate) fn rate_count(
         &self,
         kind: RateKind,
@@ -301,7 +301,7 @@ impl RateWindow {
             .fold(RateCount::default(), RateCount::with)
     }
 
-    /// The calls of the newest bucket of calls, of which this is the bucket, and of as many before it as the span touches.
+    /// The calls of the newest bucket, whose word is given, and of as many buckets before it as the span touches.
     fn sum(&self, newest: Bucket, bucket: BucketWord, span: u64) -> RateCount {
         let before = span.saturating_sub(bucket.calls()).div_ceil(newest.len()).min(BUCKETS as u64 - 1);
         let numbers = newest.number.saturating_sub(before)..newest.number;
@@ -314,7 +314,7 @@ impl RateWindow {
         Bucket { generation, shift: shift_of(rate.span), number: self.newest.load(Ordering::Acquire) }
     }
 
-    /// The bucket of a bucket, if it has one, by another one of the same generation and length.
+    /// The word of a bucket of the same generation and length as `of`, if it stands in the ring.
     fn bucket(&self, of: Bucket, number: u64) -> Option<BucketWord> {
         let found = BucketWord(self.place(number).load(Ordering::Acquire));
         (found.tag() == of.tag(number)).then_some(found)

@@ -1,10 +1,10 @@
-//! Words that are there whole or not at all: a check word, and behind it the words that it was made of.
+//! Words that are there whole or not at all: a check word, and the words of which it was made.
 //!
-//! A writer **claims** the place: it puts the check word of its own words there by compare-and-swap, and writes the words behind
-//! that. The check word is a hash of the words and of a **tag**, which says what they belong to. So words are there only while
-//! they fit: not before they are whole, not for another tag, and not where two have written at once, or damage has. What does
-//! not fit is nothing, and the next writer claims the place anew. So nobody wipes what belongs to an earlier tag, and what a killed
-//! process left half is completed by whoever writes the same, or replaced.
+//! A writer **claims** the place: it puts the check word of its own words there with a compare-and-swap, and then writes the words. The
+//! check word is a hash of the words and of a **tag**, which says to what they belong. The words are there only while they fit: not
+//! before they are whole, not for another tag, and not if two have written at once or damage has. Words that do not fit are nothing,
+//! and the next writer claims the place again. So nobody wipes what belongs to an earlier tag, and what a killed process left half is
+//! completed by a writer of the same words, or replaced.
 
 use crate::sync::{AtomicU64, Ordering};
 

@@ -1,9 +1,9 @@
-//! The settings that breakers came with: once for each distinct set, so that a tool which has no breaker can say "3 of 5".
+//! The settings of breakers, once for each distinct set, so that a tool without a breaker can say "3 of 5".
 //!
-//! A fuse's cell has the **settings hash** of the settings that a breaker last came with. They stand here as the numbers of a
-//! [`Policy`], found by the settings hash ([`crate::sealed`], with the settings hash as the tag), in the first free place from one that the
-//! settings hash chooses. Nobody removes a set: where all places are taken by others, it replaces one of them, and the replaced
-//! one comes back with the next breaker that has it. Settings are not shared (rule R15): no decision reads them.
+//! A fuse's cell holds the **settings hash** of the breaker that came last. Here stand the numbers of the [`Policy`] with that hash
+//! ([`crate::sealed`], with the hash as the tag), in the first free place from one that the hash chooses. Nobody removes a set. If all
+//! places are taken, a new set replaces one of them, and the replaced set comes back with the next breaker that has it. Settings are not
+//! shared (rule R15): no decision reads them.
 
 use crate::policy::Policy;
 use crate::rate::RATE_WINDOWS;

@@ -1,4 +1,4 @@
-//! The fuse word: one 64-bit word that is the whole truth about a fuse.
+//! The fuse word: one 64-bit word that holds the whole truth about a fuse.
 //!
 //! ```text
 //!  63                                            16 15            4  3  2   0
@@ -8,15 +8,15 @@
 //! ```
 //!
 //! * **state** (3 bits): see [`State`].
-//! * **dirty** (1 bit): the failure window holds at least one failure. Clearing a window is flipping this bit (rule T06).
-//! * **head** (12 bits): index in the failure log at which the next failure will be counted, modulo 4,096.
-//! * **stamp** (48 bits): when this state began. Each transition makes it strictly larger, so it is the fuse's
-//!   **generation** too: a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014), physical time that
-//!   is pushed forward by one where it would not have grown.
+//! * **dirty** (1 bit): the window holds at least one failure. To clear the window, this bit is flipped (rule T06).
+//! * **head** (12 bits): the index in the failure log at which the next failure will be counted, modulo 4,096.
+//! * **stamp** (48 bits): when this state began. Each transition makes it strictly larger, so it is also the **generation** of the
+//!   fuse. This is a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014): physical time, pushed forward by
+//!   one if it has not grown.
 //!
-//! Because state, time, generation and the window's position share one word, "the fifth failure opens the fuse" is one
-//! compare-and-swap: there is no instant at which the failure is counted and the fuse not yet open, so no crash can fall
-//! into it, and a failure of an older generation cannot slip into a newer window.
+//! State, time, generation and the position of the window share one word. So "the fifth failure opens the fuse" is one
+//! compare-and-swap. There is no instant at which the failure is counted and the fuse is not open yet, so no crash can fall into
+//! it. And a failure of an older generation cannot get into a newer window.
 
 use crate::state::State;
 use crate::time::{STAMP_BITS, is_far_ahead, not_before};
@@ -33,7 +33,7 @@ pub const LOG_MAX: usize = 1 << (HEAD_BITS - 1);
 
 const _: () = assert!(STAMP_SHIFT + STAMP_BITS == u64::BITS);
 
-/// A fuse word, taken apart by its methods. Any 64 bits are a valid word.
+/// A fuse word. Its methods take it apart. Any 64 bits are a valid word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Word(pub u64);
 
@@ -49,7 +49,7 @@ impl Word {
         State::from_code((self.0 & STATE_MASK) as u8)
     }
 
-    /// Whether calls pass and failures count. The one question of the hot path (rule T04).
+    /// Whether calls pass and failures count: the only question on the hot path (rule T04).
     #[must_use]
     #[inline(always)]
     pub const fn is_closed(self) -> bool {
@@ -83,7 +83,7 @@ impl Word {
         Self::new(self.generation(), self.head() + 1, true, self.state())
     }
 
-    /// The word without a stamp if that is far ahead, so that a manual override need not come behind it.
+    /// The word without its stamp if the stamp is far ahead: a manual override need not come after damage.
     pub(crate) const fn mended(self, now_us: u64) -> Self {
         if is_far_ahead(now_us, self.generation()) {
             Self::new(0, self.head(), self.is_dirty(), self.state())
@@ -92,12 +92,12 @@ impl Word {
         }
     }
 
-    /// Whether nothing stands there that a reset would take away.
+    /// Whether there is nothing in the word that a reset would take away.
     pub(crate) const fn is_forgotten(self, now_us: u64) -> bool {
         !self.state().is_seen() && !self.is_dirty() && !is_far_ahead(now_us, self.generation())
     }
 
-    /// State and generation: the word without its window.
+    /// State and generation, without the window.
     #[must_use]
     #[inline(always)]
     pub const fn era(self) -> u64 {

@@ -131,7 +131,7 @@ fn a_writer_stopped_for_a_lap_leaves_a_hole() {
 
 /// A journal with any other number of places would lose records.
 #[test]
-#[should_panic(expected = "3 places")]
+#[should_panic(expected = "3 ring slots")]
 fn the_places_of_a_journal_are_a_power_of_two() {
     _ = Book::new(4, 3).journal();
 }

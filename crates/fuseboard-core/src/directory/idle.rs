@@ -1,8 +1,7 @@
-//! Which fuses are idle: what a full table can take back by itself.
+//! Which fuses are idle: what a full table can remove by itself.
 //!
-//! Nobody watches a fuse, so that it does nothing is only seen by looking twice. The first look leaves a **mark**: when it
-//! was, and a hash of the fuse word and of all that was counted. One that finds the same hash a minute later has seen that
-//! nobody has called meanwhile.
+//! Nobody watches a fuse, so it takes two looks to see that it does nothing. The first look leaves an **idle stamp**: the time, and a
+//! hash of the fuse word and of all counters. A look that finds the same hash a minute later has seen that nobody called in between.
 
 use crate::counters::{Stripe, totals};
 use crate::directory::{Directory, QUARANTINE_US, SlotClaim};
@@ -16,8 +15,7 @@ pub const IDLE_US: u64 = QUARANTINE_US;
 const HASH_BITS: u32 = u64::BITS - STAMP_BITS;
 
 impl<'a> Directory<'a> {
-    /// The claims along a name's sequence whose fuses have done nothing between an earlier look and this one. `fuse` makes
-    /// the fuse of a claim.
+    /// The claims along a name's sequence whose fuses have done nothing since an earlier look. `fuse` makes the fuse of a claim.
     pub fn idle(
         self,
         name_hash: NameHash,
@@ -30,20 +28,20 @@ impl<'a> Directory<'a> {
 
     fn has_idled(self, claim: SlotClaim, fuse: Fuse<'_>, now_us: u64) -> bool {
         let Some(word) = fuse.mine().filter(|word| fuse.is_idle(*word, now_us)) else { return false };
-        let mark = &self.key(claim.slot).mark;
+        let stamp = &self.key(claim.slot).idle_stamp;
         let stripes = self.stripes_of(claim.slot);
-        let (hash, seen) = (hash_of(word.0, stripes), mark.load(Ordering::Relaxed));
+        let (hash, seen) = (hash_of(word.0, stripes), stamp.load(Ordering::Relaxed));
         let age = age(now_us, seen >> HASH_BITS);
         let is_same = seen & ((1 << HASH_BITS) - 1) == hash;
         if !is_same || age == u64::MAX {
-            // Over another's mark, or under it: whichever stands is a true one.
-            mark.store(now_us << HASH_BITS | hash, Ordering::Relaxed);
+            // Another process may write its own at this moment. Both are true.
+            stamp.store(now_us << HASH_BITS | hash, Ordering::Relaxed);
         }
         is_same && (IDLE_US..u64::MAX).contains(&age)
     }
 }
 
-/// The finaliser of SplitMix64 over all of it. By chance, once in 65,536, a fuse that was used looks as if it had not been.
+/// The finaliser of SplitMix64 over all of it. Once in 65,536, by chance, a fuse that was used looks unused.
 fn hash_of(word: u64, stripes: &[Stripe]) -> u64 {
     let mix = |hash: u64, more: u64| {
         let mixed = (hash ^ more ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

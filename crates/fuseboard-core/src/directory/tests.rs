@@ -248,7 +248,7 @@ fn a_mark_far_ahead_counts_for_nothing() {
     let slots = Slots::new();
     slots.claim(NAME, NOW);
     assert!(slots.idle(NOW).is_empty());
-    let mark = &slots.keys[1].mark;
+    let mark = &slots.keys[1].idle_stamp;
     let hash = mark.load(Ordering::Relaxed) & 0xffff;
     mark.store((NOW + 3 * HORIZON_US) << 16 | hash, Ordering::Relaxed);
     assert!(slots.idle(NOW + IDLE_US).is_empty());
@@ -268,5 +268,5 @@ fn the_hash_of_a_mark_is_fixed() {
     slots.claim(NAME, NOW);
     slots.directory().stripes_of(1)[3].add(Counter::Late);
     slots.idle(NOW);
-    assert_eq!(NOW << 16 | 3050, slots.keys[1].mark.load(Ordering::Relaxed));
+    assert_eq!(NOW << 16 | 3050, slots.keys[1].idle_stamp.load(Ordering::Relaxed));
 }
