@@ -1,8 +1,7 @@
-//! The table's layout: what stands where in a file of a given geometry. Journaled in words in
-//! `docs/reference/store-format.md`.
+//! The layout of a table: what stands where in a file. `docs/reference/store-format.md` says the same for people.
 //!
-//! Nothing read from a file becomes a length or an index unchecked (rule T10): a [`Geometry`] is made only of numbers
-//! in range, and all offsets are computed from it.
+//! Nothing that is read from a file becomes a length or an index unchecked (rule T10). A [`Geometry`] is made only of numbers in range,
+//! and all offsets are computed from it.
 
 use std::mem::offset_of;
 
@@ -21,11 +20,11 @@ use crate::word::LOG_MAX;
 
 /// The version of this layout: part of the file's name and of its header.
 pub const VERSION: u64 = 2;
-/// First word of a file: "FUSEBRD1" read on a machine of the same byte order.
+/// First word of a file: "FUSEBRD1", if read on a machine of the same byte order.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"FUSEBRD1");
-/// Most fuses that a table can be asked to have room for.
+/// Most fuses for which a table can be made.
 pub const FUSES_MAX: usize = 1 << 20;
-/// Most slots a table can have.
+/// Most slots of a table.
 pub const SLOTS_MAX: usize = 2 * FUSES_MAX;
 /// Bytes of the journal: its head, then its records (rule T14).
 const JOURNAL_BYTES: usize = size_of::<Head>() + RECORDS * size_of::<RingSlot>();
@@ -50,7 +49,7 @@ pub struct Header {
     pub hash_key: [AtomicU64; 2],
     /// When the table was made: microseconds of its clock.
     pub created_us: AtomicU64,
-    /// A random number of this table's own, never 0: cursors into its journal bear it.
+    /// A random number that names this table, never 0. Cursors into its journal carry it.
     pub host_id: AtomicU64,
     reserved: [AtomicU64; 502],
 }
@@ -108,10 +107,10 @@ const _: () = {
     assert!(size_of::<RingSlot>() == 256);
 };
 
-/// What is wrong with a header. The binding and the store put it into words.
+/// What is wrong with a header. `fuseboard-shm` puts it into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
-    /// No file of ours, or one of another byte order.
+    /// Not a table, or one of another byte order.
     Magic,
     /// Another layout: its version, or this version with other sizes.
     Version(u64),
@@ -129,9 +128,9 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// A geometry for at least `fuses` fuses and `failures` log entries each, rounded up to powers of two; `None` out
-    /// of the range 1 to [`FUSES_MAX`] and 1 to [`LOG_MAX`]. A table that is longer than a look-up goes is made so large that an
-    /// eighth of it stays free: else the last names would find no room.
+    /// A geometry for at least `fuses` fuses and `failures` log entries each, rounded up to powers of two; `None` outside of 1 to
+    /// [`FUSES_MAX`] and 1 to [`LOG_MAX`]. In a table that is longer than a look-up, an eighth stays free: otherwise the last names would
+    /// find no room.
     #[must_use]
     pub fn for_capacity(fuses: usize, failures: usize) -> Option<Self> {
         let slots = Some(fuses).filter(|fuses| (1..=FUSES_MAX).contains(fuses))?.next_power_of_two();
@@ -140,7 +139,7 @@ impl Geometry {
         Self::of(if is_crowded { 2 * slots } else { slots }, log_len)
     }
 
-    /// The geometry of these very numbers; `None` if no table has them.
+    /// The geometry with exactly these numbers; `None` if no table has them.
     #[must_use]
     pub fn of(slots: usize, log_len: usize) -> Option<Self> {
         let is_valid = |number: usize, most| number.is_power_of_two() && number <= most;
@@ -159,7 +158,7 @@ impl Geometry {
         self.log_len
     }
 
-    /// Number of places for what was said of manual overrides, a power of two.
+    /// Number of notes about manual overrides, a power of two.
     #[must_use]
     pub const fn override_notes(self) -> usize {
         if self.slots < OVERRIDE_NOTES_MAX { self.slots } else { OVERRIDE_NOTES_MAX }
@@ -199,7 +198,7 @@ impl Geometry {
     }
 }
 
-/// Byte offsets of a table's sections, in the order they lie in.
+/// Byte offsets of a table's sections, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sections {
     /// Whose each slot is.
@@ -214,11 +213,11 @@ pub struct Sections {
     pub counters: usize,
     /// The rate windows of each fuse.
     pub rate_windows: usize,
-    /// What the last exporter of metrics had told of each fuse.
+    /// What was exported of each fuse.
     pub exported: usize,
-    /// What was said of manual overrides.
+    /// Who made manual overrides, and why.
     pub override_notes: usize,
-    /// The settings that breakers came with.
+    /// The settings of breakers.
     pub settings: usize,
     /// The leases of the host's leaders.
     pub leaders: usize,
@@ -251,7 +250,8 @@ impl Sections {
 }
 
 impl Header {
-    /// Fills in the header of a new table; three random numbers become the hash key and the host id. The version is written last, with Release: it says that the rest is there.
+    /// Fills in the header of a new table. Three random numbers become the hash key and the host id. The version is written last, with
+    /// Release: it says that the rest is there.
     pub fn write(&self, geometry: Geometry, boot: u64, random: [u64; 3], created_us: u64) {
         let [hash_key @ .., host_id] = random;
         let fields = [

@@ -1,20 +1,20 @@
-//! One leader a host for a purpose: a lease for each purpose, and a term that grows with each new leader.
+//! One leader per host for each purpose: a lease, and a term that grows with each new leader.
 //!
-//! A row has three words that decide. `purpose` says whose the row is: a hash, taken once by compare-and-swap and never given
-//! back. `lease` says until when its leader leads: deadline (48 bits), whether the leader has the purpose's lock (1), the low
-//! bits of the term (15). `term` is the number of the term as a whole.
+//! A row has three words that decide. `purpose` says whose the row is: a hash, taken once by compare-and-swap and never released. `lease`
+//! holds the deadline (48 bits), whether the leader has the purpose's lock (1 bit), and the low bits of the term (15). `term` is the whole
+//! number of the term.
 //!
-//! Every step is one compare-and-swap of `lease`. Who takes the lead begins the next term with it, and writes `term` behind that. A
-//! taker that dies in between leaves `term` one behind, and whoever reads a row adds the difference that the low bits show, so
-//! nobody has to mend it. Who renews or resigns swaps what it read, and only if that is of its own term: so a leader that was
-//! stopped while another took over can neither make the other's lease longer nor end it.
+//! Every step is one compare-and-swap of `lease`. A process that takes the lead begins the next term with that swap, and writes `term`
+//! after it. If it dies in between, `term` is one behind. Readers add the difference that the low bits show, so nobody has to mend it. A
+//! leader that renews or resigns swaps the lease that it read, and only if that lease is of its own term. So a leader that was stopped
+//! while another took over can neither make the other's lease longer nor end it.
 //!
-//! The lock is no word of the table. It is the system's, of a file beside the table, and the system gives it back when the
-//! process dies. Who gets the lock and finds a lease that says "its leader has the lock" knows that this leader is dead, and
-//! takes over before the deadline. A leader without the lock is replaced at its deadline only, dead or not.
+//! The lock is no word of the table. It is a lock of the system on a file beside the table, and the system releases it when the process
+//! dies. A process that gets the lock and finds a lease that says "its leader has the lock" knows that this leader is dead, and takes over
+//! before the deadline. A leader without the lock is replaced at its deadline only, dead or not.
 //!
-//! One race that looks wrong and is not: a leader whose deadline has passed may renew its lease, in the same term. Nobody else
-//! has led since, because whoever leads in between has changed the low bits.
+//! **The race that looks wrong and is not.** A leader whose deadline has passed may renew its lease, in the same term. Nobody else has led in
+//! between, because each new leader changes the low bits.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_MAX, remaining};
@@ -23,8 +23,8 @@ use crate::time::{STAMP_MAX, remaining};
 pub const PURPOSES: usize = 8;
 /// The longest lease, in microseconds.
 pub const LEASE_MAX_US: u64 = 60 * 60 * 1_000_000;
-/// How far off a deadline may be and still be believed (rule R14). More than the longest lease: who asks may have read the clock
-/// before the leader did, and have been stopped since.
+/// How far off a deadline may be and still be believed (rule R14). More than the longest lease, because a reader may have read its clock
+/// before the leader did, and been stopped since.
 pub const BELIEVED_US: u64 = 2 * LEASE_MAX_US;
 
 const LOW_BITS: u32 = 15;
@@ -32,7 +32,7 @@ const LOW_MASK: u64 = (1 << LOW_BITS) - 1;
 const LOCKED: u64 = 1 << LOW_BITS;
 const STAMP_SHIFT: u32 = LOW_BITS + 1;
 
-/// The lease of one purpose. Any bytes are a valid one; zeroes are one that nobody has.
+/// The row of one purpose. Any bytes are a valid one; zeroes are one that nobody has.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Leader {
@@ -44,12 +44,12 @@ pub struct Leader {
     reserved: [AtomicU64; 4],
 }
 
-/// What somebody who would take the lead knows of other leaders.
+/// What a process that would take the lead knows about other leaders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rivals {
     /// Nothing: there may be one, until its deadline.
     Unknown,
-    /// The caller has the lock, so one that had it is dead.
+    /// The caller has the lock, so a leader that had it is dead.
     Unlocked,
     /// There are none: the table is this process's own.
     None,
@@ -81,8 +81,8 @@ impl Leader {
         rows.iter().any(|row| [0, purpose].contains(&row.purpose.load(Ordering::Relaxed)))
     }
 
-    /// Takes the lead for `lease_us` microseconds, unless somebody else has it; the new term. Also from this process itself, where
-    /// that leads: ask [`Self::renew`] first.
+    /// Takes the lead for `lease_us` microseconds, unless somebody else has it; the new term. If this process leads already, ask
+    /// [`Self::renew`] first: this would begin another term.
     #[must_use]
     pub fn take(&self, rivals: Rivals, pid: u32, lease_us: u64, now_us: u64) -> Option<u64> {
         loop {
@@ -98,9 +98,9 @@ impl Leader {
             // 0 is nobody's.
             let next = term.wrapping_add(1).max(1);
             let taken = lease_word(next, rivals == Rivals::Unlocked, lease_us, now_us);
-            // AcqRel: what the last leader did before it lost the lead is seen by this one.
+            // AcqRel: this leader sees what the last one did before it lost the lead.
             if self.lease.compare_exchange(lease, taken, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                // Lost to a leader before or behind this one, which leaves the number behind by one more.
+                // Fails if another leader writes too; then the term is one more behind.
                 _ = self.term.compare_exchange(known, next, Ordering::Relaxed, Ordering::Relaxed);
                 self.pid.store(u64::from(pid), Ordering::Relaxed);
                 return Some(next);
@@ -108,7 +108,7 @@ impl Leader {
         }
     }
 
-    /// Leads on in `term` for `lease_us` microseconds from now; `false` if another term has begun.
+    /// Leads on in `term` for `lease_us` microseconds from now; `false`, and nothing changes, if another term has begun.
     #[must_use]
     pub fn renew(&self, term: u64, is_locked: bool, lease_us: u64, now_us: u64) -> bool {
         self.step(term, |_| lease_word(term, is_locked, lease_us, now_us))
@@ -127,7 +127,7 @@ impl Leader {
         seen.term == term && is_running(seen.lease, now_us)
     }
 
-    /// The process that leads, for people; `None` where nobody does.
+    /// The process that leads, for people; `None` if nobody does.
     #[must_use]
     pub fn pid(&self, now_us: u64) -> Option<u32> {
         is_running(self.read().lease, now_us).then(|| self.pid.load(Ordering::Relaxed) as u32)
@@ -140,7 +140,7 @@ impl Leader {
             if current != term {
                 return false;
             }
-            // Lost to another thread of the leader's process, or to another leader.
+            // Fails if another thread of this process, or another leader, was faster.
             if self.lease.compare_exchange(lease, change(lease), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return true;
             }

@@ -23,7 +23,7 @@ impl<const N: usize> Sealed<N> {
         Self { check: AtomicU64::new(0), words: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// The words of this tag, if they stand there whole.
+    /// The words of this tag, if they are there whole.
     #[must_use]
     pub fn read(&self, tag: u64) -> Option<[u64; N]> {
         // Acquire: whoever sees a check word sees all that its writer had seen.
@@ -32,13 +32,13 @@ impl<const N: usize> Sealed<N> {
         (check == check_of(tag, &words)).then_some(words)
     }
 
-    /// What stood in the check word; 0 of an empty place.
+    /// What stands in the check word; 0 in an empty place.
     pub(crate) fn seen(&self) -> u64 {
         self.check.load(Ordering::Acquire)
     }
 
-    /// Writes these words where `seen` stands in the check word, or their own check word: somebody has begun to write the same.
-    /// Whether they stand there now, unless another writer comes.
+    /// Writes these words if `seen` stands in the check word, or their own check word, because somebody has begun to write the same. Whether
+    /// they stand there now, unless another writer comes.
     pub(crate) fn write(&self, seen: u64, tag: u64, words: &[u64; N]) -> bool {
         let check = check_of(tag, words);
         let swapped = self.check.compare_exchange(seen, check, Ordering::AcqRel, Ordering::Relaxed);
@@ -51,8 +51,8 @@ impl<const N: usize> Sealed<N> {
         true
     }
 
-    /// Writes these words unless others of this tag stand there; those, if so. Of two that come at the same moment both may see
-    /// nothing: then neither is told of the other, and what they leave is whole, or nothing.
+    /// Writes these words, unless other words of this tag are there; those, if so. Two writers that come at the same moment may both find
+    /// nothing. Then neither hears about the other, and what they leave is whole, or nothing.
     pub(crate) fn keep(&self, tag: u64, words: &[u64; N]) -> Option<[u64; N]> {
         let seen = self.seen();
         let known = self.read(tag);
@@ -88,8 +88,8 @@ pub(crate) fn check_of(tag: u64, words: &[u64]) -> u64 {
     words.iter().fold(fold(0, tag), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
 }
 
-/// Text in words: its length in the first byte, then its bytes, then zeroes; at most 255 bytes. Of a longer one the beginning,
-/// to a whole character.
+/// Text in words: its length in the first byte, then its bytes, then zeroes; at most 255 bytes. A longer text is cut at a whole
+/// character.
 #[must_use]
 pub(crate) fn text_words<const N: usize>(text: &str) -> [u64; N] {
     let most = (8 * N - 1).min(usize::from(u8::MAX));
@@ -101,8 +101,8 @@ pub(crate) fn text_words<const N: usize>(text: &str) -> [u64; N] {
     words
 }
 
-/// The text of such words; the length is brought into range, whatever stood there (rule T10). `None` where there is none, or it
-/// is no UTF-8.
+/// The text of such words. The length is brought into range, whatever stood there (rule T10). `None` if there is no text, or it is not
+/// UTF-8.
 #[must_use]
 pub(crate) fn text_of(words: &[u64]) -> Option<String> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();

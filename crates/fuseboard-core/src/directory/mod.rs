@@ -1,23 +1,27 @@
 //! From a fuse's name to its slot: an open-addressing table of keyed hashes, from which names can be removed.
 //!
-//! The probe sequence is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two parts of the
-//! hash, so that it visits every slot of a table whose size is a power of two. It is capped at [`PROBES`], which
-//! bounds a look-up in a full table, and ends at the first slot that nobody ever had. A slot that was removed is *gone*
-//! and not free, so that the sequences that lead over it stay whole; later it is given to another name.
+//! **The sequence** of slots for a name is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two parts of the
+//! hash, so it visits every slot of a table whose size is a power of two. It has at most [`PROBES`] slots, which bounds a look-up in a full
+//! table, and it ends at the first slot that nobody ever had. A removed slot is *gone* and not free, so the sequences that lead over it
+//! stay whole. Later another name gets it.
 //!
-//! **Claiming** has two steps (after Purcell and Harris, "Non-blocking Hashtables with Open Addressing", 2005). A claimant
-//! makes a slot *pending*, then goes through the whole sequence once more, and only then *confirms* it. If it meets the name
-//! confirmed elsewhere it gives its own claim up; it helps one that is pending in front of its own; one behind its own
-//! it ends. A claimant that dies leaves a pending slot, which whoever comes with the name completes.
+//! **Claiming** takes two steps (after Purcell and Harris, "Non-blocking Hashtables with Open Addressing", 2005). A claimant makes a slot
+//! *pending*, goes through the whole sequence once more, and only then *confirms* the slot. If it finds its name:
 //!
-//! **A name never has two slots.** Let it have two, A in front of B. Who confirmed B had looked at A when that was not
-//! pending yet. So A became pending behind B; and who confirmed A then looked at B, and ended it, or saw it confirmed and gave
-//! A up. The looks of the second pass are read-modify-writes: of a look and a claim of one slot one comes first, and the
-//! other sees what was done before it.
+//! * confirmed elsewhere, it gives its own claim up;
+//! * pending in an earlier slot, it helps that claim;
+//! * pending in a later slot, it ends that claim.
 //!
-//! **Removal** is decided in the fuse word ([`crate::directory::claim`]): once that is vacant the claim is over, and anybody
-//! may make the key gone. A gone slot rests for [`QUARANTINE_US`], in which those that still count a call in it come to
-//! their end, and which makes the number of claims too long for anybody to sleep through.
+//! A claimant that dies leaves a pending slot. Whoever comes next with the name completes it.
+//!
+//! **A name never has two slots.** Assume it has two, A earlier in the sequence than B. Whoever confirmed B had looked at A before A was
+//! pending. So A became pending after B. Then whoever confirmed A looked at B, and either ended B or found it confirmed and gave A up. The
+//! looks of the second pass are read-modify-writes: of a look and a claim of one slot, one comes first, and the other sees what was done
+//! before it.
+//!
+//! **Removal** is decided in the fuse word ([`claim`]). Once the word is vacant the claim is over, and anybody may make the key gone. A gone
+//! slot stays in quarantine for [`QUARANTINE_US`]. In that time those who still count a call in it come to their end, and no process can
+//! sleep through so many claims of one slot that their number comes round.
 
 pub mod claim;
 pub mod idle;
@@ -39,7 +43,7 @@ use crate::word::Word;
 
 /// Longest probe sequence. A table of up to this many slots can be filled to the last one.
 pub const PROBES: usize = 1024;
-/// The keys of a table, and what they are keys of. Free to copy.
+/// The keys of a table, and the fuses to which they belong. Free to copy.
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {
     keys: &'a [Key],
@@ -48,7 +52,7 @@ pub struct Directory<'a> {
     exported: &'a [Exported],
 }
 
-/// What a first pass along a name's sequence finds.
+/// What a first pass along a name's sequence finds: its own slot, a pending claim of it, or a slot that it can claim.
 enum Found {
     Own(SlotClaim),
     Claimed(SlotClaim),
@@ -57,19 +61,19 @@ enum Found {
 }
 
 impl<'a> Directory<'a> {
-    /// A directory of these keys, a power of two of them; of nothing else, so that nothing is cleared for a new claim.
+    /// A directory of these keys, a power of two of them, and of nothing else: nothing is cleared for a new claim.
     #[must_use]
     pub const fn new(keys: &'a [Key]) -> Self {
         Self { keys, cells: &[], stripes: &[], exported: &[] }
     }
 
-    /// With the cells and the lines of counters of the same slots.
+    /// The directory, with the cells and the lines of counters of the same slots.
     #[must_use]
     pub const fn with_fuses(self, cells: &'a [Cell], stripes: &'a [Stripe]) -> Self {
         Self { cells, stripes, ..self }
     }
 
-    /// With what was exported of the same slots.
+    /// The directory, with what was exported of the same slots.
     #[must_use]
     pub const fn with_exported(self, exported: &'a [Exported]) -> Self {
         Self { exported, ..self }
@@ -134,7 +138,7 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// What there is for a name: its slot, the first that is claimed for it, or the first that it could claim.
+    /// The first pass: what there is for a name.
     fn look(self, name_hash: NameHash, now_us: impl Fn() -> u64) -> Found {
         let mut room = Found::Nothing;
         for slot in self.sequence(name_hash) {
@@ -158,7 +162,7 @@ impl<'a> Directory<'a> {
         room
     }
 
-    /// Makes a claimed slot the name's own, unless it has another one or this is not its claim any more.
+    /// The second pass: confirms a claimed slot, unless the name has another one or this claim is over.
     fn confirm(self, name_hash: NameHash, claimed: SlotClaim, now_us: impl Fn() -> u64) -> Option<SlotClaim> {
         let SlotClaim { slot, owner } = claimed;
         if !self.keys[slot].becomes(owner, name_hash) {
@@ -174,7 +178,7 @@ impl<'a> Directory<'a> {
             let found = key.owner_for_sure();
             match found.status() {
                 Status::Free => break,
-                // One behind is ended, unless it has come to something. One in front is helped, by looking again.
+                // A later claim is ended, unless it was confirmed. An earlier one is helped, by looking again.
                 Status::Pending if key.becomes(found, name_hash) && !(is_behind && key.change(found, found.gone())) => {
                     return None;
                 }
@@ -192,7 +196,7 @@ impl<'a> Directory<'a> {
         self.keys[slot].change(owner, confirmed).then_some(SlotClaim { slot, owner: confirmed })
     }
 
-    /// Whether the claim of a slot's confirmed key is over. The key must have been read before: then it is this one.
+    /// Whether the claim of a slot's confirmed key is over. The key must have been read before, so that it is this claim.
     fn is_over(self, slot: usize) -> bool {
         self.cells.get(slot).is_some_and(|cell| cell.load().state() == State::Vacant)
     }
@@ -204,7 +208,7 @@ impl<'a> Directory<'a> {
         (claim.owner.status() == Status::Confirmed && !self.is_over(slot)).then_some(claim)
     }
 
-    /// The claims of all fuses that were ever used, with their words, in the order they lie in.
+    /// The claims of all fuses that were ever used, with their words, in the order of their slots.
     pub fn used_claims(self) -> impl Iterator<Item = (SlotClaim, Word)> {
         self.keys.iter().enumerate().filter_map(move |(slot, key)| {
             let owner = key.owner();
@@ -214,19 +218,19 @@ impl<'a> Directory<'a> {
         })
     }
 
-    /// [`Self::claim_of`], where one that is over and was not brought to its end is.
+    /// [`Self::claim_of`]; makes the key gone if the claim is over.
     pub(crate) fn claim_or_end(self, slot: usize) -> Option<SlotClaim> {
         let claim = SlotClaim { slot, owner: self.keys.get(slot)?.owner() };
         (claim.owner.status() == Status::Confirmed && !self.end(claim)).then_some(claim)
     }
 
-    /// Brings a slot's claim to its end if it is over, and takes away what damage left in its key.
+    /// Makes a slot's key gone if its claim is over, and takes away what damage left in the key.
     pub fn mend(self, slot: usize, now_us: impl Fn() -> u64) {
         self.claim_or_end(slot);
         self.keys[slot].mend(now_us);
     }
 
-    /// Makes the key of a claim gone if that is over; says whether it is.
+    /// Makes the key of a claim gone if the claim is over; whether it is.
     pub fn end(self, claim: SlotClaim) -> bool {
         let is_over = self.is_over(claim.slot);
         if is_over {
@@ -235,20 +239,20 @@ impl<'a> Directory<'a> {
         is_over
     }
 
-    /// Whether a slot was removed long enough ago.
+    /// Whether a gone slot is out of its quarantine.
     fn is_out_of_quarantine(self, slot: usize, now_us: impl Fn() -> u64) -> bool {
         self.cells.get(slot).is_none_or(|cell| age(now_us(), cell.load().generation()) >= QUARANTINE_US)
     }
 
-    /// Makes the fuse of a claimed slot one never seen, and takes away what another claim left that is not marked with its
-    /// generation. Done by all who come to confirm it, before one of them does. Each thing is taken away as it was while
-    /// the claim stood; so whoever is stopped here for long takes nothing from the claim, but what is equal by chance.
+    /// Makes the fuse of a claimed slot one never seen, and takes away what another claim left and no generation tags. Everybody who comes to
+    /// confirm the claim does this first. Each thing is taken away as it stood while the claim did. So a process that is stopped here for
+    /// long takes nothing from the fuse, except what is equal by chance.
     fn prepare(self, claimed: SlotClaim, now_us: impl Fn() -> u64) {
         let SlotClaim { slot, owner } = claimed;
         let (Some(cell), key) = (self.cells.get(slot), &self.keys[slot]) else { return };
         let seen = cell.load();
         if seen.state() == State::Vacant {
-            // Lost only to somebody who does the same.
+            // Fails only if somebody does the same.
             _ = cell.word.compare_exchange(
                 seen.0,
                 seen.moved_to(State::Unseen, now_us()).0,
@@ -272,12 +276,12 @@ impl<'a> Directory<'a> {
         self.exported_of(slot).into_iter().for_each(|exported| exported.clear_if(is_claimed));
     }
 
-    /// What was exported of a slot; nothing where the directory has none.
+    /// What was exported of a slot; `None` if the directory has no such section.
     pub(crate) fn exported_of(self, slot: usize) -> Option<&'a Exported> {
         self.exported.get(slot)
     }
 
-    /// The lines of counters of a slot; none where the directory has none.
+    /// The lines of counters of a slot; none if the directory has no such section.
     pub(crate) fn stripes_of(self, slot: usize) -> &'a [Stripe] {
         self.stripes.get(slot * STRIPES..(slot + 1) * STRIPES).unwrap_or_default()
     }
@@ -287,8 +291,8 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// The slot of a hash among `keys` (a power of two of them); takes a free one if there is none and `claim` is
-/// set. `None` if there is none, or none could be had within [`PROBES`] steps.
+/// The slot of a hash among `keys`, a power of two of them. Takes a free one if there is none and `claim` is set. `None` if there is none,
+/// or none could be had within [`PROBES`] slots.
 #[must_use]
 pub fn locate(keys: &[Key], name_hash: NameHash, claim: bool) -> Option<usize> {
     let directory = Directory::new(keys);
