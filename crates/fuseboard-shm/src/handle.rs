@@ -1,5 +1,7 @@
-//! A slot with its shared words at hand: what a breaker holds. Hands the core what it asks for: the mapped words, the
-//! time, who this process is and whether another is gone. What is decided and counted is [`Breaker`]'s.
+//! A slot with its shared words at hand: what a breaker in Python holds.
+//!
+//! It hands the core what it asks for: the mapped words, the time, who this process is, and whether another one is gone. The core's
+//! [`Breaker`] decides and counts.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,24 +23,24 @@ pub use crate::process_permit::ProcessPermit;
 use crate::table::{Table, Words};
 use crate::watch::Scope;
 
-/// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes
-/// first, in one cache line: where calls go to many fuses in turn, each line is waited for.
+/// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes first, in one
+/// cache line: if calls go to many fuses in turn, the processor waits for each line.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Handle {
-    /// State and generation in which the fuse was last found closed, and still this name's. Of an overflowed one nothing is
-    /// kept, so that its calls come by [`Self::recognizes`].
+    /// State and generation in which the fuse was last found closed and still this name's. Not kept for an overflowed fuse, so that its
+    /// calls go through [`Self::recognizes`].
     closed: AtomicU64,
     words: Words,
     table: Arc<Table>,
     overflowed: bool,
     /// When the name of an overflowed fuse was last looked up, in microseconds.
     looked_up_us: AtomicU64,
-    /// Whether a call has found out that the name is to be looked up again.
+    /// Whether a call has found out that the name must be looked up again.
     is_stale: AtomicBool,
 }
 
-/// What no closed fuse's state and generation are.
+/// No closed fuse has this state and generation.
 const NOT_KNOWN: u64 = u64::MAX;
 
 /// How often the name of an overflowed fuse is looked up again, in microseconds.
@@ -57,8 +59,8 @@ impl Handle {
         self.overflowed
     }
 
-    /// Whether a word that was just read says that a call passes at once: the fuse is closed, and still this name's. What
-    /// is closed in a generation that was this name's before is so in all of it.
+    /// Whether a word that was just read lets a call pass at once: the fuse is closed and still this name's. A generation that was this
+    /// name's, and closed, is so to its end.
     #[must_use]
     #[inline(always)]
     pub fn is_closed(&self, word: Word) -> bool {
@@ -67,7 +69,7 @@ impl Handle {
 
     #[cold]
     fn recognizes(&self, word: Word) -> bool {
-        // The key is looked at behind the word: if it stands, the word is of this claim.
+        // The key is read after the word: if it still stands, the word is of this claim.
         let passes = word.is_closed() && self.is_mine() && !self.has_moved();
         if self.overflowed {
             return passes && !self.is_due(self.looked_up_us.load(Ordering::Relaxed), self.now_us());
@@ -78,15 +80,14 @@ impl Handle {
         passes
     }
 
-    /// Whether the fuse lives in this process alone for a while, so that its calls ask each time whether it still does: it
-    /// found the table full, or the host's table cannot be had for the moment.
+    /// Whether the fuse lives in this process alone for a while, so that each of its calls asks whether it still does: the table was full,
+    /// or the host's table cannot be had for the moment.
     #[must_use]
     pub fn may_move(&self) -> bool {
         self.overflowed || self.table.watch().scope() == Scope::Stopgap
     }
 
-    /// Whether the name is to be looked up again, because the store has another table, or is to look for one. Makes no system
-    /// call.
+    /// Whether the name must be looked up again, because the store has another table, or must look for one. Makes no system call.
     #[must_use]
     pub fn has_moved(&self) -> bool {
         let watch = self.table.watch();
@@ -94,8 +95,8 @@ impl Handle {
         self.is_stale.load(Ordering::Relaxed) || watch.is_left() || is_due()
     }
 
-    /// A call has ended other than well, which takes its time anyway: so it looks whether the store has another table, or is to
-    /// look for one. Then the next call looks the name up again.
+    /// After a call that did not succeed, which takes its time anyway: looks whether the store has another table, or must look for one. If
+    /// so, the next call looks the name up again.
     fn look_around(&self) {
         let is_to_be_left = || self.table.watch().scope() != Scope::Own && self.table.is_to_be_left(self.now_us());
         if owner::is_new_child() || is_to_be_left() {
@@ -108,9 +109,9 @@ impl Handle {
         now_us.abs_diff(last_us) >= LOOK_UP_US && self.fuse().is_idle_now(now_us)
     }
 
-    /// Whether the name is to be looked up again: the store has another table, or is to look for one; this process was forked,
-    /// and who looks up takes note of that; or the fuse overflowed, and the table may have room by now. The last once a second, and only while the fuse is idle, so that nothing is lost if
-    /// it moves; of threads that ask at once one is told so.
+    /// Whether the name must be looked up again: the store has another table or must look for one; or this process was forked, and whoever
+    /// looks up takes note of that; or the fuse overflowed, and the table may have room by now. The last at most once a second, only while
+    /// the fuse is idle, so that nothing is lost if it moves, and only for one of several threads that ask at once.
     #[must_use]
     pub fn is_to_be_looked_up(&self) -> bool {
         let is_private = !self.overflowed && self.table.watch().scope() == Scope::Own;
@@ -154,14 +155,14 @@ impl Handle {
         self.words.cell.load()
     }
 
-    /// Notes that a breaker of a module comes to the fuse; the module that made it, if that was another one.
+    /// Notes that a breaker of this module comes to the fuse; the module that made the fuse, if that was another one.
     #[must_use]
     pub fn note_maker(&self, module: &str) -> Option<String> {
         self.table.note_maker(self.words.claim(), module)
     }
 
-    /// Notes the settings that a breaker comes to make calls with; the settings hash of those of the one before if it had others.
-    /// One that may have come before (`again`) is not counted as a change, nor told of one.
+    /// Notes the settings with which a breaker makes calls; the hash of the settings of the breaker before it, if it had others. A breaker
+    /// that may have come before (`again`) counts as no change, and gets no answer.
     #[must_use]
     pub fn note_settings(&self, settings_hash: u64, policy: &Policy, again: bool) -> Option<u64> {
         let fuse = self.fuse();
@@ -175,10 +176,10 @@ impl Handle {
         fuse.note_settings(settings_hash)
     }
 
-    /// Does what an operator says, and writes it down; `None` if the fuse was removed.
+    /// Applies a manual override, and writes it down; `None` if the fuse was removed.
     #[must_use]
-    pub fn apply_override(&self, order: &Override<'_>) -> Option<Transition> {
-        self.table.apply_override(self.words.claim(), order)
+    pub fn apply_override(&self, manual: &Override<'_>) -> Option<Transition> {
+        self.table.apply_override(self.words.claim(), manual)
     }
 
     /// Entries in the failure log.
@@ -193,12 +194,12 @@ impl Handle {
         self.table.clock().now_us()
     }
 
-    /// Asks for the line that a success is counted on, so that it is there when the call ends: a counter that is waited for
-    /// lets the processor do nothing else. Where calls go to 100,000 fuses in turn, this halves what one costs.
+    /// Asks the processor for the line on which a success is counted, so that the line is there when the call ends. If calls go to 100,000
+    /// fuses in turn, this halves the cost of a call.
     #[inline(always)]
     pub fn expect_success(&self) {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint, which reads and writes nothing.
+        // SAFETY: a prefetch reads and writes nothing.
         unsafe {
             let line = &raw const *self.stripe();
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(line.cast());
@@ -215,13 +216,13 @@ impl Handle {
         FastPath { cell: &self.words.cell, stripe: self.stripe() }
     }
 
-    /// The fuse, counting on this process's line.
+    /// The breaker of this fuse that counts on this process's line.
     #[inline]
     fn breaker(&self) -> Breaker<'_> {
         Breaker::new(self.fuse(), self.stripe())
     }
 
-    /// [`FastPath::fast_success`]; where it says no, [`Self::settle`] the call.
+    /// [`FastPath::fast_success`]; if it says no, [`Self::settle`] the call.
     #[must_use]
     #[inline(always)]
     pub fn fast_success(&self, admitted: Word) -> bool {
@@ -251,7 +252,7 @@ impl Handle {
         self.breaker().rated_success_of(policy, permit.permit, took_us, || self.now_us())
     }
 
-    /// What a call's permit is to say of when it began: the time, or 0 where it does not matter how long a call takes.
+    /// When a call that begins now has begun: the time, or 0 if it does not matter how long a call takes.
     #[must_use]
     #[inline(always)]
     pub fn began_us(&self, policy: &Policy) -> u64 {
@@ -272,19 +273,19 @@ impl Handle {
         self.fuse().would_admit(policy, self.now_us(), owner::is_gone)
     }
 
-    /// Whether an outcome of a permit would still count ([`Fuse::is_valid`]); not of a probe's in a forked child.
+    /// Whether an outcome of this permit would still count ([`Fuse::is_valid`]). Not for a parent's probe in a forked child.
     #[must_use]
     pub fn is_valid(&self, permit: &ProcessPermit) -> bool {
         permit.valid().is_some_and(|permit| self.fuse().is_valid(permit, self.now_us()))
     }
 
-    /// Whether the two are of one fuse, whichever store of this process they came by.
+    /// Whether the two are of one fuse, through whichever store of this process they came.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.words.claim() == other.words.claim() && self.table.is_same(&other.table)
     }
 
-    /// Gives a permit back as if it had never been taken: nothing is counted.
+    /// Takes a permit back as if it had never been given: nothing is counted.
     pub fn cancel(&self, permit: &ProcessPermit) {
         if let Some(permit) = permit.valid() {
             self.breaker().cancel(permit);

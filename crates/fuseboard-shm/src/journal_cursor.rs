@@ -1,9 +1,9 @@
-//! CellSnapshot a table's journal from some point on: each transition once, those of one fuse in their order. Nothing is written.
+//! Reads a table's journal from some point on: each transition once, those of one fuse in their order. Writes nothing.
 //!
-//! A transition whose maker was killed behind it, or is slow, stands in its fuse and not in the ring. It is read from there:
-//! what the fuses hold is looked at first, then the ring up to its end, then what was found in the fuses is told, unless the ring
-//! had it by then. Nobody ends a generation that the ring does not tell of, so all earlier ones of that fuse were read before. When
-//! somebody writes it down later it is of no later generation than what was read of the fuse, and is dropped.
+//! If the maker of a transition was killed right after it, or is slow, the transition stands in its fuse and not in the ring. It is read from
+//! there, in this order: first what the fuses hold, then the ring up to its end, then what was found in the fuses, unless the ring had
+//! it by then. Nobody ends a generation before the ring has it, so all earlier transitions of that fuse were read before. If somebody
+//! writes the transition down later, it is of no later generation than what was read of the fuse, and is dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -14,24 +14,24 @@ use fuseboard_core::time::is_far_ahead;
 use crate::saved_cursor::SavedCursor;
 use crate::table::View;
 
-/// How long a number may be without its record before its owner is taken for dead or stopped.
+/// How long a number may have no record before its writer is taken for dead or stopped.
 const HOLE_US: u64 = 100_000;
-/// How often a reader looks for transitions that nobody wrote down.
+/// How often a reader looks for transitions that nobody has written down.
 const CATCH_UP_US: u64 = 1_000_000;
 
 /// A place in a table's journal, and what was read up to there.
 #[derive(Clone, Debug, Default)]
 pub struct JournalCursor {
     next: u64,
-    /// The latest generation of each slot that was read: what is not later was read before.
+    /// The latest generation that was read of each slot. What is not later was read before.
     read: HashMap<u32, u64>,
-    /// Of these slots it was read from the fuse, and the ring has not told it since.
+    /// Slots whose latest generation was read from the fuse, and has not come in the ring since.
     ahead: BTreeMap<u32, u64>,
     lost: u64,
-    /// Up to which number records are missing that we wait for, and since when.
+    /// Up to which number we wait for missing records, and since when.
     hole: Option<(u64, u64)>,
     caught_up_us: Option<u64>,
-    /// What was found in the fuses, to be told once the ring is read up to this number.
+    /// What was found in the fuses. It is passed on once the ring is read up to this number.
     unjournaled: (u64, Vec<Record>),
 }
 
@@ -60,7 +60,7 @@ impl JournalCursor {
         reader
     }
 
-    /// A reader that goes on at a cursor; `None` if that is none of this table's, or behind all that stands there.
+    /// A reader that goes on at a cursor; `None` if the cursor is of another table, or after everything that stands there.
     #[must_use]
     pub fn resumed(view: &View, cursor: &SavedCursor) -> Option<Self> {
         let Range { start: oldest, end } = view.numbers();
@@ -68,8 +68,7 @@ impl JournalCursor {
             return None;
         }
         let mut reader = Self { next: oldest.min(cursor.next), ..Self::default() };
-        // What stands in front of the cursor was told, so what is no later of the same slots was told too, and may stand behind it
-        // once more.
+        // Everything before the cursor was read, so what is no later of the same slots was read too, and may stand once more after it.
         while reader.next < cursor.next {
             reader.step(view);
         }
@@ -82,30 +81,29 @@ impl JournalCursor {
         Some(reader)
     }
 
-    /// Where it stands, behind all that it has read.
+    /// Where it stands: after all that it has read.
     #[must_use]
     pub fn cursor(&self, view: &View) -> SavedCursor {
         SavedCursor { table: view.host_id(), next: self.next, ahead: self.ahead.clone() }
     }
 
-    /// How many records the ring had dropped before they were read. Some may have been there twice.
+    /// How many records the ring dropped before they were read. Some may have been there twice.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// The records since the last reading, and those that others left out; without waiting for anybody who is just
-    /// writing one.
+    /// The records since the last reading, and those that nobody has written down; does not wait for somebody who is writing one.
     pub fn read_all(&mut self, view: &View) -> Vec<Record> {
         records(self.read(view, false))
     }
 
-    /// The records since the last reading, up to one that somebody is just writing.
+    /// The records since the last reading, up to one that somebody is writing at this moment.
     pub fn poll(&mut self, view: &View) -> Vec<Record> {
         records(self.read(view, true))
     }
 
-    /// [`Self::poll`] or, where it does not wait, [`Self::read_all`], with the places of the records.
+    /// [`Self::poll`] or, if it does not wait, [`Self::read_all`], with the numbers of the records.
     pub fn read(&mut self, view: &View, waits: bool) -> Vec<Read> {
         let now_us = view.clock().now_us();
         self.look_at_fuses(view, now_us, if waits { CATCH_UP_US } else { 0 });
@@ -119,7 +117,7 @@ impl JournalCursor {
         fresh
     }
 
-    /// Goes past what the ring has dropped, or back into it if damage took it elsewhere; where it ends just now.
+    /// Goes past what the ring has dropped, or back into the ring if damage took the cursor out of it; the end of the ring.
     fn begin(&mut self, view: &View) -> u64 {
         let Range { start: oldest, end } = view.numbers();
         // Saturating: damage may take the journal ahead more than once.
@@ -130,8 +128,8 @@ impl JournalCursor {
         end
     }
 
-    /// Whether the next record is not there and its writer may still come to it. All that is missing when somebody begins
-    /// to wait is waited for together.
+    /// Whether the next record is missing and its writer may still write it. All records that are missing when the wait begins are waited for
+    /// together.
     fn must_wait(&mut self, view: &View, now_us: u64) -> bool {
         if view.numbers().start > self.next || view.record(self.next).is_some() {
             return false;
@@ -140,7 +138,7 @@ impl JournalCursor {
         let (_, since_us) = *self.hole.insert(known.unwrap_or((view.numbers().end, now_us)));
         let is_over = now_us.abs_diff(since_us) >= HOLE_US;
         if is_over {
-            // What should have stood there is in its fuse. One look for all that is missing.
+            // What should stand there is in its fuse. One look for all that is missing.
             self.look_at_fuses(view, now_us, 1);
         }
         !is_over
@@ -156,7 +154,7 @@ impl JournalCursor {
         }
     }
 
-    /// Tells what was found in the fuses, once it is its turn.
+    /// Passes on what was found in the fuses, once it is its turn.
     fn pass_unjournaled(&mut self, view: &View, fresh: &mut Vec<Read>) {
         if self.next < self.unjournaled.0 {
             return;
@@ -185,8 +183,8 @@ impl JournalCursor {
 
     /// Whether a record is later than what was read of its slot; then it is what was read of it.
     fn is_fresh(&mut self, view: &View, record: &Record) -> bool {
-        // Of a slot that is none, or a generation that far off, no sound process tells. The one would be remembered for ever,
-        // the other, believed, would hide all that come after it.
+        // No sound process writes a record of a slot that does not exist, or of a generation that far ahead. The one would be remembered for
+        // ever; the other, if believed, would hide all that come after it.
         let is_a_slot = (record.slot as usize) < view.geometry().slots();
         if !is_a_slot || is_far_ahead(view.clock().now_us(), record.generation) {
             return false;

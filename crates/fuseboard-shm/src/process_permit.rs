@@ -1,4 +1,4 @@
-//! Permits: what a call that was admitted has in its hand.
+//! What an admitted call holds: its permit, and the process that took it.
 
 use fuseboard_core::fuse::Permit;
 
@@ -16,19 +16,19 @@ pub struct ProcessPermit {
 }
 
 impl ProcessPermit {
-    /// A permit for a permit that this process was just given, of a call whose time does not matter.
+    /// A permit that this process was just given, of a call whose time does not matter.
     #[must_use]
     pub fn new(permit: Permit) -> Self {
         Self { permit, owner: owner::token(), began_us: 0, stopped_us: 0 }
     }
 
-    /// The permit of a call that began at [`Handle::began_us`].
+    /// The permit of a call that began at this time.
     #[must_use]
     pub const fn begun(self, began_us: u64) -> Self {
         Self { began_us, ..self }
     }
 
-    /// The permit of a call whose clock was stopped then; 0 where it was not.
+    /// The permit of a call whose clock was stopped at this time; 0 if it was not.
     #[must_use]
     pub const fn stopped(self, stopped_us: u64) -> Self {
         Self { stopped_us, ..self }
@@ -41,13 +41,13 @@ impl ProcessPermit {
         self.permit.generation
     }
 
-    /// When the call began; 0 where it does not matter how long it takes.
+    /// When the call began; 0 if it does not matter how long it takes.
     #[must_use]
     pub const fn began_us(&self) -> u64 {
         self.began_us
     }
 
-    /// Whether the two may stand for each other: of one fuse's generation and, of probes, of one process.
+    /// Whether the two may stand for each other: both are of one generation and, if they are probes, of one process.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         self.generation() == other.generation() && (!self.is_probe() || self.owner == other.owner)
@@ -71,8 +71,8 @@ impl ProcessPermit {
         self.owner == owner::token()
     }
 
-    /// The permit, unless it is a probe's and this process is a forked child of the one that took it: the probe is the
-    /// parent's to answer for.
+    /// The permit, unless it is a probe's and this process is a forked child of the one that took it: then the parent reports the
+    /// probe's outcome.
     pub(crate) fn valid(&self) -> Option<Permit> {
         (self.permit.lease.is_none() || self.owner == owner::token()).then_some(self.permit)
     }

@@ -1,9 +1,9 @@
-//! Where somebody stands who was told transitions, as a short text that outlives him.
+//! Where a reader of the journal stands, as a short text that outlives it.
 //!
-//! It says of which table, and up to which number of its journal he was told all. A transition that was read from its fuse has no
-//! number yet; it may get one later, behind the cursor. So its slot and generation stand in the cursor until he was told of something
-//! that stands behind it in the ring: `9f86d081884c7d65-2a` or, with one such slot, `9f86d081884c7d65-2a-3.f4240`. Numbers are
-//! hexadecimal, and each cursor has one text.
+//! The text says which table, and up to which number of its journal the reader has read everything. A transition that was read from its fuse
+//! has no number yet. It may get one later, after the cursor. So its slot and generation stand in the cursor until the reader has read
+//! something of that slot in the ring: `9f86d081884c7d65-2a` or, with one such slot, `9f86d081884c7d65-2a-3.f4240`. Numbers are
+//! hexadecimal, and each cursor has exactly one text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,14 +11,14 @@ use std::str::FromStr;
 
 use fuseboard_core::journal::Record;
 
-/// A place behind what somebody was told.
+/// A place after what a reader has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedCursor {
     /// The table's number.
     pub(crate) table: u64,
-    /// The first number that he was not told of.
+    /// The first number that it has not read.
     pub(crate) next: u64,
-    /// Slots of which he was told from the fuse, and the generation.
+    /// Slots of which it has read from the fuse, and the generation.
     pub(crate) ahead: BTreeMap<u32, u64>,
 }
 
@@ -29,7 +29,7 @@ impl SavedCursor {
         self.table == table
     }
 
-    /// He was told this as well.
+    /// Moves the cursor past this record, which stands in the ring under this number or, without one, in the fuse alone.
     pub fn pass(&mut self, record: &Record, number: Option<u64>) {
         match number {
             Some(number) => self.next = number + 1,

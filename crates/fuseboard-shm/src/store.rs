@@ -1,4 +1,4 @@
-//! A store: a table, process-local tables for what does not fit into it (rule T12), and slots that outlive look-ups.
+//! A store: a table, and tables of this process alone for fuses that do not fit into it (rule T12).
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use crate::handle::Handle;
 use crate::journal_cursor::JournalCursor;
 use crate::table::Table;
 
-/// Most slots of a table for what overflows; there are as many such tables as it takes.
+/// Slots of an overflow table. There are as many such tables as it takes.
 const OVERFLOW_SLOTS: usize = 1024;
 
-/// How long a full table is not looked through again for idle fuses, in microseconds.
+/// How often a full table is searched for idle fuses, in microseconds.
 const LOOK_US: u64 = 1_000_000;
 
-/// A table and what overflows from it. A clone is the same store.
+/// A table and its overflow. A clone is the same store.
 #[derive(Clone, Debug)]
 pub struct Store {
     table: Arc<Table>,
-    /// Tables of this process for fuses that found the main one full.
+    /// Tables of this process for fuses that found the main table full.
     overflow: Arc<Chain<Arc<Table>>>,
-    /// When a full table was last looked through for idle fuses.
+    /// When the full table was last searched for idle fuses.
     looked_us: Arc<AtomicU64>,
 }
 
@@ -47,10 +47,11 @@ impl Store {
         &self.table
     }
 
-    /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along: each for which the
-    /// fuse there has none, and nobody has said anything of it since; the slots and the transitions are returned. Breakers of this process go over
-    /// at their next call, or where this is a host's table and their fuse is closed without a doubt, when the fuse says that it
-    /// is removed; so do those of other processes then, of which nobody else would tell them.
+    /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along, unless the fuse there has one or
+    /// somebody has changed it by hand since; their slots and transitions are returned.
+    ///
+    /// Breakers of this process move at their next call. If this is a host's table, idle fuses are removed here, which breakers notice at once,
+    /// also those of other processes that nobody else would tell.
     #[must_use]
     pub fn leave_for(&self, next: &Self) -> Vec<(Slot, Transition)> {
         self.table.leave();
@@ -91,7 +92,7 @@ impl Store {
             return known;
         }
         if let Some(slot) = Slot::located(&self.table, name, true, false) {
-            // What it was there is nothing now, unless somebody called just then.
+            // The overflowed fuse is idle and goes, unless somebody called at this moment.
             _ = known.is_some_and(|overflowed| overflowed.remove());
             return Some(slot);
         }
@@ -99,7 +100,7 @@ impl Store {
         known.or_else(|| self.overflow_with(name))
     }
 
-    /// The slot of a name that finds the table full.
+    /// The slot of a name for which the table is full.
     fn overflow_with(&self, name: &str) -> Option<Slot> {
         loop {
             let seen = self.overflow.iter().count();
@@ -111,8 +112,8 @@ impl Store {
                 self.add_overflow(seen)?;
                 continue;
             };
-            // Two threads may have claimed it in two tables, where one has got room again just now: both let go, and look
-            // again. One that claims later sees the other's.
+            // Two threads may have claimed the name in two tables, if one of these has just got room again: both let go and look again. A
+            // thread that claims later sees the other's claim.
             let having = |table: &&Arc<Table>| table.locate(name, false).is_some();
             if self.overflow.iter().filter(having).nth(1).is_none() {
                 return Some(claimed);
@@ -121,9 +122,9 @@ impl Store {
         }
     }
 
-    /// Another table for what overflows, unless another thread has added one to those `seen`. `None` if there is no memory for it.
+    /// Adds an overflow table, unless another thread has added one to those `seen`. `None` if there is no memory for it.
     fn add_overflow(&self, seen: usize) -> Option<()> {
-        // No larger than need be: the store's own may be more than this process can have twice.
+        // No larger than needed: this process may not have the memory for a second table like the store's.
         let geometry = self.table.geometry();
         let geometry = Geometry::of(geometry.slots().min(OVERFLOW_SLOTS), geometry.log_len())?;
         let table = Table::private(geometry, self.table.clock().clone()).ok()?.watched_by(self.table.watch());
@@ -137,8 +138,8 @@ impl Store {
         self.find(name).is_some_and(|slot| slot.remove())
     }
 
-    /// Takes back the slots of fuses that have done nothing for a while, of those that a name could have had. Not at each call:
-    /// that would be a long look at each call of a name that overflows.
+    /// Removes fuses that have done nothing for a while from the slots that a name could have. Not at each call, because the search is long
+    /// and each call of an overflowed name would make it.
     fn take_back(&self, name: &str) {
         let (now_us, last_us) = (self.table.clock().now_us(), self.looked_us.load(Ordering::Relaxed));
         let is_time = now_us.abs_diff(last_us) >= LOOK_US;
@@ -173,7 +174,7 @@ impl Store {
         self.forget_all_with(|_, _, _| ());
     }
 
-    /// The same; `made` is told of each transition, with the table and the slot.
+    /// The same; `made` gets each transition, with its table and slot.
     pub fn forget_all_with(&self, mut made: impl FnMut(&Table, usize, Transition)) {
         self.table.forget_all(&mut made);
         self.overflow().for_each(|table| table.forget_all(&mut made));
@@ -204,7 +205,7 @@ impl Slot {
         self.overflowed
     }
 
-    /// The slot with its shared words at hand.
+    /// A handle on the slot.
     #[must_use]
     pub fn pin(&self) -> Handle {
         Handle::new(Arc::clone(&self.table), self.claim, self.overflowed)
@@ -222,19 +223,19 @@ impl Slot {
         self.fuse().mine().is_some()
     }
 
-    /// Does what an operator says, and writes it down; `None` if the fuse was removed.
+    /// Applies a manual override, and writes it down; `None` if the fuse was removed.
     #[must_use]
-    pub fn apply_override(&self, order: &Override<'_>) -> Option<Transition> {
-        self.table.apply_override(self.claim, order)
+    pub fn apply_override(&self, manual: &Override<'_>) -> Option<Transition> {
+        self.table.apply_override(self.claim, manual)
     }
 
-    /// Who made the manual override that began with a generation, and why; `None` for what is not known.
+    /// Who made the manual override of a generation, and why; `None` for what is not known.
     #[must_use]
     pub fn override_note(&self, generation: u64) -> [Option<String>; 2] {
         self.table.override_note(self.claim.slot, generation)
     }
 
-    /// Says a manual override of this fuse in another store, where nobody has said otherwise: for the time that is left of it.
+    /// Applies this fuse's manual override in another store, for the time that is left, unless somebody has changed the fuse there by hand.
     fn carry_over(&self, to: &Store) -> Option<(Self, Transition)> {
         let word = self.fuse().mine().filter(|word| word.state().is_overridden())?;
         let (name, [who, why]) = (self.name()?, self.override_note(word.generation()));
@@ -249,15 +250,15 @@ impl Slot {
                 return None;
             }
             let (who, why) = (who.as_deref().unwrap_or_default(), why.as_deref().unwrap_or_default());
-            let order = Override { state: word.state(), for_us: for_us.unwrap_or(0), who, why };
-            // `None` if it was removed just now.
-            if let Some(made) = slot.apply_override(&order) {
+            let manual = Override { state: word.state(), for_us: for_us.unwrap_or(0), who, why };
+            // `None` if the fuse was removed at this moment.
+            if let Some(made) = slot.apply_override(&manual) {
                 return Some((slot, made));
             }
         }
     }
 
-    /// Whether the journal tells of a manual override, or its end, of this fuse behind a moment.
+    /// Whether the journal has a manual override of this fuse, or its end by hand, after this moment.
     fn was_commanded_since(&self, us: u64) -> bool {
         let is_command = |cause| matches!(cause, Cause::Operator | Cause::Forgotten);
         let records = JournalCursor::from_oldest(&self.table).read_all(&self.table);
@@ -280,17 +281,17 @@ impl Slot {
         self.table.stripes(self.claim.slot)
     }
 
-    /// What was counted of the fuse, and what of it no exporter has told, if anything; `None` if the fuse was removed.
+    /// What was counted and not yet exported, if anything; `None` if the fuse was removed.
     #[must_use]
     pub fn unexported(&self) -> Option<ExportDelta> {
         let delta = self.exported().since(|| self.totals());
-        // Looked at behind it: else it is of the next claim.
+        // Asked after the reading: otherwise it may belong to the next claim.
         Some(delta).filter(|delta| delta.fresh != [0; EXPORTED] && self.is_mine())
     }
 
-    /// Notes that an exporter has told what [`Self::unexported`] said; not if the counters have begun anew since.
+    /// Notes that what [`Self::unexported`] said was exported; not if the counters have begun anew since.
     pub fn note_exported(&self, delta: &ExportDelta) {
-        let goes_on = self.totals().iter().zip(delta.totals).all(|(now, told)| *now >= told);
+        let goes_on = self.totals().iter().zip(delta.totals).all(|(now, exported)| *now >= exported);
         if goes_on && self.is_mine() {
             self.exported().note(delta);
         }
@@ -300,7 +301,7 @@ impl Slot {
         self.table.exported_of(self.claim.slot)
     }
 
-    /// What is exported of the fuse, from the beginning.
+    /// All that was counted of the fuse, in the form in which it is exported.
     fn totals(&self) -> [u64; EXPORTED] {
         let mut all = [0; EXPORTED];
         all[..COUNTERS].copy_from_slice(&totals(self.stripes()));
@@ -308,7 +309,7 @@ impl Slot {
         all
     }
 
-    /// The name, if it stands there whole.
+    /// The name, if it is there whole.
     #[must_use]
     pub fn name(&self) -> Option<String> {
         self.table.name_of(self.claim)

@@ -1,8 +1,8 @@
-//! The private folder that a user's tables lie in (rule T11).
+//! The private folder in which a user's tables lie (rule T11).
 //!
-//! It must be the same for a service, a shell and a cron job of one user, so it does not hang on the login session:
-//! `$FUSEBOARD_DIR`, else `/dev/shm/fuseboard-<uid>` where that can be had, else `/tmp/fuseboard-<uid>`. Which of the two
-//! is decided by what the host is, never by how much room is left, so that two processes cannot choose differently.
+//! It must be the same for a service, a shell and a cron job of one user, so it does not depend on the login session: `$FUSEBOARD_DIR`,
+//! otherwise `/dev/shm/fuseboard-<uid>` if that can be had, otherwise `/tmp/fuseboard-<uid>`. The host decides between the last two, never
+//! the free space, so two processes cannot choose differently.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use rustix::process::geteuid;
 use crate::error::{Kind, OpenError};
 use crate::mapping::Access;
 
-/// An open folder, found to be private.
+/// An open folder that was found to be private.
 pub(crate) struct StoreDir {
     pub(crate) folder: OwnedFd,
     pub(crate) path: PathBuf,

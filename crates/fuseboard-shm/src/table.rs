@@ -40,18 +40,18 @@ pub(crate) struct Words {
     log: Pinned<[AtomicU64]>,
     rate_windows: Pinned<[RateWindow; RATE_WINDOWS]>,
     head: Pinned<Head>,
-    places: Pinned<[RingSlot]>,
+    ring: Pinned<[RingSlot]>,
 }
 
 impl Words {
-    /// Whose they are.
+    /// The claim to which they belong.
     pub(crate) const fn claim(&self) -> SlotClaim {
         self.claim
     }
 
-    /// The claim's fuse, whose transitions are written down in the table's journal.
+    /// The claim's fuse, with its transitions written into the table's journal.
     pub(crate) fn fuse(&self) -> Fuse<'_> {
-        let writer = writer(Journal::new(&self.head, &self.places), self.claim.slot);
+        let writer = writer(Journal::new(&self.head, &self.ring), self.claim.slot);
         Fuse::new(&self.cell, &self.log)
             .with_rate_windows(&self.rate_windows)
             .with_journal_writer(writer)
@@ -66,7 +66,7 @@ fn writer(journal: Journal<'_>, slot: usize) -> JournalWriter<'_> {
 /// A table: this process's own, or a host's. Every method may be called from any thread and, for a host's table, beside
 /// any other process; a forked child goes on with a host's table and gets a copy of a private one.
 ///
-/// What only reads is its [`View`]'s.
+/// Its [`View`] has all that only reads.
 #[derive(Debug)]
 pub struct Table {
     view: View,
@@ -173,15 +173,15 @@ impl Table {
     #[must_use]
     pub fn note_maker(&self, claim: SlotClaim, module: &str) -> Option<String> {
         let maker = &self.texts().get(claim.slot)?.maker;
-        // Not for a claim that is there no more: it would be in the way of the next one's.
+        // Not for a claim that is over: it would be in the way of the next one.
         self.word(claim)?;
         maker.note(claim.owner, &Module::new(module))?.name().map(str::to_owned)
     }
 
-    /// Does what an operator says to a claim's fuse, and writes it down; `None` if the claim is over.
+    /// Applies a manual override to a claim's fuse, and writes it down; `None` if the claim is over.
     #[must_use]
-    pub fn apply_override(&self, claim: SlotClaim, order: &Override<'_>) -> Option<Transition> {
-        self.fuse_of(claim).apply_override(order, self.view.override_notes(claim.slot), || self.clock().now_us())
+    pub fn apply_override(&self, claim: SlotClaim, manual: &Override<'_>) -> Option<Transition> {
+        self.fuse_of(claim).apply_override(manual, self.view.override_notes(claim.slot), || self.clock().now_us())
     }
 
     /// Notes the settings of a hash, that a breaker comes to make calls with.
@@ -245,7 +245,7 @@ impl Table {
             stripes: self.pinned(|it| self.lines(it, slot)),
             rate_windows: self.pinned(|it| self.rate_windows(it, slot)),
             head: self.pinned(|it| self.head(it)),
-            places: self.pinned(|it| self.places(it)),
+            ring: self.pinned(|it| self.ring_slots(it)),
         }
     }
 }

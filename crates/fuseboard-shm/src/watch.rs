@@ -1,10 +1,10 @@
 //! When a store looks whether it is still on the host's table.
 //!
-//! A store's table may not be the one that others of its name have: one of this process's own, because the host's could not be
-//! had for a moment; or a host's whose file was removed since. Either way there may be another one by now, and the
-//! store is to go on with that. Nobody waits for it with a clock or a thread: who comes by looks, at most once a second.
+//! A store's table may not be the one that other stores of its name have. It may be a table of this process's own, because the host's could
+//! not be had for a moment; or a host's table whose file was removed since. Then there may be another table by now, and the store must go on
+//! with that one. No thread and no timer waits for it: whoever comes by looks, at most once a second.
 //!
-//! All tables of a store have one watch. It is this process's own, no part of the protocol.
+//! All tables of a store share one watch. It belongs to this process and is no part of the protocol.
 
 use std::sync::atomic::AtomicBool;
 
@@ -12,20 +12,20 @@ use fuseboard_core::sync::{AtomicU64, Ordering};
 
 /// How long after a look the next one may be, in microseconds.
 const LOOK_US: u64 = 1_000_000;
-/// After so many looks in vain they are no farther apart: 16 s.
+/// After this many looks in vain the pause stops doubling: 16 s.
 const DOUBLINGS: u64 = 4;
 
 /// Later than any clock shows.
 const NEVER: u64 = u64::MAX;
 
-/// What a table is, as far as there may be another one.
+/// Who uses a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// This process's own, as it was meant to be.
+    /// This process alone, as it should be.
     Own,
-    /// This process's own, in the place of the host's.
+    /// This process alone, because it could not have the host's table.
     Stopgap,
-    /// The host's, which lasts as long as its file.
+    /// The host, as long as the file is there.
     Host,
 }
 
@@ -47,14 +47,14 @@ impl Watch {
         Self { scope, next_us, vain: AtomicU64::new(0), is_left: AtomicBool::new(false) }
     }
 
-    /// Of a stopgap that nobody is to look from, for what keeps it from being shared does not pass.
+    /// The watch of a stopgap whose cause does not pass, so that nobody looks.
     pub(crate) fn never() -> Self {
         let watch = Self::new(Scope::Stopgap, 0);
         watch.next_us.store(NEVER, Ordering::Relaxed);
         watch
     }
 
-    /// Whether anybody ever looks. Whether the time has come is the clock's to say, which is not asked where nobody does.
+    /// Whether anybody ever looks. If not, the clock need not be asked.
     pub(crate) fn looks(&self) -> bool {
         self.scope != Scope::Own && self.next_us.load(Ordering::Relaxed) != NEVER
     }

@@ -1,8 +1,8 @@
 //! A mapped table, to read.
 //!
-//! Nothing here writes to the table: not a journal that is completed, not a claim that is brought to its end. So the same code reads
-//! a table that is mapped for reading only, where a write would end the process. What writes is [`super::Table`]'s, which
-//! alone can get at the words ([`View::bare_fuse`] and below are its parent module's).
+//! Nothing here writes to the table: it completes no journal and ends no claim. So the same code reads a table that is mapped for reading
+//! only, where a write would end the process. [`super::Table`] writes; only it can get at the words ([`View::bare_fuse`] and below are
+//! visible to it alone).
 
 use std::hash::Hash;
 use std::ops::Range;
@@ -48,8 +48,8 @@ impl View {
         let header: &Header = &mapping.section(0, 1)[0];
         let hash_key = [0, 1].map(|i| header.hash_key[i].load(Ordering::Relaxed));
         let host_id = header.host_id.load(Ordering::Relaxed);
-        let reach = if path.is_some() { Scope::Host } else { Scope::Own };
-        let watch = Arc::new(Watch::new(reach, clock.now_us()));
+        let scope = if path.is_some() { Scope::Host } else { Scope::Own };
+        let watch = Arc::new(Watch::new(scope, clock.now_us()));
         Self {
             sections: geometry.sections(),
             mapping: Arc::new(mapping),
@@ -78,8 +78,8 @@ impl View {
         self.watch.scope() == Scope::Stopgap
     }
 
-    /// Whether the caller is to look for the host's table, because this is not it, or not any more. At most once a second, and of
-    /// threads that ask at once one; but whether a table was removed is looked at as often as somebody asks for it `at_once`.
+    /// Whether the caller must look for the host's table, because this is not it, or not any more. At most once a second, and for one of
+    /// several threads that ask at once. Whether a table was removed is also looked at whenever somebody asks for it `at_once`.
     #[must_use]
     pub fn is_to_look(&self, at_once: bool) -> bool {
         match self.watch.scope() {
@@ -94,14 +94,14 @@ impl View {
         self.watch.leave();
     }
 
-    /// A name's right to its slot; `None` if it has none.
+    /// The claim of a name; `None` if it has none.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<SlotClaim> {
         self.directory().find(self.name_hash(name.as_bytes()))
     }
 
-    /// What a claim's fuse has been through, as far as a breaker still looks at it, and the totals of its counters; `None` of
-    /// a fuse never seen, and where the claim is over.
+    /// A copy of a claim's fuse, with the failures that a breaker still looks back to, and the totals of its counters; `None` for a fuse never
+    /// seen, and if the claim is over.
     #[must_use]
     pub fn snapshot(&self, claim: SlotClaim, now_us: u64) -> Option<(CellSnapshot, [u64; COUNTERS])> {
         let fuse = self.bare_fuse(claim.slot).with_claim(&self.keys()[claim.slot], claim.owner);
@@ -184,7 +184,7 @@ impl View {
     /// The name of a claim, if it stands there whole.
     #[must_use]
     pub fn name_of(&self, claim: SlotClaim) -> Option<String> {
-        // The key is looked at behind it: else it is the next claim's.
+        // The key after the name: otherwise it may be the next claim's.
         self.name(claim.slot).filter(|_| self.keys()[claim.slot].owner() == claim.owner)
     }
 
@@ -255,7 +255,7 @@ impl View {
         &mapping.section(self.sections.journal, 1)[0]
     }
 
-    pub(super) fn places<'m>(&self, mapping: &'m Mapping) -> &'m [RingSlot] {
+    pub(super) fn ring_slots<'m>(&self, mapping: &'m Mapping) -> &'m [RingSlot] {
         mapping.section(self.sections.journal + size_of::<Head>(), RECORDS)
     }
 
@@ -340,7 +340,7 @@ impl View {
     }
 
     pub(super) fn ring(&self) -> Journal<'_> {
-        Journal::new(self.head(&self.mapping), self.places(&self.mapping))
+        Journal::new(self.head(&self.mapping), self.ring_slots(&self.mapping))
     }
 
     pub(super) fn pinned<T: ?Sized>(&self, choose: impl FnOnce(&Mapping) -> &T) -> Pinned<T> {
