@@ -90,8 +90,8 @@ mod tests {
         totals
     }
 
-    /// Tells all, with success; what was told.
-    fn tell(exported: &Exported, totals: [u64; EXPORTED]) -> [u64; EXPORTED] {
+    /// Exports all, with success; what was exported.
+    fn export(exported: &Exported, totals: [u64; EXPORTED]) -> [u64; EXPORTED] {
         let delta = exported.since(|| totals);
         exported.note(&delta);
         delta.fresh
@@ -102,28 +102,28 @@ mod tests {
         let exported = Exported::new();
         let late = exported.since(|| totals(5, 1));
         assert_eq!(totals(5, 1), late.fresh);
-        assert_eq!(totals(6, 1), tell(&exported, totals(6, 1)), "nobody has noted that it was told");
+        assert_eq!(totals(6, 1), export(&exported, totals(6, 1)), "nobody has noted the export");
         exported.note(&late);
-        assert_eq!(totals(2, 1), tell(&exported, totals(8, 2)), "a late exporter takes nothing back");
+        assert_eq!(totals(2, 1), export(&exported, totals(8, 2)), "a late exporter takes nothing back");
     }
 
-    /// After a reset, and whatever damage left, each count is told once more from then on.
+    /// After a reset, and whatever damage left, each count is exported from the beginning.
     #[test]
-    fn counters_that_began_anew_are_told_anew() {
+    fn counters_that_began_anew_are_exported_anew() {
         let exported = Exported::new();
-        assert_eq!(totals(u64::MAX, 3), tell(&exported, totals(u64::MAX, 3)));
-        assert_eq!(totals(2, 1), tell(&exported, totals(2, 4)));
-        assert_eq!(totals(1, 0), tell(&exported, totals(3, 4)));
+        assert_eq!(totals(u64::MAX, 3), export(&exported, totals(u64::MAX, 3)));
+        assert_eq!(totals(2, 1), export(&exported, totals(2, 4)));
+        assert_eq!(totals(1, 0), export(&exported, totals(3, 4)));
     }
 
-    /// An exporter that says late what it told before a reset takes nothing from what is counted behind it.
+    /// An exporter that notes late what it exported before a reset takes nothing from what is counted after it.
     #[test]
-    fn what_was_told_of_old_counters_is_not_noted_of_new_ones() {
+    fn an_export_of_old_counters_is_not_noted_for_new_ones() {
         let exported = Exported::new();
-        assert_eq!(totals(3, 1), tell(&exported, totals(3, 1)));
+        assert_eq!(totals(3, 1), export(&exported, totals(3, 1)));
         let late = exported.since(|| totals(5, 2));
         exported.clear_if(|| true);
         exported.note(&late);
-        assert_eq!(totals(9, 9), tell(&exported, totals(9, 9)));
+        assert_eq!(totals(9, 9), export(&exported, totals(9, 9)));
     }
 }

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_tells_leases_apart_and_is_never_an_unsigned_hints() {
+    fn a_tag_tells_leases_apart_and_is_never_an_unsigned_hints() {
         for lease in [0, u64::MAX, 0x0123_4567_89ab_cdef, lease_word(0x1_0002, 5_000_000)] {
             assert_eq!(0x8000, lease_tag(lease) & !0x7fff);
             // Of each sixteen bits the highest is not in the mark.
@@ -263,14 +263,14 @@ mod tests {
     #[test]
     fn a_count_of_another_generation_is_replaced_only_while_ones_own_is_current() {
         let of = |generation: u64, count: u64| AtomicU64::new(generation << TAG_BITS | count);
-        for (before, is_current, told, after) in [
+        for (before, is_current, count, after) in [
             (of(8, 1), false, None, (8, 1)),
             (of(8, 1), true, Some(1), (9, 1)),
             (of(9, 1), false, Some(2), (9, 2)),
             (of(9, 1_023), true, Some(1_023), (9, 1_023)),
             (of(9, 63 << 10 | 7), true, Some(8), (9, 63 << 10 | 8)),
         ] {
-            assert_eq!(told, SUCCESSES.add(&before, 9, || is_current));
+            assert_eq!(count, SUCCESSES.add(&before, 9, || is_current));
             assert_eq!(after.0 << TAG_BITS | after.1, before.load(Ordering::Relaxed));
         }
     }

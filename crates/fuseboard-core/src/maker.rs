@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_module_stays_and_others_are_told_of_it() {
+    fn the_first_module_stays_and_others_hear_about_it() {
         let maker = Maker::new();
         assert_eq!(None, read(&maker, OWNER));
         assert_eq!([None, None], ["shop.payments"; 2].map(|module| noted(&maker, OWNER, module)));

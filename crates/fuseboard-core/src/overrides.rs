@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operators_word_takes_away_successes_of_a_generation_to_come() {
+    fn an_override_takes_away_successes_of_a_generation_to_come() {
         let (cell, log) = (Cell::new(), [AtomicU64::new(0), AtomicU64::new(0)]);
         cell.progress.store(u64::MAX, Ordering::Relaxed);
         Fuse::new(&cell, &log).command(State::Closed, || 7);

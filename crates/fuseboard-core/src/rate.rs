@@ -1,6 +1,6 @@
 //! Rate windows: how many of the latest calls were bad.
 //!
-//! **Words.** A [`RateWindow`] is a ring of bucket words. A **bucket** is a stretch of `2^shift` microseconds, or of `2^shift` calls.
+//! **Words.** A [`RateWindow`] is a ring of bucket words. A **bucket** is `2^shift` microseconds, or of `2^shift` calls.
 //! Its word holds how many calls fell into it (18 bits), how many of them were bad (18 bits), and a tag (28 bits): a hash of the
 //! bucket's number and of the fuse's generation. The shift follows from the span alone. So processes with the same settings, or
 //! nearly the same, count into the same buckets, and processes with other settings do not see those counts (rule R15).

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_found_by_their_fingerprint_as_they_were_noted() {
+    fn settings_are_found_by_their_hash_as_they_were_noted() {
         let rate = Rate { span: 7, bad_ppm: 500_000, min_calls: 9, slow_us: 11 };
         let all = Policy {
             threshold: 3,

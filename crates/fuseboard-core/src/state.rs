@@ -12,13 +12,13 @@ pub enum State {
     Open = 2,
     /// A few calls pass as probes; the rest are rejected.
     HalfOpen = 3,
-    /// An operator rejects every call (rule R12).
+    /// A manual override rejects every call (rule R12).
     Isolated = 4,
-    /// An operator admits every call (rule R12).
+    /// A manual override admits every call (rule R12).
     Disabled = 5,
     /// The probes have succeeded; a growing share of the calls passes, and failures are counted.
     Ramping = 6,
-    /// Removed: the slot is no name's, or about to be none's (rule R28). Its generation is nobody's.
+    /// Removed: the slot belongs to no name, or is about to (rule R28). Nobody has a permit of this generation.
     Vacant = 7,
 }
 
@@ -56,14 +56,14 @@ impl State {
         matches!(self, Self::Closed | Self::Ramping)
     }
 
-    /// Whether it is an event that a fuse goes from this state into another one. One manual override behind another is one: it
-    /// has another end, and other reasons.
+    /// Whether the change from this state to that one is an event. One manual override after another is: it has another end and other
+    /// reasons.
     #[must_use]
     pub fn is_event(self, to: Self) -> bool {
         self != to || to.is_overridden()
     }
 
-    /// Whether an operator holds the fuse in this state, against every automatic transition (rule R12).
+    /// Whether it is a manual override, which stands against every automatic transition (rule R12).
     #[must_use]
     pub const fn is_overridden(self) -> bool {
         matches!(self, Self::Isolated | Self::Disabled)

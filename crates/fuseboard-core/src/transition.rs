@@ -2,7 +2,7 @@
 
 use crate::state::State;
 
-/// A change of state. Only the operation that made it gets it: nobody else on the host is told (rule R03).
+/// A change of state. Only the operation that made it returns it, so it is one event on the host (rule R03).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
     /// The state before.

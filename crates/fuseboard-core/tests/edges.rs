@@ -147,7 +147,7 @@ fn the_hint_of_an_older_lease_reclaims_nothing() {
 /// T10: a manual override takes away failures that lie farther ahead than any sound process puts them, and no others. One
 /// that is ahead only because this process was stopped since it read the clock is sound.
 #[test]
-fn an_operators_word_takes_away_failures_far_ahead_and_no_others() {
+fn a_manual_override_takes_away_failures_far_ahead_and_no_others() {
     let far = NOW + AHEAD_US + 1;
     for (later, left) in [(NOW, [0, far - 1]), (far, [far, far - 1])] {
         let (cell, log) = (Cell::new(), [far, far - 1].map(AtomicU64::new));

@@ -311,7 +311,7 @@ fn a_note_of_another_generation_says_nothing() {
 /// T10: damage may say that generations are told which the fuse has not come to. A manual override mends that, so that what
 /// follows is told, however near they lie.
 #[test]
-fn an_operators_word_mends_what_is_told() {
+fn a_manual_override_mends_what_is_told() {
     for ahead in [1, AHEAD_US, AHEAD_US + 1] {
         let book = Book::new(4, 8);
         let damage = Transition { from: State::Closed, to: State::Closed, generation: NOW + ahead, cause: Cause::Set };
@@ -324,7 +324,7 @@ fn an_operators_word_mends_what_is_told() {
 
 /// T10: it leaves what no damage put there, whether the fuse has gone on since or not: nothing is told a second time.
 #[test]
-fn an_operators_word_leaves_what_is_rightly_told() {
+fn a_manual_override_leaves_what_is_rightly_told() {
     let book = Book::new(4, 8);
     let opened = book.fuse().set(State::Open, NOW).expect("no hold");
     book.fuse().write_down(opened, About::NOTHING);

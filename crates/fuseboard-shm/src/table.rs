@@ -189,7 +189,7 @@ impl Table {
         self.view.sets().note(name_hash, policy);
     }
 
-    /// Resets every slot, whosever it is. The journal goes on. `made` is told of the slots' transitions.
+    /// Resets every slot, whoever has it. The journal goes on. `made` gets the transitions of the slots.
     pub(crate) fn forget_all(&self, made: &mut impl FnMut(&Self, usize, Transition)) {
         self.journal().mend();
         for slot in 0..self.geometry().slots() {
@@ -224,7 +224,7 @@ impl Table {
         self.counters(slot)
     }
 
-    /// What exporters have told of a slot.
+    /// What was exported of a slot.
     pub(crate) fn exported_of(&self, slot: usize) -> &Exported {
         &self.exported()[slot]
     }

@@ -78,7 +78,7 @@ impl Watch {
         self.scope != Scope::Own && now_us >= self.next_us.load(Ordering::Relaxed)
     }
 
-    /// Whether it is the caller who looks now: of threads that ask at once one is told so.
+    /// Whether the caller looks now: of several threads that ask at once, one does.
     pub(crate) fn take_turn(&self, now_us: u64) -> bool {
         let last_us = self.next_us.load(Ordering::Relaxed);
         let next_us = now_us + (LOOK_US << self.vain.load(Ordering::Relaxed).min(DOUBLINGS));

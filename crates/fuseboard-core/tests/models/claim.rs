@@ -146,7 +146,7 @@ fn a_failure_beside_it_is_recorded_or_not_at_all() {
 /// R28, R12: a manual override holds the fuse, and it stays; or it is removed, and the word is for whoever resolves the
 /// name again.
 #[test]
-fn an_operators_word_beside_it_is_heard_or_not_at_all() {
+fn a_manual_override_beside_it_is_heard_or_not_at_all() {
     model(|| {
         let (slots, claim) = taken();
         let (removed, made) =
