@@ -84,8 +84,8 @@ class Package(Protocol):
         """What a rejected call gets. What this raises the caller gets too."""
     def transitioned(self, breaker: fuseboard.CircuitBreaker, made: Made, /) -> None:
         """A call of this breaker has made a transition."""
-    def voided(self, breaker: fuseboard.CircuitBreaker, /) -> None:
-        """Nobody can tell how some blocks of this breaker ended."""
+    def block_lost(self, breaker: fuseboard.CircuitBreaker, /) -> None:
+        """A block of this breaker ended by hand where none had begun, so its outcome counts for nothing."""
     def report(self, breaker: fuseboard.CircuitBreaker, fault: BaseException, /) -> None:
         """Takes what one of the others has raised by mistake. It reaches no caller."""
     def search(self, store: fuseboard.Store, /) -> None:

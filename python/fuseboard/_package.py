@@ -47,8 +47,8 @@ class _Package:
     def transitioned(self, breaker: CircuitBreaker, made: Made) -> None:
         breaker._transitioned(*made)
 
-    def voided(self, breaker: CircuitBreaker) -> None:
-        breaker._notices.void_blocks(breaker.name)
+    def block_lost(self, breaker: CircuitBreaker) -> None:
+        breaker._notices.lost_block(breaker.name)
 
     def report(self, breaker: CircuitBreaker, fault: BaseException) -> None:
         breaker._report(fault)

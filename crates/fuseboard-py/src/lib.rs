@@ -64,6 +64,7 @@ fn make_what_is_made_once(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interpreter::contextlib::make(py)?;
     interpreter::completed_awaitable::make(py)?;
     convert::package::make(py);
+    breaker::blocks::make(py)?;
     breaker::nesting::make(py)?;
     let guard = wrap_pyfunction!(guard::callable::guard, module)?;
     module.add_function(guard.clone())?;

@@ -47,12 +47,6 @@ impl ProcessPermit {
         self.began_us
     }
 
-    /// Whether the two may stand for each other: both are of one generation and, if they are probes, of one process.
-    #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        self.generation() == other.generation() && (!self.is_probe() || self.owner == other.owner)
-    }
-
     /// Whether the call it admits is a probe.
     #[must_use]
     pub const fn is_probe(&self) -> bool {

@@ -110,19 +110,6 @@ fn a_call_may_say_what_is_to_follow() {
     assert_eq!(Err(rejected), handle.would_admit(&policy));
 }
 
-/// R09: permits of one generation stand for each other.
-#[test]
-fn tickets_of_one_generation_are_alike() {
-    let (store, clock) = store(small());
-    let handle = pinned(&store, "db");
-    let first = permit(&handle, &POLICY);
-    assert!(first.is_like(&permit(&handle, &POLICY)));
-    handle.fuse().set(State::Open, NOW);
-    clock.advance(POLICY.reset_us);
-    let probe = permit(&handle, &POLICY);
-    assert!(probe.is_probe() && probe.is_like(&probe) && !first.is_like(&probe) && !probe.is_like(&first));
-}
-
 /// R28: a fuse that overflowed is looked up again once a second, while it is idle; its calls notice.
 #[test]
 fn an_overflowed_fuse_is_looked_up_once_a_second() {

@@ -38,15 +38,15 @@ class Notices:
                 fuse, type(fault).__qualname__, fault, exc_info=fault,
             )  # fmt: skip
 
-    def void_blocks(self, fuse: str) -> None:
-        """Nobody can tell how some blocks ended."""
-        if self._once.is_first("void blocks"):
+    def lost_block(self, fuse: str) -> None:
+        """``__exit__`` was called by hand where no block had begun."""
+        if self._once.is_first("lost block"):
             logger.warning(
-                "circuit %r: blocks that an ExitStack or a helper has entered were under way when the fuse changed, "
-                "and nobody can tell which of them ends: their outcomes count for nothing. Use "
-                "stack.enter_context(breaker.permit()), which is exact.",
+                "circuit %r: __exit__ was called where no block had begun, so its outcome was not counted. __enter__ "
+                "and __exit__ that you call yourself belong into one thread or task. Elsewhere use "
+                "stack.enter_context(breaker.permit()).",
                 fuse,
-            )  # fmt: skip
+            )
 
     def unfollowed(self, fuse: str, begun: object) -> None:
         """A guarded function returned an awaitable whose end cannot be seen."""

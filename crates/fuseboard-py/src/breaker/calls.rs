@@ -11,6 +11,7 @@ use fuseboard_shm::handle::Outcome;
 use pyo3::exceptions::{PyBaseException, PyKeyboardInterrupt, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 
+use crate::breaker::blocks;
 use crate::breaker::class::Breaker;
 use crate::breaker::nesting;
 use crate::breaker::permit::Permit;
@@ -91,6 +92,33 @@ pub(crate) fn admit(slf: &Bound<'_, Breaker>) -> PyResult<Option<PermitInner>> {
         Ok(permit) => Ok(Some(PermitInner::new(&fuse, permit))),
         Err(_) if slf.get().is_shadow.load(Ordering::Relaxed) => Ok(None),
         Err(rejection) => Err(PyErr::from_value(rejected(slf, fuse.get(), &rejection)?)),
+    }
+}
+
+/// Asks for a permit that no other call shares, and marks nothing.
+pub(crate) fn admit_alone(slf: &Bound<'_, Breaker>) -> PyResult<Permit> {
+    Ok(Permit::new(admit(slf)?.map(PermitInner::alone)))
+}
+
+/// Begins a block whose end is called by hand.
+pub(crate) fn begin_block(slf: &Bound<'_, Breaker>) -> PyResult<()> {
+    let permit = admit_alone(slf)?;
+    blocks::enter(slf, permit).or_else(|fault| {
+        report(slf, fault);
+        Ok(())
+    })
+}
+
+/// Ends a block by hand.
+pub(crate) fn end_block(slf: &Bound<'_, Breaker>, error: Option<&Bound<'_, PyBaseException>>) {
+    match blocks::leave(slf) {
+        Ok(Some(permit)) => {
+            if let Some(inner) = take(slf, &permit) {
+                settle(slf, inner, error);
+            }
+        }
+        Ok(None) => report_lost_block(slf),
+        Err(fault) => report(slf, fault),
     }
 }
 
@@ -236,9 +264,9 @@ fn announce(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
     }
 }
 
-/// Reports that nobody can say whose the outcomes of some blocks are.
-pub(crate) fn report_voided(slf: &Bound<'_, Breaker>) {
-    if let Err(fault) = package::voided(slf.py(), (slf,)) {
+/// Reports that a block ended by hand where none had begun: its outcome counts for nothing.
+fn report_lost_block(slf: &Bound<'_, Breaker>) {
+    if let Err(fault) = package::block_lost(slf.py(), (slf,)) {
         report(slf, fault);
     }
 }

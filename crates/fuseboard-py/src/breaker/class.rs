@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::breaker::blocks::Blocks;
 use crate::breaker::permit::Permit;
 use crate::breaker::verdict::Meanings;
 use crate::interpreter::link::{Left, Link};
@@ -25,7 +24,6 @@ pub struct Breaker {
     /// The permit of the last call that found the fuse closed. Such permits differ only by fuse and generation, so one
     /// serves many calls.
     pub(crate) closed: Link<Permit>,
-    pub(crate) blocks: Blocks,
     /// A block of which one method has been looked up, and the other is about to be.
     pub(crate) block: Left,
     judges_results: AtomicBool,

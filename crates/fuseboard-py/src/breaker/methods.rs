@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::breaker::calls::{
-    admit, is_inside, obtain, rejected, report_voided, settle, settle_as, settle_result, take,
+    admit_alone, begin_block, end_block, is_inside, obtain, rejected, settle, settle_as, settle_result, take,
 };
 use crate::breaker::class::Breaker;
 use crate::breaker::nesting;
@@ -18,7 +18,7 @@ use crate::convert::package;
 use crate::convert::states::state_member;
 use crate::interpreter::completed_awaitable::{CompletedAwaitable, completed_awaitable};
 use crate::interpreter::frames::running_frame;
-use crate::table::fuse::{Fuse, PermitInner};
+use crate::table::fuse::Fuse;
 
 #[pymethods]
 impl Breaker {
@@ -94,7 +94,7 @@ impl Breaker {
     }
 
     fn _permit(slf: &Bound<'_, Self>) -> PyResult<Permit> {
-        Ok(Permit::new(admit(slf)?.map(PermitInner::alone)))
+        admit_alone(slf)
     }
 
     #[pyo3(signature = (permit, frame=None))]
@@ -129,11 +129,7 @@ impl Breaker {
     }
 
     fn _enter(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let inner = admit(slf)?;
-        if let Some(frame) = running_frame(slf.py()) {
-            slf.get().blocks.enter(frame, inner);
-        }
-        Ok(())
+        begin_block(slf)
     }
 
     fn _exit(
@@ -142,10 +138,7 @@ impl Breaker {
         error: Option<Bound<'_, PyBaseException>>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        let voided = || report_voided(slf);
-        if let Some(inner) = running_frame(slf.py()).and_then(|frame| slf.get().blocks.leave(&frame, voided)) {
-            settle(slf, &inner, error.as_ref());
-        }
+        end_block(slf, error.as_ref());
         false
     }
 
@@ -166,7 +159,6 @@ impl Breaker {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.meanings.traverse(&visit)?;
-        self.errors.traverse(&visit)?;
-        self.blocks.traverse(&visit)
+        self.errors.traverse(&visit)
     }
 }

@@ -85,8 +85,8 @@ package! {
         fall_back,
         /// A breaker's call has made a transition.
         transitioned,
-        /// Nobody can tell how some blocks of a breaker ended.
-        voided,
+        /// A block of a breaker ended by hand where none had begun.
+        block_lost,
         /// Takes a fault that must not reach a breaker's caller.
         report,
         /// A store looks for the host's table.

@@ -1,19 +1,24 @@
-//! `with breaker:` and `async with breaker:`.
+//! `with breaker:` and `async with breaker:`, also by an `ExitStack`.
 //!
 //! **How a block's end finds its permit.** A breaker is one object for all threads, tasks and generators, so the permit
-//! cannot lie there. But the interpreter looks up both methods of a `with` statement before it calls either, with nothing
-//! in between, and each look-up may give another object. So the first gives a fresh [`Block`], which is left at the breaker
-//! for an instant, and the second gives the same one: called without arguments it is the beginning, with three the end, and
-//! the permit lies in it. Nothing is searched for, and nothing shared.
+//! cannot lie there. But the interpreter looks up both methods of a `with` statement before it calls either, and nothing
+//! runs between the two look-ups. Each look-up may give another object. So the first gives a fresh [`Block`], which is left
+//! at the breaker for an instant, and the second gives the same block. Called without arguments it is the beginning, with
+//! three it is the end, and the permit lies in it. Nothing is searched for, and nothing shared.
 //!
-//! **What looks wrong and is not.** Somebody may look up one method alone, and call it: an `ExitStack`, or code that enters
-//! a breaker by hand. Such a look-up finds no other half, or leaves one that nobody takes and that goes with its last
-//! reference. Then the permit is kept by frame ([`crate::breaker::blocks`]): slower, and right. A block that is left at the breaker
-//! by somebody else's look-up alone is replaced by the next one, never taken by it, because only a second method takes.
+//! An `ExitStack` looks both methods up in the class, one right after the other, and hands them the breaker. That works
+//! the same way, with a block that is left in [`LEFT`]. Its permit is one that no other call shares, and marks nothing: a
+//! stack may hand the block on (`pop_all`), and nobody knows which calls are inside it then.
+//!
+//! **What looks wrong and is not.** Code may look up one method alone and call it, as a class does that wraps a breaker.
+//! Such a look-up finds no other half, or leaves a block that nobody takes. Then the permit waits in
+//! [`crate::breaker::blocks`]. A block that another look-up has left is replaced by the next first method, never taken by
+//! it: only a second method takes.
 
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -28,18 +33,36 @@ use crate::interpreter::interned;
 use crate::interpreter::python_code::call_method;
 use crate::interpreter::types::{make_type, offset_member, slot};
 
+unsafe extern "C" {
+    // Part of CPython's API, not declared by pyo3-ffi.
+    fn PyMethod_New(function: *mut ffi::PyObject, instance: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
 /// Both methods of one statement, laid out for the interpreter.
 #[repr(C)]
 pub(crate) struct Block {
     base: ffi::PyObject,
     vectorcall: ffi::vectorcallfunc,
+    /// Null, until it begins, in a block of the class.
     breaker: *mut ffi::PyObject,
     /// The permit, from the beginning of the block to its end.
     permit: *mut ffi::PyObject,
+    /// The thread that looked it up in the class, or null. It is compared, and never followed.
+    thread: *mut ffi::PyThreadState,
     waits: bool,
     /// Whether both methods have it.
     paired: bool,
 }
+
+impl Block {
+    /// Whether it was looked up in the class, so that its calls name the breaker.
+    const fn is_of_the_class(&self) -> bool {
+        !self.thread.is_null()
+    }
+}
+
+/// A block whose beginning was looked up in the class, and whose end is about to be. It owns a reference.
+static LEFT: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
 
 /// One of the four methods, as it stands in the class.
 #[repr(C)]
@@ -79,11 +102,11 @@ fn method<'py>(class: &Bound<'py, PyType>, waits: bool, begins: bool) -> PyResul
     }
 }
 
-/// Looks a method up: of a breaker a block that is called, of the class the method that keeps permits by frame.
+/// Looks a method up, of a breaker or of the class: a block that is called.
 unsafe extern "C" fn look_up(
     this: *mut ffi::PyObject,
     breaker: *mut ffi::PyObject,
-    class: *mut ffi::PyObject,
+    _class: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls this with a method of ours, with an instance of the class that it stands in or null, and
     // with that class or one below; the lock is held.
@@ -91,7 +114,7 @@ unsafe extern "C" fn look_up(
         let py = Python::assume_attached();
         let method = &*this.cast::<Method>();
         if breaker.is_null() || breaker == ffi::Py_None() {
-            return ffi::PyObject_GetAttr(class, by_frame(py, method.waits, method.begins).as_ptr());
+            return look_up_in_class(py, method);
         }
         // Nothing keeps Python code from putting our methods into a class of its own.
         if !Bound::ref_from_ptr(py, &breaker).is_instance_of::<Breaker>() {
@@ -101,23 +124,49 @@ unsafe extern "C" fn look_up(
         let left = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().block;
         if method.begins == BEGINS_FIRST {
             let block = new_block(py, breaker, method.waits);
-            left.leave(block);
-            return block;
+            left.leave(block.cast());
+            return block.cast();
         }
         let block = left.take().cast::<Block>();
         if block.is_null() || (*block).waits != method.waits {
-            return new_block(py, breaker, method.waits);
+            return new_block(py, breaker, method.waits).cast();
         }
         (*block).paired = true;
         ffi::Py_NewRef(block.cast())
     }
 }
 
-/// Which of the two methods a `with` statement looks up first: the beginning, and from Python 3.14 the end.
+/// The same in the class, whose methods are called with a breaker.
+///
+/// # Safety
+/// The interpreter lock is held.
+unsafe fn look_up_in_class(py: Python<'_>, method: &Method) -> *mut ffi::PyObject {
+    // SAFETY: what stands in `LEFT` is a live block, of which a reference comes with it.
+    unsafe {
+        let (thread, left) = (ffi::PyThreadState_Get(), LEFT.swap(ptr::null_mut(), Ordering::AcqRel));
+        if !left.is_null() && !method.begins && (*left).waits == method.waits && (*left).thread == thread {
+            (*left).paired = true;
+            return left.cast();
+        }
+        ffi::Py_XDECREF(left.cast());
+        let block = new_block(py, ptr::null_mut(), method.waits);
+        if !block.is_null() {
+            (*block).thread = thread;
+            if method.begins {
+                // Of another thread, or of code that ran while memory was found.
+                ffi::Py_XDECREF(LEFT.swap(ffi::Py_NewRef(block.cast()).cast(), Ordering::AcqRel).cast());
+            }
+        }
+        block.cast()
+    }
+}
+
+/// Which of the two methods a `with` statement looks up first: the beginning, and from Python 3.14 the end. In the class,
+/// the beginning comes first in every version of Python.
 const BEGINS_FIRST: bool = cfg!(not(Py_3_14));
 
-/// The method that does the same, and keeps the permit by frame.
-fn by_frame(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
+/// The method that does the same for a block whose other half is called by hand.
+fn by_hand(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
     match (waits, begins) {
         (false, true) => interned::enter(py),
         (false, false) => interned::exit(py),
@@ -127,25 +176,25 @@ fn by_frame(py: Python<'_>, waits: bool, begins: bool) -> &Bound<'_, PyString> {
 }
 
 /// # Safety
-/// `breaker` is a live breaker.
-unsafe fn new_block(py: Python<'_>, breaker: *mut ffi::PyObject, waits: bool) -> *mut ffi::PyObject {
+/// `breaker` is a live breaker, or null.
+unsafe fn new_block(py: Python<'_>, breaker: *mut ffi::PyObject, waits: bool) -> *mut Block {
     let class = BLOCK.get(py).bind(py).as_type_ptr();
     // SAFETY: a type made for `Block`; the collector does not look at it before it is filled in, as nothing runs between.
     unsafe {
         let block = ffi::PyType_GenericAlloc(class, 0).cast::<Block>();
         if !block.is_null() {
             (*block).vectorcall = call;
-            (*block).breaker = ffi::Py_NewRef(breaker);
+            (*block).breaker = ffi::Py_XNewRef(breaker);
             (*block).waits = waits;
         }
-        block.cast()
+        block
     }
 }
 
-/// Without arguments the beginning, else the end.
+/// Without arguments the beginning, else the end. A block of the class has the breaker before its arguments.
 unsafe extern "C" fn call(
     this: *mut ffi::PyObject,
-    args: *const *mut ffi::PyObject,
+    mut args: *const *mut ffi::PyObject,
     nargsf: usize,
     kwnames: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
@@ -154,34 +203,89 @@ unsafe extern "C" fn call(
     unsafe {
         let py = Python::assume_attached();
         let block = this.cast::<Block>();
-        let count = ffi::PyVectorcall_NARGS(nargsf).cast_unsigned();
+        let mut count = ffi::PyVectorcall_NARGS(nargsf).cast_unsigned();
         if !kwnames.is_null() {
             ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the methods of a block take no keyword arguments".as_ptr());
             return ptr::null_mut();
         }
+        let mut breaker = (*block).breaker;
+        if (*block).is_of_the_class() {
+            if count == 0 || !Bound::ref_from_ptr(py, &*args).is_instance_of::<Breaker>() {
+                ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr());
+                return ptr::null_mut();
+            }
+            breaker = *args;
+            (args, count) = (args.add(1), count - 1);
+        }
         if (*block).paired {
             if count == 0 && (*block).permit.is_null() {
-                return begin(py, block);
+                return begin(py, block, breaker);
             }
-            if count == 3 && !(*block).permit.is_null() {
+            if count == 3 && !(*block).permit.is_null() && (*block).breaker == breaker {
                 return end(py, block, *args.add(1));
             }
         }
         // By hand, or by mistake, which the method refuses. Nobody is to take the other half any more.
-        Bound::ref_from_ptr(py, &(*block).breaker).cast_unchecked::<Breaker>().get().block.forget(this);
+        forget(py, block, breaker);
         let arguments = if count == 0 { &[] } else { std::slice::from_raw_parts(args, count) };
-        call_method(by_frame(py, (*block).waits, count == 0), &[&[(*block).breaker], arguments].concat())
+        call_method(by_hand(py, (*block).waits, count == 0), &[&[breaker], arguments].concat())
+    }
+}
+
+/// A block of the class is bound to an instance as a function is, where somebody keeps it in a class of their own.
+unsafe extern "C" fn bind(
+    this: *mut ffi::PyObject,
+    instance: *mut ffi::PyObject,
+    _class: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls this with the lock held, with a block, and with an instance or null.
+    unsafe {
+        if instance.is_null() || !(*this.cast::<Block>()).is_of_the_class() {
+            return ffi::Py_NewRef(this);
+        }
+        PyMethod_New(this, instance)
+    }
+}
+
+/// Leaves a block no more.
+///
+/// # Safety
+/// `block` is a live block, of which the caller has a reference, and `breaker` a live breaker.
+unsafe fn forget(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) {
+    // SAFETY: as the caller says; what stood in `LEFT` owned a reference.
+    unsafe {
+        Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().block.forget(block.cast());
+        if LEFT.compare_exchange(block, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            ffi::Py_DECREF(block.cast());
+        }
     }
 }
 
 /// # Safety
-/// `block` is a live block that holds no permit.
+/// `block` is a live block that holds no permit, and `breaker` a live breaker, the block's own if it has one.
 #[inline(always)]
-unsafe fn begin(py: Python<'_>, block: *mut Block) -> *mut ffi::PyObject {
-    // SAFETY: its breaker lives as long as it; the permit is an owned reference, or null with an exception set.
+unsafe fn begin(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the breaker lives as long as this call; the permit is an owned reference, or null with an exception set.
     unsafe {
-        (*block).permit = call_admit((*block).breaker, ptr::null_mut());
+        (*block).permit = if (*block).is_of_the_class() {
+            begin_in_class(py, block, breaker)
+        } else {
+            call_admit(breaker, ptr::null_mut())
+        };
         if (*block).permit.is_null() { ptr::null_mut() } else { answer(py, (*block).waits, ffi::Py_None()) }
+    }
+}
+
+/// # Safety
+/// As for [`begin`], of a block of the class.
+#[cold]
+#[inline(never)]
+unsafe fn begin_in_class(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the caller says the same. A block that was used before lets go of its breaker.
+    unsafe {
+        let before = std::mem::replace(&mut (*block).breaker, ffi::Py_NewRef(breaker));
+        ffi::Py_XDECREF(before);
+        call_method(interned::permit(py), &[breaker])
     }
 }
 
@@ -192,8 +296,8 @@ unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *
     // SAFETY: the permit is the block's own reference, given up here; it and the breaker live to the end of this.
     unsafe {
         let permit = Bound::from_owned_ptr(py, std::mem::replace(&mut (*block).permit, ptr::null_mut()));
-        let is_plain = error == ffi::Py_None() && permit.cast_unchecked::<Permit>().get().fast_success();
-        if !is_plain {
+        let is_counted = error == ffi::Py_None() && permit.cast_unchecked::<Permit>().get().fast_success();
+        if !is_counted {
             let settled = call_method(interned::settle(py), &[(*block).breaker, permit.as_ptr(), error]);
             if settled.is_null() {
                 return settled;
@@ -249,7 +353,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     unsafe {
         ffi::PyObject_GC_UnTrack(this.cast());
         let (class, block) = (ffi::Py_TYPE(this), &mut *this.cast::<Block>());
-        if !block.breaker.is_null() {
+        if !block.is_of_the_class() && !block.breaker.is_null() {
             let py = Python::assume_attached();
             Bound::ref_from_ptr(py, &block.breaker).cast_unchecked::<Breaker>().get().block.forget(this);
         }
@@ -268,6 +372,7 @@ fn make_block_type(py: Python<'_>) -> PyResult<Py<PyType>> {
     let members = [offset_member(c"__vectorcalloffset__", offset_of!(Block, vectorcall)), ffi::PyMemberDef::default()];
     let mut slots = [
         slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut c_void),
+        slot(ffi::Py_tp_descr_get, bind as *mut c_void),
         slot(ffi::Py_tp_traverse, traverse as *mut c_void),
         slot(ffi::Py_tp_clear, clear as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),

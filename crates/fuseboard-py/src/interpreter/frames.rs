@@ -12,12 +12,6 @@ pub(crate) fn running_frame(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
     unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast()) }
 }
 
-/// How many references there are to an object.
-pub(crate) fn references(object: &Py<PyAny>) -> ffi::Py_ssize_t {
-    // SAFETY: `object` is a reference to a live object; reading its count needs no more.
-    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
-}
-
 /// Flags of code objects (`inspect.CO_GENERATOR`, `CO_ASYNC_GENERATOR`): a generator, which its caller runs step by step.
 const BY_STEPS: u32 = 0x20 | 0x200;
 /// `inspect.CO_ITERABLE_COROUTINE`: a generator that is awaited, and so is a coroutine.

@@ -29,6 +29,7 @@ names! {
     admit = "_admit",
     settle = "_settle",
     settle_result = "_settle_result",
+    permit = "_permit",
     enter = "_enter",
     exit = "_exit",
     aenter = "_aenter",

@@ -228,21 +228,6 @@ impl PermitInner {
         self.is_probe() || is_on_a_ramp()
     }
 
-    /// Whether the two may stand for each other, except for when their calls began.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.fuse.is(&other.fuse) && self.permit.is_like(&other.permit)
-    }
-
-    /// When the call began; 0 where it does not matter how long it takes.
-    pub(crate) fn began_us(&self) -> u64 {
-        self.permit.began_us()
-    }
-
-    /// The same of a call that began then.
-    pub(crate) fn begun(self, began_us: u64) -> Self {
-        Self { permit: self.permit.begun(began_us), ..self }
-    }
-
     /// Whether this process took it, and its outcome would still count.
     pub(crate) fn is_valid(&self) -> bool {
         self.permit.is_own() && self.fuse.get().handle.is_valid(&self.permit)
