@@ -57,18 +57,18 @@ class CircuitBreaker(_core.Breaker):
 
     Use it as a decorator (of functions, coroutine functions, generators, asynchronous generators, methods, class and
     static methods), as ``with breaker:`` or ``async with breaker:``, or as ``breaker.call(function, ...)`` and ``await
-    breaker.acall(function, ...)``. While the fuse is closed a call passes at the cost of one atomic load; once
-    ``threshold`` calls have failed within ``window`` seconds, in all processes together, calls raise
-    :class:`CircuitOpenError` instead; ``reset_timeout`` seconds later one call is let through to see whether the
-    service is back.
+    breaker.acall(function, ...)``. While the fuse is closed, a call passes at the cost of one atomic load. When
+    ``threshold`` calls have failed within ``window`` seconds, counted over all processes, the fuse opens and calls
+    raise :class:`CircuitOpenError`. After ``reset_timeout`` seconds one call is let through, to see whether the service
+    is back.
 
-    Whatever the guarded call returns or raises, it returns and raises. Nothing is held while it runs.
+    The caller gets what the guarded call returns or raises. No lock is held while it runs.
 
     Thread-safe, task-safe, process-safe. After ``fork`` a child goes on with the same fuse; a probe stays its parent's.
-    Two breakers of one name on one store share their fuse, each with its own settings.
+    Two breakers with the same name on the same store share a fuse, each with its own settings.
 
-    Any setting can be tuned from outside: where the environment has ``FUSEBOARD_<FUSE>_<SETTING>``, such as
-    ``FUSEBOARD_PAYMENTS_DB_THRESHOLD=10``, that counts instead.
+    The environment can change any setting: ``FUSEBOARD_<FUSE>_<SETTING>``, such as
+    ``FUSEBOARD_PAYMENTS_DB_THRESHOLD=10``, replaces what the code says.
 
     Args:
         name: the fuse; 1 to 200 bytes of UTF-8.
@@ -78,29 +78,29 @@ class CircuitBreaker(_core.Breaker):
             ``probe_failures``, ``probe_timeout``, ``half_open_timeout``, ``ramp``, ``ramp_from``, ``clear_on_success``;
             see :class:`Settings`.
         failure_on: which exceptions are failures: a class, a tuple of classes, or a predicate. An exception
-            that no list names is ignored: it counts neither way. But time-outs that are no ``Exception``, such as
-            ``gevent.Timeout``, count as ``TimeoutError`` does then.
-        success_on: which exceptions are answers of a healthy service, such as "not found": successes. It comes before
-            ``failure_on``.
-        ignore: which exceptions say nothing about the service. It comes before both. Cancellation,
-            ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are always ignored, and an exception group is
-            what its members are (rule R10). A predicate of these three may return an :class:`Outcome` instead of a
-            bool: that decides.
-        failure_if: a predicate on results: a call that returns one of which it is true has failed, although the caller
-            gets the result. Asked of what functions and coroutines return, not of what generators do. Where it returns
-            an :class:`Outcome`, the call ended with that; where it returns a :class:`TripError`, the call has failed
-            and opens the fuse at once, as if it had raised that.
+            that no list names is ignored: it counts neither way. A time-out whose class is not an ``Exception``, such
+            as ``gevent.Timeout``, then counts as ``TimeoutError`` does.
+        success_on: which exceptions are answers of a healthy service, such as "not found". They are successes. This
+            list is asked before ``failure_on``.
+        ignore: which exceptions say nothing about the service. This list is asked first. Cancellation,
+            ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are always ignored. The members of an exception
+            group decide for the group (rule R10). A predicate of these three lists may return an :class:`Outcome`
+            instead of a bool; then that is the outcome.
+        failure_if: a predicate on results. If it is true for a result, the call has failed, although the caller gets
+            the result. It is asked about what functions and coroutines return, not about generators. If it returns an
+            :class:`Outcome`, that is the outcome. If it returns a :class:`TripError`, the call has failed and opens the
+            fuse at once, as if it had raised that error.
         trip_if: which exceptions open the fuse at once, whatever the counts: classes or a predicate, as for
             ``failure_on``. So does a :class:`TripError` that the call raises.
-        open_for: a function from an exception to the seconds that the fuse is to stay open if that call opens it, such
-            as a server's ``Retry-After``; None for as long as the settings say. It is kept between ``reset_timeout``
-            and ``max_reset_timeout``.
+        open_for: a function that takes an exception and returns how many seconds the fuse stays open if that call
+            opens it, such as a server's ``Retry-After``; None for the time of the settings. The time is kept between
+            ``reset_timeout`` and ``max_reset_timeout``.
         fallback: what a rejected call gets instead of :class:`CircuitOpenError`: a value, or what this function
             returns; see :meth:`with_fallback`. None for no fallback.
-        shadow: decide, count and journal, but never reject: a call that would be rejected goes on unguarded. So does
-            each breaker that is made while the environment has ``FUSEBOARD_SHADOW=1``.
-        on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state, once
-            per host. What it raises is logged.
+        shadow: True to decide, count and journal, but never reject: a call that would be rejected goes on unguarded.
+            ``FUSEBOARD_SHADOW=1`` in the environment does this for all breakers that are made while it is set.
+        on_transition: called with a :class:`Transition` after a call of this breaker has changed the fuse's state: once
+            per host, in the process of that call. What it raises is logged.
         store: the store; None for :meth:`Store.default`, which is opened at the first call.
 
     Raises:
@@ -204,21 +204,21 @@ class CircuitBreaker(_core.Breaker):
 
     @property
     def faults(self) -> int:
-        """How many faults no call was told of; the first of a breaker and its keys is logged.
+        """How many internal errors were kept from calls. The first one of a breaker and its keys is logged.
 
-        They are ours, or a predicate's, after which the call counts as failed.
+        They are errors of this library, or of a predicate; after one of a predicate, the call counts as failed.
         """
         return self._faults
 
     def for_key(self, key: str | int) -> Self:
-        """The breaker of one of many alike, such as a tenant, a host or a shard: this one in all but its fuse.
+        """The breaker for a key, such as a tenant, a host or a shard: like this one, with a fuse of its own.
 
-        Its fuse is ``name[key]``, such as ``payments[tenant-42]``; of long keys the name has the beginning and a hash.
-        Each has its own state: isolating this breaker, or resetting it, does nothing to those of its keys. The same key
-        gives the same breaker, and always the same fuse; so do equal keys, such as ``"eu"`` and the member of a ``str``
-        enum whose value that is. The latest breakers are kept, as many as the store has places for fuses. One that was
-        dropped is made again when its key is asked for, which costs as much as the first time, and says nothing again.
-        Give the store room for them all: ``Store.shared(name, fuses=100_000)``.
+        Its fuse is ``name[key]``, such as ``payments[tenant-42]``; a long key is cut and gets a hash. Each fuse has its
+        own state: if you isolate or reset this breaker, the breakers of its keys do not change. The same key gives the
+        same breaker, and always the same fuse. Equal keys do too, such as ``"eu"`` and the member of a ``str`` enum
+        with that value. The latest breakers are kept, as many as the store has places for fuses. A breaker that was
+        dropped is made again when its key comes again; that costs as much as the first time, and logs nothing again.
+        Give the store room for all keys: ``Store.shared(name, fuses=100_000)``.
 
         Raises:
             TypeError: the key is neither a str nor an int.
@@ -238,12 +238,12 @@ class CircuitBreaker(_core.Breaker):
     def raising(self, open_error: type[CircuitOpenError], isolated_error: type[CircuitIsolatedError]) -> Self:
         """This breaker with rejections of other classes, for an integration with a library.
 
-        Code that is written for a library catches that library's errors. A class that is both its error and ours is
-        caught by either: ``class BreakerOpenError(CircuitOpenError, httpx.TransportError)``. The rejection itself is of
-        that class, wherever it is raised: by calls, blocks, permits, ``check()``, and the breakers of keys. No second
-        exception is raised from it, and none stands in its context.
+        Code that is written for a library catches that library's errors. A class with both bases is caught as either:
+        ``class BreakerOpenError(CircuitOpenError, httpx.TransportError)``. Calls, blocks, permits, ``check()`` and the
+        breakers of keys raise the rejection itself as that class: there is no second exception, and none in its
+        context.
 
-        What it returns is another breaker on the same fuse, alike in all else; it has breakers of keys of its own.
+        Returns another breaker on the same fuse. It is like this one in all else, and has its own breakers of keys.
 
         Args:
             open_error: the class of rejections by a fuse that is open, half-open or ramping. It is made with what
@@ -258,7 +258,7 @@ class CircuitBreaker(_core.Breaker):
         return self._another(self.name, self._definition._replace(errors=errors))
 
     def explain(self) -> str:
-        """What the breaker will do, in words, one sentence a line; and what it can never do."""
+        """What the breaker does, one sentence a line, and warnings about what it can never do."""
         return explain.words(self.settings, self._definition.lists, self._binding.failure_capacity, shadow=self._shadow)
 
     @property
@@ -269,31 +269,31 @@ class CircuitBreaker(_core.Breaker):
         return "it is a shadow (shadow=True)" if self._definition.is_shadow else None
 
     def rates(self) -> dict[Policy, RateCount]:
-        """What the calls of the present state within each rate's window were. Empty where no policy is a rate."""
+        """The calls within each rate's window, since the present state began. Empty if no policy is a rate."""
         fuse = self._fuse()
         found = {policy: fuse.rate_count(kind(policy)) for policy in self.settings.policies if kind(policy) >= 0}
         return {policy: RateCount(*tally) for policy, tally in found.items() if tally is not None}
 
     @property
     def store(self) -> Store:
-        """The store its fuse is in; opens the default store if it follows that and it is not open yet."""
+        """The store of its fuse. Opens the default store, if the breaker follows that and it is not open yet."""
         return self._definition.store or Store.default()
 
     def isolate(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
-        """Rejects every call on the host, whatever happens meanwhile (rule R12).
+        """Rejects every call on the host (rule R12).
 
-        Until :meth:`reset`, :meth:`disable` or another :meth:`isolate`; or, with ``for_``, until that time is over: the
-        first call after it is a probe. No restart undoes it. The last word counts, also one without an end.
+        It lasts until :meth:`reset`, :meth:`disable` or another :meth:`isolate`. With ``for_`` it lasts until that time
+        is over at most; the first call after it is a probe. A restart does not undo it. The last override counts.
 
         Args:
             why: the reason, for the journal, the log and whoever looks; 1 to 111 bytes of printable
                 text in UTF-8.
-            who: who says so; 1 to 39 bytes of printable text in UTF-8.
-            for_: how long, in seconds or as a timedelta: 1 millisecond to seven days. None for no end. A process
-                that is killed in the middle of this leaves an override without an end, never a shorter one.
+            who: who does this; 1 to 39 bytes of printable text in UTF-8.
+            for_: how long, in seconds or as a timedelta: 1 millisecond to seven days. None for no end. If the process
+                is killed in the middle of this, the override may have no end; it is never shorter.
 
         Returns:
-            The transition that this made, with the state before. One from isolated to isolated is a transition too.
+            The transition that this made, with the state before. From isolated to isolated is a transition too.
 
         Raises:
             TypeError: an argument is of the wrong type.
@@ -302,14 +302,14 @@ class CircuitBreaker(_core.Breaker):
         return self._override(manual_override(State.ISOLATED, why, who, for_))
 
     def disable(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
-        """Admits every call on the host, whatever happens meanwhile (rule R12). Arguments as for :meth:`isolate`.
+        """Admits every call on the host (rule R12). Arguments as for :meth:`isolate`.
 
         With ``for_``, the first call after that time closes the fuse.
         """
         return self._override(manual_override(State.DISABLED, why, who, for_))
 
     def reset(self, *, why: str | None = None, who: str | None = None) -> Transition:
-        """Closes the fuse with an empty window, whatever it was; calls under way count no more (R09).
+        """Closes the fuse from any state, with an empty window. Calls under way do not count any more (rule R09).
 
         Arguments as for :meth:`isolate`.
         """
@@ -325,24 +325,25 @@ class CircuitBreaker(_core.Breaker):
             # The fuse was removed just now. Its name has another slot by now, or takes one.
 
     def __call__(self, function: F) -> F:
-        """Guards a function: a decorator. Signature, name and documentation stay.
+        """Guards a function, as a decorator. Signature, name and documentation stay.
 
         Raises:
-            TypeError: for what is not a function, such as a class or a property.
+            TypeError: it is not a function, but a class or a property, for example.
         """
         return self._decorate(function, self._definition.fallback)
 
     def with_fallback(self, fallback: object) -> Callable[[F], F]:
-        """A decorator that guards a function and gives its rejected calls something else than the breaker's fallback.
+        """A decorator that guards a function, with another fallback than the breaker's own.
 
-        A function is called as ``fallback(rejection, *args, **kwargs)``, with the :class:`CircuitOpenError` and what
-        the call was made with; what it returns or raises, the caller gets. It is called for rejections only, not for
-        what the guarded function raises, and is not guarded. A coroutine function takes coroutine functions, plain ones
-        and values; a generator function takes generator functions, and an asynchronous one such ones.
+        If the fallback is a function, a rejected call calls ``fallback(rejection, *args, **kwargs)``, with the
+        :class:`CircuitOpenError` and the arguments of the call. The caller gets what the fallback returns or raises. It
+        is called only for rejections, not for what the guarded function raises, and it is not guarded. The fallback of
+        a coroutine function is a coroutine function, a plain function or a value. That of a generator function is a
+        generator function, and that of an asynchronous generator function is one too.
 
         Args:
-            fallback: a function, or else the value. None for no fallback, so that the rejection is raised; to give the
-                value None give a function that returns it.
+            fallback: a function or a value. None for no fallback: then the rejection is raised. For the value None,
+                give a function that returns it.
 
         Raises:
             TypeError: the fallback cannot stand in for the function, such as a coroutine function for a plain one.
@@ -361,22 +362,22 @@ class CircuitBreaker(_core.Breaker):
         if isinstance(function, type) or not callable(function):
             hint = "decorate its methods" if isinstance(function, type) else "decorate the function inside"
             raise TypeError(f"a breaker guards functions, got {shown(function)}; {hint}")
-        guarded = context_managers.function(self._decorate, function, fallback) or wrappers.function(
-            self, function, fallback
+        guarded = (
+            context_managers.function(self._decorate, function, fallback)
+            or wrappers.function(self, function, fallback)
+            or signatures.function(function, self._guard_sync(function, fallback), has_fallback=fallback is not None)
         )
-        if guarded is None:
-            guarded = signatures.function(function, self._plain(function, fallback), has_fallback=fallback is not None)
         return cast("F", guarded)
 
-    def _plain(self, function: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
+    def _guard_sync(self, function: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
         answer = None if fallback is None else fallbacks.for_plain(function, fallback)
         return _core.guard(self, function, answer)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Calls ``function(*args, **kwargs)`` under the breaker and returns what it returns.
+        """Calls ``function(*args, **kwargs)`` under the breaker and returns its result.
 
-        If that is a coroutine or a generator, it is guarded while it runs. Another awaitable, such as an asyncio
-        future, counts as ignored; a ``concurrent.futures.Future`` is a result like any other (rule R17).
+        If the result is a coroutine or a generator, it is guarded while it runs. Another awaitable, such as an asyncio
+        future, counts as ignored. A ``concurrent.futures.Future`` is a result like any other (rule R17).
 
         Raises:
             CircuitOpenError: the fuse rejects the call, and there is no fallback; the function is not called.
@@ -384,7 +385,7 @@ class CircuitBreaker(_core.Breaker):
         fallback = self._definition.fallback
         if fallback is None:
             return cast("R", _core.guard(self, function)(*args, **kwargs))
-        guarded = wrappers.function(self, function, fallback) or self._plain(function, fallback)
+        guarded = wrappers.function(self, function, fallback) or self._guard_sync(function, fallback)
         return cast("R", guarded(*args, **kwargs))
 
     async def acall(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -408,11 +409,11 @@ class CircuitBreaker(_core.Breaker):
         return result
 
     def check(self) -> None:
-        """Raises what a call would be rejected with at this moment, and else does nothing. For a caller that only asks.
+        """Raises the rejection that a call would get at this moment, if any. For a caller that only asks.
 
-        It takes no permit, counts nothing and changes nothing: an open fuse passes the check once its reset timeout is
-        over, and stays open; a half-open one while a probe's permit is free. The next call may be rejected all the
-        same: another one may have come first.
+        It takes no permit, counts nothing and changes nothing. It passes when the reset timeout of an open fuse is
+        over, and the fuse stays open. It passes for a half-open fuse while a probe's permit is free. The next call may
+        still be rejected, because another call came first.
 
         Raises:
             CircuitOpenError: a call would be rejected.
@@ -422,24 +423,24 @@ class CircuitBreaker(_core.Breaker):
             if rejection is not None:
                 raise rejection
         finally:
-            # This frame is in its traceback; they would keep each other, and what the caller holds, alive.
+            # This frame is in the rejection's traceback; the two would keep each other and the caller's objects alive.
             del rejection
 
     def wait(self, timeout: Seconds | None = None) -> bool:
-        """Waits until a call may pass, as :meth:`check` would let it. For a worker that holds a message.
+        """Waits until :meth:`check` passes. For a worker that holds a message.
 
-        It takes no permit, counts nothing and changes nothing. The call behind it may be rejected all the same, because
-        another one came first: then wait again. A fuse that an operator isolated is waited for too. For one that ramps
-        up it sleeps once at most: the call finds out whether it is one of the share that passes.
+        It takes no permit, counts nothing and changes nothing. The call after it may still be rejected, because another
+        call came first; then wait again. It also waits while the fuse is isolated. For a fuse that ramps up it sleeps
+        once at most; the call itself finds out whether it is in the share that passes.
 
-        The thread sleeps and looks, four to five times a second, more often only in the last moment before a probe may
-        go out. So it notices within a quarter of a second whatever happens, in other processes too; many who wait do
-        not wake at one instant. Ctrl-C ends it, and it leaves nothing behind. Under gevent other greenlets run
-        meanwhile where ``time`` is patched. In an event loop use :meth:`wait_async`.
+        The thread sleeps, and looks four to five times a second, and more often just before a probe may go out. So it
+        notices a change within a quarter of a second, also one that another process made. Several waiting threads do
+        not wake at the same instant. Ctrl-C ends it. Under gevent, other greenlets run meanwhile if ``time`` is
+        patched. In an event loop, use :meth:`wait_async`.
 
         Args:
-            timeout: seconds or a timedelta for which to wait at most, from 0 (one look) to seven days; None for as long
-                as it takes. It is real time, also where a test moves the store's clock.
+            timeout: how long to wait at most: seconds or a timedelta, from 0 (one look) to seven days; None for no
+                limit. It is real time, also where a test moves the store's clock.
 
         Returns:
             True if a call may pass now; False if it may not and the time is up.
@@ -454,10 +455,9 @@ class CircuitBreaker(_core.Breaker):
         return waiting.may_pass
 
     async def wait_async(self, timeout: Seconds | None = None) -> bool:  # noqa: ASYNC109 - the counterpart of `wait`
-        """Waits until a call may pass; :meth:`wait` for tasks, under asyncio and trio, and what runs on them.
+        """Waits until :meth:`check` passes: :meth:`wait` for tasks, under asyncio and trio, and libraries on them.
 
-        Other tasks run meanwhile, and at least once also where it need not wait. A task that is cancelled stops at
-        once, and leaves nothing behind.
+        Other tasks run meanwhile, at least once even if it need not wait. A task that is cancelled stops at once.
 
         Args:
             timeout: as for :meth:`wait`.
@@ -476,7 +476,7 @@ class CircuitBreaker(_core.Breaker):
         return waiting.may_pass
 
     def _rejection_now(self) -> CircuitOpenError | None:
-        """What a call would be rejected with at this moment. A fault of ours must not stop one that would go on."""
+        """The rejection that a call would get at this moment. An internal error of ours must not stop a call."""
         try:
             return None if self._definition.is_shadow else self._would_reject(self._fuse())
         except Exception as fault:  # noqa: BLE001 - see above
@@ -484,11 +484,11 @@ class CircuitBreaker(_core.Breaker):
             return None
 
     def permit(self) -> Permit:
-        """Asks to make a call whose outcome is reported by hand: later, by a callback, by another thread.
+        """Asks to make a call whose outcome is reported by hand: later, by a callback, or by another thread.
 
-        Whoever gets the permit says how the call went, by ``success()``, ``failure()`` or ``ignore()``, or by using it
-        in a ``with`` statement. Fallbacks and ``failure_if`` have no part in it. Inside of another call of the same
-        fuse that is a probe, or on a ramp, it counts for nothing (state-machine.md, "Nested calls").
+        Report the outcome with ``success()``, ``failure()`` or ``ignore()``, or use the permit in a ``with`` statement.
+        Fallbacks and ``failure_if`` do not apply. Inside a probe of the same fuse, or inside a call on its ramp, the
+        permit counts for nothing (state-machine.md, "Nested calls").
 
         Raises:
             CircuitOpenError: the fuse rejects the call.
@@ -496,13 +496,13 @@ class CircuitBreaker(_core.Breaker):
         return Permit(self, self._permit())
 
     def __repr__(self) -> str:
-        """Name and state; without the state where looking would open the default store."""
+        """Name and state; without the state if a look would open the default store."""
         fuse = self._linked()
         state = "" if fuse is None else f" {fuse.state().state.value}"
         return f"<CircuitBreaker {self.name!r}{state}>"
 
     def __copy__(self) -> Self:
-        """The breaker itself: it is a hold on a fuse, and a second one is the same."""
+        """The breaker itself: a copy would be bound to the same fuse."""
         return self
 
     def __deepcopy__(self, _memo: object) -> Self:
@@ -512,8 +512,8 @@ class CircuitBreaker(_core.Breaker):
     def __reduce__(self) -> tuple[Callable[..., "CircuitBreaker"], tuple[Any, ...]]:
         """A breaker pickles as what it was made with: its name, its settings, its lists and its shared store's name.
 
-        A breaker that follows the default store follows that of the process where it arrives. The attributes that a
-        subclass adds do not travel: it extends this method for them.
+        A breaker that follows the default store follows the default store of the process where it is unpickled.
+        Attributes that a subclass adds are not pickled: the subclass extends this method for them.
 
         Raises:
             TypeError: it is on a private store, which is this process's own.
@@ -589,7 +589,7 @@ class CircuitBreaker(_core.Breaker):
 def _unpickled(
     cls: type[CircuitBreaker], name: str, given: dict[str, Any], module: str | None, errors: Rejections | None
 ) -> CircuitBreaker:
-    # A subclass may be made with other arguments; what it adds is its own to pickle.
+    # A subclass may have other arguments; it pickles what it adds itself.
     breaker = cls.__new__(cls)
     CircuitBreaker.__init__(breaker, name, **given)
     breaker._definition = breaker._definition._replace(module=module, errors=errors)

@@ -54,10 +54,10 @@ class Reading:
 
 
 class Subscription:
-    """A listener that is told of every transition on the host; from :meth:`fuseboard.Store.subscribe`.
+    """A listener that is called for every transition on the host; from :meth:`fuseboard.Store.subscribe`.
 
-    It lasts until it is closed, or nobody in this process has the store any more. A context manager, which closes it.
-    Thread-safe. A forked child has one of its own, which goes on from where its parent's stood.
+    It lasts until it is closed, or until nobody in this process has the store any more. A context manager, which closes
+    it. Thread-safe. A forked child has its own, which goes on from where the parent's was.
     """
 
     def __init__(self, store: _core.Store, listener: Listener) -> None:
@@ -74,7 +74,7 @@ class Subscription:
         return self._reading.place.lost
 
     def close(self) -> None:
-        """Ends it: the listener is not called any more, but a call under way goes on. Not an error if done twice."""
+        """Ends it: the listener is not called again; a call under way goes on. May be called twice."""
         self._is_closed = True
 
     def __enter__(self) -> Self:

@@ -76,21 +76,21 @@ class Settings:
         policy: when the fuse opens instead: :class:`FailureRate`, :class:`SlowRate`, :class:`Failures`, or several of
             them joined by ``|``. None for ``Failures(threshold, window)``.
         reset_timeout: how long the fuse stays open before a probe is let through.
-        multiplier: how many times as long with each failed probe in a row; 1 to 100, in thousandths. The growth is
-            taken back step by step, one for each open time that the fuse then stays closed.
-        max_reset_timeout: the longest open time that growth, or a server's hint, can make. None for five minutes, or
-            ``reset_timeout`` if that is longer.
-        jitter: the share by which an open time is shorter or longer, by chance but the same for the whole host; 0 to 1.
-        probes: probes under way at once while half-open, in all processes together; 1 to 8.
+        multiplier: the factor by which the open time grows with each failed probe in a row; 1 to 100, in thousandths.
+            Each full open time that the fuse then stays closed takes one step of this back.
+        max_reset_timeout: the longest open time that this growth, or a server's hint, can lead to. None for five
+            minutes, or for ``reset_timeout`` if that is longer.
+        jitter: the share by which an open time is randomly shorter or longer, the same for the whole host; 0 to 1.
+        probes: how many probes may run at once while half-open, across all processes; 1 to 8.
         success_threshold: successful probes that close the fuse; 1 to 1,000.
         probe_failures: failed probes that open it again; 1 to 60.
         probe_timeout: how long a probe may hold its permit before another call gets it, because the process that took
-            it may be dead. Longer than the longest good call, or each probe is given up before it succeeds. None for
+            it may be dead. It must be longer than the longest good call, or no probe can succeed. None for
             ``reset_timeout``, but at least 30 seconds.
-        half_open_timeout: how long the fuse may stay half-open: the first call after that opens it again. None for as
-            long as it takes.
-        ramp: how long it takes, once the probes have succeeded, until all calls pass; a growing share of them passes
-            meanwhile. None for at once.
+        half_open_timeout: how long the fuse may stay half-open: the first call after that opens it again. None for no
+            limit.
+        ramp: how long it takes until all calls pass again after the probes have succeeded; a growing share of calls
+            passes meanwhile. None to let all calls pass at once.
         ramp_from: the share of calls that passes at first; 0 to 1.
         clear_on_success: whether a success while closed clears the window of failures (rule R04).
 

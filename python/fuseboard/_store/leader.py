@@ -17,9 +17,9 @@ METRICS = "metrics"
 
 
 class FuseCounts(NamedTuple):
-    """What was counted of one fuse, by all processes of the host, since its counts were last exported.
+    """What all processes of the host counted for a fuse since its counts were last exported.
 
-    Each is as in :class:`FuseSnapshot`, where it is the total.
+    The same counts are in :class:`FuseSnapshot` as totals.
     """
 
     successes: int = 0
@@ -55,11 +55,11 @@ class Counts(Mapping[str, FuseCounts]):
         self._fuses = {name: FuseCounts(*counts) for name, counts in unexported.rows()}
 
     def done(self) -> None:
-        """Notes in the store that these counts were exported: the next ones begin where they end.
+        """Notes in the store that these counts were exported: the next counts begin where these end.
 
-        Call it when the export has succeeded. A leader that is killed between the export and this leaves counts that
-        the next leader exports again; none is left out. Called twice, or by a leader that was replaced since, it takes
-        nothing back.
+        Call it when the export has succeeded. If the leader is killed between the export and this call, the next leader
+        exports these counts again; none is left out. A second call, or a call of a leader that was replaced, does no
+        harm.
         """
         self._unexported.note()
 
@@ -77,16 +77,16 @@ class Counts(Mapping[str, FuseCounts]):
 
 
 class Leader:
-    """This process as one of those that may lead for a purpose. One process of the host leads.
+    """One of the processes that may lead for a purpose. One process of the host leads at a time.
 
-    From :meth:`Store.leader`. Call :meth:`lead` before each action, and act if it says True. Another process takes over
-    at its next call of :meth:`lead`: as soon as this one has ended, in whatever way; or when this one has not called it
-    for ``lease`` seconds, because it was stopped, or is late.
+    From :meth:`Store.leader`. Call :meth:`lead` before each action, and act if it returns True. Another process takes
+    over with its next call of :meth:`lead` if this process has ended, or if it has not called :meth:`lead` for
+    ``lease`` seconds.
 
-    All leaders of one store and purpose in a process are one: they lead together, and :meth:`resign` is for all of
-    them. A forked child does not lead because its parent does; it is a process like the others. In a private store, and
-    in one that has fallen back to a private table, the process always leads. A context manager, which resigns.
-    Thread-safe; it has no thread of its own, and no call waits.
+    All leaders of one store and purpose in a process are the same leader: they lead together, and :meth:`resign` is for
+    all of them. A forked child does not lead because its parent leads; it is a process like the others. On a private
+    table the process always leads. As a context manager it resigns at the end. Thread-safe; it has no thread of its
+    own, and no call waits.
     """
 
     __slots__ = ("_candidate", "_fault", "_lease", "_purpose", "_store")
@@ -105,13 +105,13 @@ class Leader:
         return self._purpose
 
     def lead(self) -> bool:
-        """Takes the lead, or keeps it for another ``lease`` seconds; whether this process leads.
+        """Takes the lead, or keeps it for another ``lease`` seconds. Returns whether this process leads.
 
-        Costs microseconds. Call it before each action: a process that was stopped for long and goes on learns here that
-        another one leads.
+        It costs microseconds. Call it before each action: a process that was stopped for a long time learns here that
+        another process leads.
 
         Raises:
-            ValueError: the store has gone on to another table, which knows eight other purposes.
+            ValueError: the store is on another table now, which has eight other purposes.
         """
         term, fault = self._candidate.lead()
         if fault != self._fault:
@@ -133,24 +133,24 @@ class Leader:
     def term(self) -> int | None:
         """The number of this process's leadership, None if it does not lead at this moment.
 
-        It grows with each new leader. A service that is told the term with each action can refuse those of an older
-        term: a process sends one if it was stopped between :meth:`lead` and the action.
+        It grows with each new leader. Send it with each action: then a service can refuse actions of an older term. A
+        process that was stopped between :meth:`lead` and the action sends such an old term.
         """
         return self._candidate.term()
 
     @property
     def pid(self) -> int | None:
-        """The process that leads now, for people; None if none does. It may be of another pid namespace."""
+        """The process that leads now, as a hint for people; None if no process leads. Its pid namespace may differ."""
         return self._candidate.pid()
 
     def resign(self) -> None:
-        """Leaves the lead to others at once. Nothing if this process does not lead."""
+        """Leaves the lead to others at once. Does nothing if this process does not lead."""
         self._candidate.resign()
 
     def counts(self) -> Counts | None:
-        """What was counted on the host and not exported yet; None if another process leads. It calls :meth:`lead`.
+        """The host's counts that are not exported yet; None if another process leads. It calls :meth:`lead`.
 
-        Export it, and say so by :meth:`Counts.done`. Then the counts of all leaders together are the store's totals.
+        Export them, then call :meth:`Counts.done`. Then the counts of all leaders together are the store's totals.
         ``reset_all``, and removing a fuse, drop what no leader has exported before. Fuses that found no room
         in the table are not in it: they live in one process each.
 

@@ -37,17 +37,17 @@ _VARIABLE = "FUSEBOARD_STORE"
 class Store(_core.Store):
     """A table of fuses. Get one from :meth:`shared`, :meth:`private` or :meth:`default`.
 
-    The contract is PhoenixMicro's ``CircuitBreaker.Store``, carried from one BEAM node to all processes of a host.
-    These are raw operations: they record and set but never decide (rule R13); deciding is :class:`CircuitBreaker`'s.
-    Each acts on one fuse in one atomic step, so a process that dies in the middle of one has done it or has not (the
-    first one to name a fuse has a step before that, which makes it known and closed).
+    The contract is that of PhoenixMicro's ``CircuitBreaker.Store``, for all processes of a host instead of one BEAM
+    node. Its operations record and set, and never decide (rule R13); :class:`CircuitBreaker` decides. Each operation
+    changes one fuse in one atomic step: if its process dies in the middle, it has happened or it has not. The first
+    operation on a fuse has a step before that, which makes the fuse known, and closed.
 
-    A fuse is named by a ``str`` of 1 to 200 bytes of UTF-8; it comes into being when it is first used. A fuse never
-    seen is closed. Other names raise ``TypeError`` or ``ValueError``.
+    A fuse has a name of 1 to 200 bytes of UTF-8; other names raise ``TypeError`` or ``ValueError``. It comes into being
+    when it is first used. A fuse never seen is closed.
 
-    Thread-safe and process-safe; no operation waits for another thread or process. After ``fork`` a child goes on with
-    a shared table, and gets a copy of a private one. The table lives as long as a store or breaker on it; a shared one
-    as long as its file, which is until the host restarts.
+    Thread-safe and process-safe; no operation on a fuse waits for another thread or process. After ``fork`` a child
+    goes on with a shared table, and gets a copy of a private one. A private table lives as long as a store or a breaker
+    on it. A shared table lives as long as its file, until the host restarts.
     """
 
     __slots__ = ("__dict__",)
@@ -55,7 +55,7 @@ class Store(_core.Store):
     name: str | None
     """The shared store's name, None for a private one."""
     fault: StoreOpenError | None
-    """Why a store that should be shared is this process's own; None if it is what it should be."""
+    """Why a store that should be shared is private; None if nothing is wrong."""
     _spec: TableSpec
     """The table that it should be on."""
     _is_closed: bool
@@ -66,7 +66,7 @@ class Store(_core.Store):
     _hub: Hub
 
     def __new__(cls, *_args: Never, **_kwargs: Never) -> Self:
-        """Refuses: a store comes from a class method that says whose it is."""
+        """Refuses: use a class method, which says whether the store is shared or private."""
         raise TypeError("use Store.shared(name), Store.private() or Store.default()")
 
     @classmethod
@@ -81,30 +81,29 @@ class Store(_core.Store):
     ) -> Self:
         """Opens the host's table of this name, or makes it.
 
-        All processes of one user that give the same name share it, whatever starts them. It lies in ``FUSEBOARD_DIR``,
-        or else in a private folder in shared memory. If it cannot be had, the store is a private one instead: one
-        warning is logged, ``is_shared`` is False and ``fault`` says why. Where that may pass by itself
-        (``fault.is_transient``: no file descriptors, no memory, no room) the store tries again, and then goes on
-        with the host's table.
+        All processes of one user that give the same name share the table. It lies in ``FUSEBOARD_DIR``, or else in a
+        private folder in shared memory. If the table cannot be opened, the store is private instead: one warning is
+        logged, ``is_shared`` is False and ``fault`` says why. If the cause may pass by itself (``fault.is_transient``:
+        no file descriptors, no memory, no room), the store tries again, and then goes on with the host's table.
 
-        The table is as large as it will ever be from the start: ``size_bytes``. By default that is 5 MB; for 10,000
-        fuses it is 31 MB, for 100,000 243 MB. The shared memory of a container is 64 MB unless somebody gave it more
-        (``docker run --shm-size``, an ``emptyDir`` of medium ``Memory``).
+        The table never grows: it has its full size, ``size_bytes``, from the start. That is 5 MB by default, 31 MB for
+        10,000 fuses and 243 MB for 100,000. A container has 64 MB of shared memory unless it is given more (``docker
+        run --shm-size``, or an ``emptyDir`` of medium ``Memory``).
 
         Args:
-            name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit; no path.
-            fuses: how many fuses there is room for, 1 to 1,048,576, rounded up to a power of two; of more than 1,024 to
-                the next but one where less than an eighth would stay free. More than that live in this process alone.
-                Each place takes 1.7 KiB and 8 bytes for each of its ``failures``.
-            failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two: the
-                highest ``threshold`` that a breaker can have. None for 256 in a store of up to 1,024 fuses, half as
+            name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit; not a path.
+            fuses: how many fuses the table has room for, 1 to 1,048,576, rounded up to a power of two. Above 1,024 it
+                is the next but one if less than an eighth would stay free. Further fuses live in this process alone.
+                Each place takes 1.7 KiB, and 8 bytes for each of its ``failures``.
+            failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two. This is
+                the highest ``threshold`` that a breaker can have. None for 256 in a store of up to 1,024 fuses, half as
                 many with each doubling, and at least 16. A table that exists keeps the numbers it was made with.
-            strict: raise instead of falling back.
-            clock: where time comes from; None for the host's clock. Only tests give one.
+            strict: True to raise instead of falling back.
+            clock: the source of time, for tests; None for the host's clock.
 
         Raises:
-            MemoryError: the process may not even map a private table.
-            StoreOpenError: with ``strict``, if the table cannot be had.
+            MemoryError: the process cannot map even a private table.
+            StoreOpenError: with ``strict``, if the table cannot be opened.
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
@@ -127,10 +126,10 @@ class Store(_core.Store):
     def private(
         cls, *, fuses: int = DEFAULT_FUSES, failures: int | None = None, clock: _core.Clock | None = None
     ) -> Self:
-        """Makes a table of this process's own. Arguments as for :meth:`shared`; memory only for fuses that are used.
+        """Makes a table for this process alone. Arguments as for :meth:`shared`. Only fuses in use take memory.
 
         Raises:
-            MemoryError: the process may not map that much.
+            MemoryError: the process cannot map that much.
             TypeError: an argument is of the wrong type.
             ValueError: an argument is out of range.
         """
@@ -140,7 +139,7 @@ class Store(_core.Store):
 
     @classmethod
     def default(cls) -> "Store":
-        """The store of breakers that are not given one: opened at first use, then the same one.
+        """The store of breakers that are not given one. It is opened at the first use, and is then always the same.
 
         Its name is ``FUSEBOARD_STORE``, or ``default``; ``:private:`` makes it private.
 
@@ -158,7 +157,7 @@ class Store(_core.Store):
 
     @classmethod
     def _default_for_a_call(cls) -> "Store":
-        """The default store; a private one if the environment does not name a store, which is no call's fault."""
+        """The default store; a private one if the environment's name is not valid, because no call fails for that."""
         try:
             return cls.default()
         except ValueError as error:
@@ -170,30 +169,31 @@ class Store(_core.Store):
 
     @classmethod
     def existing(cls, name: str, *, folder: "str | PathLike[str] | None" = None, writable: bool = False) -> Self:
-        """Opens the host's table of this name if there is one, for whoever looks. Makes neither a table nor its folder.
+        """Opens the host's table of this name if there is one, to read it. Makes neither a table nor a folder.
 
-        It is mapped for reading only: nothing that is done with the store changes a byte of it. All that reads works:
-        states, snapshots, the journal, listeners and streams. Transitions that stand in fuses and not in the
-        journal, because their process was killed behind them, are told all the same. What would write, and a breaker
-        on the store, raise :class:`StoreReadOnlyError`. It does not matter whether a process of the service is alive.
+        The table is mapped for reading only: nothing that you do with the store changes a byte of it. All that reads
+        works: states, snapshots, the journal, listeners and streams. If a process was killed between a transition and
+        its record in the journal, readers get the transition all the same. Operations that write, and breakers on the
+        store, raise :class:`StoreReadOnlyError`. The service need not run.
 
-        The table may be another user's, where the system lets this process read it: root, say, looks at
-        ``folder="/dev/shm/fuseboard-1000"``. A user who can write the file can end whoever reads it, by making the
-        file shorter (``SIGBUS``). So look at tables of users that you trust not to.
+        The table may belong to another user, if the system lets this process read it. Root can look at
+        ``folder="/dev/shm/fuseboard-1000"``, for example. A user who can write the file can end a process that reads
+        it, by making the file shorter (``SIGBUS``). So open only tables of users whom you trust.
 
-        Where the table's file is removed the store goes on with what it has, and ``is_removed`` is True. Once there is
-        another table of its name it goes on with that, and listeners and streams hear of all that its journal holds.
+        If the table's file is removed, the store goes on with the table that it has, and ``is_removed`` is True. When
+        there is another table of its name, it goes on with that. Listeners and streams then get all that its journal
+        holds.
 
         Args:
             name: as for :meth:`shared`.
             folder: an absolute path; None for where :meth:`shared` looks.
-            writable: opens it to write as well. Then the table must be this user's own, and the store is as one
-                that is shared, but never falls back to a private one, and never makes a table.
+            writable: True to open it for writing too. Then the table must belong to this user. The store is like one
+                from :meth:`shared`, but never falls back to a private table, and never makes a table.
 
         Raises:
-            StoreOpenError: it cannot be had; with the reason ``"missing"`` if there is none.
+            StoreOpenError: it cannot be opened; with the reason ``"missing"`` if there is no such table.
             TypeError: an argument is of the wrong type.
-            ValueError: it is no name of a store.
+            ValueError: the name is not a store's name.
         """
         name = store_name("store name", name)
         where = registry.folder() if folder is None else folder_path(folder)
@@ -311,38 +311,38 @@ class Store(_core.Store):
 
     @property
     def is_shared(self) -> bool:
-        """Whether the table is the host's: False for a private store, and for a shared one that could not be had.
+        """Whether the table is the host's. False for a private store, and for one that fell back to a private table.
 
-        Who asks also makes a store try again to share, at most once a second.
+        To ask also makes a store that fell back try again, at most once a second.
         """
         self._look_around()
         return self._path is not None
 
     @property
     def path(self) -> "PathLike[str] | None":
-        """Where the host's table lies; None for a table of this process's own."""
-        from pathlib import Path  # noqa: PLC0415 - for people, and slow to import
+        """The file of the host's table; None for a private table."""
+        from pathlib import Path  # noqa: PLC0415 - slow to import, and few programs ask for the path
 
         return None if self._path is None else Path(self._path)
 
     def record_failure(self, fuse: str, window: Seconds) -> int:
-        """Records a failure and returns how many there were within ``window`` seconds, this one included.
+        """Records a failure. Returns how many there were within ``window`` seconds, including this one.
 
-        Counts failures since the last success or change of state; exact up to ``failure_capacity``, where it
-        saturates. Costs the same whatever the count. Changes no state.
+        It counts failures since the last success or change of state, exactly up to ``failure_capacity`` and not beyond.
+        It costs the same for any count, and changes no state.
         """
         return self._record_failure_us(fuse, microseconds("window", window, least=1e-6))
 
     def set_open(self, fuse: str) -> None:
-        """Opens the fuse from now on, whatever it was; but an isolated or disabled one stays so (rule R12).
+        """Opens the fuse from any state, except isolated and disabled, which stay (rule R12).
 
-        Like each ``set_*`` it begins a new generation with an empty window: outcomes of calls made before change
+        Like each ``set_*`` method it begins a new generation with an empty window: outcomes of earlier calls change
         nothing.
         """
         self._set(fuse, State.OPEN)
 
     def set_half_open(self, fuse: str) -> None:
-        """Makes the fuse half-open; see :meth:`set_open`. PhoenixMicro's keeps the window; here it is emptied."""
+        """Makes the fuse half-open; see :meth:`set_open`. The window is emptied; PhoenixMicro keeps it."""
         self._set(fuse, State.HALF_OPEN)
 
     def set_closed(self, fuse: str) -> None:
@@ -352,25 +352,25 @@ class Store(_core.Store):
     def isolate(
         self, fuse: str, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None
     ) -> Transition:
-        """Rejects every call on the host, whatever happens meanwhile; see :meth:`CircuitBreaker.isolate`.
+        """Rejects every call on the host; see :meth:`CircuitBreaker.isolate`.
 
-        For who has no breaker, such as a command. A fuse that nobody has used yet comes into being, and is isolated.
+        For programs without a breaker, such as a command. A fuse that was never used comes into being, and is isolated.
 
         Raises:
-            StoreFullError: the fuse finds no room in the host's table, so this would reach no other process.
-            StoreReadOnlyError: the store was opened to read only.
-            TypeError, ValueError: as for :meth:`CircuitBreaker.isolate`, or it is no name of a fuse.
+            StoreFullError: the host's table has no room for the fuse, so this would reach no other process.
+            StoreReadOnlyError: the store is open for reading only.
+            TypeError, ValueError: as for :meth:`CircuitBreaker.isolate`, or the name is not a fuse's name.
         """
         return self._override(fuse, manual_override(State.ISOLATED, why, who, for_))
 
     def disable(
         self, fuse: str, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None
     ) -> Transition:
-        """Admits every call on the host, whatever happens meanwhile; see :meth:`CircuitBreaker.disable`."""
+        """Admits every call on the host; see :meth:`CircuitBreaker.disable`."""
         return self._override(fuse, manual_override(State.DISABLED, why, who, for_))
 
     def reset(self, fuse: str, *, why: str | None = None, who: str | None = None) -> Transition:
-        """Closes the fuse with an empty window, whatever it was; see :meth:`CircuitBreaker.reset`."""
+        """Closes the fuse from any state, with an empty window; see :meth:`CircuitBreaker.reset`."""
         return self._override(fuse, manual_override(State.CLOSED, why, who))
 
     def _override(self, fuse: str, override: Override) -> Transition:
@@ -384,11 +384,11 @@ class Store(_core.Store):
         return told
 
     def settings(self, fuse: str) -> Settings | None:
-        """The settings that a breaker of the fuse last made calls with, whichever process has it.
+        """The settings of the last breaker, in any process, that began to make calls on the fuse.
 
-        Such as for "3 of 5": its window beside ``threshold``. Its ``threshold`` is at most the store's
-        ``failure_capacity``. None if no breaker has made a call, or the table has no room for more than 128 different
-        settings, and these had to make room for others.
+        A tool can show "3 of 5" with it: the failures of a snapshot and the ``threshold`` here, which is at most the
+        store's ``failure_capacity``. None if no breaker has made a call. Also None if the table has dropped them: it
+        keeps 128 different settings.
         """
         numbers = self._settings(fuse)
         return None if numbers is None else Settings.from_numbers(numbers)
@@ -399,47 +399,47 @@ class Store(_core.Store):
             announce(transition((exact(fuse), *made), began(self)), None)
 
     def reset_all(self) -> None:
-        """Closes and forgets every fuse, held ones too.
+        """Closes and forgets every fuse, also isolated and disabled ones.
 
-        ``all_states()`` is empty and counters begin at 0. Outcomes of calls under way change nothing; generations do
-        not go back.
+        Then ``all_states()`` is empty, and counters begin at 0. Outcomes of calls under way change nothing. Generations
+        do not go back.
         """
         for row in self._reset_all():
             announce(transition(row, began(self)), None)
 
     def journal(self) -> list[Transition]:
-        """The transitions that the table remembers, oldest first: the latest 2,048, whoever made them, dead or alive.
+        """The latest 2,048 transitions of the table, oldest first, made by any process, also by dead ones.
 
-        Each stands there once, those of one fuse in their order. One whose process was killed right behind it is there
-        too, without the exception. Older ones are dropped, and so are those of a fuse that is removed, whose name is
-        another's then; :attr:`journal_dropped` counts them.
+        Each is there once; those of one fuse are in their order. If a process was killed just after a transition, that
+        is there too, without the exception. Older transitions are dropped, and so are those of a fuse that was removed,
+        because its slot gets another name; :attr:`journal_dropped` counts them.
         """
         since = began(self)
         return [transition(row, since) for row in self._journal()]
 
     def subscribe(self, listener: Listener) -> Subscription:
-        """Tells a listener of every transition from now on, whichever process of the host makes it.
+        """Calls a listener for every transition from now on, made by any process of the host.
 
-        Each once, those of one fuse in their order, and never before it was made: as a rule within 50 ms, within 2 s
-        where the process that made it was killed right behind it. The listeners of a store are called one after
-        another, in a daemon thread of their own. What they raise is logged, and they go on to be told. One that is so
-        slow that the journal drops transitions before it gets to them misses those; :attr:`Subscription.lost` counts
+        It is called once for each transition, in order for one fuse: usually within 50 ms, and within 2 s if the
+        process that made the transition was killed just after it. The listeners of a store are called one after
+        another, in a daemon thread. What a listener raises is logged, and it is called for the next transition. If a
+        listener is so slow that the journal drops transitions first, it misses these; :attr:`Subscription.lost` counts
         them.
 
-        A store that goes over to another table of the host goes on with that one's journal from then on.
+        When a store goes over to another table of the host, its listeners go on with that table's journal.
 
-        A forked child's subscriptions go on in the child, from where they stood; where Python is not told of the fork,
-        as under uWSGI, from the first call there that is not a good one. A listener at work at that moment is
-        called again there, unless it is the one that forked.
+        In a forked child, subscriptions go on from where they were. If Python is not told of the fork, as under uWSGI,
+        they go on at the first failed or rejected call there. A listener that was running at the fork is called again
+        in the child, unless it is the one that forked.
 
         Args:
             listener: called with a :class:`Transition`.
 
         Returns:
-            What ends it when closed. It ends too when nobody in this process has the store any more.
+            A subscription; close it to end the calls. They also end when nobody in this process has the store any more.
 
         Raises:
-            RuntimeError: the system has no thread to give.
+            RuntimeError: the system cannot start a thread.
             TypeError: the listener is not callable, or is a coroutine function; for these there is :meth:`events`.
         """
         return self._hub.subscribe(self, listener)
@@ -447,35 +447,35 @@ class Store(_core.Store):
     def events(self, since: str | None = None) -> Events:
         """The same as a stream: ``for made in store.events()``, or ``async for`` under asyncio or trio.
 
-        From this call on, whenever the loop begins. Nothing is kept for a loop that does not ask but its place in the
-        journal; :attr:`Events.lost` counts what the journal dropped meanwhile.
+        It begins with this call, not with the loop. The stream keeps only its place in the journal: what the journal
+        drops before the loop asks is lost, and :attr:`Events.lost` counts it.
 
         Args:
-            since: None for what comes from now on; ``"oldest"`` for all that the journal still holds, and what comes;
-                or the :attr:`Events.cursor` of an earlier stream, to go on behind what that one has handed out. A
-                cursor outlives its process: whoever stores it with what it did, and goes on there after a restart,
-                is told of each later transition once. One of another table, as after a restart of the host, is no
-                error: the stream begins with the oldest, and :attr:`Events.is_resumed` is False.
+            since: None for transitions from now on. ``"oldest"`` for all that the journal still holds, and later ones.
+                Or the :attr:`Events.cursor` of an earlier stream, to go on after the last transition that it gave. A
+                cursor outlives its process: store it together with what you did for the transition, and go on there
+                after a restart; then you get each later transition once. A cursor of another table, as after a restart
+                of the host, is not an error: the stream begins with the oldest transition, and
+                :attr:`Events.is_resumed` is False.
 
         Raises:
-            TypeError: ``since`` is no text.
-            ValueError: ``since`` is no cursor.
+            TypeError: ``since`` is not text.
+            ValueError: ``since`` is not a cursor.
         """
         return Events(self, since)
 
     def leader(self, purpose: str, *, lease: Seconds = LEASE) -> Leader:
-        """This process as one of those that may lead for a purpose, of which one of the host leads at a time.
+        """Makes this process one of those that may lead for a purpose. One process of the host leads at a time.
 
-        For what one process does for all, such as exporting the host's counts, which each process can read. See
-        :class:`Leader`.
+        For work that one process does for all, such as the export of the host's counts. See :class:`Leader`.
 
         Args:
-            purpose: a name such as ``"metrics"``; as for a store, 1 to 64 letters, digits, dots, dashes and
-                underscores, the first a letter or digit. A store knows eight purposes at most, as long as its table
-                lives.
-            lease: seconds that a leader may let pass between two calls of :meth:`Leader.lead`, 0.1 to 3,600. If it is
-                later, another process may take over. With the default, call it every 0.25 seconds: then a leader that
-                is stopped is replaced within one second. If you act every 10 seconds, give 11.
+            purpose: a name such as ``"metrics"``; like a store's name, 1 to 64 letters, digits, dots, dashes and
+                underscores, the first a letter or digit. A table has room for eight purposes, and keeps them as long as
+                it lives.
+            lease: how many seconds a leader may let pass between two calls of :meth:`Leader.lead`, 0.1 to 3,600. If
+                more pass, another process may take over. With the default, call it every 0.25 seconds: then a leader
+                that is stopped is replaced within one second. If you act every 10 seconds, give 11.
 
         Raises:
             StoreReadOnlyError: the store only reads.
@@ -485,7 +485,7 @@ class Store(_core.Store):
         return Leader(self, purpose, lease)
 
     def close(self) -> None:
-        """Lets go of the table: the process unmaps it once no breaker uses it either. Not an error if done twice."""
+        """Lets go of the table. The process unmaps it when no breaker uses it either. May be called twice."""
         if self._spec.name is not None:
             registry.let_go((self._spec.name, self._spec.folder), self)
         if registry.default() is self:
@@ -509,7 +509,7 @@ class Store(_core.Store):
         return self
 
     def __reduce__(self) -> tuple[Callable[..., "Store"], tuple[object, ...]]:
-        """A shared store pickles as its name, by which the other process opens it; one of :meth:`existing` as that.
+        """A shared store pickles as its name, which the other process opens; one from :meth:`existing` likewise.
 
         Raises:
             TypeError: a private store is this process's own.
