@@ -7,17 +7,16 @@
         ├── CircuitOpenError          a call was rejected: wait, or do without it
         │   └── CircuitIsolatedError  ... by a manual override
         ├── TripError                 raise it in a guarded call to open the fuse at once
-        ├── StoreOpenError            a host's table cannot be had (only with ``strict=True`` or ``Store.existing``)
+        ├── StoreOpenError            a host's table cannot be opened (with ``strict=True`` or ``Store.existing``)
         ├── StoreFullError            a manual override found no room in the host's table
-        └── StoreReadOnlyError        a store that was opened to read was asked to write
+        └── StoreReadOnlyError        a store that is open for reading only was asked to write
 
 Settings and names out of range raise ``ValueError`` or ``TypeError`` where they are given.
 
-Each is made of plain words and numbers, which are its ``args``, so that it travels: it pickles, copies, and comes back
-from a queue that keeps ``args`` as JSON. Its ``str()`` never raises, whatever it was made with. A class may have a
-second base, such as an error of an HTTP library, whose ``__init__`` is not called; :meth:`CircuitBreaker.raising` makes
-a breaker raise such classes. A process has each class once: if
-this module is reloaded, or imported anew, it goes on with the classes that were there first, so that ``except`` does.
+The ``args`` of each error are texts and numbers. So an error can be pickled, copied, and made again from ``args`` that
+a queue kept as JSON. Its ``str()`` never raises. A class may have a second base, such as an error of an HTTP library;
+the ``__init__`` of that base is not called. :meth:`CircuitBreaker.raising` makes a breaker raise such classes. A
+process has each class once: a module that is reloaded or imported again keeps the first classes, so ``except`` works.
 """
 
 from typing import Any, SupportsIndex, cast
@@ -39,24 +38,24 @@ __all__ = [
 
 @_core.first
 class FuseboardError(Exception):
-    """Anything that this library raises of its own."""
+    """The base class of this library's own errors."""
 
     def __str__(self) -> str:
         try:
             return self._message()
-        except Exception:  # noqa: BLE001 - whoever logs this error must not get another one instead
+        except Exception:  # noqa: BLE001 - code that logs this error must not get another error
             return shown(self.args)
 
     def _message(self) -> str:
-        """What people are told."""
+        """The message."""
         return super().__str__()
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """By class, ``args`` and attributes, also where a second base does it in another way."""
+        """By class, ``args`` and attributes, whatever a second base does."""
         return Exception.__reduce__(self)
 
     def __setstate__(self, state: Any) -> None:
-        """The attributes, as any exception takes them back."""
+        """Takes the attributes back, as any exception does."""
         Exception.__setstate__(self, state)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
@@ -68,19 +67,19 @@ class FuseboardError(Exception):
 class CircuitOpenError(FuseboardError):
     """A call was rejected because the fuse is open, or half-open with all its probes under way (rules R05, R06).
 
-    The guarded function was not called. Each rejection raises an exception of its own. It pickles, and ``args`` are
-    plain words, such as ``("payments", "open", 12.5)``, from which it can be made again.
+    The guarded function was not called. Each rejection raises a new exception. It can be pickled, or made again from
+    its ``args``, such as ``("payments", "open", 12.5)``.
 
     Attributes:
         name: the fuse.
-        state: the state that rejected the call. It may be given as a :class:`State`, or as the word for one, such as
-            ``"half-open"``. Something else is kept as it is, and stands in the message.
-        retry_after: in how many seconds to try again, such as for a ``Retry-After`` header. While open it is what is
-            left of the open time. While half-open it is a tenth of ``reset_timeout``, for nobody knows how long the
-            probes take, or what is left of their first lease if that is less. While ramping it is half of what is left
-            of the ramp: more than half of all calls pass then. While isolated it is what is left of that, None
-            if it has no end.
-        lease_remaining: while half-open, the seconds until the first probe's lease ends. By then another call is let
+        state: the state that rejected the call. The constructor takes a :class:`State` or its word, such as
+            ``"half-open"``. It keeps any other value, and shows it in the message.
+        retry_after: after how many seconds to try again, for a ``Retry-After`` header, for example. While the fuse is
+            open, the rest of the open time. While half-open, a tenth of ``reset_timeout``, because nobody knows how
+            long the probes take; or the rest of the first probe's lease, if that is less. While ramping, half of the
+            rest of the ramp: then more than half of all calls pass. While isolated, the rest of the isolation; None if
+            it has no end.
+        lease_remaining: while half-open, the seconds until the first probe's lease ends. Then another call is let
             through, even if the probe hangs. None in other states.
     """
 
@@ -92,14 +91,14 @@ class CircuitOpenError(FuseboardError):
     def __init__(
         self, name: str, state: State | str, retry_after: float | None, lease_remaining: float | None = None
     ) -> None:
-        # Not `super().__init__`: a second base would take these for arguments of its own.
+        # Not `super().__init__`: a second base would take these as its own arguments.
         known = state if type(state) is State else state_told(state)
         word = state if known is None else known._value_
         if lease_remaining is None:
             Exception.__init__(self, name, word, retry_after)
         else:
             Exception.__init__(self, name, word, retry_after, lease_remaining)
-        # Something else of somebody else's: kept, and shown, as it came.
+        # Any other value is kept and shown as it is.
         self.state = cast("State", state) if known is None else known
         self.name = name
         self.retry_after = retry_after
@@ -119,7 +118,7 @@ class CircuitOpenError(FuseboardError):
 class CircuitIsolatedError(CircuitOpenError):
     """A call was rejected because the fuse is isolated by a manual override (rule R12).
 
-    ``retry_after`` is what is left of that, if it ends by itself, else None.
+    ``retry_after`` is the rest of the isolation; None if it has no end.
     """
 
 
@@ -127,10 +126,10 @@ class CircuitIsolatedError(CircuitOpenError):
 class TripError(FuseboardError):
     """Raise it, or a subclass, in a guarded call to open the fuse at once, whatever the counts.
 
-    It goes on to the caller as any exception does. It counts as a failure even where ``failure_on`` does not name it.
+    It reaches the caller like any exception. It counts as a failure even if ``failure_on`` does not name it.
 
     Args:
-        message: what people are told.
+        message: the text of the error.
         retry_after: seconds or a timedelta for which the fuse is to stay open, kept between ``reset_timeout`` and
             ``max_reset_timeout``; None for as long as the settings say. The attribute of this name, and ``args``, have
             seconds.
@@ -159,7 +158,7 @@ class StoreOpenError(FuseboardError):
             :meth:`Store.existing`, which makes none), ``"foreign"`` (the file is not a sound table of this user's),
             ``"version"`` (of another layout version), ``"full"`` (no room for it), ``"system"`` (the operating system
             refused), ``"unsupported"`` (this platform has no shared tables).
-        detail: what was found there.
+        detail: what is wrong there.
         is_transient: whether the cause may pass by itself, such as a want of file descriptors, memory or room. Then a
             store that fell back to a private table goes on trying.
     """
@@ -191,9 +190,9 @@ class StoreOpenError(FuseboardError):
 
 @_core.first
 class StoreFullError(FuseboardError):
-    """A manual override was said to a store by name, and its table has no room for the fuse. Nothing was changed.
+    """A store's table has no room for the fuse of a manual override. Nothing was changed.
 
-    The fuse lives in each process alone that uses it (rule T12), so the override would have reached no other process.
+    Such a fuse lives in each process alone (rule T12), so the override would reach no other process.
 
     Attributes:
         store: the store's name.
@@ -218,7 +217,7 @@ class StoreFullError(FuseboardError):
 
 @_core.first
 class StoreReadOnlyError(FuseboardError):
-    """A store that was opened to read only was asked to write, or to serve a breaker. Nothing was changed.
+    """A store that is open for reading only was asked to write, or was given to a breaker. Nothing was changed.
 
     Attributes:
         store: the store's name.
@@ -239,7 +238,7 @@ class StoreReadOnlyError(FuseboardError):
 
 
 def _printable(path: object) -> str:
-    """A path as text that every stream takes: names of files may have bytes that are no text."""
+    """A path as text for any stream: the name of a file may have bytes that are not text."""
     return str(path).encode(errors="backslashreplace").decode()
 
 

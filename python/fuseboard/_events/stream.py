@@ -1,4 +1,4 @@
-"""A stream of transitions, for threads and for event loops, with a cursor by which another process goes on."""
+"""A stream of transitions, for threads and event loops, with a cursor from which another process can go on."""
 
 import sys
 import time
@@ -13,11 +13,12 @@ from fuseboard._validation import MILLION, Seconds, microseconds
 
 
 class Events:
-    """Every transition on the host, whichever process makes it; from :meth:`fuseboard.Store.events`. It never ends.
+    """An endless stream of every transition on the host, made by any process; from :meth:`fuseboard.Store.events`.
 
-    For ``async for`` under asyncio, trio, and what runs on them; for ``for`` and :meth:`take` in a thread, which wait
-    by looking into the journal each 50 ms. It holds nothing that has to be closed. Of several tasks or threads that
-    take from one stream, each transition goes to one. A forked child goes on where its parent's stood, beside it.
+    Use ``async for`` under asyncio, trio, and libraries on them; use ``for`` or :meth:`take` in a thread. Both wait by
+    a look into the journal every 50 ms. A stream need not be closed. If several tasks or threads take from one stream,
+    each transition goes to one of them. In a forked child, the stream goes on from where the parent's was; both get
+    each later transition.
     """
 
     def __init__(self, store: _core.Store, since: str | None) -> None:
@@ -27,18 +28,18 @@ class Events:
 
     @property
     def lost(self) -> int:
-        """Transitions that the journal had dropped, or whose fuse was removed, before they were asked for.
+        """Transitions that were dropped by the journal, or whose fuse was removed, before the loop asked for them.
 
-        The loop is too slow, then; or who goes on at a cursor was away for too long.
+        Then the loop is too slow, or the process that goes on from a cursor was away for too long.
         """
         return self._reading.place.lost
 
     @property
     def cursor(self) -> str:
-        """Where the stream stands, behind the transition that it handed out last: a text for ``store.events(since)``.
+        """The place in the journal after the last transition that the stream gave, for ``store.events(since)``.
 
-        A few dozen letters, digits, dots and dashes, which fit into a file's line or a URL. It tells of the host's
-        table. Fuses that found no room there live in this process alone, and their transitions have no cursor.
+        A text of a few dozen letters, digits, dots and dashes, for a line of a file or a URL. It is about the host's
+        table. Transitions of fuses that live in this process alone, because the table is full, have no cursor.
         """
         return self._reading.place.cursor
 
@@ -46,8 +47,8 @@ class Events:
     def is_resumed(self) -> bool:
         """Whether the stream goes on at the cursor that it was given.
 
-        False where it was given none, and where its cursor is of another table, because the host was restarted, or the
-        table was removed and made anew. Then it began with the oldest that the journal holds.
+        False if it was given none. Also False if its cursor is from another table, because the host was restarted, or
+        the table was removed and made again; then it began with the oldest transition in the journal.
         """
         return self._reading.place.is_resumed
 
@@ -57,17 +58,17 @@ class Events:
         return self._is_closed
 
     def close(self) -> None:
-        """Ends the loops over it, in other threads and tasks too, within 50 ms. Not an error if done twice."""
+        """Ends the loops over the stream, in all threads and tasks, within 50 ms. May be called twice."""
         self._is_closed = True
 
     def take(self, timeout: Seconds | None = None) -> Transition | None:
-        """Waits for the next transition, as ``for`` does; in an event loop use ``async for``, which blocks nobody.
+        """Waits for the next transition, as ``for`` does. In an event loop use ``async for``, which does not block.
 
-        Ctrl-C ends the wait as it ends a sleep.
+        Ctrl-C ends the wait.
 
         Args:
-            timeout: seconds or a timedelta to wait at most, from 0 (one look) to seven days; None for as long as it
-                takes.
+            timeout: how long to wait at most: seconds or a timedelta, from 0 (one look) to seven days; None for no
+                limit.
 
         Returns:
             The transition. None if none came in that time, or the stream is closed.
@@ -77,7 +78,7 @@ class Events:
             ValueError: ``timeout`` is out of range.
         """
         seconds = None if timeout is None else microseconds("timeout", timeout, least=0) / MILLION
-        # By this process's own clock: a store's may be a test's, which stands still.
+        # By the process's own clock: the store's clock may be a test's, which stands still.
         deadline = None if seconds is None else time.monotonic() + seconds
         while not self._is_closed:
             made = self._look()
@@ -103,7 +104,7 @@ class Events:
 
     async def __anext__(self) -> Transition:
         sleep = sleep_of_the_running_library()
-        # The last moment at which it may be cancelled is before a transition is taken, so that none gets lost.
+        # It can be cancelled here, before it takes a transition, so that none is lost.
         await sleep(0)
         while not self._is_closed:
             made = self._look()
@@ -130,7 +131,7 @@ class Events:
 def sleep_of_the_running_library() -> Callable[[float], Awaitable[object]]:
     """The ``sleep`` of the library whose task this is.
 
-    Trio may run as a guest of asyncio, so it is asked first. What was never imported does not run.
+    Trio may run as a guest of asyncio, so it is asked first. A library that was not imported does not run.
     """
     trio = sys.modules.get("trio")
     if trio is not None:

@@ -66,8 +66,8 @@ class Failures(Policy):
 
     Attributes:
         threshold: how many; 1 to 2,048, at most the store's ``failure_capacity``.
-        window: seconds or a timedelta for which a failure counts; None for as long as the fuse stays closed: then, as a
-            success clears them, the failures are consecutive ones.
+        window: seconds or a timedelta for which a failure counts. None for as long as the fuse stays closed: then the
+            failures are consecutive, because a success clears them.
     """
 
     threshold: int = 5
@@ -92,7 +92,7 @@ class Failures(Policy):
 
 
 class _Rate(Policy):
-    """What the two rates share: the calls that count, and how many it takes."""
+    """What the two rates share: which calls count, and how many calls a rate needs."""
 
     __slots__ = ()
 
@@ -144,15 +144,15 @@ class _Rate(Policy):
 class FailureRate(_Rate):
     """Opens when too large a share of the calls fails.
 
-    It is judged when a call fails: a success never opens a fuse. A new generation begins at zero, and so does a fuse
-    after an idle window.
+    The rate is checked when a call fails: a success never opens a fuse. It restarts on every state change, and after a
+    window without calls.
 
     Attributes:
         failure_rate: the share that opens the fuse; above 0, up to 1.
         window: seconds or a timedelta for which a call counts, and up to a seventh longer; None for 10 seconds, or for
             ``calls``.
-        calls: how many of the last calls count instead, 1 to 100,000; exact up to 14, and up to a seventh more above.
-        min_calls: how many calls it takes to judge; None for 10, or for ``calls`` if that is less.
+        calls: how many of the last calls count instead, 1 to 100,000; exact up to 14, above that up to a seventh more.
+        min_calls: how many calls the rate needs; None for 10, or for ``calls`` if that is less.
 
     Raises:
         TypeError: an attribute is of the wrong type.
@@ -178,9 +178,10 @@ class FailureRate(_Rate):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlowRate(_Rate):
-    """Opens when too large a share of the calls is slow. A slow success is slow, a slow failure is slow and failed.
+    """Opens when too large a share of the calls is slow, whether they succeed or fail.
 
-    It is judged when a slow call ends. While half-open, a slow probe is a failed one. The closed path reads the clock.
+    The rate is checked when a slow call ends. While half-open, a slow probe is a failed probe. Each call reads the
+    clock.
 
     Attributes:
         slow_rate: the share that opens the fuse; above 0, up to 1.
@@ -218,10 +219,10 @@ class AnyOf(Policy):
     """Opens when any of several policies would. Made by ``a | b``.
 
     Attributes:
-        policies: they, each of another kind.
+        policies: the policies, each of another kind.
 
     Raises:
-        ValueError: two are of one kind, or there is none.
+        ValueError: two are of the same kind, or there is none.
     """
 
     policies: tuple[Policy, ...]
@@ -251,10 +252,10 @@ def members(policy: Policy) -> tuple[Policy, ...]:
 
 
 def kind(policy: Policy) -> int:
-    """The position of a rate among the table's measures; -1 for :class:`Failures`.
+    """The position of a rate among the table's kinds of rate; -1 for :class:`Failures`.
 
     Raises:
-        TypeError: it is none of this package's policies.
+        TypeError: it is not one of this package's policies.
     """
     if isinstance(policy, Failures):
         return -1
