@@ -1,4 +1,4 @@
-"""The rooms of the package: arrows point down only, and no circle of files.
+"""The rooms of the package and of the crates: arrows point down only, and no circle of files.
 
 An import counts wherever it stands: in a function too, where it is only made later, and under ``TYPE_CHECKING``,
 because who reads the file needs what it names. The compiled module counts as no file: what it calls is handed in.
@@ -6,6 +6,7 @@ because who reads the file needs what it names. The compiled module counts as no
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -121,3 +122,84 @@ def test_an_import_from_above_is_found_wherever_it_stands(tmp_path: Path, wrong:
     (package / "_validation.py").write_text(wrong)
     assert ["_validation"] == [name for name, _ in upward(graph_of(package))]
     assert "_validation" in circle_in(graph_of(package))
+
+
+CRATES = Path(__file__).parents[1] / "crates"
+TEST_MODULE = re.compile(r"\n#\[cfg\([^\n]*test[^\n]*\)\]\nmod tests\b.*", re.DOTALL)
+RUST_PATH = re.compile(r"(?<![\w:])(\w+(?:::\w+)*)(::\{)?")
+
+
+def graph_of_crate(src: Path) -> Graph:
+    """By file, as its module's path: the files of the crate that its paths lead into. Unit tests do not count."""
+    files = {_module(path.relative_to(src)): path for path in src.rglob("*.rs") if path.stem != "tests"}
+    return {module: set(_paths(module, path, files)) - {module} for module, path in files.items()}
+
+
+def _module(path: Path) -> str:
+    return path.parent.as_posix() if path.name == "mod.rs" else path.with_suffix("").as_posix()
+
+
+def _paths(module: str, path: Path, files: Iterable[str]) -> Iterator[str]:
+    """The files that are meant by the paths in a file: by those that begin with ``crate``, ``super`` or a submodule."""
+    text = re.sub(r"//[^\n]*", "", TEST_MODULE.sub("", path.read_text(encoding="utf-8")))
+    is_folder = path.name == "mod.rs"
+    begins = {"crate": "", "self": module, "super": module.rpartition("/")[0]}
+    for found in RUST_PATH.finditer(text):
+        first, *rest = found[1].split("::")
+        if not rest and not found[2]:
+            continue
+        if first in begins:
+            inside = [*filter(None, begins[first].split("/")), *rest]
+        elif is_folder and f"{module}/{first}" in files:
+            inside = [*module.split("/"), first, *rest]
+        else:
+            continue
+        names = re.findall(r"\w+", _group(text, found.end())) if found[2] else []
+        for parts in [inside, *([*inside, name] for name in names)]:
+            yield from _longest(parts, files)
+
+
+def _group(text: str, begin: int) -> str:
+    """What stands in the braces of a ``use`` that begin there."""
+    depth = 1
+    for end in range(begin, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        if not depth:
+            return text[begin:end]
+    raise AssertionError("a brace is open at the end")
+
+
+def _longest(parts: list[str], files: Iterable[str]) -> Iterator[str]:
+    """The file in which a path ends, or the nearest one on the way to there."""
+    ways = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+    yield from [way for way in ways if way in files][:1]
+
+
+@pytest.mark.parametrize("crate", ["core", "shm", "py"])
+def test_no_circle_of_files_in_a_crate(crate: str) -> None:
+    """As in the package. The control: the files are read at all, and one more line makes a circle."""
+    graph = graph_of_crate(CRATES / f"fuseboard-{crate}/src")
+    assert [] == circle_in(graph)
+    user, used = next((user, next(iter(used))) for user, used in graph.items() if used)
+    assert [] != circle_in(graph | {used: graph[used] | {user}})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "use crate::word::Word;",
+        "use crate::{log::Log, word::Word};",
+        "fn later() -> crate::word::Word { todo!() }",
+        "use super::word;",
+    ],
+)
+def test_a_path_that_makes_a_circle_is_found(tmp_path: Path, wrong: str) -> None:
+    """The control of the reader of Rust: ``word`` uses ``state``, which uses ``word``."""
+    (tmp_path / "word.rs").write_text(
+        "use crate::state::State;\n\n#[cfg(test)]\nmod tests {\n use crate::log::Log;\n}\n"
+    )
+    (tmp_path / "log.rs").write_text("use crate::word::Word;\n")
+    (tmp_path / "state.rs").write_text("// crate::word\n")
+    assert [] == circle_in(graph_of_crate(tmp_path))
+    (tmp_path / "state.rs").write_text(wrong)
+    assert "state" in circle_in(graph_of_crate(tmp_path))
