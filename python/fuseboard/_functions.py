@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, TracebackType
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 WRITTEN_OUT = "<fuseboard guard>"
 """The file name of generated code; see ``_breaker.signatures``."""
@@ -43,11 +43,6 @@ def is_generator_function(function: object) -> bool:
 def is_async_generator_function(function: object) -> bool:
     """``inspect.isasyncgenfunction``."""
     return _has(function, ASYNC_GENERATOR, "isasyncgenfunction")
-
-
-def is_defined_async(function: object) -> TypeGuard[FunctionType]:
-    """Whether it is a function made by ``async def``: a call of it begins nothing, and gives a coroutine."""
-    return isinstance(function, FunctionType) and bool(function.__code__.co_flags & COROUTINE)
 
 
 def is_python(function: object) -> bool:
