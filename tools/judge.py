@@ -1,11 +1,13 @@
-"""A pytest plugin that judges mutmut's mutants of the package: collect once, then fork a child for each mutant.
+"""A pytest plugin that judges mutmut's mutants of the package: it collects once, then forks a child for each mutant.
 
-mutmut itself starts pytest anew for each mutant, which for a function that hundreds of tests run through takes longer
-than the tests. Here a child inherits what was collected, switches its mutant on and runs the tests that pass through
-the mutated function until one fails: first those that caught other mutants of that function, then the quick ones.
+mutmut itself starts pytest anew for each mutant. For a function that hundreds of tests run through, this takes longer
+than the tests. Here a child inherits what was collected, switches its mutant on, and runs the tests that pass through
+the mutated function until one fails. Tests that caught other mutants of that function come first, then the quick
+ones.
 
-What is made at import is made of the unbroken code, as it is under mutmut. Before any mutant it is seen that the tests
-pass without one, and that one fails when every mutated function raises. tools/mutation.py starts it, once a core.
+As under mutmut, what is made at import is made of the unbroken code. Before the first mutant, two things are checked:
+the tests pass without a mutant, and one fails if every mutated function raises. tools/mutation.py starts this plugin,
+once per core.
 """
 
 from __future__ import annotations
@@ -82,10 +84,10 @@ class Judge:
         os.close(writer)
         with os.fdopen(reader, encoding="utf-8") as pipe:
             # Not to the pipe's end, which a process that the test left behind would put off.
-            told = pipe.readline().strip()
+            caught_by = pipe.readline().strip()
         _, status = os.waitpid(child, 0)
         _clean_up_after(child)
-        return told or (f"exit code {os.waitstatus_to_exitcode(status)}" if status else None)
+        return caught_by or (f"exit code {os.waitstatus_to_exitcode(status)}" if status else None)
 
 
 def _be_judged(name: str, items: list[pytest.Item], writer: int) -> None:
@@ -93,22 +95,22 @@ def _be_judged(name: str, items: list[pytest.Item], writer: int) -> None:
     os.setsid()
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     set_mutant_under_test(name)
-    told = ""
+    caught_by = ""
     try:
         for item, following in zip(items, [*items[1:], None], strict=True):
-            told = item.nodeid
+            caught_by = item.nodeid
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if item.session.testsfailed:
                 break
         else:
-            told = ""
+            caught_by = ""
     finally:
         # Also where a mutant breaks out of the test, or the judge is gone: a child is not to go on as a second judge.
         try:
             sys.stdout.flush()
-            os.write(writer, f"{told}\n".encode())
+            os.write(writer, f"{caught_by}\n".encode())
         finally:
-            os._exit(1 if told else 0)
+            os._exit(1 if caught_by else 0)
 
 
 def _clean_up_after(child: int) -> None:

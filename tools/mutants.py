@@ -1,11 +1,13 @@
-"""Show that the models of fuseboard-core catch what they should: break the protocol on purpose and expect a failure.
+"""Show that the models of fuseboard-core catch what they should: break the protocol on purpose, and expect a failure.
 
 Each patch in crates/fuseboard-core/mutants breaks one thing in the shipped code. Its first line names the models that
-must notice: "# file::test file::test". A mutant counts as caught when each of them, explored by loom, fails: in its
-short form, or else in its full one. The mutant must build, and the models must pass without it, in the form in which
-they caught it. Every model made by
-hand must be named by some mutant, lest it could not fail; of the pairs, which are judged by one check, not every
-beginning. Exits with 1 if a mutant survives, does not build or no longer applies, or if a model is named by none.
+must notice: "# file::test file::test". A mutant is caught if each of these models fails when loom explores it, in its
+short form or in its full one. The mutant must build, and without it the models must pass in the form in which they
+caught it.
+
+Some mutant must name each model made by hand: a model that none names might be unable to fail. Pairs are judged by
+one check, so not every beginning needs a mutant. The exit code is 1 if a mutant survives, does not build or no longer
+applies, or if no mutant names a model.
 """
 
 from __future__ import annotations

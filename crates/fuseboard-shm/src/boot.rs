@@ -1,9 +1,9 @@
 //! Which boot of which host this is, as far as clocks and shared memory go (rule T09).
 //!
-//! It stands in the names of tables, so all processes that share one must come to the same answer, whatever the system lets
-//! them read. A file in memory (tmpfs) is gone with its boot, so there the answer is the same for every boot, and nobody
-//! needs to know which one it is: services with `ProcSubset=pid`, for whom systemd hides /proc/sys, share it with all
-//! others. Only a table on a disk needs the boot's own number.
+//! It stands in the names of tables, so all processes that share one must come to the same answer, whatever the system
+//! lets them read. A file in memory (tmpfs) is gone with its boot, so there the answer is the same for every boot, and
+//! nobody needs to know which one it is: services with `ProcSubset=pid`, for whom systemd hides /proc/sys, share it
+//! with all others. Only a table on a disk needs the boot's own number.
 
 use std::hash::Hasher;
 #[cfg(target_os = "linux")]
@@ -18,8 +18,8 @@ use crate::store_dir::StoreDir;
 #[cfg(target_os = "linux")]
 const TMPFS: u32 = 0x0102_1994;
 
-/// A number for this boot of this host, as far as that matters in this folder, and on Linux for this time namespace, whose
-/// clocks may run apart from others'.
+/// A number for this boot of this host, as far as that matters in this folder, and on Linux for this time namespace,
+/// whose clocks may run apart from others'.
 ///
 /// # Errors
 /// An [`OpenError`] where it cannot be told: a guess could make two tables of one, and nobody would see it.

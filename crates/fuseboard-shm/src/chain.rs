@@ -1,8 +1,8 @@
 //! A list that only grows, and is read without a lock: a child that is forked beside whoever adds to it finds it whole.
 //!
-//! Each link points to the next one. Whoever adds one puts it behind the last by compare-and-swap, from null, and nothing is
-//! ever taken out or moved before the whole list goes. So a reference to an item lives as long as one to the list, and
-//! an item keeps its place.
+//! Each link points to the next one. Whoever adds one puts it behind the last by compare-and-swap, from null, and
+//! nothing is ever taken out or moved before the whole list goes. So a reference to an item lives as long as one to the
+//! list, and an item keeps its place.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -49,8 +49,8 @@ impl<T> Chain<T> {
         })
     }
 
-    /// Adds an item behind those that the caller has seen, which were so many; `false`, and the item is dropped, if there
-    /// is another one by now.
+    /// Adds an item behind those that the caller has seen, which were so many; `false`, and the item is dropped, if
+    /// there is another one by now.
     pub(crate) fn add_behind(&self, seen: usize, item: T) -> bool {
         let mut end = &self.first;
         for _ in 0..seen {

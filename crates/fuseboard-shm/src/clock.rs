@@ -1,7 +1,7 @@
 //! Time for decisions: microseconds on a clock that all processes of one boot share (rule R14).
 //!
-//! On Linux this is `CLOCK_BOOTTIME`, which runs through suspend; on macOS `CLOCK_MONOTONIC`, which does there. The wall
-//! clock is never asked.
+//! On Linux this is `CLOCK_BOOTTIME`, which runs through suspend; on macOS `CLOCK_MONOTONIC`, which does there. The
+//! wall clock is never asked.
 
 use std::sync::Arc;
 
@@ -39,9 +39,11 @@ fn host_us() -> u64 {
     now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() / 1_000
 }
 
-/// A clock that a test moves. It stands still, or runs with the host's clock and ahead of it by as much as it was moved.
+/// A clock that a test moves. It stands still, or runs with the host's clock and ahead of it by as much as it was
+/// moved.
 ///
-/// By itself it never goes back, because stamps that it wrote stand in tables, and time that is behind them has not passed.
+/// By itself it never goes back, because stamps that it wrote stand in tables, and time that is behind them has not
+/// passed.
 #[derive(Debug)]
 pub struct ManualClock {
     /// Microseconds it shows while it stands; [`RUNS`] while it runs.

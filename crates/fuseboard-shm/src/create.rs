@@ -1,8 +1,8 @@
 //! Make a host's table whole before it has a name (rule T08).
 //!
-//! A nameless file, or where there is no such thing one with a random name, gets its full size and its header and is then
-//! linked under the final name, which fails if another process was faster. So whoever finds the name finds a whole table,
-//! and a creator that is killed leaves nothing, or a draft that is in nobody's way.
+//! A nameless file, or where there is no such thing one with a random name, gets its full size and its header and is
+//! then linked under the final name, which fails if another process was faster. So whoever finds the name finds a whole
+//! table, and a creator that is killed leaves nothing, or a draft that is in nobody's way.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;

@@ -12,8 +12,8 @@ mod linux {
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
 
-    /// The other processes of this user that have a removed file of this path mapped. This reads the mappings of each process
-    /// and takes about as long as `lsof`, so only the process that makes a table asks.
+    /// The other processes of this user that have a removed file of this path mapped. This reads the mappings of each
+    /// process and takes about as long as `lsof`, so only the process that makes a table asks.
     pub(crate) fn users_of_a_removed(path: &Path) -> Vec<u32> {
         let (me, own) = (rustix::process::geteuid().as_raw(), std::process::id());
         let is_user = |process: &DirEntry| {

@@ -1,7 +1,7 @@
 //! A slot with its shared words at hand: what a breaker in Python holds.
 //!
-//! It hands the core what it asks for: the mapped words, the time, who this process is, and whether another one is gone. The core's
-//! [`Breaker`] decides and counts.
+//! It hands the core what it asks for: the mapped words, the time, who this process is, and whether another one is
+//! gone. The core's [`Breaker`] decides and counts.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,13 +23,13 @@ pub use crate::process_permit::ProcessPermit;
 use crate::table::{Table, Words};
 use crate::watch::Scope;
 
-/// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs comes first, in one
-/// cache line: if calls go to many fuses in turn, the processor waits for each line.
+/// A slot's shared words, kept mapped. May be used from any thread, and in a forked child. What a closed call needs
+/// comes first, in one cache line: if calls go to many fuses in turn, the processor waits for each line.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Handle {
-    /// State and generation in which the fuse was last found closed and still this name's. Not kept for an overflowed fuse, so that its
-    /// calls go through [`Self::recognizes`].
+    /// State and generation in which the fuse was last found closed and still this name's. Not kept for an overflowed
+    /// fuse, so that its calls go through [`Self::recognizes`].
     closed: AtomicU64,
     words: Words,
     table: Arc<Table>,
@@ -59,8 +59,8 @@ impl Handle {
         self.overflowed
     }
 
-    /// Whether a word that was just read lets a call pass at once: the fuse is closed and still this name's. A generation that was this
-    /// name's, and closed, is so to its end.
+    /// Whether a word that was just read lets a call pass at once: the fuse is closed and still this name's. A
+    /// generation that was this name's, and closed, is so to its end.
     #[must_use]
     #[inline(always)]
     pub fn is_closed(&self, word: Word) -> bool {
@@ -80,14 +80,15 @@ impl Handle {
         passes
     }
 
-    /// Whether the fuse lives in this process alone for a while, so that each of its calls asks whether it still does: the table was full,
-    /// or the host's table cannot be had for the moment.
+    /// Whether the fuse lives in this process alone for a while, so that each of its calls asks whether it still does:
+    /// the table was full, or the host's table cannot be had for the moment.
     #[must_use]
     pub fn may_move(&self) -> bool {
         self.overflowed || self.table.watch().scope() == Scope::Stopgap
     }
 
-    /// Whether the name must be looked up again, because the store has another table, or must look for one. Makes no system call.
+    /// Whether the name must be looked up again, because the store has another table, or must look for one. Makes no
+    /// system call.
     #[must_use]
     pub fn has_moved(&self) -> bool {
         let watch = self.table.watch();
@@ -95,8 +96,8 @@ impl Handle {
         self.is_stale.load(Ordering::Relaxed) || watch.is_left() || is_due()
     }
 
-    /// After a call that did not succeed, which takes its time anyway: looks whether the store has another table, or must look for one. If
-    /// so, the next call looks the name up again.
+    /// After a call that did not succeed, which takes its time anyway: looks whether the store has another table, or
+    /// must look for one. If so, the next call looks the name up again.
     fn look_around(&self) {
         let is_to_be_left = || self.table.watch().scope() != Scope::Own && self.table.is_to_be_left(self.now_us());
         if owner::is_new_child() || is_to_be_left() {
@@ -109,9 +110,10 @@ impl Handle {
         now_us.abs_diff(last_us) >= LOOK_UP_US && self.fuse().is_idle_now(now_us)
     }
 
-    /// Whether the name must be looked up again: the store has another table or must look for one; or this process was forked, and whoever
-    /// looks up takes note of that; or the fuse overflowed, and the table may have room by now. The last at most once a second, only while
-    /// the fuse is idle, so that nothing is lost if it moves, and only for one of several threads that ask at once.
+    /// Whether the name must be looked up again: the store has another table or must look for one; or this process was
+    /// forked, and whoever looks up takes note of that; or the fuse overflowed, and the table may have room by now. The
+    /// last at most once a second, only while the fuse is idle, so that nothing is lost if it moves, and only for one
+    /// of several threads that ask at once.
     #[must_use]
     pub fn is_to_be_looked_up(&self) -> bool {
         let is_private = !self.overflowed && self.table.watch().scope() == Scope::Own;
@@ -161,8 +163,8 @@ impl Handle {
         self.table.note_maker(self.words.claim(), module)
     }
 
-    /// Notes the settings with which a breaker makes calls; the hash of the settings of the breaker before it, if it had others. A breaker
-    /// that may have come before (`again`) counts as no change, and gets no answer.
+    /// Notes the settings with which a breaker makes calls; the hash of the settings of the breaker before it, if it
+    /// had others. A breaker that may have come before (`again`) counts as no change, and gets no answer.
     #[must_use]
     pub fn note_settings(&self, settings_hash: u64, policy: &Policy, again: bool) -> Option<u64> {
         let fuse = self.fuse();
@@ -194,8 +196,8 @@ impl Handle {
         self.table.clock().now_us()
     }
 
-    /// Asks the processor for the line on which a success is counted, so that the line is there when the call ends. If calls go to 100,000
-    /// fuses in turn, this halves the cost of a call.
+    /// Asks the processor for the line on which a success is counted, so that the line is there when the call ends. If
+    /// calls go to 100,000 fuses in turn, this halves the cost of a call.
     #[inline(always)]
     pub fn expect_success(&self) {
         #[cfg(target_arch = "x86_64")]
@@ -273,7 +275,8 @@ impl Handle {
         self.fuse().would_admit(policy, self.now_us(), owner::is_gone)
     }
 
-    /// Whether an outcome of this permit would still count ([`Fuse::is_valid`]). Not for a parent's probe in a forked child.
+    /// Whether an outcome of this permit would still count ([`Fuse::is_valid`]). Not for a parent's probe in a forked
+    /// child.
     #[must_use]
     pub fn is_valid(&self, permit: &ProcessPermit) -> bool {
         permit.valid().is_some_and(|permit| self.fuse().is_valid(permit, self.now_us()))

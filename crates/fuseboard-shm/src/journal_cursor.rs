@@ -1,9 +1,10 @@
 //! Reads a table's journal from some point on: each transition once, those of one fuse in their order. Writes nothing.
 //!
-//! If the maker of a transition was killed right after it, or is slow, the transition stands in its fuse and not in the ring. It is read from
-//! there, in this order: first what the fuses hold, then the ring up to its end, then what was found in the fuses, unless the ring had
-//! it by then. Nobody ends a generation before the ring has it, so all earlier transitions of that fuse were read before. If somebody
-//! writes the transition down later, it is of no later generation than what was read of the fuse, and is dropped.
+//! If the maker of a transition was killed right after it, or is slow, the transition stands in its fuse and not in the
+//! ring. It is read from there, in this order: first what the fuses hold, then the ring up to its end, then what was
+//! found in the fuses, unless the ring had it by then. Nobody ends a generation before the ring has it, so all earlier
+//! transitions of that fuse were read before. If somebody writes the transition down later, it is of no later
+//! generation than what was read of the fuse, and is dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -60,7 +61,8 @@ impl JournalCursor {
         reader
     }
 
-    /// A reader that goes on at a cursor; `None` if the cursor is of another table, or after everything that stands there.
+    /// A reader that goes on at a cursor; `None` if the cursor is of another table, or after everything that stands
+    /// there.
     #[must_use]
     pub fn resumed(view: &View, cursor: &SavedCursor) -> Option<Self> {
         let Range { start: oldest, end } = view.numbers();
@@ -68,7 +70,8 @@ impl JournalCursor {
             return None;
         }
         let mut reader = Self { next: oldest.min(cursor.next), ..Self::default() };
-        // Everything before the cursor was read, so what is no later of the same slots was read too, and may stand once more after it.
+        // Everything before the cursor was read, so what is no later of the same slots was read too, and may stand once
+        // more after it.
         while reader.next < cursor.next {
             reader.step(view);
         }
@@ -93,7 +96,8 @@ impl JournalCursor {
         self.lost
     }
 
-    /// The records since the last reading, and those that nobody has written down; does not wait for somebody who is writing one.
+    /// The records since the last reading, and those that nobody has written down; does not wait for somebody who is
+    /// writing one.
     pub fn read_all(&mut self, view: &View) -> Vec<Record> {
         records(self.read(view, false))
     }
@@ -117,7 +121,8 @@ impl JournalCursor {
         fresh
     }
 
-    /// Goes past what the ring has dropped, or back into the ring if damage took the cursor out of it; the end of the ring.
+    /// Goes past what the ring has dropped, or back into the ring if damage took the cursor out of it; the end of the
+    /// ring.
     fn begin(&mut self, view: &View) -> u64 {
         let Range { start: oldest, end } = view.numbers();
         // Saturating: damage may take the journal ahead more than once.
@@ -128,8 +133,8 @@ impl JournalCursor {
         end
     }
 
-    /// Whether the next record is missing and its writer may still write it. All records that are missing when the wait begins are waited for
-    /// together.
+    /// Whether the next record is missing and its writer may still write it. All records that are missing when the wait
+    /// begins are waited for together.
     fn must_wait(&mut self, view: &View, now_us: u64) -> bool {
         if view.numbers().start > self.next || view.record(self.next).is_some() {
             return false;
@@ -183,8 +188,8 @@ impl JournalCursor {
 
     /// Whether a record is later than what was read of its slot; then it is what was read of it.
     fn is_fresh(&mut self, view: &View, record: &Record) -> bool {
-        // No sound process writes a record of a slot that does not exist, or of a generation that far ahead. The one would be remembered for
-        // ever; the other, if believed, would hide all that come after it.
+        // No sound process writes a record of a slot that does not exist, or of a generation that far ahead. The one
+        // would be remembered for ever; the other, if believed, would hide all that come after it.
         let is_a_slot = (record.slot as usize) < view.geometry().slots();
         if !is_a_slot || is_far_ahead(view.clock().now_us(), record.generation) {
             return false;

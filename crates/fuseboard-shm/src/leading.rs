@@ -1,13 +1,14 @@
 //! One process of the host that leads for a purpose: the system's lock beside the lease in the table.
 //!
-//! The lease decides ([`Leader`]). The lock says that its holder is dead, at once and for certain. It is a POSIX record lock
-//! (`fcntl`) of a file that is opened for nothing else: the system gives it back when the process dies, and a forked child does not
-//! have it. (An `flock` belongs to the open file, which a child inherits: it stays held while any child lives.)
+//! The lease decides ([`Leader`]). The lock says that its holder is dead, at once and for certain. It is a POSIX record
+//! lock (`fcntl`) of a file that is opened for nothing else: the system gives it back when the process dies, and a
+//! forked child does not have it. (An `flock` belongs to the open file, which a child inherits: it stays held while any
+//! child lives.)
 //!
-//! A POSIX lock is also lost when its process closes *any* descriptor of the file. So a process opens the file once for each
-//! table and purpose, however many stores and candidates it has: they share one [`Standing`]. If somebody else closes the
-//! descriptor, or removes the file, another process may take the lead too early. This one then learns so from the lease, as one that
-//! was stopped does.
+//! A POSIX lock is also lost when its process closes *any* descriptor of the file. So a process opens the file once for
+//! each table and purpose, however many stores and candidates it has: they share one [`Standing`]. If somebody else
+//! closes the descriptor, or removes the file, another process may take the lead too early. This one then learns so
+//! from the lease, as one that was stopped does.
 
 use std::mem::forget;
 use std::os::fd::OwnedFd;
@@ -24,8 +25,8 @@ use crate::owner;
 use crate::store_dir;
 use crate::table::Table;
 
-/// What this process has of each table and purpose that it has asked for. Never taken out: a program has a few stores, and
-/// leads for a few purposes.
+/// What this process has of each table and purpose that it has asked for. Never taken out: a program has a few stores,
+/// and leads for a few purposes.
 static STANDINGS: Chain<Standing> = Chain::new();
 
 /// How often to look again after somebody removed the lock's file just then.
@@ -66,8 +67,8 @@ pub struct Candidate<'t> {
 }
 
 impl<'t> Candidate<'t> {
-    /// A candidate for a purpose: a short name, fit for the name of a file. `None` if the table knows as many other purposes as it
-    /// has room for.
+    /// A candidate for a purpose: a short name, fit for the name of a file. `None` if the table knows as many other
+    /// purposes as it has room for.
     #[must_use]
     pub fn new(table: &'t Table, purpose: &str) -> Option<Self> {
         let [hash, more, name] = table.hashes_of_purpose(purpose);
@@ -77,7 +78,8 @@ impl<'t> Candidate<'t> {
         Some(Self { table, row, standing: Standing::of([hash, more, device, number]), path })
     }
 
-    /// Whether [`Self::new`] would find one. Nothing is taken: who only says that he may lead some day takes no other's room.
+    /// Whether [`Self::new`] would find one. Nothing is taken: who only says that he may lead some day takes no other's
+    /// room.
     #[must_use]
     pub fn is_possible(table: &Table, purpose: &str) -> bool {
         let [hash, ..] = table.hashes_of_purpose(purpose);
@@ -134,7 +136,8 @@ impl<'t> Candidate<'t> {
         self.row.pid(self.table.clock().now_us())
     }
 
-    /// Why the lock could not be asked for when it was last wanted. Without it a leader's death is noticed when its lease runs out.
+    /// Why the lock could not be asked for when it was last wanted. Without it a leader's death is noticed when its
+    /// lease runs out.
     #[must_use]
     pub fn fault(&self) -> Option<Errno> {
         self.standing.held().fault
@@ -166,7 +169,8 @@ impl Standing {
             if let Some(standing) = like().find(|standing| standing.token == token) {
                 return standing;
             }
-            // A parent's: what its child closes releases none of its locks. Whose thread is in the middle of it keeps it open.
+            // A parent's: what its child closes releases none of its locks. Whose thread is in the middle of it keeps
+            // it open.
             like().filter_map(|standing| standing.held.try_lock().ok()).for_each(|mut held| held.lock = None);
             let held = Mutex::new(Held { term: 0, lock: None, fault: None });
             _ = STANDINGS.add_behind(STANDINGS.iter().count(), Self { token, id, held });

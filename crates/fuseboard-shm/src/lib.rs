@@ -26,19 +26,19 @@
 //!
 //! # Trust model
 //!
-//! A table belongs to one user of one host: the folder is 0700, the file 0600, and both are checked (rule T11). Processes of that user
-//! are trusted not to attack each other, but not to be sane. Whatever bytes stand in a mapped table, it is sound to read and write it:
-//! every field is an atomic, and no number from it becomes a length or an index unchecked (rule T10). One thing cannot be guarded
-//! against: if somebody makes a file shorter while it is mapped, touching the lost pages ends the process with SIGBUS. Nothing of ours
-//! makes a file shorter.
+//! A table belongs to one user of one host: the folder is 0700, the file 0600, and both are checked (rule T11).
+//! Processes of that user are trusted not to attack each other, but not to be sane. Whatever bytes stand in a mapped
+//! table, it is sound to read and write it: every field is an atomic, and no number from it becomes a length or an
+//! index unchecked (rule T10). One thing cannot be guarded against: if somebody makes a file shorter while it is
+//! mapped, touching the lost pages ends the process with SIGBUS. Nothing of ours makes a file shorter.
 //!
-//! [`open::look`] only reads. It may look at a table of another user, if the system allows it. The table is mapped so that a write would
-//! end the process. Its owner is trusted not to make it shorter.
+//! [`open::look`] only reads. It may look at a table of another user, if the system allows it. The table is mapped so
+//! that a write would end the process. Its owner is trusted not to make it shorter.
 //!
 //! # Unsafe code
 //!
-//! It is in `mapping` (the cast from bytes to atomics), `chain` (a list that is read without a lock), `owner` (what a forked child has to
-//! do), `handle` (a prefetch) and, for a system call that has no safe wrapper on macOS, `boot`.
+//! It is in `mapping` (the cast from bytes to atomics), `chain` (a list that is read without a lock), `owner` (what a
+//! forked child has to do), `handle` (a prefetch) and, for a system call that has no safe wrapper on macOS, `boot`.
 
 mod boot;
 mod chain;

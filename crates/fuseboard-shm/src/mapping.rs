@@ -77,9 +77,9 @@ impl Access {
 
 /// A stretch of memory, mapped until it is dropped.
 ///
-/// One that is [`Access::Read`] is seen through the same atomics. Of those only loads are made, which is `View`'s to see to. An atomic
-/// load of eight bytes is one plain instruction on every processor that we build for, also with Acquire, and needs no page
-/// that can be written to.
+/// One that is [`Access::Read`] is seen through the same atomics. Of those only loads are made, which is `View`'s to
+/// see to. An atomic load of eight bytes is one plain instruction on every processor that we build for, also with
+/// Acquire, and needs no page that can be written to.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<c_void>,
@@ -131,7 +131,8 @@ impl Mapping {
         assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.len), "a section within the mapping");
         assert!(offset.is_multiple_of(align_of::<T>()), "a section on its boundary");
         // SAFETY: the range lies within the mapping (checked above), which starts on a page, so it is aligned; the
-        // mapping lives as long as `self`; and `T: Shared` says that any bytes are valid and that others may write them.
+        // mapping lives as long as `self`; and `T: Shared` says that any bytes are valid and that others may write
+        // them.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr().byte_add(offset).cast::<T>(), count) }
     }
 }
@@ -209,7 +210,8 @@ mod tests {
         libc::WTERMSIG(status)
     }
 
-    /// What only reads a table is checked by the processor: so a test that runs it would see a write, even one of the same value.
+    /// What only reads a table is checked by the processor: so a test that runs it would see a write, even one of the
+    /// same value.
     #[test]
     fn a_write_to_what_is_mapped_for_reading_ends_the_process() {
         assert_eq!([libc::SIGSEGV, 0], [Access::Read, Access::Write].map(ends_by));

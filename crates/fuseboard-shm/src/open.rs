@@ -26,8 +26,8 @@ const TRIES: usize = 8;
 const BLOCK: u64 = 512;
 const PAGE: usize = size_of::<Header>();
 
-/// Opens the table `name` in `folder` (or in this user's folder of the host), or creates it with `geometry`. An existing
-/// table keeps the geometry it was made with.
+/// Opens the table `name` in `folder` (or in this user's folder of the host), or creates it with `geometry`. An
+/// existing table keeps the geometry it was made with.
 ///
 /// # Errors
 /// An [`OpenError`] that says which file or folder, and what is wrong with it.
@@ -55,8 +55,8 @@ pub fn find(name: &str, folder: Option<&Path>, clock: Clock) -> Result<Table, Op
         .map(|(mapping, geometry, path)| Table::new(mapping, geometry, clock, Some(path)))
 }
 
-/// Opens the table `name` to read it, and maps it so that nothing can be written. Folder and file may be another user's, if the
-/// system lets us read them: whoever owns the file can end this process by making it shorter.
+/// Opens the table `name` to read it, and maps it so that nothing can be written. Folder and file may be another
+/// user's, if the system lets us read them: whoever owns the file can end this process by making it shorter.
 ///
 /// # Errors
 /// An [`OpenError`] as for [`find`].
@@ -149,8 +149,8 @@ impl TableSpec<'_> {
     }
 }
 
-/// Reserves what a copied or restored file left out, without a change of what it says: a full disk is met here and not at a
-/// store to a mapped page.
+/// Reserves what a copied or restored file left out, without a change of what it says: a full disk is met here and not
+/// at a store to a mapped page.
 fn fill_holes(fd: &OwnedFd, bytes: u64) -> Result<(), Errno> {
     match retry_on_intr(|| fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
         Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error),

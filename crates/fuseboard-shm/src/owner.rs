@@ -1,12 +1,12 @@
 //! Who this process is: a random token, which is new after every fork; and whether another process is certainly dead.
 //!
-//! The token marks the permits that a process took, so a forked child cannot use its parent's. It also chooses the line of
-//! counters that the process adds to, so workers forked from one parent do not share a line.
+//! The token marks the permits that a process took, so a forked child cannot use its parent's. It also chooses the line
+//! of counters that the process adds to, so workers forked from one parent do not share a line.
 //!
-//! No pid decides who owns what (rule T01). A pid is only a **hint** beside a probe's lease: if no process has this pid any more,
-//! the next call takes the lease over before its deadline (rule R11). A pid means something only within its pid namespace, so a
-//! hint carries both. Whatever cannot be found out counts as alive, and so does a process that was given a dead one's pid:
-//! then the lease runs to its deadline.
+//! No pid decides who owns what (rule T01). A pid is only a **hint** beside a probe's lease: if no process has this pid
+//! any more, the next call takes the lease over before its deadline (rule R11). A pid means something only within its
+//! pid namespace, so a hint carries both. Whatever cannot be found out counts as alive, and so does a process that was
+//! given a dead one's pid: then the lease runs to its deadline.
 //!
 //! ```text
 //!  47                         22 21                    0
@@ -31,7 +31,8 @@ const ASKED: u64 = 1 << HINT_BITS;
 static TOKEN: AtomicUsize = AtomicUsize::new(0);
 #[allow(clippy::disallowed_types, reason = "this process's own, so not part of the protocol")]
 type Own = std::sync::atomic::AtomicU64;
-/// What [`hint`] found out: a process stays in the pid namespace in which it was made. 0 until it is asked, and after fork.
+/// What [`hint`] found out: a process stays in the pid namespace in which it was made. 0 until it is asked, and after
+/// fork.
 static HINT: Own = Own::new(0);
 /// Whether this process was forked and nobody has taken note of it.
 static IS_NEW_CHILD: AtomicBool = AtomicBool::new(false);
@@ -48,8 +49,9 @@ pub fn random_u64() -> u64 {
 }
 
 fn renew() {
-    // Runs in a forked child, between fork and whatever comes next, and the parent may have had many threads: so no lock, no
-    // allocation and no panic. Without randomness, the address of a local and the parent's token make another token.
+    // Runs in a forked child, between fork and whatever comes next, and the parent may have had many threads: so no
+    // lock, no allocation and no panic. Without randomness, the address of a local and the parent's token make another
+    // token.
     let local = 0_u8;
     let token = getrandom::u64().map_or_else(|_| (&raw const local).addr() ^ token().rotate_left(17), |r| r as usize);
     TOKEN.store(token, Ordering::Relaxed);
@@ -61,7 +63,8 @@ extern "C" fn begin_as_a_child() {
     IS_NEW_CHILD.store(true, Ordering::Relaxed);
 }
 
-/// Whether this process was forked and nobody has taken note of it. An interpreter does not see every fork, but this does.
+/// Whether this process was forked and nobody has taken note of it. An interpreter does not see every fork, but this
+/// does.
 #[must_use]
 pub fn is_new_child() -> bool {
     IS_NEW_CHILD.load(Ordering::Relaxed)
@@ -73,16 +76,17 @@ pub fn take_note_of_a_fork() -> bool {
     is_new_child() && IS_NEW_CHILD.swap(false, Ordering::Relaxed)
 }
 
-/// Makes this process's token, and makes sure that forked children make their own. Called when a table is opened. A program with
-/// threads that fork must call it before it has them: a child forked in the middle of it would wait for ever.
+/// Makes this process's token, and makes sure that forked children make their own. Called when a table is opened. A
+/// program with threads that fork must call it before it has them: a child forked in the middle of it would wait for
+/// ever.
 pub fn register() {
     REGISTER.call_once(|| {
         renew();
         // SAFETY: `begin_as_a_child` is an `extern "C" fn()` that lives as long as the process (Python never unloads an
         // extension module), and does nothing that is forbidden in a child forked from a process with threads.
         let refused = unsafe { libc::pthread_atfork(None, None, Some(begin_as_a_child)) };
-        // Refused only if there is no memory. Then children keep their parent's token: they share its line of counters, and
-        // may finish its probe.
+        // Refused only if there is no memory. Then children keep their parent's token: they share its line of counters,
+        // and may finish its probe.
         debug_assert_eq!(0, refused);
     });
 }
@@ -103,8 +107,8 @@ fn hint_of(pid: u32, namespace: u64) -> u64 {
     (namespace << PID_BITS | u64::from(pid) & PID_MASK) & (ASKED - 1)
 }
 
-/// The number of this process's pid namespace. The kernel gives out the lowest free number, so only among very many namespaces
-/// do two agree in their low bits.
+/// The number of this process's pid namespace. The kernel gives out the lowest free number, so only among very many
+/// namespaces do two agree in their low bits.
 #[cfg(target_os = "linux")]
 fn pid_namespace() -> Option<u64> {
     rustix::fs::stat("/proc/self/ns/pid").ok().map(|stat| stat.st_ino)

@@ -65,8 +65,8 @@ impl ProcessPermit {
         self.owner == owner::token()
     }
 
-    /// The permit, unless it is a probe's and this process is a forked child of the one that took it: then the parent reports the
-    /// probe's outcome.
+    /// The permit, unless it is a probe's and this process is a forked child of the one that took it: then the parent
+    /// reports the probe's outcome.
     pub(crate) fn valid(&self) -> Option<Permit> {
         (self.permit.lease.is_none() || self.owner == owner::token()).then_some(self.permit)
     }

@@ -1,9 +1,9 @@
 //! Where a reader of the journal stands, as a short text that outlives it.
 //!
-//! The text says which table, and up to which number of its journal the reader has read everything. A transition that was read from its fuse
-//! has no number yet. It may get one later, after the cursor. So its slot and generation stand in the cursor until the reader has read
-//! something of that slot in the ring: `9f86d081884c7d65-2a` or, with one such slot, `9f86d081884c7d65-2a-3.f4240`. Numbers are
-//! hexadecimal, and each cursor has exactly one text.
+//! The text says which table, and up to which number of its journal the reader has read everything. A transition that
+//! was read from its fuse has no number yet. It may get one later, after the cursor. So its slot and generation stand
+//! in the cursor until the reader has read something of that slot in the ring: `9f86d081884c7d65-2a` or, with one such
+//! slot, `9f86d081884c7d65-2a-3.f4240`. Numbers are hexadecimal, and each cursor has exactly one text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,8 @@ impl SavedCursor {
         self.table == table
     }
 
-    /// Moves the cursor past this record, which stands in the ring under this number or, without one, in the fuse alone.
+    /// Moves the cursor past this record, which stands in the ring under this number or, without one, in the fuse
+    /// alone.
     pub fn pass(&mut self, record: &Record, number: Option<u64>) {
         match number {
             Some(number) => self.next = number + 1,

@@ -47,11 +47,11 @@ impl Store {
         &self.table
     }
 
-    /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along, unless the fuse there has one or
-    /// somebody has changed it by hand since; their slots and transitions are returned.
+    /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along, unless the
+    /// fuse there has one or somebody has changed it by hand since; their slots and transitions are returned.
     ///
-    /// Breakers of this process move at their next call. If this is a host's table, idle fuses are removed here, which breakers notice at once,
-    /// also those of other processes that nobody else would tell.
+    /// Breakers of this process move at their next call. If this is a host's table, idle fuses are removed here, which
+    /// breakers notice at once, also those of other processes that nobody else would tell.
     #[must_use]
     pub fn leave_for(&self, next: &Self) -> Vec<(Slot, Transition)> {
         self.table.leave();
@@ -83,8 +83,8 @@ impl Store {
     }
 
     /// The slot of a name; takes one if it has none. Falls back to a table of this process's own when the store's is
-    /// full; `None` only if there is no memory for that either. Once there is room again, a fuse that overflowed comes back
-    /// when it is idle.
+    /// full; `None` only if there is no memory for that either. Once there is room again, a fuse that overflowed comes
+    /// back when it is idle.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Slot> {
         let known = self.find_overflowed(name);
@@ -112,8 +112,8 @@ impl Store {
                 self.add_overflow(seen)?;
                 continue;
             };
-            // Two threads may have claimed the name in two tables, if one of these has just got room again: both let go and look again. A
-            // thread that claims later sees the other's claim.
+            // Two threads may have claimed the name in two tables, if one of these has just got room again: both let go
+            // and look again. A thread that claims later sees the other's claim.
             let having = |table: &&Arc<Table>| table.locate(name, false).is_some();
             if self.overflow.iter().filter(having).nth(1).is_none() {
                 return Some(claimed);
@@ -122,7 +122,8 @@ impl Store {
         }
     }
 
-    /// Adds an overflow table, unless another thread has added one to those `seen`. `None` if there is no memory for it.
+    /// Adds an overflow table, unless another thread has added one to those `seen`. `None` if there is no memory for
+    /// it.
     fn add_overflow(&self, seen: usize) -> Option<()> {
         // No larger than needed: this process may not have the memory for a second table like the store's.
         let geometry = self.table.geometry();
@@ -138,8 +139,8 @@ impl Store {
         self.find(name).is_some_and(|slot| slot.remove())
     }
 
-    /// Removes fuses that have done nothing for a while from the slots that a name could have. Not at each call, because the search is long
-    /// and each call of an overflowed name would make it.
+    /// Removes fuses that have done nothing for a while from the slots that a name could have. Not at each call,
+    /// because the search is long and each call of an overflowed name would make it.
     fn take_back(&self, name: &str) {
         let (now_us, last_us) = (self.table.clock().now_us(), self.looked_us.load(Ordering::Relaxed));
         let is_time = now_us.abs_diff(last_us) >= LOOK_US;
@@ -235,7 +236,8 @@ impl Slot {
         self.table.override_note(self.claim.slot, generation)
     }
 
-    /// Applies this fuse's manual override in another store, for the time that is left, unless somebody has changed the fuse there by hand.
+    /// Applies this fuse's manual override in another store, for the time that is left, unless somebody has changed the
+    /// fuse there by hand.
     fn carry_over(&self, to: &Store) -> Option<(Self, Transition)> {
         let word = self.fuse().mine().filter(|word| word.state().is_overridden())?;
         let (name, [who, why]) = (self.name()?, self.override_note(word.generation()));

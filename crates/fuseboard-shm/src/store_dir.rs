@@ -1,8 +1,8 @@
 //! The private folder in which a user's tables lie (rule T11).
 //!
-//! It must be the same for a service, a shell and a cron job of one user, so it does not depend on the login session: `$FUSEBOARD_DIR`,
-//! otherwise `/dev/shm/fuseboard-<uid>` if that can be had, otherwise `/tmp/fuseboard-<uid>`. The host decides between the last two, never
-//! the free space, so two processes cannot choose differently.
+//! It must be the same for a service, a shell and a cron job of one user, so it does not depend on the login session:
+//! `$FUSEBOARD_DIR`, otherwise `/dev/shm/fuseboard-<uid>` if that can be had, otherwise `/tmp/fuseboard-<uid>`. The
+//! host decides between the last two, never the free space, so two processes cannot choose differently.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -33,8 +33,8 @@ pub(crate) fn open(chosen: Option<&Path>) -> Result<StoreDir, OpenError> {
         .map_err(|error| if error.kind == Kind::Missing { error.transient(true) } else { error })
 }
 
-/// Opens the folder that [`open`] would, and makes nothing: a folder that root has made is of no use to the service that
-/// comes after it. To read it may be another user's, if the system lets us in.
+/// Opens the folder that [`open`] would, and makes nothing: a folder that root has made is of no use to the service
+/// that comes after it. To read it may be another user's, if the system lets us in.
 pub(crate) fn find(chosen: Option<&Path>, access: Access) -> Result<StoreDir, OpenError> {
     let path = match chosen {
         Some(path) => absolute(path)?,

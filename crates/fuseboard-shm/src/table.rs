@@ -110,8 +110,8 @@ impl Table {
         Ok(Self::new(mapping, geometry, clock, None))
     }
 
-    /// A table of this process's own in the place of the host's, which cannot be had: whoever comes by looks for that again,
-    /// or `looks` is not set and nobody does.
+    /// A table of this process's own in the place of the host's, which cannot be had: whoever comes by looks for that
+    /// again, or `looks` is not set and nobody does.
     ///
     /// # Errors
     /// If the process may not map that much.
@@ -122,9 +122,9 @@ impl Table {
         Ok(table.watched_by(&watch))
     }
 
-    /// The other processes of this user, as far as they can be seen, that used a removed table of this name when this process
-    /// made the table anew: they do not share it until they notice. Empty unless it was made by this opening. Asks the
-    /// system each time, which takes about as long as `lsof`.
+    /// The other processes of this user, as far as they can be seen, that used a removed table of this name when this
+    /// process made the table anew: they do not share it until they notice. Empty unless it was made by this opening.
+    /// Asks the system each time, which takes about as long as `lsof`.
     #[must_use]
     pub fn former_users(&self) -> Vec<u32> {
         // As the system calls it, which knows nothing of the symbolic links that may have led here.
@@ -169,7 +169,8 @@ impl Table {
         }
     }
 
-    /// Notes that a breaker of a module comes to a claim's fuse; the module that made the fuse, if that was another one.
+    /// Notes that a breaker of a module comes to a claim's fuse; the module that made the fuse, if that was another
+    /// one.
     #[must_use]
     pub fn note_maker(&self, claim: SlotClaim, module: &str) -> Option<String> {
         let maker = &self.texts().get(claim.slot)?.maker;

@@ -9,8 +9,8 @@ use crate::clock::Clock;
 use crate::error::{Kind, OpenError};
 use crate::store_dir::StoreDir;
 
-/// A table's folder and file. The file's name carries layout version and boot, so a table of another version or boot is another
-/// file and never replaced while somebody uses it.
+/// A table's folder and file. The file's name carries layout version and boot, so a table of another version or boot is
+/// another file and never replaced while somebody uses it.
 pub(crate) struct TableSpec<'a> {
     pub(crate) dir: StoreDir,
     /// The file's name in the folder, and its whole path.

@@ -1,8 +1,8 @@
 //! A mapped table, to read.
 //!
-//! Nothing here writes to the table: it completes no journal and ends no claim. So the same code reads a table that is mapped for reading
-//! only, where a write would end the process. [`super::Table`] writes; only it can get at the words ([`View::bare_fuse`] and below are
-//! visible to it alone).
+//! Nothing here writes to the table: it completes no journal and ends no claim. So the same code reads a table that is
+//! mapped for reading only, where a write would end the process. [`super::Table`] writes; only it can get at the words
+//! ([`View::bare_fuse`] and below are visible to it alone).
 
 use std::hash::Hash;
 use std::ops::Range;
@@ -29,8 +29,8 @@ use crate::clock::Clock;
 use crate::mapping::{Mapping, Pinned};
 use crate::watch::{Scope, Watch};
 
-/// A table to read: a host's, or this process's own. Every method may be called from any thread, beside any other process. A clone is
-/// the same table.
+/// A table to read: a host's, or this process's own. Every method may be called from any thread, beside any other
+/// process. A clone is the same table.
 #[derive(Clone, Debug)]
 pub struct View {
     mapping: Arc<Mapping>,
@@ -78,8 +78,9 @@ impl View {
         self.watch.scope() == Scope::Stopgap
     }
 
-    /// Whether the caller must look for the host's table, because this is not it, or not any more. At most once a second, and for one of
-    /// several threads that ask at once. Whether a table was removed is also looked at whenever somebody asks for it `at_once`.
+    /// Whether the caller must look for the host's table, because this is not it, or not any more. At most once a
+    /// second, and for one of several threads that ask at once. Whether a table was removed is also looked at whenever
+    /// somebody asks for it `at_once`.
     #[must_use]
     pub fn is_to_look(&self, at_once: bool) -> bool {
         match self.watch.scope() {
@@ -100,8 +101,8 @@ impl View {
         self.directory().find(self.name_hash(name.as_bytes()))
     }
 
-    /// A copy of a claim's fuse, with the failures that a breaker still looks back to, and the totals of its counters; `None` for a fuse never
-    /// seen, and if the claim is over.
+    /// A copy of a claim's fuse, with the failures that a breaker still looks back to, and the totals of its counters;
+    /// `None` for a fuse never seen, and if the claim is over.
     #[must_use]
     pub fn snapshot(&self, claim: SlotClaim, now_us: u64) -> Option<(CellSnapshot, [u64; COUNTERS])> {
         let fuse = self.bare_fuse(claim.slot).with_claim(&self.keys()[claim.slot], claim.owner);
@@ -120,8 +121,8 @@ impl View {
         self.ring().read(number)
     }
 
-    /// The transitions that stand in the fuses and not in the journal yet: their makers were killed, or are just about to write
-    /// them down. In the order in which they were made.
+    /// The transitions that stand in the fuses and not in the journal yet: their makers were killed, or are just about
+    /// to write them down. In the order in which they were made.
     #[must_use]
     pub fn unjournaled(&self) -> Vec<Record> {
         let mut records: Vec<_> =
@@ -134,8 +135,8 @@ impl View {
         &self.watch
     }
 
-    /// Whether the store is to look for the host's table, or has left this one. The look at a host's file is a system call, so there
-    /// is at most one a second.
+    /// Whether the store is to look for the host's table, or has left this one. The look at a host's file is a system
+    /// call, so there is at most one a second.
     pub(crate) fn is_to_be_left(&self, now_us: u64) -> bool {
         let look = || match self.watch.scope() {
             Scope::Own => false,
