@@ -103,20 +103,20 @@ def install(package: Package) -> None:
     """
 
 def first(cls: _Class) -> _Class:
-    """A class decorator: the first class of this name that came here in this process.
+    """A class decorator. Returns the first class of this name in this process.
 
-    A module that is reloaded, or imported anew, so goes on with the classes that people have imported.
+    So a module that is reloaded, or imported again, keeps the classes that people have imported.
     """
 
 def enter_directly(front: FunctionType, guard: Callable[..., Any], is_exact: bool) -> None:
     """Sends calls of a function straight to a guard while its fuse is closed, from CPython 3.12 on.
 
-    The function's code calls the guard, which its closure's only cell holds, and does nothing else. ``is_exact`` says
-    that it has the guarded function's own parameters, else it takes anything. Where somebody has changed its code or
-    its defaults, its code is run.
+    The function's code calls the guard, which is in the only cell of its closure, and does nothing else. ``is_exact``
+    says that the function has the same parameters as the guarded one; otherwise it takes any arguments. If somebody
+    changes its code or its defaults, its code runs instead.
 
     Raises:
-        TypeError: it is no function, or no guard that was just made.
+        TypeError: ``front`` is not a function, or ``guard`` is not a guard that was just made.
     """
 
 def guard(
@@ -134,7 +134,7 @@ def settings_hash(settings: str) -> int:
     """
 
 def take_note_of_a_fork() -> bool:
-    """Whether this process was forked, and the interpreter has not been told, since this was last asked."""
+    """Whether this process was forked without telling the interpreter. True once for each such fork."""
 
 def check_name(name: str) -> None:
     """Checks a fuse's name: 1 to 200 bytes of UTF-8.
@@ -146,7 +146,7 @@ def check_name(name: str) -> None:
 
 @final
 class FuseState:
-    """A fuse's state and since when, of one instant. Immutable, hashable; pickles, and ``match`` takes it apart."""
+    """A fuse's state and when it began, read at one instant. Immutable, hashable; it pickles and works in ``match``."""
 
     __match_args__: ClassVar[tuple[Literal["state"], Literal["since"]]] = ("state", "since")
 
@@ -156,17 +156,17 @@ class FuseState:
         """The state."""
     @property
     def since(self) -> float | None:
-        """When the state began, in seconds of ``store.now()``; None for a fuse never seen."""
+        """When the state began, in seconds of ``store.now()``; None for a fuse that was never used."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
     def __reduce__(self) -> tuple[type[Self], tuple[State, float | None]]: ...
 
 @final
 class FuseSnapshot:
-    """What a fuse has been through, for people and dashboards. Immutable; equal if all of it is.
+    """The state and the counters of a fuse. Immutable; two are equal if all their attributes are.
 
-    State and generation are of one instant. Counters are the whole host's and only ever go up, until ``reset_all``; a
-    total is never less than what was counted before the reading began.
+    State and generation are read at one instant. Counters cover the whole host and only go up, until ``reset_all``.
+    Each includes everything that was counted before the snapshot began.
     """
 
     @property
@@ -183,16 +183,16 @@ class FuseSnapshot:
         """A number that grows with each change of state."""
     @property
     def window_failures(self) -> int:
-        """Failures in the window: those that are not older than the longest window of any breaker of the fuse.
+        """Failures in the window, which is the longest window of all breakers of this fuse.
 
-        Counted since the last success or change of state, and at most ``failure_capacity``. Where no breaker has made a
-        call, those of the last seven days.
+        They are counted since the last success or change of state, up to ``failure_capacity``. Before a breaker has
+        made a call, the window is seven days.
         """
     @property
     def last_failure(self) -> float | None:
-        """When the latest failure since the last success or change of state was, in seconds of ``store.now()``.
+        """When the latest failure happened, in seconds of ``store.now()``, also if it is older than the window.
 
-        However long ago. None if there is none.
+        None if there was no failure since the last success or change of state.
         """
     @property
     def successes(self) -> int:
@@ -202,70 +202,70 @@ class FuseSnapshot:
         """Calls that failed."""
     @property
     def ignored(self) -> int:
-        """Calls whose outcome counted neither way (rule R10)."""
+        """Calls that were ignored: neither successes nor failures (rule R10)."""
     @property
     def rejections(self) -> int:
         """Calls that were rejected."""
     @property
     def late_outcomes(self) -> int:
-        """Outcomes of calls admitted in an older generation (rule R09), counted as what they were too."""
+        """Outcomes of calls from an older generation (rule R09). They are also in the counter of their outcome."""
     @property
     def probes(self) -> int:
         """Calls admitted as probes."""
     @property
     def trips(self) -> int:
-        """Times that a failure opened the fuse: a trip, or a probe that failed. Transitions tell them apart."""
+        """How often a failure opened the fuse: trips and failed probes. The journal's transitions show which."""
     @property
     def closes(self) -> int:
-        """Times that a probe closed the fuse."""
+        """How often a probe closed the fuse."""
     @property
     def failed_probes(self) -> int:
-        """Failed probes in a row, as it was when the fuse last opened; see ``multiplier``.
+        """Failed probes in a row when the fuse last opened; see ``multiplier``.
 
-        Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
-        before.
+        Time that the fuse was closed since then is subtracted when it opens next. Just after the fuse opens, this may
+        still be the number from before.
         """
     @property
     def settings_changes(self) -> int:
-        """Times that a breaker came with other settings than the one before it (rule R15)."""
+        """How often a breaker came with other settings than the breaker before it (rule R15)."""
     @property
     def slow(self) -> int:
-        """Calls that were slow by the policy of their breaker. 0 where none asks how long calls take."""
+        """Calls that were slow by the policy of their breaker. 0 if no policy measures the time of calls."""
     @property
     def until(self) -> float | None:
         """When the manual override ends by itself, in seconds of ``store.now()``; None without an end or override."""
     @property
     def who(self) -> str | None:
-        """Who made the manual override that the fuse is in; None without one, or if that was not said."""
+        """Who made the manual override of this fuse; None if nobody is named, or there is no override."""
     @property
     def why(self) -> str | None:
-        """Why it was made; None as for ``who``."""
+        """Why the override was made; None as for ``who``."""
     @property
     def is_local(self) -> bool:
-        """Whether the fuse lives in this process alone."""
+        """Whether the fuse lives only in this process."""
     @property
     def module(self) -> str | None:
-        """The module whose breaker was the first to make calls on it, such as ``shop.payments``.
+        """The module whose breaker was the first to make calls on this fuse, such as ``shop.payments``.
 
-        Of a name longer than 55 bytes the beginning and a hash. None where no breaker has, or that one was made where
-        no module is: in an interactive shell, by ``python -c``, in a notebook.
+        A name longer than 55 bytes is shortened and ends in a hash. None if no breaker has made calls, or if that
+        breaker was made outside of a module: in an interactive shell, by ``python -c``, in a notebook.
         """
     def __eq__(self, other: object, /) -> bool: ...
 
 class Clock:
-    """A clock that a test moves. It never goes back. One process's: a forked child gets a copy."""
+    """A clock that a test moves. It never goes back. It belongs to one process: a forked child gets a copy."""
 
     def __new__(cls, now_us: int | None) -> Self:
-        """Makes one that stands at so many microseconds; or, by None, one that runs with the host's."""
+        """A clock that stands at so many microseconds; with None, one that runs with the host's clock."""
     @property
     def now_us(self) -> int:
-        """Microseconds it shows."""
+        """What it shows, in microseconds."""
     def advance_us(self, by_us: int) -> None:
         """Moves it forward."""
     def _stop(self) -> None:
-        """Lets it stand, at the next whole second. Nothing if it stands."""
+        """Stops the clock at the next whole second. Does nothing if it stands."""
     def _run(self) -> None:
-        """Lets it run, from where it stands or from the host's time if that is later. Nothing if it runs."""
+        """Lets it run, from where it stands or from the host's time if that is later. Does nothing if it runs."""
 
 class Store:
     """A table of fuses; see ``fuseboard.Store``."""
@@ -282,145 +282,146 @@ class Store:
         writable: bool = True,
         stopgap: bool | None = None,
     ) -> Self:
-        """A private table if there is no name, else the host's. Without ``make`` nothing is made.
+        """Opens a private table if ``name`` is None, else the host's table.
 
-        A table that is not to be made may be opened to read only, not ``writable``: then it may be another user's.
-        With ``stopgap`` it is a private table in the place of the host's: which is to be looked for again, or
-        only where somebody insists.
+        With ``make`` false no table is made. With ``writable`` false too the table is opened only to read, and may
+        belong to another user. A ``stopgap`` is a private table in place of the host's. If it is True, the store looks
+        for the host's table again by itself; if it is False, only when somebody asks.
         """
     @property
     def _is_writable(self) -> bool:
-        """Whether it is open for more than reading."""
+        """Whether the store may write to the table."""
     def _is_to_look(self, at_once: bool) -> bool:
-        """Whether the caller is to look for the host's table: this is a stopgap, or the host's was removed.
+        """Whether the caller is to look for the host's table: this one is a stopgap, or was removed.
 
-        A stopgap's turn comes at most once a second, less often the longer it lasts, and is one thread's. A removed
-        table is noticed once a second, or ``at_once``.
+        For a stopgap this is true at most once a second, less often the longer it lasts, and for one thread only. A
+        removed table is noticed once a second, or ``at_once``.
         """
     def _go_over(self, to: Self) -> list[Row] | None:
-        """Goes on with the table of another store, which nobody else uses; the transitions that it makes there.
+        """Goes on with the table of another store, which nobody else uses. Returns the transitions that it makes.
 
-        Those are manual overrides that were said here. None if this store is on the host's table already.
+        They are manual overrides that were made here. None if this store is already on the host's table.
         """
     @property
     def _former_users(self) -> list[int]:
-        """Processes that used a removed table of this name when this one was made, by the store's opening."""
+        """Processes that used a removed table of this name when this store made its table."""
     @property
     def _path(self) -> str | None:
-        """Where a host's table lies; None for a private one."""
+        """The file of the host's table; None for a private one."""
     @property
     def is_removed(self) -> bool:
-        """Whether the file of a host's table was removed: processes that open it from now on share nothing with it."""
+        """Whether the file of the host's table was removed. Processes that open the store now use another table."""
     @property
     def fuse_capacity(self) -> int:
-        """Fuses there is room for, a power of two."""
+        """How many fuses there is room for: a power of two."""
     @property
     def failure_capacity(self) -> int:
-        """Failures of a fuse that are counted exactly, a power of two."""
+        """How many failures of a fuse are counted exactly: a power of two."""
     @property
     def size_bytes(self) -> int:
-        """Size of the table, allocated up front."""
+        """Size of the table in bytes. All of it is allocated when the table is made."""
     @property
     def overflowed(self) -> int:
-        """Fuses that found no room in the table and live in this process alone (rule T12)."""
+        """How many fuses found no room in the table and live only in this process (rule T12)."""
     def now(self) -> float:
-        """Seconds on the store's clock: the host's, which runs through suspend and is not the time of day."""
+        """Seconds on the store's clock: the host's, which goes on during suspend and is not the time of day."""
     def state(self, fuse: str) -> FuseState:
-        """The state of a fuse and since when, in one atomic reading. Creates nothing."""
+        """The state of a fuse and when it began, in one atomic read. Creates nothing."""
     def _record_failure_us(self, fuse: str, window_us: int) -> int:
         """``record_failure`` with the window in microseconds."""
     def record_success(self, fuse: str) -> None:
-        """Records a success: clears the window of failures. Changes no state; an open fuse stays open."""
+        """Records a success, which clears the window of failures. The state stays: an open fuse stays open."""
     def remove(self, fuse: str) -> bool:
-        """Removes the fuse from the table, if it is idle; whether it did (rule R28).
+        """Removes a fuse from the table, if it is idle. Returns whether it was removed (rule R28).
 
-        Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, by the
-        longest window of any, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
-        so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
-        and times go with the fuse, and outcomes of its calls that are under way count no more. Breakers go on: at their
-        next call the name has a new place. The old one is another name's to take a minute later.
+        A fuse is idle if it is closed and has no failure in its window; that is the longest window of all its breakers,
+        at most seven days. After failed probes it stays for one hour for each failed probe in a row. A fuse that is
+        open, half-open, ramping, isolated or disabled is not idle.
 
-        For names that will not come again, such as a tenant that left. A full table takes idle places back by itself.
-        Safe from any thread and process, also beside calls.
+        Counters and times are lost with the fuse, and calls that are under way no longer count. Breakers of the fuse go
+        on: at their next call the name gets a new slot. Another name can take the old slot one minute later.
+
+        Use it for names that will not come back, such as a customer who left. A full table removes idle fuses by
+        itself. Safe from any thread and process, also while calls are made.
 
         Raises:
-            TypeError, ValueError: it is no name of a fuse.
+            TypeError, ValueError: the name is not a valid name of a fuse.
         """
     def _set_state(self, fuse: str, code: int) -> Made | None:
-        """Sets a state, unless an operator holds the fuse; the transition, if it was made."""
+        """Sets a state, unless the fuse has a manual override. Returns the transition, if there was one."""
     def _apply_override(self, fuse: str, code: int, for_us: int, who: str, why: str) -> Made | None:
-        """Does what an operator says; the transition. None if the fuse finds no room in the host's table."""
+        """Makes a manual override. Returns the transition; None if the fuse finds no room in the host's table."""
     def _settings(self, fuse: str) -> Numbers | None:
-        """The numbers of the settings that a breaker last made calls with, if they are known."""
+        """The numbers of the settings with which a breaker last made calls, if they are known."""
     def all_states(self) -> dict[str, FuseState]:
-        """The fuses that have been used, by name, in no particular order. Safe while others write."""
+        """The states of all fuses that were used, by name, in no particular order. Safe while others write."""
     def snapshot(self) -> dict[str, FuseSnapshot]:
-        """What each fuse that was used has been through: a dict by name. Safe while others write."""
+        """A snapshot of each fuse that was used, by name. Safe while others write."""
     @property
     def journal_dropped(self) -> int:
-        """How many records the journal does not tell any more.
+        """How many records the journal has lost.
 
-        It has dropped them to make room for later ones, or their fuse was removed and has no name any more.
+        They were dropped to make room for later ones, or their fuse was removed and no longer has a name.
         """
     def _journal(self) -> list[Row]:
         """The journal's records, oldest first."""
     def _reset_all(self) -> list[Row]:
-        """Closes and forgets every fuse, held ones too; the transitions."""
+        """Closes and forgets every fuse, also those with a manual override. Returns the transitions."""
 
 @final
 class Leader:
-    """This process as one of those that may lead; see ``fuseboard.Leader``."""
+    """This process as one that may lead; see ``fuseboard.Leader``."""
 
     def __new__(cls, store: Store, purpose: str, lease_us: int) -> Self: ...
     def lead(self) -> tuple[int | None, str | None]:
-        """Leads, or leads on; the term, or None, and what was wrong with the lock, if anything."""
+        """Takes or keeps the lead. Returns the term, or None, and what was wrong with the lock, if anything."""
     def term(self) -> int | None:
-        """The term in which this process leads now."""
+        """The term in which this process leads now; None if it does not lead."""
     def resign(self) -> None:
-        """Leaves the lead to others."""
+        """Gives up the lead."""
     def pid(self) -> int | None:
         """The process that leads now."""
     def unexported(self) -> Unexported | None:
-        """What was not exported of the table's fuses; None if this process does not lead now."""
+        """The counters of the table's fuses that were not exported yet; None if this process does not lead now."""
 
 @final
 class Unexported:
-    """What was not exported when it was asked for."""
+    """Counters that were not exported when they were read."""
 
     def rows(self) -> list[tuple[str, list[int]]]:
-        """Each fuse that has something new: its name, its counters in their order, slow calls last."""
+        """Each fuse with something new: its name, and its counters in their order, slow calls last."""
     def note(self) -> None:
-        """Notes that it was exported."""
+        """Notes that they were exported."""
 
 @final
 class JournalCursor:
-    """A place in a store's journal: each transition once, those of one fuse in their order."""
+    """A place in a store's journal. It gives each transition once, and those of one fuse in their order."""
 
     def __new__(cls, store: Store, since: str | None = None) -> Self:
-        """From now on; from the oldest that is there, by ``"oldest"``; or from another one's cursor.
+        """Begins now; with ``"oldest"`` at the oldest record; or at another cursor's place.
 
         Raises:
             TypeError, ValueError: ``since`` is none of these.
         """
     def poll(self, store: Store) -> None:
-        """Reads what is new, unless something is waiting to be taken off."""
+        """Reads what is new, unless something that was read is still to be taken."""
     def peek(self) -> Row | None:
-        """The oldest that was read, if any."""
+        """The oldest transition that was read and not taken; None if there is none."""
     def take(self) -> Row | None:
-        """Takes it off, and returns it; None if there is none."""
+        """Takes that transition, and returns it; None if there is none."""
     @property
     def cursor(self) -> str:
-        """Where it stands, behind what was taken off: a text by which another reader goes on there."""
+        """The place behind what was taken, as text. Another cursor can go on there."""
     @property
     def is_resumed(self) -> bool:
-        """Whether it goes on at the cursor that it was given."""
+        """Whether it goes on at the place that it was given."""
     @property
     def lost(self) -> int:
-        """How many records the journal had dropped, or their fuse had been removed, before they were read."""
+        """How many records were lost before they were read: dropped by the journal, or their fuse was removed."""
 
 @final
 class Fuse:
-    """A fuse, with one breaker's numbers."""
+    """A fuse, with the numbers of one breaker's settings."""
 
     def __new__(
         cls,
@@ -430,22 +431,22 @@ class Fuse:
     ) -> Self: ...
     @property
     def overflowed(self) -> bool:
-        """Whether it found no room in the store's table."""
+        """Whether the fuse found no room in the store's table."""
     @property
     def is_removed(self) -> bool:
-        """Whether its name has to be looked up again."""
+        """Whether the fuse was removed, so that its name has to be looked up again."""
     def state(self) -> FuseState:
-        """State and since when."""
+        """The state, and when it began."""
     def _apply_override(self, code: int, for_us: int, who: str, why: str) -> Made | None:
-        """Does what an operator says; the transition. None if the fuse was removed."""
+        """Makes a manual override. Returns the transition; None if the fuse was removed."""
     def rate_count(self, kind: int) -> tuple[int, int] | None:
         """How many calls ended within a rate's window, and how many of them were bad; None without such a rate."""
     def note_maker(self, module: str) -> str | None:
-        """Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one."""
+        """Notes that a breaker of this module makes calls. Returns the module that made the fuse, if it is another."""
     def note_settings(self, settings_hash: int, again: bool) -> int:
-        """Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
+        """Notes the settings that a breaker makes calls with. Returns the hash of those before, if they differ, else 0.
 
-        One that may have come before (``again``) is not counted as a change, nor told of one.
+        For a breaker that may have come before (``again``) no change is counted, and 0 is returned.
         """
 
 @final
@@ -453,7 +454,7 @@ class Permit:
     """The right to make one call."""
 
     def cancel(self) -> None:
-        """Gives it back as if nobody had ever taken it, unless it was settled."""
+        """Gives the permit back, unless it was settled. Nothing is counted."""
     @property
     def is_settled(self) -> bool:
         """Whether it was settled; False for a permit that many calls of a closed fuse share."""
@@ -461,7 +462,7 @@ class Permit:
     def is_probe(self) -> bool:
         """Whether the call is a probe."""
     def stop_clock(self) -> None:
-        """Stops the clock by which a rate of slow calls judges the call; the first stop counts."""
+        """Stops the clock by which a rate of slow calls judges the call. The first stop counts."""
 
 @final
 class CompletedAwaitable:
@@ -485,18 +486,18 @@ class Breaker:
     def _link(self, fuse: Fuse | None) -> None:
         """Makes calls go by this fuse; None for whatever ``Package.resolve`` returns at the next call."""
     def _look_at(self, fuse: Fuse) -> None:
-        """Keeps this fuse for those who only look, until calls have one to go by."""
+        """Keeps this fuse for code that only looks, until calls have a fuse to go by."""
     def _linked(self) -> Fuse | None:
-        """The fuse that calls go by, or at least somebody has looked at."""
+        """The fuse that calls go by, or else the one that code has looked at."""
     @property
     def state(self) -> State:
-        """The fuse's state now. An open fuse stays open until a call asks to pass after the reset timeout (R06)."""
+        """The fuse's state now. An open fuse stays open until the first call after the reset timeout (R06)."""
     def _reject_nobody(self) -> None:
-        """Lets calls that would be rejected go on unguarded."""
+        """Lets calls go on unguarded that would be rejected."""
     def _reject_with(self, errors: tuple[type[CircuitOpenError], type[CircuitIsolatedError]]) -> None:
-        """Makes its rejections of these classes: by an open fuse, and by an isolated one."""
+        """Makes rejections of these classes: the first for an open fuse, the second for an isolated one."""
     def _would_reject(self, fuse: Fuse) -> CircuitOpenError | None:
-        """What a call would be rejected with at this moment, by this fuse."""
+        """The rejection that a call would get from this fuse at this moment; None if it may pass."""
     def _judge_results(self) -> None:
         """Makes ``_settle_result``, and guards made from now on, ask ``Package.judge_result`` what a result means."""
     def _admit(self) -> Permit:

@@ -75,7 +75,7 @@ impl Drop for Permit {
 
 #[pymethods]
 impl Permit {
-    /// Gives it back as if nobody had ever taken it, unless it was settled.
+    /// Gives the permit back, unless it was settled. Nothing is counted.
     fn cancel(&self) {
         if let Some(inner) = self.take()
             && !inner.is_closed()
@@ -90,7 +90,7 @@ impl Permit {
         self.settled.load(Ordering::Relaxed)
     }
 
-    /// Stops the clock by which a rate of slow calls judges the call; the first stop counts.
+    /// Stops the clock by which a rate of slow calls judges the call. The first stop counts.
     fn stop_clock(&self) {
         if let Some(inner) = &self.inner {
             inner.stop_clock();

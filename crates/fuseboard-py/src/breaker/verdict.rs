@@ -1,4 +1,4 @@
-//! What the Python class says of the end of a call, and what of that need not be asked again.
+//! What the end of a call means, as the package says it, and what need not be asked again.
 
 use fuseboard_shm::handle::Outcome;
 use pyo3::Borrowed;
@@ -34,7 +34,7 @@ impl<'py> FromPyObject<'_, 'py> for Verdict<'py> {
 }
 
 impl Verdict<'_> {
-    /// That of a call of which nobody can say what its end means.
+    /// For a call of which nobody can say what its end means.
     pub(crate) const fn failed() -> Self {
         Self { code: FAILURE, by_class: false, demands: false, asked_us: 0, error: None, label: None }
     }
@@ -49,8 +49,8 @@ impl Verdict<'_> {
     }
 }
 
-/// For each outcome the class of the last exception whose class alone made it that. One of each will do: where many calls
-/// raise, most of them raise the same few.
+/// For each outcome, the class of the last exception that had this outcome by its class alone. One class each is enough:
+/// where many calls raise, most of them raise the same few classes.
 #[derive(Default)]
 pub(crate) struct Meanings {
     failed: Link<PyType>,
@@ -80,7 +80,7 @@ impl Meanings {
         link.set(class.py(), Some(class));
     }
 
-    /// Shows the collector what is remembered.
+    /// Shows the garbage collector what is remembered.
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         [&self.failed, &self.answered, &self.ignored].into_iter().try_for_each(|link| link.traverse(visit))
     }

@@ -1,4 +1,4 @@
-//! A breaker's settings as Python hands them over, and gets them back: a dictionary of numbers, checked there.
+//! A breaker's settings, which Python hands over and gets back as a dictionary of numbers. Python has checked them.
 
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::RATE_WINDOWS;
@@ -73,7 +73,7 @@ impl Numbers {
     }
 }
 
-/// The items of such a dictionary, of a policy.
+/// A policy as such a dictionary.
 pub(crate) fn items<'py>(py: Python<'py>, policy: &Policy) -> PyResult<Bound<'py, PyDict>> {
     let items = PyDict::new(py);
     items.set_item("threshold", policy.threshold)?;

@@ -120,9 +120,9 @@ pub(crate) fn install(package: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// A class decorator: the first class of this name that came here in this process.
+/// A class decorator. Returns the first class of this name in this process.
 ///
-/// A module that is reloaded, or imported anew, so goes on with the classes that people have imported.
+/// So a module that is reloaded, or imported again, keeps the classes that people have imported.
 #[pyfunction]
 pub(crate) fn first<'py>(cls: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
     let (classes, name) = (border(cls.py()).first_classes.bind(cls.py()), cls.fully_qualified_name()?);

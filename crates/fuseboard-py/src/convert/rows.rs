@@ -5,10 +5,11 @@ use fuseboard_core::transition::Transition;
 use fuseboard_shm::owner;
 use fuseboard_shm::table::View;
 
-/// A transition without its fuse: codes of the states before and after, generation, code of the cause, process, when a manual
-/// override ends, in microseconds or 0 for never, and two texts: the name of an exception's class, or who made it and why.
+/// A transition without its fuse: the codes of the states before and after, the generation, the code of the cause, the
+/// process, the end of a manual override in microseconds (0 for never), and two texts. These are the name of an exception's
+/// class, or who made an override and why.
 pub(crate) type Made = (u8, u8, u64, u8, u32, u64, String, String);
-/// The same with the fuse before it.
+/// The same behind the name of the fuse.
 pub(crate) type Row = (String, u8, u8, u64, u8, u32, u64, String, String);
 
 /// A transition that this process made.

@@ -1,4 +1,4 @@
-//! Plain values handed to Python.
+//! Values that Python gets: `FuseState`, `FuseSnapshot`, `Clock`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use pyo3::types::PyTuple;
 use crate::convert::states::{state_member, state_of_member};
 use crate::convert::time::seconds;
 
-/// A fuse's state and since when, of one instant. Immutable, hashable; pickles, and ``match`` takes it apart.
+/// A fuse's state and when it began, read at one instant. Immutable, hashable; it pickles and works in ``match``.
 #[pyclass(frozen, eq, hash, module = "fuseboard._core")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FuseState {
@@ -56,7 +56,7 @@ impl FuseState {
         state_member(py, State::from_code(self.state))
     }
 
-    /// When the state began, in seconds of ``store.now()``; None for a fuse never seen.
+    /// When the state began, in seconds of ``store.now()``; None for a fuse that was never used.
     #[getter]
     fn since(&self) -> Option<f64> {
         self.since_us.map(seconds)
@@ -88,10 +88,10 @@ impl<'py> IntoPyObject<'py> for StateCode {
     }
 }
 
-/// What a fuse has been through, for people and dashboards. Immutable; equal if all of it is.
+/// The state and the counters of a fuse. Immutable; two are equal if all their attributes are.
 ///
-/// State and generation are of one instant. Counters are the whole host's and only ever go up, until ``reset_all``; a
-/// total is never less than what was counted before the reading began.
+/// State and generation are read at one instant. Counters cover the whole host and only go up, until ``reset_all``.
+/// Each includes everything that was counted before the snapshot began.
 #[pyclass(frozen, eq, get_all, module = "fuseboard._core")]
 #[derive(PartialEq)]
 pub struct FuseSnapshot {
@@ -103,52 +103,52 @@ pub struct FuseSnapshot {
     since: Option<f64>,
     /// A number that grows with each change of state.
     generation: u64,
-    /// Failures in the window: those that are not older than the longest window of any breaker of the fuse.
+    /// Failures in the window, which is the longest window of all breakers of this fuse.
     ///
-    /// Counted since the last success or change of state, and at most ``failure_capacity``. Where no breaker has made a
-    /// call, those of the last seven days.
+    /// They are counted since the last success or change of state, up to ``failure_capacity``. Before a breaker has
+    /// made a call, the window is seven days.
     window_failures: u32,
-    /// When the latest failure since the last success or change of state was, in seconds of ``store.now()``.
+    /// When the latest failure happened, in seconds of ``store.now()``, also if it is older than the window.
     ///
-    /// However long ago. None if there is none.
+    /// None if there was no failure since the last success or change of state.
     last_failure: Option<f64>,
     /// Calls that succeeded.
     successes: u64,
     /// Calls that failed.
     failures: u64,
-    /// Calls whose outcome counted neither way (rule R10).
+    /// Calls that were ignored: neither successes nor failures (rule R10).
     ignored: u64,
     /// Calls that were rejected.
     rejections: u64,
-    /// Outcomes of calls admitted in an older generation (rule R09), counted as what they were too.
+    /// Outcomes of calls from an older generation (rule R09). They are also in the counter of their outcome.
     late_outcomes: u64,
     /// Calls admitted as probes.
     probes: u64,
-    /// Times that a failure opened the fuse: a trip, or a probe that failed. Transitions tell them apart.
+    /// How often a failure opened the fuse: trips and failed probes. The journal's transitions show which.
     trips: u64,
-    /// Times that a probe closed the fuse.
+    /// How often a probe closed the fuse.
     closes: u64,
-    /// Times that a breaker came with other settings than the one before it (rule R15).
+    /// How often a breaker came with other settings than the breaker before it (rule R15).
     settings_changes: u64,
-    /// Failed probes in a row, as it was when the fuse last opened; see ``multiplier``.
+    /// Failed probes in a row when the fuse last opened; see ``multiplier``.
     ///
-    /// Closed times since then are taken off when it opens next. For a moment after it has opened it is still that of
-    /// before.
+    /// Time that the fuse was closed since then is subtracted when it opens next. Just after the fuse opens, this may
+    /// still be the number from before.
     failed_probes: u32,
-    /// Calls that were slow by the policy of their breaker. 0 where none asks how long calls take.
+    /// Calls that were slow by the policy of their breaker. 0 if no policy measures the time of calls.
     slow: u64,
     /// When the manual override ends by itself, in seconds of ``store.now()``; None without an end or override.
     until: Option<f64>,
-    /// Who made the manual override that the fuse is in; None without one, or if that was not said.
+    /// Who made the manual override of this fuse; None if nobody is named, or there is no override.
     who: Option<String>,
-    /// Why it was made; None as for ``who``.
+    /// Why the override was made; None as for ``who``.
     why: Option<String>,
-    /// Whether the fuse lives in this process alone.
+    /// Whether the fuse lives only in this process.
     is_local: bool,
-    /// The module whose breaker was the first to make calls on it, such as ``shop.payments``.
+    /// The module whose breaker was the first to make calls on this fuse, such as ``shop.payments``.
     ///
-    /// Of a name longer than 55 bytes the beginning and a hash. None where no breaker has, or that one was made where
-    /// no module is: in an interactive shell, by ``python -c``, in a notebook.
+    /// A name longer than 55 bytes is shortened and ends in a hash. None if no breaker has made calls, or if that
+    /// breaker was made outside of a module: in an interactive shell, by ``python -c``, in a notebook.
     module: Option<String>,
 }
 
@@ -200,7 +200,7 @@ impl FuseSnapshot {
     }
 }
 
-/// A clock that a test moves. It never goes back. One process's: a forked child gets a copy.
+/// A clock that a test moves. It never goes back. It belongs to one process: a forked child gets a copy.
 #[pyclass(frozen, subclass, module = "fuseboard._core")]
 pub struct Clock(pub(crate) Arc<ManualClock>);
 
@@ -211,7 +211,7 @@ impl Clock {
         Self(Arc::new(now_us.map_or_else(ManualClock::running, ManualClock::new)))
     }
 
-    /// Microseconds it shows.
+    /// What it shows, in microseconds.
     #[getter]
     fn now_us(&self) -> u64 {
         self.0.now_us()

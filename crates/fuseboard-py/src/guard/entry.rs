@@ -1,27 +1,27 @@
 //! The way from a Python function to the guard in its closure.
 //!
-//! What `@breaker` returns for a plain function is a real function, whose code calls the guard and does nothing else. From
-//! CPython 3.12 on the interpreter lets a function have an entry of its own, as long as that does what the code does: so
-//! calls come straight here, with their arguments as they came, and no frame is made. Some calls run the code all the same
-//! (3.13 that of a guarded `__init__`), and 3.11 all of them.
+//! For a plain function `@breaker` returns a real function, whose code calls the guard and does nothing else. From CPython
+//! 3.12 on a function may have an entry of its own that does what its code does. So calls come straight here, with their
+//! arguments as they came, and no frame is made. Some calls run the code nevertheless: in 3.13 those of a guarded
+//! `__init__`, and in 3.11 all calls.
 //!
-//! The entry serves the closed path alone. Wherever the fuse is not known to be closed the code is run: its parameters
-//! refuse wrong arguments before the fuse is asked, where the guard would reject the call or give it a probe's permit.
+//! The entry serves only the closed path. If the fuse is not known to be closed, the code runs: its parameters refuse wrong
+//! arguments before the fuse is asked. The guard would reject such a call, or give it a probe's permit.
 //!
-//! Whoever changes the function's code or defaults, or those of the guarded one, makes the code do something else than the
-//! entry; then the code is run.
+//! If somebody changes the code or the defaults of the function or of the guarded one, the code would do something else
+//! than the entry. Then the code runs.
 
 use pyo3::prelude::*;
 use pyo3::types::PyFunction;
 
 /// Sends calls of a function straight to a guard while its fuse is closed, from CPython 3.12 on.
 ///
-/// The function's code calls the guard, which its closure's only cell holds, and does nothing else. ``is_exact`` says
-/// that it has the guarded function's own parameters, else it takes anything. Where somebody has changed its code or
-/// its defaults, its code is run.
+/// The function's code calls the guard, which is in the only cell of its closure, and does nothing else. ``is_exact``
+/// says that the function has the same parameters as the guarded one; otherwise it takes any arguments. If somebody
+/// changes its code or its defaults, its code runs instead.
 ///
 /// Raises:
-///     TypeError: it is no function, or no guard that was just made.
+///     TypeError: ``front`` is not a function, or ``guard`` is not a guard that was just made.
 #[pyfunction]
 #[allow(unused_variables, reason = "before CPython 3.12 there is no entry to set")]
 pub(crate) fn enter_directly(front: &Bound<'_, PyFunction>, guard: &Bound<'_, PyAny>, is_exact: bool) -> PyResult<()> {

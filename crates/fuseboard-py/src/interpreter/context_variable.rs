@@ -1,4 +1,4 @@
-//! A context variable: a value of the task, greenlet or thread that runs, as `contextvars` has it.
+//! A context variable (`contextvars`): each task, greenlet and thread has its own value.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -17,7 +17,7 @@ impl ContextVar {
         Ok(Self(variable.unbind()))
     }
 
-    /// What it is in the context that runs; `None` where it was never set.
+    /// Its value in the running context; `None` where it was never set.
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut value = ptr::null_mut();
         // SAFETY: the interpreter is attached, and this is a context variable; `value` becomes an owned reference or null.
@@ -29,7 +29,7 @@ impl ContextVar {
         }
     }
 
-    /// Sets it in the context that runs.
+    /// Sets it in the running context.
     pub(crate) fn set(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         // SAFETY: as above; the token, by which it could be set back, is an owned reference that nobody needs.
         unsafe {

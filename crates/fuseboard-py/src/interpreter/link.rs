@@ -1,4 +1,4 @@
-//! Links from a breaker to its fuse and the like, which may be replaced while calls are under way.
+//! Links from one Python object to another, which may be replaced while calls are under way.
 
 use std::marker::PhantomData;
 use std::ptr;
@@ -9,7 +9,7 @@ use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-/// A reference to a `T`, or none yet. Read and replaced only with the interpreter lock held.
+/// A reference to a `T`, or none yet. It is read and replaced only with the interpreter lock held.
 pub struct Link<T>(AtomicPtr<ffi::PyObject>, PhantomData<Py<T>>);
 
 impl<T> Default for Link<T> {
@@ -19,7 +19,7 @@ impl<T> Default for Link<T> {
 }
 
 impl<T> Link<T> {
-    /// The object, as a reference of the caller's own: it stays alive if the link is replaced.
+    /// The object, as the caller's own reference: it stays alive if the link is replaced.
     #[inline(always)]
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, T>> {
         let object = self.0.load(Ordering::Relaxed);
@@ -31,10 +31,10 @@ impl<T> Link<T> {
         Some(unsafe { Bound::from_borrowed_ptr(py, object).cast_into_unchecked() })
     }
 
-    /// The object itself, for a look that counts no reference.
+    /// The object itself, without counting a reference.
     ///
     /// # Safety
-    /// While the result is used the link is not replaced, and no Python code runs, which could do that.
+    /// While the result is used, the link is not replaced and no Python code runs, which could replace it.
     #[inline(always)]
     pub(crate) unsafe fn peek<'a>(&'a self, py: Python<'a>) -> Option<Borrowed<'a, 'a, T>> {
         let object = self.0.load(Ordering::Relaxed);
@@ -50,7 +50,7 @@ impl<T> Link<T> {
         drop(unsafe { Bound::from_owned_ptr_or_opt(py, before) });
     }
 
-    /// Shows the collector what is linked to.
+    /// Shows the garbage collector the object.
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         // SAFETY: a `Py` is a pointer that is not null, and this one is owned by the link; nobody replaces it while the
         // collector runs.
@@ -59,24 +59,24 @@ impl<T> Link<T> {
     }
 }
 
-/// An object that is left for whoever comes next, and is not kept alive by that.
+/// An object that is left for whoever comes next. Being left does not keep it alive.
 #[derive(Default)]
 pub struct Left(AtomicPtr<ffi::PyObject>);
 
 impl Left {
-    /// Leaves it, in the place of what was left before. It sees to it that it is forgotten before it goes.
+    /// Leaves an object, in place of the one before. The object must call [`Self::forget`] before it goes.
     #[inline(always)]
     pub(crate) fn leave(&self, object: *mut ffi::PyObject) {
         self.0.store(object, Ordering::Relaxed);
     }
 
-    /// What was left last, or null; nobody else gets it.
+    /// Takes what was left last, or null. Nobody else gets it.
     #[inline(always)]
     pub(crate) fn take(&self) -> *mut ffi::PyObject {
         self.0.swap(ptr::null_mut(), Ordering::Relaxed)
     }
 
-    /// Leaves it no more.
+    /// Takes the object back, if it is still left here.
     #[inline(always)]
     pub(crate) fn forget(&self, object: *mut ffi::PyObject) {
         _ = self.0.compare_exchange(object, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed);

@@ -26,7 +26,7 @@ use crate::table::state_cache::last_or_new;
 use crate::table::store::Store;
 
 // What a closed call needs comes first, beside the object's count of references.
-/// A fuse, with one breaker's numbers.
+/// A fuse, with the numbers of one breaker's settings.
 #[pyclass(frozen, module = "fuseboard._core")]
 #[repr(C)]
 pub struct Fuse {
@@ -50,19 +50,19 @@ impl Fuse {
         Ok(Self { handle, policy, has_rates: policy.has_rates(), name, read: Link::default() })
     }
 
-    /// Whether it found no room in the store's table.
+    /// Whether the fuse found no room in the store's table.
     #[getter]
     fn overflowed(&self) -> bool {
         self.handle.overflowed()
     }
 
-    /// Whether its name has to be looked up again.
+    /// Whether the fuse was removed, so that its name has to be looked up again.
     #[getter]
     pub(crate) fn is_removed(&self) -> bool {
         !self.handle.is_mine()
     }
 
-    /// State and since when.
+    /// The state, and when it began.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, FuseState>> {
         last_or_new(py, &self.read, FuseState::of_word(self.mine().unwrap_or(Word(0))))
     }
@@ -80,14 +80,14 @@ impl Fuse {
         Some((counted.calls, counted.bad))
     }
 
-    /// Notes that a breaker of this module comes to make calls; the module that made the fuse, if another one.
+    /// Notes that a breaker of this module makes calls. Returns the module that made the fuse, if it is another.
     fn note_maker(&self, module: &str) -> Option<String> {
         self.handle.note_maker(module)
     }
 
-    /// Notes the settings that a breaker makes calls with; those of the one before if it had others, else 0.
+    /// Notes the settings that a breaker makes calls with. Returns the hash of those before, if they differ, else 0.
     ///
-    /// One that may have come before (``again``) is not counted as a change, nor told of one.
+    /// For a breaker that may have come before (``again``) no change is counted, and 0 is returned.
     fn note_settings(&self, settings_hash: u64, again: bool) -> u64 {
         self.handle.note_settings(settings_hash, &self.policy, again).unwrap_or(0)
     }

@@ -15,20 +15,20 @@ use crate::convert::rows::{Row, row};
 use crate::table::opened::Opened;
 use crate::table::store::Store;
 
-/// What a reader has read up to now, of each table of the store.
+/// What a cursor has read up to now, of each table of the store.
 struct Place {
-    /// What of the store's it reads: it goes on to what the store has open after that only when all of this was taken.
+    /// The open tables that it reads. It goes on to what the store opens after them when all of this was taken.
     opened: Py<Opened>,
     tables: Vec<TableCursor>,
-    /// What the journals that it has left had dropped.
+    /// How many records the journals had dropped that it has left.
     lost_before: u64,
-    /// What was read and is not taken yet; with where it stands in the main table's journal, if it does.
+    /// What was read and is not taken yet, with its place in the main table's journal, if it has one.
     fresh: VecDeque<(Row, Option<Read>)>,
-    /// Records whose fuse has no readable name: it was removed since, or damaged.
+    /// Records whose fuse has no readable name: the fuse was removed since, or the name is damaged.
     nameless: u64,
-    /// Where it stands in the main table's journal, behind all that was taken.
+    /// The place in the main table's journal behind all that was taken.
     cursor: SavedCursor,
-    /// Where it was to go on, in the journal of a table that the store has not come to yet.
+    /// Where to go on, in the journal of a table that the store has not opened yet.
     since: Option<SavedCursor>,
     is_resumed: bool,
 }
@@ -58,13 +58,13 @@ impl Place {
         }
     }
 
-    /// Reads what is new, unless something is waiting to be taken off.
+    /// Reads what is new, unless something that was read is still to be taken.
     fn poll(&mut self, py: Python<'_>) {
         self.read(true);
         while self.fresh.is_empty()
             && let Some(next) = self.opened.get().next(py)
         {
-            // Nobody is waited for who is writing there: nobody looks there again.
+            // It does not wait for a process that is writing there: nobody looks there again.
             self.read(false);
             if self.fresh.is_empty() {
                 self.go_on_in(next);
@@ -73,7 +73,8 @@ impl Place {
         }
     }
 
-    /// Goes on in what the store has open now: where it was to go on, if that is in there, else where the store came to it.
+    /// Goes on in what the store has open now: at the place where it was to go on, if that is in there; else at the place
+    /// where the store came to it.
     fn go_on_in(&mut self, next: Bound<'_, Opened>) {
         self.lost_before = self.table_losses();
         self.tables = next.get().readers_go_on();
@@ -86,19 +87,19 @@ impl Place {
         self.stand();
     }
 
-    /// All that was read was taken: so that is where it stands.
+    /// All that was read was taken, so this is its place.
     fn stand(&mut self) {
         self.cursor = self.tables[0].cursor(self.opened.get().view());
     }
 
-    /// Reads what is new in the tables that it is at, unless something is waiting to be taken off.
+    /// Reads what is new in its tables, unless something that was read is still to be taken.
     fn read(&mut self, waits: bool) {
         if !self.fresh.is_empty() {
             return;
         }
         self.stand();
         for (index, view) in self.opened.get().views().enumerate() {
-            // A table for what overflows that was made meanwhile: all that stands there is new.
+            // A table for what overflows was made meanwhile: all records there are new.
             if index == self.tables.len() {
                 self.tables.push(TableCursor::from_oldest(view));
             }
@@ -122,13 +123,13 @@ impl Place {
         Some(row)
     }
 
-    /// Records that were gone before they were read, of the tables that it has left too.
+    /// Records that were gone before they were read, also in the tables that it has left.
     fn table_losses(&self) -> u64 {
         self.tables.iter().fold(self.lost_before, |lost, table| lost.saturating_add(table.lost()))
     }
 }
 
-/// Where a reader begins.
+/// Where a cursor begins.
 #[derive(PartialEq)]
 enum Begin {
     Now,
@@ -136,7 +137,7 @@ enum Begin {
     At(SavedCursor),
 }
 
-/// What people call the beginning of all that the journal still holds.
+/// The word for the oldest record that the journal still holds.
 const OLDEST: &str = "oldest";
 
 impl Begin {
@@ -158,7 +159,7 @@ impl Begin {
     }
 }
 
-/// A place in a store's journal: each transition once, those of one fuse in their order.
+/// A place in a store's journal. It gives each transition once, and those of one fuse in their order.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct JournalCursor {
     /// Held for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
@@ -181,36 +182,36 @@ impl JournalCursor {
         Ok(Self { place: Mutex::new(Place::new(&opened, &begin)) })
     }
 
-    /// Reads what is new, unless something is waiting to be taken off.
+    /// Reads what is new, unless something that was read is still to be taken.
     fn poll(&self, store: &Bound<'_, Store>) -> PyResult<()> {
         Store::up_to_date(store)?;
         self.place().poll(store.py());
         Ok(())
     }
 
-    /// The oldest that was read, if any.
+    /// The oldest transition that was read and not taken; None if there is none.
     fn peek(&self) -> Option<Row> {
         self.place().fresh.front().map(|(row, _)| row.clone())
     }
 
-    /// Takes it off, and returns it; None if there is none.
+    /// Takes that transition, and returns it; None if there is none.
     fn take(&self) -> Option<Row> {
         self.place().take()
     }
 
-    /// Where it stands, behind what was taken off: a text by which another reader goes on there.
+    /// The place behind what was taken, as text. Another cursor can go on there.
     #[getter]
     fn cursor(&self) -> String {
         self.place().cursor.to_string()
     }
 
-    /// Whether it goes on at the cursor that it was given.
+    /// Whether it goes on at the place that it was given.
     #[getter]
     fn is_resumed(&self) -> bool {
         self.place().is_resumed
     }
 
-    /// How many records the journal had dropped, or their fuse had been removed, before they were read.
+    /// How many records were lost before they were read: dropped by the journal, or their fuse was removed.
     #[getter]
     fn lost(&self) -> u64 {
         let place = self.place();

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::table::opened::Opened;
 use crate::table::store::Store;
 
-/// This process as one of those that may lead; see ``fuseboard.Leader``.
+/// This process as one that may lead; see ``fuseboard.Leader``.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Leader {
     store: Py<Store>,
@@ -18,7 +18,7 @@ pub struct Leader {
 }
 
 impl Leader {
-    /// What `act` says of the candidate for the table that the store has open.
+    /// Does `act` with the candidate for the table that the store has open.
     fn of<T>(&self, opened: &Bound<'_, Opened>, act: impl FnOnce(Candidate<'_>) -> T) -> PyResult<T> {
         let tables = Store::to_write(self.store.bind(opened.py()), opened)?;
         let candidate = Candidate::new(tables.table(), &self.purpose).ok_or_else(|| self.no_room())?;
@@ -45,7 +45,7 @@ impl Leader {
         if is_possible { Ok(this) } else { Err(this.no_room()) }
     }
 
-    /// Leads, or leads on; the term, or None, and what was wrong with the lock, if anything.
+    /// Takes or keeps the lead. Returns the term, or None, and what was wrong with the lock, if anything.
     fn lead(&self, py: Python<'_>) -> PyResult<(Option<u64>, Option<String>)> {
         self.of(&Store::up_to_date(self.store.bind(py))?, |candidate| {
             let term = candidate.lead(self.lease_us);
@@ -53,12 +53,12 @@ impl Leader {
         })
     }
 
-    /// The term in which this process leads now.
+    /// The term in which this process leads now; None if it does not lead.
     fn term(&self, py: Python<'_>) -> PyResult<Option<u64>> {
         self.of(&self.store.get().opened(py), |candidate| candidate.term())
     }
 
-    /// Leaves the lead to others.
+    /// Gives up the lead.
     fn resign(&self, py: Python<'_>) -> PyResult<()> {
         self.of(&self.store.get().opened(py), |candidate| candidate.resign())
     }
@@ -68,7 +68,7 @@ impl Leader {
         self.of(&self.store.get().opened(py), |candidate| candidate.pid())
     }
 
-    /// What was not exported of the table's fuses; None if this process does not lead now.
+    /// The counters of the table's fuses that were not exported yet; None if this process does not lead now.
     fn unexported(&self, py: Python<'_>) -> PyResult<Option<Unexported>> {
         let opened = self.store.get().opened(py);
         if self.of(&opened, |candidate| candidate.term())?.is_none() {
@@ -84,18 +84,18 @@ impl Leader {
     }
 }
 
-/// What was not exported when it was asked for.
+/// Counters that were not exported when they were read.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Unexported(Vec<(String, ExportDelta, Slot)>);
 
 #[pymethods]
 impl Unexported {
-    /// Each fuse that has something new: its name, its counters in their order, slow calls last.
+    /// Each fuse with something new: its name, and its counters in their order, slow calls last.
     fn rows(&self) -> Vec<(&str, [u64; EXPORTED])> {
         self.0.iter().map(|(name, delta, _)| (name.as_str(), delta.fresh)).collect()
     }
 
-    /// Notes that it was exported.
+    /// Notes that they were exported.
     fn note(&self) {
         for (_, delta, slot) in &self.0 {
             slot.note_exported(delta);

@@ -1,5 +1,5 @@
-//! What a store has open: its tables, and what is kept of them. A store that finds the host's table (again) has another one
-//! open from then on, and this one leads to it.
+//! What a store has open: its tables, and what is cached of them. A store that finds the host's table later opens that
+//! one in place of this one, and this one leads to it.
 
 use std::sync::atomic::AtomicBool;
 
@@ -15,12 +15,12 @@ use crate::convert::rows::{Row, row};
 use crate::interpreter::link::Link;
 use crate::table::state_cache::{Recent, StateCache};
 
-/// Not Python's to see: a Python object because links are to such.
+/// Not for Python to see. It is a Python object because a [`Link`] leads to one.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct Opened {
-    /// The main table, to read.
+    /// The main table, for reading.
     view: View,
-    /// The same and what overflows from it, to write to; None in a store that only reads.
+    /// The same table and those for what overflows, for writing; None in a store that only reads.
     tables: Option<Tables>,
     pub(crate) told_full: AtomicBool,
     pub(crate) state_cache: StateCache,
@@ -62,7 +62,7 @@ impl Opened {
         self.next.get(py)
     }
 
-    /// Where those who have read another journal up to here go on in this one.
+    /// Where cursors go on in this journal that have read another one up to here.
     pub(crate) fn readers_go_on(&self) -> Vec<JournalCursor> {
         self.joined.iter().cloned().collect()
     }

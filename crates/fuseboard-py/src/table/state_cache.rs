@@ -1,5 +1,5 @@
-//! What was read of fuses last, kept for the next time: names and states are immutable values, and most of them are the
-//! same then. So a list of a hundred thousand fuses makes new objects only for those that changed.
+//! The states that were read last, as Python objects, kept for the next time. Names and states are immutable, and most of
+//! them are the same then. So a list of a hundred thousand fuses makes new objects only for the fuses that changed.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,17 +11,17 @@ use pyo3::types::{PyDict, PyString};
 use crate::convert::values::FuseState;
 use crate::interpreter::link::Link;
 
-/// How many states by name are kept.
+/// How many states are kept that were asked for by name.
 const RECENT: usize = 64;
 
-/// What was listed of one slot.
+/// One slot, as it was listed.
 struct Entry {
     owner: Owner,
     state: FuseState,
     name: Py<PyString>,
 }
 
-/// What was listed last.
+/// The list that was made last.
 struct Listed {
     entries: Vec<Option<Entry>>,
     states: Py<PyDict>,
@@ -34,13 +34,14 @@ pub(crate) struct StateCache(Mutex<Option<Listed>>);
 impl StateCache {
     /// The states of a table's fuses by name, in a dict of the caller's own.
     pub(crate) fn list<'py>(&self, table: &View, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        // Taken out, for objects are made and let go below, which runs other code: who comes meanwhile begins anew.
+        // Taken out, because objects are made and dropped below, which runs other code. A caller that comes meanwhile
+        // begins anew.
         let mut listed = self.swap(None).unwrap_or_else(|| Listed::nothing(table, py));
         if !listed.refresh(table, py)? {
             listed = Listed::nothing(table, py);
             listed.refresh(table, py)?;
         }
-        // To copy a dict takes a fraction of what it takes to fill one.
+        // Copying a dict takes a fraction of the time that filling one takes.
         let states = listed.states.bind(py).copy();
         drop(self.swap(Some(listed)));
         states
@@ -57,7 +58,7 @@ impl Listed {
         Self { entries, states: PyDict::new(py).unbind() }
     }
 
-    /// Brings it up to date; not where a fuse that was listed is there no more, or its slot another's.
+    /// Brings the list up to date. False if a listed fuse is gone, or its slot belongs to another one.
     fn refresh(&mut self, table: &View, py: Python<'_>) -> PyResult<bool> {
         let states = self.states.bind(py);
         let mut found = 0;
@@ -71,7 +72,7 @@ impl Listed {
                     states.set_item(&entry.name, Py::new(py, state)?)?;
                 }
                 None => {
-                    // One whose name does not stand there whole is not listed.
+                    // A fuse whose name is not complete yet is not listed.
                     let Some(name) = table.name_of(tenancy) else { continue };
                     let name = PyString::new(py, &name).unbind();
                     states.set_item(&name, Py::new(py, state)?)?;
@@ -94,13 +95,13 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// The state as an object: the one that was given out last, if that says the same.
+    /// The state as an object: the last one, if it is equal.
     pub(crate) fn state<'py>(&self, py: Python<'py>, slot: usize, state: FuseState) -> PyResult<Bound<'py, FuseState>> {
         last_or_new(py, &self.0[slot % RECENT], state)
     }
 }
 
-/// The state as an object: the last one, if that says the same.
+/// The state as an object: the last one, if it is equal.
 #[inline]
 pub(crate) fn last_or_new<'py>(
     py: Python<'py>,

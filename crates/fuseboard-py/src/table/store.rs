@@ -34,17 +34,17 @@ use crate::table::state_cache::StateCache;
 /// A table of fuses; see ``fuseboard.Store``.
 #[pyclass(frozen, subclass, weakref, module = "fuseboard._core")]
 pub struct Store {
-    /// Another one once the store has gone on to another table.
+    /// Replaced when the store goes on to another table.
     opened: Link<Opened>,
 }
 
 impl Store {
-    /// What it has open now.
+    /// What the store has open now.
     pub(crate) fn opened<'py>(&self, py: Python<'py>) -> Bound<'py, Opened> {
         self.opened.get(py).expect("it has always something open")
     }
 
-    /// The same, once it has looked whether it is to go on to another table: at most once a second.
+    /// The same, after the store has looked whether to go on to another table, at most once a second.
     pub(crate) fn up_to_date<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Opened>> {
         let opened = slf.get().opened(slf.py());
         if is_new_child() {
@@ -57,12 +57,13 @@ impl Store {
         Ok(slf.get().opened(slf.py()))
     }
 
-    /// The tables of what a store has open, to write to them.
+    /// The open tables, for writing.
     pub(crate) fn to_write<'a>(slf: &Bound<'_, Self>, opened: &'a Bound<'_, Opened>) -> PyResult<&'a Tables> {
         opened.get().tables().ok_or_else(|| store_read_only_error(slf))
     }
 
-    /// The slot of a name, which is checked; takes one if it has none. The first that finds the table full is told of.
+    /// The slot of a name, which is checked; takes one if the name has none. The first name that finds the table full is
+    /// reported.
     pub(crate) fn slot(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Slot> {
         let opened = slf.get().opened(slf.py());
         let found = Self::to_write(slf, &opened)?.resolve(fuse_name(name)?);
@@ -73,8 +74,7 @@ impl Store {
         Ok(slot)
     }
 
-    /// What `act` does with the fuse of a name. Where it says by `None` that the fuse was removed just now, the name is
-    /// looked up again.
+    /// Does `act` with the fuse of a name. `None` says that the fuse was just removed: then the name is looked up again.
     fn act<T>(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, act: impl Fn(&Slot) -> Option<T>) -> PyResult<T> {
         Self::to_write(slf, &Self::up_to_date(slf)?)?;
         loop {
@@ -173,42 +173,42 @@ impl Store {
         self.opened(py).get().view().path().map(|path| path.as_os_str().to_owned())
     }
 
-    /// Whether the file of a host's table was removed: processes that open it from now on share nothing with it.
+    /// Whether the file of the host's table was removed. Processes that open the store now use another table.
     #[getter]
     fn is_removed(&self, py: Python<'_>) -> bool {
         self.opened(py).get().view().is_removed()
     }
 
-    /// Fuses there is room for, a power of two.
+    /// How many fuses there is room for: a power of two.
     #[getter]
     fn fuse_capacity(&self, py: Python<'_>) -> usize {
         self.opened(py).get().view().geometry().slots()
     }
 
-    /// Failures of a fuse that are counted exactly, a power of two.
+    /// How many failures of a fuse are counted exactly: a power of two.
     #[getter]
     fn failure_capacity(&self, py: Python<'_>) -> usize {
         self.opened(py).get().view().geometry().log_len()
     }
 
-    /// Size of the table, allocated up front.
+    /// Size of the table in bytes. All of it is allocated when the table is made.
     #[getter]
     fn size_bytes(&self, py: Python<'_>) -> usize {
         self.opened(py).get().view().geometry().bytes()
     }
 
-    /// Fuses that found no room in the table and live in this process alone (rule T12).
+    /// How many fuses found no room in the table and live only in this process (rule T12).
     #[getter]
     fn overflowed(&self, py: Python<'_>) -> usize {
         self.opened(py).get().tables().map_or(0, Tables::overflowed)
     }
 
-    /// Seconds on the store's clock: the host's, which runs through suspend and is not the time of day.
+    /// Seconds on the store's clock: the host's, which goes on during suspend and is not the time of day.
     fn now(&self, py: Python<'_>) -> f64 {
         seconds(self.opened(py).get().view().clock().now_us())
     }
 
-    /// The state of a fuse and since when, in one atomic reading. Creates nothing.
+    /// The state of a fuse and when it began, in one atomic read. Creates nothing.
     fn state<'py>(slf: &Bound<'py, Self>, fuse: &Bound<'py, PyAny>) -> PyResult<Bound<'py, FuseState>> {
         let mut opened = slf.get().opened(slf.py());
         // One load, where the host's table is open: no clock.
@@ -225,24 +225,25 @@ impl Store {
         })
     }
 
-    /// Records a success: clears the window of failures. Changes no state; an open fuse stays open.
+    /// Records a success, which clears the window of failures. The state stays: an open fuse stays open.
     fn record_success(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<()> {
         Self::act(slf, fuse, |slot| slot.fuse().record_success(slot.now_us()).then_some(()))
     }
 
-    /// Removes the fuse from the table, if it is idle; whether it did (rule R28).
+    /// Removes a fuse from the table, if it is idle. Returns whether it was removed (rule R28).
     ///
-    /// Idle is a fuse that is closed and whose window holds no failure that a breaker of it still counts, by the
-    /// longest window of any, seven days at most. One that is open, half-open, ramping, isolated or disabled stays;
-    /// so does, for an hour for each failed probe in a row, one whose probes have failed. Counters
-    /// and times go with the fuse, and outcomes of its calls that are under way count no more. Breakers go on: at their
-    /// next call the name has a new place. The old one is another name's to take a minute later.
+    /// A fuse is idle if it is closed and has no failure in its window; that is the longest window of all its breakers,
+    /// at most seven days. After failed probes it stays for one hour for each failed probe in a row. A fuse that is
+    /// open, half-open, ramping, isolated or disabled is not idle.
     ///
-    /// For names that will not come again, such as a tenant that left. A full table takes idle places back by itself.
-    /// Safe from any thread and process, also beside calls.
+    /// Counters and times are lost with the fuse, and calls that are under way no longer count. Breakers of the fuse go
+    /// on: at their next call the name gets a new slot. Another name can take the old slot one minute later.
+    ///
+    /// Use it for names that will not come back, such as a customer who left. A full table removes idle fuses by
+    /// itself. Safe from any thread and process, also while calls are made.
     ///
     /// Raises:
-    ///     TypeError, ValueError: it is no name of a fuse.
+    ///     TypeError, ValueError: the name is not a valid name of a fuse.
     fn remove(slf: &Bound<'_, Self>, fuse: &Bound<'_, PyAny>) -> PyResult<bool> {
         let name = fuse_name(fuse)?;
         let opened = Self::up_to_date(slf)?;
@@ -281,7 +282,7 @@ impl Store {
         opened.get().settings(name).map(|policy| items(slf.py(), &policy)).transpose()
     }
 
-    /// The fuses that have been used, by name, in no particular order. Safe while others write.
+    /// The states of all fuses that were used, by name, in no particular order. Safe while others write.
     fn all_states<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let (py, opened) = (slf.py(), Self::up_to_date(slf)?);
         let states = opened.get().state_cache.list(opened.get().view(), py)?;
@@ -292,7 +293,7 @@ impl Store {
         Ok(states)
     }
 
-    /// What each fuse that was used has been through: a dict by name. Safe while others write.
+    /// A snapshot of each fuse that was used, by name. Safe while others write.
     fn snapshot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let opened = Self::up_to_date(slf)?;
         let snapshots = PyDict::new(slf.py());
@@ -315,9 +316,9 @@ impl Store {
         Ok(rows)
     }
 
-    /// How many records the journal does not tell any more.
+    /// How many records the journal has lost.
     ///
-    /// It has dropped them to make room for later ones, or their fuse was removed and has no name any more.
+    /// They were dropped to make room for later ones, or their fuse was removed and no longer has a name.
     #[getter]
     fn journal_dropped(&self, py: Python<'_>) -> u64 {
         let opened = self.opened(py).unbind();
@@ -335,14 +336,14 @@ impl Store {
     }
 }
 
-/// Writes down a transition that was made by hand.
+/// Writes a transition into the journal that a raw operation made.
 fn written_down(fuse: Fuse<'_>, made: Option<Transition>) -> Option<Made> {
     let made = made?;
     fuse.write_down(made, About::NOTHING);
     Some(made_here(made, 0, About::NOTHING))
 }
 
-/// Whether this process was forked, and the interpreter has not been told, since this was last asked.
+/// Whether this process was forked without telling the interpreter. True once for each such fork.
 #[pyfunction]
 pub(crate) fn take_note_of_a_fork() -> bool {
     fuseboard_shm::owner::take_note_of_a_fork()
