@@ -140,7 +140,7 @@ def store_name(what: str, name: str) -> str:
         TypeError: if it is not a str.
         ValueError: if it is not a store's name, such as a path.
     """
-    return _part_of_a_path(what, name, "a path goes into FUSEBOARD_DIR; ")
+    return _part_of_a_path(what, name, "; to choose the folder, set FUSEBOARD_DIR")
 
 
 def purpose_name(name: str) -> str:
@@ -158,6 +158,6 @@ def _part_of_a_path(what: str, name: str, advice: str) -> str:
         raise TypeError(f"{what} must be a str, got {type(name).__name__}: {shown(name)}")
     name = exact(name)
     if not _STORE_NAME.fullmatch(name):
-        allowed = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
-        raise ValueError(f"{what} must be {allowed}; {advice}got {shown(name)}")
+        allowed = "1 to 64 letters, digits, dots, dashes and underscores, and begin with a letter or digit"
+        raise ValueError(f"{what} must be {allowed}, got {shown(name)}{advice}")
     return name

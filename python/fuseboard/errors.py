@@ -107,11 +107,11 @@ class CircuitOpenError(FuseboardError):
     def _message(self) -> str:
         is_known = isinstance(self.state, State)
         found = _FOUND.get(self.state, self.state.value) if is_known else _as_word(self.state)
-        circuit = f"circuit {_quoted(self.name)} is {found}"
+        fuse = f"fuse {_quoted(self.name)} is {found}"
         if self.retry_after is None:
-            return circuit
-        latest = "" if self.lease_remaining is None else f", in {_rounded(self.lease_remaining)} s at the latest"
-        return f"{circuit}; retry in {_rounded(self.retry_after)} s{latest}"
+            return fuse
+        latest = "" if self.lease_remaining is None else f", or in {_rounded(self.lease_remaining)} s at the latest"
+        return f"{fuse}; retry in {_rounded(self.retry_after)} s{latest}"
 
 
 @_core.first
@@ -168,6 +168,8 @@ class StoreOpenError(FuseboardError):
     reason: str
     detail: str
     is_transient: bool
+    _folder_setting: str = "FUSEBOARD_DIR"
+    """What the message tells the caller to set for another folder; of a store that was opened by one, the argument."""
 
     def __init__(self, store: str, path: str, reason: str, detail: str, is_transient: bool = False) -> None:
         Exception.__init__(self, store, path, reason, detail, is_transient)
@@ -183,9 +185,8 @@ class StoreOpenError(FuseboardError):
         if kind == "system":
             hidden = str(self.path).startswith("/proc/")
             kind = "shortage" if self.is_transient else "hidden" if hidden else kind
-        way_out = _WAY_OUT.get(kind, "")
-        doing = "opened" if kind == "missing" else "shared"
-        return f"store {self.store!r} cannot be {doing}: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
+        way_out = _WAY_OUT.get(kind, "").format(folder=self._folder_setting)
+        return f"store {self.store!r} cannot be opened: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
 
 
 @_core.first
@@ -209,9 +210,9 @@ class StoreFullError(FuseboardError):
 
     def _message(self) -> str:
         return (
-            f"store {_quoted(self.store)} is full and has no room for fuse {_quoted(self.fuse)}, which each "
-            "process keeps for itself: an override would reach no other one. Use a store with more fuses, give "
-            "idle ones back, or call the breaker's own method in the process that is meant"
+            f"store {_quoted(self.store)} is full and has no room for fuse {_quoted(self.fuse)}. Each process keeps "
+            "this fuse in its own memory, so the override would not reach the other processes. Use a store with more "
+            "fuses, remove idle fuses with store.remove(), or call the method of the breaker in the process you mean."
         )
 
 
@@ -232,8 +233,8 @@ class StoreReadOnlyError(FuseboardError):
     def _message(self) -> str:
         name = _quoted(self.store)
         return (
-            f"store {name} is open to read only, so nothing can be changed through it; "
-            f"use Store.existing({name}, writable=True), or Store.shared({name}), which a breaker needs as well"
+            f"store {name} was opened for reading only. To change it, use Store.existing({name}, writable=True) or "
+            f"Store.shared({name}); a breaker needs Store.shared too."
         )
 
 
@@ -258,20 +259,21 @@ def _rounded(seconds: object) -> str:
 
 _LONG = 100
 _FOUND = {
-    State.HALF_OPEN: "half-open and its probes are under way",
-    State.RAMPING: "ramping up and lets a share of the calls through",
+    State.HALF_OPEN: "half-open and waits for its probes",
+    State.RAMPING: "ramping up and rejects some of the calls",
+    State.ISOLATED: "isolated by a manual override",
 }
 _WAY_OUT = {
-    "name": "Set FUSEBOARD_STORE to a store's name.",
-    "folder": "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one.",
-    "owner": "Set FUSEBOARD_DIR to a folder of this user's, or run this as the user that it belongs to.",
-    "missing": "Start the service that makes it, or choose another store name or FUSEBOARD_DIR.",
-    "relative": "Set FUSEBOARD_DIR to an absolute path.",
-    "foreign": "Remove it, or choose another store name or FUSEBOARD_DIR.",
-    "version": "Let all processes use one version of fuseboard, or choose another store name.",
-    "full": "Free some space there, ask for fewer fuses or failures, or set FUSEBOARD_DIR to another folder.",
-    "system": "Set FUSEBOARD_DIR to a folder that this user may write to.",
-    "hidden": "Let the process read it, or where /proc is mounted set FUSEBOARD_DIR to a folder in memory (tmpfs).",
+    "name": "Set FUSEBOARD_STORE to the name of a store.",
+    "folder": "Give this user a folder with mode 0700 there, or set {folder} to another folder.",
+    "owner": "Set {folder} to a folder of this user, or run this process as the owner of the folder.",
+    "missing": "Start the service that creates it, use another store name, or set {folder} to another folder.",
+    "relative": "Set {folder} to an absolute path.",
+    "foreign": "Remove it, use another store name, or set {folder} to another folder.",
+    "version": "Use one version of fuseboard in all processes, or use another store name.",
+    "full": "Free some space there, ask for fewer fuses or failures, or set {folder} to another folder.",
+    "system": "Set {folder} to a folder that this user may write to.",
+    "hidden": "Let this process read it. If /proc is mounted, you can also set {folder} to a folder in memory (tmpfs).",
     "shortage": "Give the process more file descriptors or memory.",
     "unsupported": "Use Store.private() on this platform.",
 }

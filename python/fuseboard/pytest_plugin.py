@@ -87,9 +87,9 @@ def _open_stores() -> list[tuple[str, str | None, Store]]:
 
 def _warn_of(name: str, where: str | None) -> None:
     warnings.warn(
-        f"fuseboard_clock does not move store {name!r}: it lies in {where or 'the default folder'}, where processes "
-        "outside of this test run may use it. Leave FUSEBOARD_DIR as the pytest plugin sets it, or open the store by "
-        "Store.shared(name, clock=fuseboard_clock)",
+        f"fuseboard_clock does not move store {name!r}: its table is in {where or 'the default folder'}, where "
+        "processes outside this test run may use it. Leave FUSEBOARD_DIR as the pytest plugin sets it, or open the "
+        "store with Store.shared(name, clock=fuseboard_clock)",
         stacklevel=2,
     )
 

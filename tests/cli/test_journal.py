@@ -18,7 +18,7 @@ from helpers import wait_until
 
 MOMENT = dt.datetime(1970, 1, 1, 0, 0, 2, 500_000, dt.UTC)
 
-OTHERS = "others were dropped, as too old or with a fuse that was removed"
+OTHERS = "others were dropped: they were too old, or their fuse was removed"
 LISTENS_TO_CTRL_C = """
 import signal
 from fuseboard.cli import main
@@ -92,7 +92,7 @@ def test_who_follows_is_told_that_the_table_was_removed(shop: Store, tmp_path: P
             Store.shared("shop", strict=True).set_open("anew")  # which makes another one
             while "anew" != json.loads(process.stdout.readline())["fuse"]:
                 pass
-            wait_until(lambda: f"goes on with {path}\n" in complaints.read_text())
+            wait_until(lambda: f"continues with {path}\n" in complaints.read_text())
             process.send_signal(signal.SIGINT)
             assert 0 == process.wait(60)
         finally:
@@ -126,9 +126,9 @@ def test_a_store_that_does_not_exist_is_not_made(
     """Else whoever looked first would choose its size. It says where it looked and what to do."""
     assert main([command, "--store", "shop"]) == 1
     streams = capsys.readouterr()
-    begins = f"fuseboard {command}: there is no store 'shop' of this user's, at {folder}/shop.v2."
+    begins = f"fuseboard {command}: there is no store 'shop' of this user at {folder}/shop.v2."
     assert ("", True) == (streams.out, streams.err.startswith(begins))
-    assert "start the service first, or give another --store NAME" in streams.err
+    assert "start the service first, or use another --store NAME" in streams.err
     assert [] == list(folder.iterdir())
 
 

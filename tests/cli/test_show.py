@@ -178,8 +178,8 @@ def test_output_that_finds_no_room_is_one_line_of_complaint(folder: Path, form: 
 @pytest.mark.parametrize(
     ("fault", "code", "way_out"),
     [
-        (("FUSEBOARD_STORE", "no/such"), 2, "give another --store NAME"),
-        (("FUSEBOARD_STORE", ":private:"), 2, "give --store NAME"),
+        (("FUSEBOARD_STORE", "no/such"), 2, "use another --store NAME"),
+        (("FUSEBOARD_STORE", ":private:"), 2, "use --store NAME"),
         (("FUSEBOARD_DIR", "/proc/nowhere"), 1, "or FUSEBOARD_DIR"),
         (("FUSEBOARD_DIR", "tables"), 1, "Set FUSEBOARD_DIR"),
     ],
@@ -212,5 +212,5 @@ def test_whoever_looks_makes_nothing(
     monkeypatch.setenv("FUSEBOARD_DIR", str(folder))
     assert main([command, "--store", "shop"]) == 1
     said = capsys.readouterr().err
-    assert f"fuseboard {command}: there is no store 'shop' of this user's, at {folder}" in said
+    assert f"fuseboard {command}: there is no store 'shop' of this user at {folder}" in said
     assert ([folder] if is_there else []) == list(tmp_path.rglob("*"))

@@ -65,7 +65,7 @@ def test_a_listener_that_raises_is_logged_and_told_on(store: Store, caplog: pyte
         wait_until(lambda: len(beside) == 2)
     assert beside == told
     raised = [record for record in caplog.records if record.exc_info]
-    assert ["circuit 'db': the listener"] * 2 == [record.getMessage()[:26] for record in raised]
+    assert ["fuse 'db': the listener"] * 2 == [record.getMessage()[:23] for record in raised]
 
 
 def test_a_listener_is_told_in_a_thread_of_its_own_and_may_do_anything(store: Store) -> None:
@@ -126,8 +126,10 @@ def test_a_slow_listener_misses_the_oldest_and_is_told_how_many(store: Store, ca
         wait_until(lambda: len(told) == 1 + RECORDS)
         assert RECORDS == subscription.lost
     assert store.journal() == told[1:]
-    behind = [message for message in caplog.messages if "fell behind" in message]
-    assert [True] == [message.endswith("missed 2048 transitions: the journal keeps the latest") for message in behind]
+    behind = [message for message in caplog.messages if "was too slow" in message]
+    assert [True] == [
+        message.endswith("missed 2048 transitions, because the journal keeps only the latest") for message in behind
+    ]
 
 
 def test_a_fuse_that_overflowed_is_told_of_too(make_store: MakeStore) -> None:

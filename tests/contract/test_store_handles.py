@@ -114,7 +114,7 @@ def test_a_table_keeps_the_size_it_was_made_with(handles: Handles, caplog: pytes
     assert (4, 8) == (larger.fuse_capacity, larger.failure_capacity)
     assert handles[0].path == larger.path
     (record,) = caplog.records
-    made = f"store {handles[0].name!r} was made for 4 fuses and 8 failures"
+    made = f"store {handles[0].name!r} was created for 4 fuses and 8 failures"
     expected = f"{made}; this process asked for 64 and 8. "
     assert record.getMessage().startswith(expected)
 

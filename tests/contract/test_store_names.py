@@ -53,7 +53,7 @@ def test_a_name_of_another_length_is_refused(
 ) -> None:
     """The message names the range and the length, and shows no more than a beginning."""
     size = len(name.encode())
-    with pytest.raises(ValueError, match=f"^fuse name must have 1 to 200 bytes of UTF-8, got {size}: ") as caught:
+    with pytest.raises(ValueError, match=f"^fuse name must have 1 to 200 bytes of UTF-8, got {size} bytes: ") as caught:
         operation(store, name)
     assert 200 > len(str(caught.value))
     assert {} == store.all_states()
@@ -72,7 +72,9 @@ def test_a_name_of_another_type_is_refused(
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_a_lone_surrogate_is_refused(store: Store, operation: Callable[[Store, str], object]) -> None:
     """What is no valid Unicode has no UTF-8."""
-    with pytest.raises(ValueError, match=r"^fuse name must be valid Unicode, got 'a\\udc80' with a lone surrogate"):
+    with pytest.raises(
+        ValueError, match=r"^fuse name must be valid Unicode, got 'a\\udc80', which has a lone surrogate"
+    ):
         operation(store, "a\udc80")
 
 

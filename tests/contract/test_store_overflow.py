@@ -117,8 +117,10 @@ def test_overflow_is_warned_of_once_a_store(small: Store, caplog: pytest.LogCapt
     (record,) = caplog.records
     assert ("WARNING", "fuseboard") == (record.levelname, record.name)
     called = f"store {small.name!r}" if small.is_shared else "a private store"
-    found = f"{called} is full (4 fuses): fuse 'fuse-4' and others that find no room live in this process alone."
-    assert f"{found} Use a store with more fuses, or fewer names." == record.getMessage()
+    found = (
+        f"{called} is full (4 fuses). Fuse 'fuse-4', and any other that finds no room, is kept in this process only."
+    )
+    assert f"{found} Use a store with more fuses, or use fewer names." == record.getMessage()
 
 
 def test_asking_for_the_state_of_an_unknown_fuse_needs_no_room(small: Store) -> None:

@@ -113,7 +113,7 @@ def test_what_is_waited_for_is_said_before_what_came_later() -> None:
     stage.say("The next probe goes out")
     with pytest.raises(StopIteration):
         stage.wait_for(lambda: False, "the end")
-    assert ["The next probe goes out", "fuse: half-open -> open (told to worker 1)"] == lines.said
+    assert ["The next probe goes out", "fuse: half-open -> open (seen by worker 1)"] == lines.said
 
 
 def test_the_next_probe_is_waited_for_before_the_replacement(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_the_next_probe_is_waited_for_before_the_replacement(monkeypatch: pytest
     assert [
         "Worker 1 is killed while it probes: kill",
         "The next probe goes out the kill",
-        "fuse: half-open -> open (told to worker 2)",
+        "fuse: half-open -> open (seen by worker 2)",
     ] == words
 
 

@@ -58,7 +58,7 @@ def look(name: str) -> dict[str, Any]:
     """Opens the host's table; what came of it, and what the folder holds afterwards."""
     warnings = Warnings()
     store = Store.shared(name)
-    own = [text for text in warnings.said if "a table of its own" in text]
+    own = [text for text in warnings.said if "a private table" in text]
     where = Path(str(store.path or (store.fault and store.fault.path)))
     folder = where.parent if where.name.startswith(f"{name}.") else where
     return {

@@ -125,7 +125,7 @@ def test_who_may_not_know_the_boot_shares_nothing_on_a_disk(disk: Path, hide: st
     """T09, T12: a guess could be another one's, so there is a table of its own, and the words name the way out."""
     seen = ask(room(hide), "look", "shop")
     assert (False, "system", 1, True) == (seen["shared"], seen["reason"], seen["warnings"], seen["protects"])
-    assert all(word in seen["detail"] for word in ("cannot tell which boot", "/dev/shm"))  # noqa: S108
+    assert all(word in seen["detail"] for word in ("cannot find out the boot", "/dev/shm"))  # noqa: S108
     assert [] == list(disk.iterdir())
 
 
@@ -133,5 +133,5 @@ def test_without_proc_nobody_can_tell_which_time_is_shared(memory: Path) -> None
     """T09: its clock may run apart from that of others, so its table is its own."""
     seen = ask(room("mount -t tmpfs -o size=4k none /proc"), "look", "shop")
     assert (False, "system", True) == (seen["shared"], seen["reason"], seen["protects"])
-    assert "cannot tell which time namespace" in seen["detail"]
+    assert "cannot find out the time namespace" in seen["detail"]
     assert [] == list(memory.iterdir())

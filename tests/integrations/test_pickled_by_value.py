@@ -71,7 +71,9 @@ def test_it_goes_through_twice() -> None:
 def test_on_a_private_store_it_is_refused_in_words() -> None:
     """It would have a fuse of its own there, and nobody would know."""
     for function in make(Store.private())[1]:
-        with pytest.raises(TypeError, match="breaker 'db' does not pickle: its private store is this process's own"):
+        with pytest.raises(
+            TypeError, match="breaker 'db' cannot be pickled, because its private store belongs to this process"
+        ):
             sent(function)
 
 

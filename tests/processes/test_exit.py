@@ -69,6 +69,6 @@ def test_other_guarded_code_in_a_finalizer_at_the_end_keeps_the_rules(scene: str
     if state in REJECTING:
         assert (0, "") == (status, told)
         assert reported.startswith("Exception ignored in: <function AtTheEnd.__del__")
-        assert f": circuit 'fuse0' is {state}" in reported
+        assert f": fuse 'fuse0' is {state}" in reported
     else:
         assert bare(scene) == (status, told, reported)

@@ -107,7 +107,7 @@ def test_raw_operations_tell_of_a_plain_name(store: Store, name: str, caplog: py
     caplog.set_level(logging.INFO, "fuseboard")
     store.set_open(name)
     (record,) = caplog.records
-    assert (str, "circuit 'eu': closed -> open (set)") == (type(record.fuse), record.getMessage())
+    assert (str, "fuse 'eu': closed -> open (set)") == (type(record.fuse), record.getMessage())
     (made,) = store.journal()
     assert isinstance(made, Transition)
     assert "eu" == made.fuse

@@ -46,8 +46,8 @@ def test_an_awaitable_counts_as_ignored_and_is_told_of_once(store: Store, caplog
     assert (0, 0, 2) == (told.successes, told.failures, told.ignored)
     (message,) = caplog.messages
     assert message == (
-        "circuit 'db': a guarded function returned an awaitable Later, which a breaker cannot follow: such calls count "
-        "as ignored. Guard a coroutine function that awaits it, or use acall."
+        "breaker 'db': a guarded function returned an awaitable of type Later. The breaker cannot see how it ends, "
+        "so such calls are ignored. Guard a coroutine function that awaits it, or use acall()."
     )
 
 

@@ -67,7 +67,7 @@ def test_what_is_no_state_is_kept_and_shown(state: Any) -> None:
     error = CircuitOpenError("db", state, 2)
     assert (state, ("db", state, 2)) == (error.state, error.args)
     shown = state if isinstance(state, str) else repr(state)
-    assert f"circuit 'db' is {shown}; retry in 2 s" == str(error)
+    assert f"fuse 'db' is {shown}; retry in 2 s" == str(error)
 
 
 class _SubclassOfStr(str):

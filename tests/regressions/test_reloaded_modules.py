@@ -54,7 +54,7 @@ for asked in (breaker, fresh):
         asked.call(int)
     except CircuitIsolatedError as rejection:
         assert isinstance(rejection, errors.CircuitOpenError)
-        assert "circuit 'db' is isolated" == str(rejection)
+        assert "fuse 'db' is isolated by a manual override" == str(rejection)
     else:
         raise AssertionError("admitted")
     assert Cause.OPERATOR is asked.store.journal()[-1].cause

@@ -25,7 +25,7 @@ def test_a_wish_for_more_is_told_for_an_open_store_too(caplog: pytest.LogCapture
     Store.shared("shop", failures=16)
     assert 16 == Store.shared("shop", failures=64).failure_capacity
     (record,) = caplog.records
-    assert record.getMessage().startswith("store 'shop' was made for 1024 fuses and 16 failures; ")
+    assert record.getMessage().startswith("store 'shop' was created for 1024 fuses and 16 failures; ")
 
 
 def test_a_store_closes_whatever_the_environment_says_by_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

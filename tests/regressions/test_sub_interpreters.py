@@ -34,8 +34,8 @@ else:
 '''
 """
 REFUSED = (
-    "ImportError fuseboard cannot be used in a sub-interpreter: its calls would hang there. Use the main interpreter: "
-    "under Apache's mod_wsgi set `WSGIApplicationGroup %{GLOBAL}`; elsewhere use threads or processes"
+    "ImportError fuseboard cannot be used in a sub-interpreter, because its calls would hang there. Use the main "
+    "interpreter (with mod_wsgi of Apache, set `WSGIApplicationGroup %{GLOBAL}`), or use threads or processes"
 )
 REFUSED_BY_PYTHON = "ImportError module fuseboard._core does not support loading in subinterpreters"
 """What CPython says of an interpreter with a lock of its own."""

@@ -21,7 +21,9 @@ def test_a_copied_breaker_is_the_breaker(store: Store) -> None:
 
 def test_a_breaker_on_a_private_store_does_not_pickle_and_says_what_to_do() -> None:
     """Better than one that comes out with a fuse of its own."""
-    with pytest.raises(TypeError, match=r"^breaker 'db' does not pickle: its private store is this process's own; use"):
+    with pytest.raises(
+        TypeError, match=r"^breaker 'db' cannot be pickled, because its private store belongs to this process; use"
+    ):
         pickle.dumps(CircuitBreaker("db", store=Store.private()))
 
 
@@ -63,7 +65,7 @@ def test_a_shared_store_pickles_as_its_name_and_a_private_one_does_not(
     with Store.shared("copies") as shared:
         assert pickle.loads(pickle.dumps(shared)) is shared  # noqa: S301 - our own bytes
     with pytest.raises(
-        TypeError, match=r"^a private store does not pickle: it is this process's own; use Store.shared"
+        TypeError, match=r"^a private store cannot be pickled, because it belongs to this process; use Store.shared"
     ):
         pickle.dumps(Store.private())
 

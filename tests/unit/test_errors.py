@@ -32,15 +32,15 @@ def test_the_tree_has_one_root_and_one_leaf_per_reaction() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (OPEN, "circuit 'payments_db' is open; retry in 2.5 s"),
+        (OPEN, "fuse 'payments_db' is open; retry in 2.5 s"),
         (
             HALF_OPEN,
-            "circuit 'payments_db' is half-open and its probes are under way; retry in 2.5 s, in 30 s at the latest",
+            "fuse 'payments_db' is half-open and waits for its probes; retry in 2.5 s, or in 30 s at the latest",
         ),
-        (CircuitOpenError("db", State.HALF_OPEN, None), "circuit 'db' is half-open and its probes are under way"),
-        (ISOLATED, "circuit 'payments_db' is isolated"),
-        (CircuitOpenError("db", State.OPEN, 0.0), "circuit 'db' is open; retry in 0 s"),
-        (CircuitOpenError("db", State.OPEN, 1 / 3), "circuit 'db' is open; retry in 0.333 s"),
+        (CircuitOpenError("db", State.HALF_OPEN, None), "fuse 'db' is half-open and waits for its probes"),
+        (ISOLATED, "fuse 'payments_db' is isolated by a manual override"),
+        (CircuitOpenError("db", State.OPEN, 0.0), "fuse 'db' is open; retry in 0 s"),
+        (CircuitOpenError("db", State.OPEN, 1 / 3), "fuse 'db' is open; retry in 0.333 s"),
     ],
 )
 def test_a_rejection_says_which_fuse_and_when_to_retry(error: CircuitOpenError, text: str) -> None:
@@ -51,8 +51,8 @@ def test_a_rejection_says_which_fuse_and_when_to_retry(error: CircuitOpenError, 
 def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None:
     """The message names the store, the path, what was found and the way out."""
     expected = (
-        "store 'shop' cannot be shared: /dev/shm/x: has mode 0755. "
-        "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one."
+        "store 'shop' cannot be opened: /dev/shm/x: has mode 0755. "
+        "Give this user a folder with mode 0700 there, or set FUSEBOARD_DIR to another folder."
     )
     assert expected == str(STORE)
 
@@ -60,11 +60,11 @@ def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None
 def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
     """T11: other modes would not help; nor does the path matter where it is not what was wrong."""
     error = StoreOpenError("shop", "tables", "folder", "is a relative path")
-    assert "store 'shop' cannot be shared: tables: is a relative path. Set FUSEBOARD_DIR to an absolute path." == str(
+    assert "store 'shop' cannot be opened: tables: is a relative path. Set FUSEBOARD_DIR to an absolute path." == str(
         error
     )
     variable = StoreOpenError("a b", "FUSEBOARD_STORE", "name", "must be a name")
-    assert str(variable).endswith("FUSEBOARD_STORE: must be a name. Set FUSEBOARD_STORE to a store's name.")
+    assert str(variable).endswith("FUSEBOARD_STORE: must be a name. Set FUSEBOARD_STORE to the name of a store.")
 
 
 @pytest.mark.parametrize(
@@ -73,18 +73,14 @@ def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
     text = str(StoreOpenError("shop", "/path", reason, "detail"))
-    doing = "opened" if reason == "missing" else "shared"
-    beginning, way_out = (
-        f"store 'shop' cannot be {doing}: /path: detail. ",
-        r"(Set|Make|Remove|Let|Free|Use|Start) .*\.",
-    )
+    beginning, way_out = "store 'shop' cannot be opened: /path: detail. ", r"(Set|Give|Remove|Let|Free|Use|Start) .*\."
     assert re.fullmatch(re.escape(beginning) + way_out, text)
 
 
 def test_a_reason_of_somebody_else_s_is_no_second_error() -> None:
     """A message never fails."""
     error = StoreOpenError("shop", "/path", "weather", "it rains")
-    assert "store 'shop' cannot be shared: /path: it rains." == str(error)
+    assert "store 'shop' cannot be opened: /path: it rains." == str(error)
 
 
 @pytest.mark.parametrize("error", ALL, ids=repr)
@@ -179,7 +175,7 @@ def test_a_rejection_may_have_a_librarys_base_too(cls: type[CircuitOpenError]) -
     twins = [copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))]  # noqa: S301 - our own bytes
     for twin in (error, *twins):
         assert (cls, ("db", "open", 2.5)) == (type(twin), twin.args)
-        assert "circuit 'db' is open; retry in 2.5 s" == str(twin)
+        assert "fuse 'db' is open; retry in 2.5 s" == str(twin)
         assert ("db", State.OPEN, 2.5) == (twin.name, twin.state, twin.retry_after)
 
 
@@ -219,5 +215,7 @@ def test_a_shortage_is_not_mended_by_another_folder() -> None:
 def test_a_hidden_proc_is_not_mended_by_a_folder_on_a_disk() -> None:
     """T09: what cannot be read there is whose table it is; a folder in memory needs less of it."""
     error = StoreOpenError("shop", "/proc/sys/kernel/random/boot_id", "system", "no such file")
-    way_out = "Let the process read it, or where /proc is mounted set FUSEBOARD_DIR to a folder in memory (tmpfs)."
+    way_out = (
+        "Let this process read it. If /proc is mounted, you can also set FUSEBOARD_DIR to a folder in memory (tmpfs)."
+    )
     assert str(error).endswith(f"no such file. {way_out}")

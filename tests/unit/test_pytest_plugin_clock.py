@@ -137,7 +137,7 @@ def test_a_store_that_is_not_moved_is_named(pytester: pytest.Pytester, tmp_path:
     def test_before(opened, request):
         with pytest.warns(UserWarning, match="^fuseboard_clock does not move store 'till': ") as told:
             request.getfixturevalue("fuseboard_clock")
-        assert "mine, where processes outside of this test run may use it." in str(told[0].message)
+        assert "mine, where processes outside this test run may use it." in str(told[0].message)
         assert "Store.shared(name, clock=fuseboard_clock)" in str(told[0].message)
         opened.close()
 

@@ -36,8 +36,9 @@ fn session(dir: &StoreDir) -> Result<Vec<u8>, OpenError> {
         return Ok(b"in memory".to_vec());
     }
     let path = Path::new("/proc/sys/kernel/random/boot_id");
-    let id = std::fs::read(path)
-        .map_err(|error| unknown(path, "boot of this host (in memory, as in /dev/shm, it would not matter)", &error))?;
+    let id = std::fs::read(path).map_err(|error| {
+        unknown(path, "the boot of this host (for a folder in memory, such as /dev/shm, it is not needed)", &error)
+    })?;
     if id.is_empty() { Err(OpenError::new(Kind::System, path, "is empty")) } else { Ok(id) }
 }
 
@@ -58,13 +59,13 @@ fn time_namespace() -> Result<Vec<u8>, OpenError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && Path::new("/proc/self/ns").exists() => {
             Ok(Vec::new())
         }
-        Err(error) => Err(unknown(path, "time namespace", &error)),
+        Err(error) => Err(unknown(path, "the time namespace", &error)),
     }
 }
 
 #[cfg(target_os = "linux")]
 fn unknown(path: &Path, what: &str, error: &std::io::Error) -> OpenError {
-    let found = format!("cannot tell which {what} it is, so which table is shared: {error}");
+    let found = format!("cannot find out {what}, so it is unclear which table to share: {error}");
     let errno = rustix::io::Errno::from_io_error(error);
     OpenError::new(Kind::System, path, found).transient(errno.is_some_and(is_transient))
 }
@@ -84,7 +85,7 @@ fn session(_: &StoreDir) -> Result<Vec<u8>, OpenError> {
         )
     };
     if failed != 0 {
-        return Err(OpenError::new(Kind::System, "kern.bootsessionuuid", "cannot tell which boot of this host it is"));
+        return Err(OpenError::new(Kind::System, "kern.bootsessionuuid", "cannot find out the boot of this host"));
     }
     uuid.truncate(len);
     Ok(uuid)

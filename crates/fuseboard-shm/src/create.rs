@@ -29,7 +29,7 @@ pub(crate) fn create(wanted: &TableSpec, geometry: Geometry) -> Result<bool, Ope
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),
         Err(error) => {
-            let doing = format!("cannot make the table, of {} bytes", geometry.bytes());
+            let doing = format!("cannot create the table of {} bytes", geometry.bytes());
             Err(OpenError::system(&doing, &wanted.path, error))
         }
     }

@@ -43,7 +43,7 @@ pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock)
         // Found by its name behind that, whoever made it: so what the system says of the mapping is the table's path.
         is_ours = create(&wanted, geometry)?;
     }
-    Err(wanted.error(Kind::System, "is made and removed again all the time").transient(true))
+    Err(wanted.error(Kind::System, "is created and removed again and again").transient(true))
 }
 
 /// Opens the table `name` where [`open`] looks for it. Makes nothing, neither the table nor its folder.
@@ -75,7 +75,7 @@ fn existing(
     let wanted = TableSpec::new(name, store_dir::find(folder, access)?, clock)?;
     match wanted.find(access)? {
         Some((mapping, geometry)) => Ok((mapping, geometry, wanted.path)),
-        None => Err(wanted.error(Kind::Missing, "is not there")),
+        None => Err(wanted.error(Kind::Missing, "does not exist")),
     }
 }
 
@@ -95,7 +95,7 @@ impl TableSpec<'_> {
         match stat.st_nlink {
             0 => return Ok(None),
             1 => {}
-            links => return Err(self.error(Kind::Foreign, format!("has {links} names; a table has one"))),
+            links => return Err(self.error(Kind::Foreign, format!("has {links} hard links, but a table has one"))),
         }
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.error(Kind::Foreign, "is not a regular file"));
@@ -110,7 +110,7 @@ impl TableSpec<'_> {
         let has_holes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK) < bytes;
         // Who only reads cannot fill them, nor does it change what they say.
         if has_holes && access == Access::Write {
-            fill_holes(&fd, bytes).map_err(failed("has no room for the table"))?;
+            fill_holes(&fd, bytes).map_err(failed("there is no room for the table"))?;
         }
         let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes(), access).map_err(failed("cannot map the table"))?;
         Ok(Some((mapping, geometry)))
@@ -119,7 +119,7 @@ impl TableSpec<'_> {
     /// Reads and checks the header before anything is mapped, so a file that is too short cannot end this process.
     fn check_header(&self, fd: &OwnedFd, bytes: u64) -> Result<Geometry, OpenError> {
         let failed = |doing| move |error| OpenError::system(doing, &self.path, error);
-        let page = Mapping::anonymous(PAGE).map_err(failed("no memory for"))?;
+        let page = Mapping::anonymous(PAGE).map_err(failed("there is no memory to check the table"))?;
         let mut words = [0_u8; PAGE];
         let read = retry_on_intr(|| pread(fd, &mut words, 0)).map_err(failed("cannot read the table"))?;
         for (word, bytes) in page.section(0, read / 8).iter().zip(words.as_chunks().0) {
@@ -137,14 +137,17 @@ impl TableSpec<'_> {
 
     fn header_error(&self, error: HeaderError, bytes: u64) -> OpenError {
         match error {
-            HeaderError::Magic => self.error(Kind::Foreign, "is not a table of Fuseboard's"),
-            HeaderError::Version(other) => {
-                self.error(Kind::Version, format!("has layout {other}, this library reads layout {VERSION}"))
-            }
+            HeaderError::Magic => self.error(Kind::Foreign, "is not a Fuseboard table"),
+            HeaderError::Version(other) => self.error(
+                Kind::Version,
+                format!("has layout version {other}, but this version of Fuseboard uses layout version {VERSION}"),
+            ),
             HeaderError::Geometry => {
-                self.error(Kind::Foreign, format!("has {bytes} bytes, which does not fit what its header says"))
+                self.error(Kind::Foreign, format!("has {bytes} bytes, which does not match its header"))
             }
-            HeaderError::Boot => self.error(Kind::Foreign, "belongs to another boot of this host, or another clock"),
+            HeaderError::Boot => {
+                self.error(Kind::Foreign, "was created during another boot of this host, or with another clock")
+            }
         }
     }
 }

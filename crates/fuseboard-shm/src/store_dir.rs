@@ -45,7 +45,7 @@ pub(crate) fn find(chosen: Option<&Path>, access: Access) -> Result<StoreDir, Op
 
 fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     if !path.is_absolute() {
-        let found = "is a relative path, which means another folder in another working directory";
+        let found = "is a relative path, so it depends on the working directory";
         return Err(OpenError::new(Kind::Folder, path, found));
     }
     // Without a slash at the end, behind which a symbolic link would be followed.
@@ -63,7 +63,7 @@ fn of_user() -> Result<PathBuf, OpenError> {
     match make(&in_memory) {
         Ok(()) => Ok(in_memory),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::PERM | Errno::ROFS) => made(&temporary),
-        Err(error) => Err(OpenError::system("cannot make the folder", in_memory, error)),
+        Err(error) => Err(OpenError::system("cannot create the folder", in_memory, error)),
     }
 }
 
@@ -77,7 +77,7 @@ fn where_of_user() -> PathBuf {
 }
 
 fn made(path: &Path) -> Result<PathBuf, OpenError> {
-    make(path).map_err(|error| OpenError::system("cannot make the folder", path, error))?;
+    make(path).map_err(|error| OpenError::system("cannot create the folder", path, error))?;
     Ok(path.to_owned())
 }
 
@@ -100,7 +100,7 @@ fn open_at(path: PathBuf, access: Access) -> Result<StoreDir, OpenError> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = match retry_on_intr(|| openat(CWD, &path, flags, Mode::empty())) {
         Err(Errno::LOOP | Errno::NOTDIR) => {
-            return Err(refused("is not a folder, or a symbolic link to one".to_owned()));
+            return Err(refused("is not a folder, or is a symbolic link".to_owned()));
         }
         // Perhaps ours, with a mode that shuts us out too.
         Err(Errno::ACCESS) => {
@@ -108,7 +108,7 @@ fn open_at(path: PathBuf, access: Access) -> Result<StoreDir, OpenError> {
             let fault = stat.as_ref().and_then(unfit);
             return Err(fault.unwrap_or_else(|| refused("cannot be opened: permission denied".to_owned())));
         }
-        Err(Errno::NOENT) => return Err(OpenError::new(Kind::Missing, &path, "is not there")),
+        Err(Errno::NOENT) => return Err(OpenError::new(Kind::Missing, &path, "does not exist")),
         other => other.map_err(|error| OpenError::system("cannot open the folder", &path, error))?,
     };
     let stat = fstat(&folder).map_err(|error| OpenError::system("cannot examine the folder", &path, error))?;

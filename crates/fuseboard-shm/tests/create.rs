@@ -165,7 +165,7 @@ fn holes_that_a_full_disk_cannot_fill_are_told_at_the_opening() {
         file.write_all_at(&header, 0).expect("there is room for a page");
         fs::write(folder.0.join("ballast"), vec![1; 1 << 20]).expect_err("there is less room than that");
         let error = folder.open("shop").expect_err("its holes cannot be filled");
-        assert_eq!((Kind::Full, true), (error.kind, error.found.contains("has no room for the table")), "{error}");
+        assert_eq!((Kind::Full, true), (error.kind, error.found.contains("there is no room for the table")), "{error}");
     });
 }
 

@@ -95,16 +95,16 @@ fn in_memory_there_is_one_table_whatever_the_boot_is() {
 #[test]
 fn a_boot_that_cannot_be_told_is_an_error() {
     where_a_disk_is(|folder| {
-        refused(folder, "cannot tell which boot");
+        refused(folder, "cannot find out the boot");
         say("", "time:[1]");
         refused(folder, "is empty");
         say("a", "time:[1]");
         fs::remove_file(TIME).expect("our own /proc");
         // What is no symbolic link cannot be read as one.
         fs::write(TIME, b"").expect("our own /proc");
-        refused(folder, "cannot tell which time namespace");
+        refused(folder, "cannot find out the time namespace");
         fs::remove_dir_all("/proc/self").expect("our own /proc");
-        refused(folder, "cannot tell which time namespace");
+        refused(folder, "cannot find out the time namespace");
     });
 }
 

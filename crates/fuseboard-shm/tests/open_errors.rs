@@ -84,7 +84,7 @@ fn another_version_is_named() {
     for (at, word) in [(AT_VERSION, VERSION + 1), (AT_VERSION, 0), (AT_LAYOUT_HASH, 7)] {
         let (folder, file) = with_table();
         overwrite(&file, at, word);
-        refused(&folder, Kind::Version, &format!("this library reads layout {VERSION}"));
+        refused(&folder, Kind::Version, &format!("this version of Fuseboard uses layout version {VERSION}"));
     }
 }
 

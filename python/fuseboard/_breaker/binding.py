@@ -75,6 +75,6 @@ def check_capacity(threshold: int, store: Store | None) -> None:
     capacity = DEFAULT_FAILURES if store is None else store._failures_to_be_had
     if threshold > capacity:
         raise ValueError(
-            f"threshold must be at most the store's capacity of {capacity} failures, got {threshold}; "
-            f"give a store made with more, such as store=Store.shared(name, failures={threshold})"
+            f"threshold must be at most {capacity}, the failures that the store counts, got {threshold}; "
+            f"use a store that counts more, such as store=Store.shared(name, failures={threshold})"
         )

@@ -521,8 +521,8 @@ class CircuitBreaker(_core.Breaker):
         definition = self._definition
         if definition.store is not None and definition.store.name is None:
             raise TypeError(
-                f"breaker {self.name!r} does not pickle: its private store is this process's own; "
-                "use store=Store.shared(name), or make a breaker in the other process"
+                f"breaker {self.name!r} cannot be pickled, because its private store belongs to this process; "
+                "use store=Store.shared(name), or create a breaker in the other process"
             )
         given = {
             **definition.lists._asdict(),

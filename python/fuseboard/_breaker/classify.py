@@ -242,7 +242,7 @@ def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseExcepti
         answer = demands(error)
         if isinstance(answer, Outcome | Failure):
             # Each of them is true, whatever it means.
-            raise TypeError(f"trip_if must say True or False, got {answer}")
+            raise TypeError(f"trip_if must return True or False, got {answer}")
         asked_us = _asked_us(open_for(error)) if open_for else 0
         return failed._replace(
             by_class=by_class and failed.by_class and not answer,

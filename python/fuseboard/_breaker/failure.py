@@ -63,9 +63,9 @@ def _checked_time(value: object) -> float | None:
         return None
     seconds: object = in_seconds(cast("Seconds", value))
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        hint = "; convert text first, such as float(text)" if isinstance(value, str) else ""
+        hint = "; convert text first, for example with float(text)" if isinstance(value, str) else ""
         kinds = "seconds as a number, a timedelta or None"
         raise TypeError(f"retry_after must be {kinds}, got {type(value).__name__}: {shown(value)}{hint}")
     if not seconds >= 0:  # nor is NaN
-        raise ValueError(f"retry_after must be 0 seconds or more, got {shown(value)}; use None for no time")
+        raise ValueError(f"retry_after must be at least 0 seconds, got {shown(value)}; use None if there is none")
     return seconds

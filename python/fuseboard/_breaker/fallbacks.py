@@ -38,7 +38,7 @@ def function(fallback: object) -> Callable[..., Any] | None:
     if is_awaitable(fallback):
         raise TypeError(
             f"fallback must be a value, a function or a coroutine function, got {shown(fallback)}, which can be "
-            "awaited only once; give the function that makes it"
+            "awaited only once; pass the function that creates it"
         )
     return fallback if fallback is None or callable(fallback) else Value(fallback)
 
@@ -105,4 +105,4 @@ def _is_value(fallback: object) -> bool:
 
 def _refuse(wrapped: Callable[..., Any], fallback: Callable[..., Any], demand: str) -> NoReturn:
     given = fallback.value if isinstance(fallback, Value) else fallback
-    raise TypeError(f"the fallback of {shown(wrapped)} must be {demand}, got {shown(given)}")
+    raise TypeError(f"fallback must be {demand} to stand in for {shown(wrapped)}, got {shown(given)}")

@@ -46,8 +46,8 @@ def name_of(name: str, key: str | int) -> str:
         begins = room - len(digest) - len("~")
         if begins < 0:
             raise ValueError(
-                f"a breaker whose keys are as long as {shown(key)} needs a name of at most {MOST} bytes, got "
-                f"{len(name.encode())}: {shown(name)}"
+                f"name must have at most {MOST} bytes where keys are as long as {shown(key)}, got "
+                f"{len(name.encode())}: {shown(name)}; use a shorter name"
             )
         # The cut may be in the middle of a character; then nothing of that character stays.
         begin = written[:begins].decode(errors="ignore")

@@ -33,8 +33,8 @@ class Notices:
         """An error that reached no call: ours, or of code that is called on the breaker's account."""
         if self._once.is_first("fault"):
             logger.error(
-                "circuit %r: %s: %s, which no call is told of; later faults of this breaker and its keys are only "
-                "counted",
+                "breaker %r: internal error, the call was not affected: %s: %s. Further errors are only counted, in "
+                "breaker.faults.",
                 fuse, type(fault).__qualname__, fault, exc_info=fault,
             )  # fmt: skip
 
@@ -42,8 +42,8 @@ class Notices:
         """``__exit__`` was called by hand where no block had begun."""
         if self._once.is_first("lost block"):
             logger.warning(
-                "circuit %r: __exit__ was called where no block had begun, so its outcome was not counted. __enter__ "
-                "and __exit__ that you call yourself belong into one thread or task. Elsewhere use "
+                "breaker %r: __exit__ was called where no block had begun, so its outcome was not counted. If you call "
+                "__enter__ and __exit__ yourself, call both in one thread or task. Elsewhere use "
                 "stack.enter_context(breaker.permit()).",
                 fuse,
             )
@@ -52,8 +52,8 @@ class Notices:
         """A guarded function returned an awaitable whose end cannot be seen."""
         if self._once.is_first("unfollowed"):
             logger.warning(
-                "circuit %r: a guarded function returned an awaitable %s, which a breaker cannot follow: such calls "
-                "count as ignored. Guard a coroutine function that awaits it, or use acall.",
+                "breaker %r: a guarded function returned an awaitable of type %s. The breaker cannot see how it ends, "
+                "so such calls are ignored. Guard a coroutine function that awaits it, or use acall().",
                 fuse, type(begun).__qualname__,
             )  # fmt: skip
 
@@ -61,8 +61,8 @@ class Notices:
         """The store may count fewer failures than the threshold asks for."""
         if threshold > store.failure_capacity and self._once.is_first("capacity"):
             logger.warning(
-                "circuit %r: threshold %d counts as %d, the failures that %s can count; "
-                "choose another name for a store that counts more, made with failures=%d",
+                "breaker %r: threshold %d counts as %d, because %s counts no more failures of a fuse. "
+                "Use a store with another name, made with failures=%d.",
                 fuse, threshold, store.failure_capacity, store._called, threshold,
             )  # fmt: skip
 
@@ -89,9 +89,9 @@ def _tell_module(store: Store, definition: Definition, fuse: _core.Fuse, module:
         return
     if store._notices.pairs.is_first((definition.name, maker, module)):
         logger.warning(
-            "circuit %r: module %r made this fuse in the store 'default', which all programs of this user share, and "
-            "module %r makes calls on it too. If these are two services, set FUSEBOARD_STORE to the name of each, or "
-            "give the fuse another name. If they are one, set it to its name, and this is not said again",
+            "fuse %r: module %r created this fuse in the store 'default', which all programs of this user share, and "
+            "module %r uses it too. If these are two services, set FUSEBOARD_STORE to a name of its own for each, or "
+            "rename one of the fuses. If they are one service, set FUSEBOARD_STORE to its name to stop this warning.",
             definition.name, maker, module,
         )  # fmt: skip
 
@@ -100,17 +100,17 @@ def _tell_settings(family: str, before: Settings | None, settings: Settings) -> 
     if before is not None:
         differ = ", ".join(f"{name} {old} -> {new}" for name, old, new in _differences(before, settings))
         logger.warning(
-            "circuit %r: breakers with other settings come to this fuse: %s; each decides by its own. "
-            "Said once for these two; snapshots count settings_changes",
+            "fuse %r: two breakers use it with different settings: %s. Each breaker follows its own settings. "
+            "Logged once for these two; settings_changes in the snapshot counts all changes.",
             family, differ,
         )  # fmt: skip
         return
     ours = ", ".join(f"{name}={new}" for name, _, new in _differences(Settings(), settings))
     logger.warning(
-        "circuit %r: a breaker of another process came to this fuse with other settings than this one's, which are %s; "
-        "each decides by its own. The other process can show its own: log breaker.settings there; `fuseboard journal` "
-        "has the processes of a fuse. Said once for these two; snapshots count settings_changes",
-        family, f"{ours}, else the defaults" if ours else "the defaults",
+        "fuse %r: another process uses it with different settings. This process has %s. Each process follows its own "
+        "settings. To see the others, log breaker.settings there; `fuseboard journal` shows which processes use the "
+        "fuse. Logged once for these two; settings_changes in the snapshot counts all changes.",
+        family, f"{ours}, and otherwise the defaults" if ours else "the defaults",
     )  # fmt: skip
 
 

@@ -110,7 +110,7 @@ class Permit:
         # In a forked child it is only a copy: nothing is lost.
         if self._owner == os.getpid():
             warnings.warn(
-                f"{self!r} was thrown away without an outcome: call success(), failure() or ignore(), or use it in a "
+                f"{self!r} was discarded without an outcome: call success(), failure() or ignore(), or use it in a "
                 "with statement",
                 ResourceWarning, stacklevel=1, source=self,
             )  # fmt: skip

@@ -34,7 +34,7 @@ def _subclass(argument: str, cls: object, ours: type[Ours]) -> type[Ours]:
 def _try(cls: type[CircuitOpenError], like: CircuitOpenError) -> None:
     """Makes one with the arguments of this rejection, as the compiled part does, and compares the two."""
     first = type(like).__name__
-    hint = f"put {first} first among its bases, and let its __init__ take what {first} takes and hand it on"
+    hint = f"make {first} its first base class, and let its __init__ take the arguments of {first} and pass them on"
     name, _, *rest = like.args
     try:
         made = cls(name, like.state, *rest)
@@ -43,4 +43,4 @@ def _try(cls: type[CircuitOpenError], like: CircuitOpenError) -> None:
     except Exception as fault:
         raise TypeError(f"{cls.__qualname__} cannot be raised: {type(fault).__name__}: {fault}; {hint}") from fault
     if type(made) is not cls or made.args != like.args or not is_like:
-        raise TypeError(f"{cls.__qualname__} made with {like.args} is {shown(made)}; {hint}")
+        raise TypeError(f"{cls.__qualname__} must keep its arguments {like.args}, got {shown(made)}; {hint}")

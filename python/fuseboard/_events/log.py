@@ -20,7 +20,7 @@ def announce(transition: Transition, listener: Callable[[Transition], object] | 
     before, after = transition.before.value, transition.after.value
     logger.log(
         logging.WARNING if transition.after in _ALARMING else logging.INFO,
-        "circuit %r: %s -> %s (%s)",
+        "fuse %r: %s -> %s (%s)",
         transition.fuse, before, after, transition._reason,
         extra={
             "fuse": transition.fuse,
@@ -39,4 +39,4 @@ def announce(transition: Transition, listener: Callable[[Transition], object] | 
     try:
         listener(transition)
     except Exception:
-        logger.exception("circuit %r: the listener %r raised", transition.fuse, listener)
+        logger.exception("fuse %r: the listener %r raised an exception", transition.fuse, listener)

@@ -48,7 +48,10 @@ class Reading:
         lost = self.place.lost - self._told_lost
         self._told_lost += lost
         if lost and not self._falls_behind:
-            logger.warning("%s fell behind and missed %d transitions: the journal keeps the latest", self._reader, lost)
+            logger.warning(
+                "%s was too slow and missed %d transitions, because the journal keeps only the latest",
+                self._reader, lost,
+            )  # fmt: skip
         if lost or self.place.peek():
             self._falls_behind = bool(lost)
 
@@ -94,7 +97,7 @@ class Subscription:
                 self._listener(transition(row, began(store)))
             except BaseException:  # noqa: BLE001 - whatever a listener raises, it gets the next transition too
                 with contextlib.suppress(Exception):  # a handler or a filter of the log may raise too
-                    logger.exception("circuit %r: the listener %r raised", row[0], self._listener)
+                    logger.exception("fuse %r: the listener %r raised an exception", row[0], self._listener)
             if is_ours():
                 place.take()
 
@@ -157,7 +160,7 @@ class Hub:
         if not self._told_fault:
             self._told_fault = True
             with contextlib.suppress(Exception):
-                logger.error("the listeners' thread goes on after an error", exc_info=fault)
+                logger.error("internal error in the thread that calls the listeners; it continues", exc_info=fault)
 
     def go_on_in_a_child(self) -> None:
         """Starts a thread in a forked child, which has the subscriptions but not the thread."""
@@ -170,7 +173,7 @@ class Hub:
             if self._open():
                 self._see_to_a_thread()
         except RuntimeError:
-            logger.exception("a forked process gets no thread, so its listeners hear of no transition")
+            logger.exception("this forked process could not start a thread, so its listeners are not called")
 
     def _open(self) -> list[Subscription]:
         with lock:

@@ -27,7 +27,7 @@ def policy_of(data: object) -> Policy:
             if known[0] in values:
                 unknown = next((name for name in values if name not in known), None)
                 if unknown is not None:
-                    raise TypeError(f"{make.__name__} has no {shown(unknown)}; it has {', '.join(known)}")
+                    raise TypeError(f"{make.__name__} has no attribute {shown(unknown)}; it has {', '.join(known)}")
                 return make(**values)
     raise TypeError(
         "policy must be a table with threshold, failure_rate or slow_rate, or a list of such tables, "

@@ -59,7 +59,9 @@ def is_shadowed() -> bool:
         )
     if _once.is_first(SHADOW):
         logger.warning(
-            "%s=%s: no breaker of this process rejects a call; they decide, count and journal as ever", SHADOW, text
+            "%s=%s: the breakers of this process reject no calls. They still decide, count and write the journal.",
+            SHADOW,
+            text,
         )
     return True
 

@@ -103,7 +103,7 @@ class _Rate(Policy):
     def _span(self) -> int:
         if self.window is not None and self.calls is not None:
             raise ValueError(
-                f"a rate is over a window or over calls, got window={shown(self.window)} and "
+                f"a rate takes window or calls, not both, got window={shown(self.window)} and "
                 f"calls={shown(self.calls)}; for both, join two rates with |"
             )
         if self.calls is not None:
@@ -116,7 +116,7 @@ class _Rate(Policy):
             return min(_DEFAULT_MIN_CALLS, most)
         least = whole("min_calls", self.min_calls, MAX_CALLS)
         if least > most:
-            raise ValueError(f"min_calls must be at most calls ({most}), or the fuse never opens; got {least}")
+            raise ValueError(f"min_calls must be at most calls ({most}), got {least}; the fuse would never open")
         return least
 
     def _numbers(self, bad: int, slow_us: int) -> RateNumbers:
@@ -234,7 +234,7 @@ class AnyOf(Policy):
         kinds = [kind(policy) for policy in self.policies]
         for policy, its_kind in zip(self.policies, kinds, strict=True):
             if kinds.count(its_kind) > 1:
-                raise ValueError(f"a breaker takes one policy of a kind, got another {policy!r}; {_ONE_OF_A_KIND}")
+                raise ValueError(f"policies must be of different kinds, got a second {policy!r}; {_ONE_OF_A_KIND}")
 
     def _key(self) -> object:
         return frozenset(self.policies)
@@ -243,7 +243,7 @@ class AnyOf(Policy):
         return ", or ".join(map(str, self.policies))
 
 
-_ONE_OF_A_KIND = "of two rates one may be over a window and the other over calls; else give another breaker the second"
+_ONE_OF_A_KIND = "use window for one rate and calls for the other, or give the second policy to another breaker"
 
 
 def members(policy: Policy) -> tuple[Policy, ...]:

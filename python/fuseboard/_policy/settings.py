@@ -134,7 +134,7 @@ class Settings:
             raise TypeError(f"mapping must be a mapping of settings to values, got {kind}: {shown(mapping)}")
         unknown = [name for name in mapping if name not in NAMES]
         if unknown:
-            raise ValueError(f"there is no setting {shown(unknown[0])}{suggestions.hint(str(unknown[0]), NAMES)}")
+            raise ValueError(f"unknown setting {shown(unknown[0])}{suggestions.hint(str(unknown[0]), NAMES)}")
         return cls(**from_data.values_of(mapping))
 
     @classmethod
@@ -198,8 +198,8 @@ class Settings:
         """The count and the rates that open the fuse."""
         if self.policy is not None and (self.threshold, self.window) != (_THRESHOLD, _WINDOW):
             raise ValueError(
-                f"threshold={shown(self.threshold)} and window={shown(self.window)} do nothing beside a policy; "
-                "join Failures(threshold, window) to it with |"
+                f"threshold={shown(self.threshold)} and window={shown(self.window)} have no effect beside policy=; "
+                "add them to the policy instead, with | Failures(threshold, window)"
             )
         failures, rates = None, no_rates()
         for policy in self.policies:

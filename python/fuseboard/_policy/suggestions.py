@@ -55,8 +55,8 @@ def hint(name: str, known: Iterable[str]) -> str:
     if meant not in known:
         meant = _nearest(name.lower(), known)[1]
     if meant == "policy" and name.lower() in _MEANT:
-        return "; it belongs to a policy, such as policy=FailureRate(0.5, window=30, min_calls=20)"
-    return f"; did you mean {meant!r}?" if meant else f"; there are {', '.join(known)}"
+        return "; it belongs in a policy, such as policy=FailureRate(0.5, window=30, min_calls=20)"
+    return f"; did you mean {meant!r}?" if meant else f"; the known names are {', '.join(known)}"
 
 
 def tell_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
@@ -70,14 +70,14 @@ def tell_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
     for variable in [name for name in os.environ if name.upper().startswith(_OURS)]:
         if not os.environ.get(variable, "").strip():
             continue
-        _tell(variable, _of_the_fuse(variable.upper(), prefix, settings), f"no setting of circuit {fuse!r}")
+        _tell(variable, _of_the_fuse(variable.upper(), prefix, settings), f"breaker {fuse!r} has no such setting")
         if is_first:
-            _tell(variable, _of_the_process(variable.upper(), settings), "no variable of Fuseboard")
+            _tell(variable, _of_the_process(variable.upper(), settings), "Fuseboard has no such variable")
 
 
 def _tell(variable: str, meant: str | None, what: str) -> None:
     if meant is not None and meant != variable:
-        logger.warning("environment variable %s is %s and changes nothing; did you mean %s?", variable, what, meant)
+        logger.warning("environment variable %s has no effect: %s. Did you mean %s?", variable, what, meant)
 
 
 def _of_the_process(variable: str, settings: tuple[str, ...]) -> str | None:

@@ -118,8 +118,8 @@ class Leader:
             self._fault = fault
             if fault is not None:
                 logger.warning(
-                    "purpose %r: the lock beside the store's table cannot be had: %s. If the leader dies, another "
-                    "process takes over only when its lease of %g seconds has run out.",
+                    "purpose %r: the lock file beside the table of the store cannot be used: %s. If the leader dies, "
+                    "another process takes over only after its lease of %g seconds has ended.",
                     self._purpose, fault, self._lease,
                 )  # fmt: skip
         return term is not None
@@ -159,7 +159,9 @@ class Leader:
                 take counts from each other.
         """
         if self._purpose != METRICS:
-            raise ValueError(f"counts are exported for the purpose {METRICS!r} only, this is {self._purpose!r}")
+            raise ValueError(
+                f"purpose must be {METRICS!r} to export counts, got {self._purpose!r}; use store.leader({METRICS!r})"
+            )
         unexported = self._candidate.unexported() if self.lead() else None
         return None if unexported is None else Counts(unexported)
 

@@ -7,8 +7,8 @@ from fuseboard._events.log import logger
 from fuseboard._once import Once
 from fuseboard.errors import StoreOpenError
 
-_TRIES_AGAIN = "This process uses a table of its own meanwhile, and tries again by itself."
-_UNTIL_RESTARTED = "This process uses a table of its own until it is restarted."
+_TRIES_AGAIN = "This process uses a private table for now and keeps trying."
+_UNTIL_RESTARTED = "This process uses a private table until it is restarted."
 _SHOWN_USERS = 5
 _MOST_PAIRS = 256
 """A program that makes settings up at each call must not fill the log."""
@@ -38,19 +38,19 @@ class Notices:
     def removed(self, path: object, fault: StoreOpenError) -> None:
         """The table's file was removed, and there is no other one."""
         logger.warning(
-            "the table %s was removed, and another one cannot be had: %s Processes that have it open go on with it, "
-            "this one too, until there is another one.",
+            "the table %s was removed, and no other table can be opened: %s Until then, this process and all others "
+            "that have the removed table open keep using it.",
             path, fault,
         )  # fmt: skip
 
     def went_over(self, store: str | None, path: object, *, was_private: bool) -> None:
         """The store is on the host's table again, or on another one of the host's."""
         if was_private:
-            what = "is shared again: this process goes on with the host's table %s"
+            what = "is shared again: this process now uses the host's table %s"
         else:
-            what = "has lost its table, whose file was removed: this process goes on with the one that is at %s now"
+            what = "lost its table, because the file was removed: this process now uses the new table %s"
         level = logging.INFO if was_private else logging.WARNING
-        logger.log(level, f"store %r {what}. What was counted so far stays behind.", store, path)
+        logger.log(level, f"store %r {what}. Earlier counts were not copied.", store, path)
         self._is_fault_told = False
 
     def former_users(self, store: str | None, path: object, users: list[int]) -> None:
@@ -59,9 +59,9 @@ class Notices:
             return
         shown_ones = ", ".join(map(str, users[:_SHOWN_USERS])) + (", ..." if len(users) > _SHOWN_USERS else "")
         logger.warning(
-            "store %r: the table was removed while other processes of this user used it (%s), so %s was made anew. "
-            "They go on with the old one until they notice: at their next failed or rejected call at the latest. Until "
-            "then nothing that is said here reaches them; restart them if that is urgent.",
+            "store %r: its table was removed while other processes of this user were using it (%s), and the new table "
+            "%s was created. Those processes keep using the old table, at most until their next failed or rejected "
+            "call. Until then they do not see what happens here; restart them if that is urgent.",
             store, shown_ones, path,
         )  # fmt: skip
 
@@ -70,15 +70,15 @@ class Notices:
         if not self._is_small_told:
             self._is_small_told = True
             logger.warning(
-                "store %r was made for %d fuses and %d failures; this process asked for %d and %d. "
-                "A table is never resized; choose another name for a larger one.",
+                "store %r was created for %d fuses and %d failures; this process asked for %d and %d. "
+                "A table is never resized. For a larger table, use another store name.",
                 name, store.fuse_capacity, store.failure_capacity, fuses, failures,
             )  # fmt: skip
 
     def full(self, called: str, fuses: int, fuse: str) -> None:
         """A fuse found no room in the table. The compiled part says so once a table."""
         logger.warning(
-            "%s is full (%d fuses): fuse %r and others that find no room live in this process alone. "
-            "Use a store with more fuses, or fewer names.",
+            "%s is full (%d fuses). Fuse %r, and any other that finds no room, is kept in this process only. "
+            "Use a store with more fuses, or use fewer names.",
             called, fuses, fuse,
         )  # fmt: skip

@@ -29,6 +29,8 @@ class TableSpec:
     make: bool = True
     """Whether it is made where there is none."""
     writable: bool = True
+    is_folder_given: bool = False
+    """Whether the caller named the folder, and not the environment; the message of an error says what to change."""
 
     def __post_init__(self) -> None:
         whole("fuses", self.fuses, MAX_FUSES)

@@ -197,7 +197,8 @@ class Store(_core.Store):
         """
         name = store_name("store name", name)
         where = registry.folder() if folder is None else folder_path(folder)
-        return cls._make(TableSpec(name, where, 1, 1, None, make=False, writable=flag("writable", writable)))
+        may_write, is_given = flag("writable", writable), folder is not None
+        return cls._make(TableSpec(name, where, 1, 1, None, make=False, writable=may_write, is_folder_given=is_given))
 
     @classmethod
     def _open(cls, spec: TableSpec, *, strict: bool) -> Self:
@@ -224,17 +225,22 @@ class Store(_core.Store):
     @classmethod
     def _make(cls, spec: TableSpec, *, stopgap: bool | None = None) -> Self:
         clock = spec.clock or registry.clock_of(spec.name, spec.folder)
-        store = _core.Store.__new__(
-            cls,
-            spec.name,
-            spec.folder,
-            spec.fuses,
-            spec.failures,
-            clock,
-            make=spec.make,
-            writable=spec.writable,
-            stopgap=stopgap,
-        )
+        try:
+            store = _core.Store.__new__(
+                cls,
+                spec.name,
+                spec.folder,
+                spec.fuses,
+                spec.failures,
+                clock,
+                make=spec.make,
+                writable=spec.writable,
+                stopgap=stopgap,
+            )
+        except StoreOpenError as fault:
+            if spec.is_folder_given:
+                fault._folder_setting = "folder="
+            raise
         store.name = spec.name
         store.fault = None
         store._spec = spec

@@ -15,8 +15,8 @@ from fuseboard.cli import _journal, _show, _streams
 _INTERRUPTED = 130
 _EPILOG = """\
 environment:
-  FUSEBOARD_STORE   the store to use where none is named (default: default)
-  FUSEBOARD_DIR     the folder that tables lie in (default: a private one in shared memory)
+  FUSEBOARD_STORE   the store to use if none is named (default: default)
+  FUSEBOARD_DIR     the folder of the tables (default: a private one in shared memory)
 """
 
 

@@ -17,11 +17,11 @@ _LOOK = 1.0
 """Seconds after which it looks whether the table was removed, where nothing happens."""
 
 _DESCRIPTION = """\
-Shows the transitions that a store of this user's remembers, oldest first: the latest 2,048 of all its fuses,
-whoever made them, also when every process of the service is dead. Safe while services run.
+Shows the transitions that a store of this user remembers, oldest first: the latest 2,048 of all its fuses.
+It does not matter which process made them, or whether that process still runs. Safe while services run.
 
-Times are UTC, computed from the host's clock since it started: where the time of day was set meanwhile,
-earlier ones are off by as much.
+Times are UTC, computed from the clock of the host. If the time of day was changed since a transition, the
+time shown for it is wrong by that change.
 """
 
 
@@ -34,11 +34,13 @@ def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _stores.add_option(parser)
-    parser.add_argument("--follow", action="store_true", help="go on with those to come, until Ctrl-C (default: end)")
+    parser.add_argument(
+        "--follow", action="store_true", help="also show new transitions as they come, until Ctrl-C (default: end)"
+    )
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object a line, `at` in seconds of the host's clock (default: lines for people)",
+        help="print one JSON object a line, with `at` in seconds of the host's clock (default: lines for people)",
     )
     parser.set_defaults(run=_run)
 
@@ -58,7 +60,7 @@ def _print(name: str, store: Store, options: argparse.Namespace) -> None:
         found = True
         print(_line(made, as_json=options.json), flush=options.follow)
     if store.journal_dropped:
-        dropped = f"{store.journal_dropped} others were dropped, as too old or with a fuse that was removed"
+        dropped = f"{store.journal_dropped} others were dropped: they were too old, or their fuse was removed"
         print(f"fuseboard journal: {dropped}", file=sys.stderr)
     if not found:
         path = _render.printable(str(store.path))
@@ -78,9 +80,9 @@ def _followed(store: Store) -> Iterator[Transition]:
         made = stream.take(_LOOK)
         if was_removed is not store.is_removed:
             was_removed = not was_removed
-            _say("the table was removed; waiting for another one" if was_removed else f"goes on with {store.path}")
+            _say("the table was removed; waiting for another one" if was_removed else f"continues with {store.path}")
         if stream.lost > told_lost:
-            _say(f"{stream.lost - told_lost} were dropped before they were read")
+            _say(f"{stream.lost - told_lost} transitions were dropped before they were read")
             told_lost = stream.lost
         if made is not None:
             yield made

@@ -33,7 +33,7 @@ _COUNTERS = (
 
 _EMPTY = """\
 Store {store!r} has no fuses yet; its table is {path}
-A fuse appears at the first call of its breaker. If you expect some, see that the service runs as this user,
+A fuse appears at the first call of its breaker. If you expect some, check that the service runs as this user,
 with the same store name (--store or FUSEBOARD_STORE) and the same FUSEBOARD_DIR."""
 
 

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Shows every fuse of a store of this user's. Safe while services run.
+Shows every fuse of a store of this user. Safe while services run.
 
 columns:
   FUSE      the name, shortened to the terminal's width; whole in a pipe and in --json
   STATE     closed, open, half-open, ramping, isolated or disabled
-  SECONDS   for how long it has been in this state
-  WINDOW    failures since the last success or change of state that are within the window, and still count
-  GOOD      calls that succeeded, of the whole host, as all that follow
+  SECONDS   how long it has been in this state
+  WINDOW    failures in the window that still count
+  GOOD      calls that succeeded; this and all that follow count the whole host
   FAILED    calls that failed
   REJECTED  calls that were rejected
-  PROBES    calls that were let through to test
-  OPENED    times that a failure opened it: trips, and failed probes
+  PROBES    calls that were let through as a test
+  OPENED    how often a failure opened it: trips, and failed probes
 
-A store that does not exist yet is not made: start the service first.
+A store that does not exist yet is not created: start the service first.
 """
 
 

@@ -26,13 +26,13 @@ def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) 
     """
     name = options.store or registry.default_name()
     if name == registry.PRIVATE:
-        hint = "FUSEBOARD_STORE asks for a private store, which no other process sees; give --store NAME"
+        hint = "FUSEBOARD_STORE names a private store, which no other process can see; use --store NAME"
         return _complain(options, 2, hint)
     try:
         store_name("store name", name)
         store = Store.existing(name)
     except ValueError as fault:
-        return _complain(options, 2, f"{fault}; give another --store NAME or FUSEBOARD_STORE")
+        return _complain(options, 2, f"{fault}; use another --store NAME or FUSEBOARD_STORE")
     except StoreOpenError as fault:
         return _complain(options, 1, _whose.words(options.command, options.store, fault))
     with store:

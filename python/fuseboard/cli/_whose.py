@@ -31,8 +31,8 @@ def words(command: str, store: str | None, fault: StoreOpenError) -> str:
         return found + _run_as(_owners([Path(fault.path)]), again)
     if fault.reason != "missing":
         return str(fault)
-    hint = "start the service first, or give another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
-    found = f"there is no store {fault.store!r} of this user's, at {fault.path}; {hint}"
+    hint = "start the service first, or use another --store NAME, FUSEBOARD_STORE or FUSEBOARD_DIR"
+    found = f"there is no store {fault.store!r} of this user at {fault.path}; {hint}"
     others = {} if registry.folder() else _owners([path for base in _BASES for path in base.glob("fuseboard-*")])
     if not others:
         return found

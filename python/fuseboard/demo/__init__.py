@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Runs a server that fails and workers that call it under one circuit breaker; kills workers, all of
-them, and a prober in mid-probe; then does the same with a breaker per process, and compares what
-reached the server. Takes half a minute, uses only 127.0.0.1 and a temporary folder, and leaves
-nothing behind. Exit code: 0 if all promises held, 1 if not, 2 for wrong use, 130 if interrupted.
+Runs a server that fails, and workers that call it through one circuit breaker. Kills one worker,
+then all workers, then a worker in the middle of its probe. Then does the same with a breaker per
+process, and compares what reached the server. Takes half a minute, uses only 127.0.0.1 and a
+temporary folder, and leaves nothing behind.
+
+Exit code: 0 if all promises held, 1 if not, 2 for wrong use, 130 if interrupted.
 """
 
 _EXTRA = {"httpx": "httpx>=0.27", "rich": "rich>=13"}
@@ -31,7 +33,7 @@ def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to the parser. Needs nothing of the extra."""
     parser = commands.add_parser(
         "demo",
-        help="see workers die and the breaker's state stay",
+        help="watch workers die while the state of their fuse stays",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="No option has an environment variable.",

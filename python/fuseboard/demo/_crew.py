@@ -35,7 +35,7 @@ class Child:
             pipe.write(line + b"\n")
             pipe.flush()
         except BrokenPipeError:
-            raise DemoError(f"{self.name} (process {self.pid}) listens no more. {self._last_words()}") from None
+            raise DemoError(f"{self.name} (process {self.pid}) no longer responds. {self._last_words()}") from None
 
     def kill(self) -> None:
         """Kills it (SIGKILL). Not an error if it has ended."""

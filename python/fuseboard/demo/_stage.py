@@ -103,4 +103,4 @@ class Stage:
 
     def _say_change(self, change: Changed) -> None:
         cause = f", after {change.error}" if change.error else ""
-        self.say(f"fuse: {change.before} -> {change.after} (told to worker {change.seat + 1}{cause})", "fuse")
+        self.say(f"fuse: {change.before} -> {change.after} (seen by worker {change.seat + 1}{cause})", "fuse")

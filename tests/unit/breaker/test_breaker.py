@@ -69,8 +69,8 @@ def test_what_names_no_exceptions_is_refused(which: str) -> None:
 def test_a_threshold_above_the_stores_capacity_is_refused(store: Store) -> None:
     """What cannot be counted cannot be reached: the message says what to do."""
     CircuitBreaker("db", threshold=32, store=store)
-    message = "threshold must be at most the store's capacity of 32 failures, got 33; "
-    message += "give a store made with more, such as store=Store.shared(name, failures=33)"
+    message = "threshold must be at most 32, the failures that the store counts, got 33; "
+    message += "use a store that counts more, such as store=Store.shared(name, failures=33)"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         CircuitBreaker("db", threshold=33, store=store)
 
@@ -78,7 +78,9 @@ def test_a_threshold_above_the_stores_capacity_is_refused(store: Store) -> None:
 def test_a_threshold_above_the_default_capacity_is_refused_before_any_store_is_open() -> None:
     """A breaker that follows the default store is checked against what that will be."""
     registry.replace_default(None)
-    with pytest.raises(ValueError, match=r"^threshold must be at most the store's capacity of 256 failures, got 257"):
+    with pytest.raises(
+        ValueError, match=r"^threshold must be at most 256, the failures that the store counts, got 257"
+    ):
         CircuitBreaker("db", threshold=257)
     assert registry.default() is None
 
@@ -88,8 +90,8 @@ def test_a_threshold_that_the_default_store_cannot_count_is_told_and_lowered(cap
     breaker = CircuitBreaker("db", threshold=5)
     registry.replace_default(Store.private(failures=2))
     fail(breaker, 2)
-    says = "circuit 'db': threshold 5 counts as 2, the failures that a private store can count"
-    assert f"{says}; choose another name for a store that counts more, made with failures=5" == caplog.messages[0]
+    says = "breaker 'db': threshold 5 counts as 2, because a private store counts no more failures of a fuse"
+    assert f"{says}. Use a store with another name, made with failures=5." == caplog.messages[0]
     assert State.OPEN is breaker.state
 
 
@@ -159,8 +161,8 @@ def test_other_settings_on_one_fuse_are_logged_once(store: Store, caplog: pytest
     (record,) = caplog.records
     assert "WARNING" == record.levelname
     assert record.getMessage().startswith(
-        "circuit 'db': breakers with other settings come to this fuse: threshold 2 -> 4, clear_on_success True -> "
-        "False; each decides by its own."
+        "fuse 'db': two breakers use it with different settings: threshold 2 -> 4, clear_on_success True -> False. "
+        "Each breaker follows its own settings."
     )
     assert 1 == store.snapshot()["db"].settings_changes
 
@@ -221,8 +223,8 @@ def test_the_first_fault_is_logged_with_all_that_is_known_of_it(caplog: pytest.L
     _Broken("db").call(int)
     assert [
         (
-            "circuit 'db': RuntimeError: no fuse, which no call is told of; later faults of this breaker and its keys "
-            "are only counted"
+            "breaker 'db': internal error, the call was not affected: RuntimeError: no fuse. Further errors are only "
+            "counted, in breaker.faults."
         )
     ] == caplog.messages
     assert "in _resolve" in caplog.text  # its traceback
@@ -237,7 +239,7 @@ def test_a_predicate_that_raises_counts_as_failure(
     for _ in range(2):
         with pytest.raises(BoomError):
             breaker.call(boom)
-    assert 1 == caplog.text.count("ZeroDivisionError: division by zero, which no call is told of")
+    assert 1 == caplog.text.count("internal error, the call was not affected: ZeroDivisionError: division by zero")
     assert 2 == breaker.faults
     assert State.OPEN is breaker.state
 

@@ -154,7 +154,7 @@ def test_an_end_in_another_thread_counts_for_nothing(breaker: CircuitBreaker, ca
         for _ in range(2):
             in_a_thread(lambda: leave(breaker, BoomError()))
     (said,) = [record.getMessage() for record in caplog.records]
-    assert "circuit 'db'" in said
+    assert "breaker 'db'" in said
     assert said.endswith(ADVICE)
     assert ((0, 0, 0, 0), State.CLOSED, 0) == (counted(breaker), breaker.state, breaker.faults)
     for _ in range(2):

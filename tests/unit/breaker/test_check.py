@@ -114,7 +114,7 @@ def test_check_passes_where_the_fuse_cannot_be_had(
     monkeypatch.setattr(breaker, "_look", boom)
     breaker.check()
     assert 1 == breaker.faults
-    assert caplog.messages[-1].startswith("circuit 'db': BoomError: ")
+    assert caplog.messages[-1].startswith("breaker 'db': internal error, the call was not affected: BoomError: ")
     with pytest.raises(BoomError):
         breaker._look()
 

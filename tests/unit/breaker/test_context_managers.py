@@ -323,7 +323,7 @@ async def answer_later(*_arguments: object) -> None:
 def test_what_is_no_context_manager_does_not(fallback: object, is_async: bool, store: Store) -> None:
     """It is refused where the function is decorated."""
     rig = Rig(store, below, is_async=is_async)
-    with pytest.raises(TypeError, match=r"must be a function that returns a context manager, got "):
+    with pytest.raises(TypeError, match=r"must be a function that returns a context manager to stand in for .*, got "):
         rig.breaker.with_fallback(fallback)(rig.decorator(rig.function))
 
 

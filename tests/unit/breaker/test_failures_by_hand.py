@@ -128,7 +128,7 @@ def test_the_class_of_an_exception_stands_before_a_label(store: Store, say: Say)
             TypeError,
             (
                 "retry_after must be seconds as a number, a timedelta or None, got str: '120'; "
-                "convert text first, such as float(text)"
+                "convert text first, for example with float(text)"
             ),
         ),
         (
@@ -139,19 +139,19 @@ def test_the_class_of_an_exception_stands_before_a_label(store: Store, say: Say)
         (
             {"retry_after": -1},
             ValueError,
-            "retry_after must be 0 seconds or more, got -1; use None for no time",
+            "retry_after must be at least 0 seconds, got -1; use None if there is none",
         ),
         (
             {"retry_after": float("nan")},
             ValueError,
-            "retry_after must be 0 seconds or more, got nan; use None for no time",
+            "retry_after must be at least 0 seconds, got nan; use None if there is none",
         ),
         (
             {"retry_after": timedelta(seconds=-1)},
             ValueError,
             (
-                "retry_after must be 0 seconds or more, got datetime.timedelta(days=-1, seconds=86399); "
-                "use None for no time"
+                "retry_after must be at least 0 seconds, got datetime.timedelta(days=-1, seconds=86399); "
+                "use None if there is none"
             ),
         ),
         ({"trip": 1}, TypeError, "trip must be True or False, got int: 1"),

@@ -306,7 +306,7 @@ def test_a_fallback_that_cannot_stand_in_is_refused_when_decorating(
     store: Store, function: Callable[..., Any], fallback: object, demand: str
 ) -> None:
     """The message says of which function, what would do, and what was given."""
-    message = f"the fallback of {shown(function)} must be {demand}, got {shown(fallback)}"
+    message = f"fallback must be {demand} to stand in for {shown(function)}, got {shown(fallback)}"
     breaker = CircuitBreaker("db", fallback=fallback, store=store)
     for decorate in (breaker, breaker.with_fallback(fallback)):
         with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
@@ -322,7 +322,7 @@ def test_call_refuses_such_a_fallback_before_it_is_needed(store: Store) -> None:
 def test_a_coroutine_is_no_fallback() -> None:
     """It could be awaited once only; the message shows it and says what to give instead."""
     coroutine = aecho()
-    message = f"got {shown(coroutine)}, which can be awaited only once; give the function that makes it"
+    message = f"got {shown(coroutine)}, which can be awaited only once; pass the function that creates it"
     with pytest.raises(TypeError, match=f"{re.escape(message)}$"):
         CircuitBreaker("db", fallback=coroutine)
     coroutine.close()

@@ -31,9 +31,9 @@ def test_other_settings_are_told_once_for_a_breaker_and_its_keys(
         for breaker in (before, after):
             breaker.for_key(key).call(int)
     after.for_key(7).for_key(8).call(int)
-    (told,) = messages(caplog, "other settings")
-    assert told.startswith("circuit 'db': breakers with other settings come to this fuse: threshold 2 -> 4; each ")
-    assert told.endswith("Said once for these two; snapshots count settings_changes")
+    (told,) = messages(caplog, "different settings")
+    assert told.startswith("fuse 'db': two breakers use it with different settings: threshold 2 -> 4. Each ")
+    assert told.endswith("Logged once for these two; settings_changes in the snapshot counts all changes.")
     assert [1] * 5 == [store.snapshot()[f"db[{key}]"].settings_changes for key in range(5)]
     CircuitBreaker("db", threshold=6, store=store).for_key(0).call(int)
     assert 1 == len(messages(caplog, "threshold 4 -> 6")), "other settings are another notice"
@@ -58,11 +58,13 @@ def test_other_settings_are_told_by_what_differs(
     """R15: those that differ, as they are written, and no others; a count is a policy where the other one has one."""
     for changes in (before, after):
         CircuitBreaker("db", store=store, **changes).call(int)
-    (message,) = messages(caplog, "other settings")
-    assert f"circuit 'db': breakers with other settings come to this fuse: {told}; each decides by its own" in message
+    (message,) = messages(caplog, "different settings")
+    assert f"fuse 'db': two breakers use it with different settings: {told}. Each breaker follows its own" in message
 
 
-@pytest.mark.parametrize(("ours", "told"), [({"threshold": 4}, "threshold=4, else the defaults"), ({}, "the defaults")])
+@pytest.mark.parametrize(
+    ("ours", "told"), [({"threshold": 4}, "threshold=4, and otherwise the defaults"), ({}, "the defaults")]
+)
 def test_of_settings_that_another_process_has_ours_are_told(
     folder: Path, caplog: pytest.LogCaptureFixture, ours: Any, told: str
 ) -> None:
@@ -71,11 +73,8 @@ def test_of_settings_that_another_process_has_ours_are_told(
     call = "from fuseboard import *; CircuitBreaker('db', store=Store.shared('shop', fuses=8), threshold=77).call(int)"
     subprocess.run([sys.executable, "-c", call], check=True)  # noqa: S603 - our own program
     CircuitBreaker("db", store=Store.shared("shop", fuses=8), **ours).call(int)
-    (message,) = messages(caplog, "other settings")
-    assert (
-        f"a breaker of another process came to this fuse with other settings than this one's, which are {told};"
-        in message
-    )
+    (message,) = messages(caplog, "different settings")
+    assert f"another process uses it with different settings. This process has {told}." in message
     assert "log breaker.settings there" in message
 
 
@@ -83,7 +82,7 @@ def test_settings_made_up_at_each_call_do_not_fill_the_log(store: Store, caplog:
     """What is told, and what is kept to tell it once, has an end."""
     for number in range(300):
         CircuitBreaker("db", store=store, reset_timeout=1 + number).call(int)
-    assert 256 == len(messages(caplog, "other settings"))
+    assert 256 == len(messages(caplog, "different settings"))
     assert 299 == store.snapshot()["db"].settings_changes
 
 
@@ -142,8 +141,8 @@ def test_a_table_that_another_process_made_smaller_stops_no_start(caplog: pytest
     for key in range(3):
         breaker.for_key(key)
     (told,) = messages(caplog, "threshold")
-    says = "circuit 'db': threshold 32 counts as 4, the failures that store 'shop' can count"
-    assert f"{says}; choose another name for a store that counts more, made with failures=32" == told
+    says = "breaker 'db': threshold 32 counts as 4, because store 'shop' counts no more failures of a fuse"
+    assert f"{says}. Use a store with another name, made with failures=32." == told
     fail(breaker, 3)
     assert State.CLOSED is breaker.state
     fail(breaker)
@@ -154,9 +153,9 @@ def test_a_table_that_another_process_made_smaller_stops_no_start(caplog: pytest
 def test_what_this_process_asked_for_is_still_too_few() -> None:
     """It would be wrong on the very first host too."""
     store = Store.shared("shop", fuses=8, failures=20, strict=True, clock=Clock())
-    with pytest.raises(ValueError, match=r"^threshold must be at most the store's capacity of 32 failures, got 33;"):
+    with pytest.raises(ValueError, match=r"^threshold must be at most 32, the failures that the store counts, got 33;"):
         CircuitBreaker("db", threshold=33, store=store)
-    with pytest.raises(ValueError, match=r"^threshold must be at most the store's capacity of 8 failures, got 9;"):
+    with pytest.raises(ValueError, match=r"^threshold must be at most 8, the failures that the store counts, got 9;"):
         CircuitBreaker("db", threshold=9, store=Store.private(failures=5))
 
 
@@ -175,8 +174,8 @@ def test_faults_and_odd_awaitables_are_told_once_for_a_breaker_and_its_keys(
         tenant.call(Later)
         fail(tenant)
         assert 1 == tenant.faults
-    assert 1 == len(messages(caplog, "which no call is told of"))
-    assert 1 == len(messages(caplog, "which a breaker cannot follow"))
+    assert 1 == len(messages(caplog, "internal error, the call was not affected"))
+    assert 1 == len(messages(caplog, "cannot see how it ends"))
 
 
 def test_a_breaker_that_is_made_again_says_and_counts_nothing_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -187,7 +186,7 @@ def test_a_breaker_that_is_made_again_says_and_counts_nothing_again(caplog: pyte
         for key in range(12):
             before.for_key(key).call(int)
             after.for_key(key).call(int)
-    assert 1 == len(messages(caplog, "other settings"))
+    assert 1 == len(messages(caplog, "different settings"))
     changes = [store.snapshot()[f"db[{key}]"].settings_changes for key in range(8)]
     assert [1] * 8 == changes
 

@@ -183,7 +183,7 @@ def test_the_warning_says_what_was_forgotten_and_blames_nobody_elses_line(breake
         breaker.permit()
     (warning,) = caught
     assert (
-        "<Permit of <CircuitBreaker 'db' closed>> was thrown away without an outcome: "
+        "<Permit of <CircuitBreaker 'db' closed>> was discarded without an outcome: "
         "call success(), failure() or ignore(), or use it in a with statement"
     ) == str(warning.message)
     assert (inspect.getfile(Permit), True) == (warning.filename, isinstance(warning.source, Permit))

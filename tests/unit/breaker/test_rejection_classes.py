@@ -342,16 +342,16 @@ class AnotherError(CircuitOpenError):
         ),
         (
             LibraryFirstError,
-            "LibraryFirstError cannot be raised: TypeError: .*; put CircuitOpenError first among its bases",
+            "LibraryFirstError cannot be raised: TypeError: .*; make CircuitOpenError its first base class",
         ),
         (NamedError, "NamedError cannot be raised: AttributeError: .*'name'"),
         (
             WithoutLeaseError,
-            "WithoutLeaseError cannot be raised: TypeError: .*let its __init__ take what CircuitOpenError",
+            "WithoutLeaseError cannot be raised: TypeError: .*let its __init__ take the arguments of CircuitOpenError",
         ),
         (SilentError, "SilentError cannot be raised: AttributeError: no words"),
-        (ForgetfulError, r"ForgetfulError made with \('fuse', 'open', 1.5\) is ForgetfulError\('fuse', 'open', None\)"),
-        (AnotherError, r"AnotherError made with \('fuse', 'open', 1.5\) is CircuitOpenError\('fuse', 'open', 1.5\)"),
+        (ForgetfulError, r"ForgetfulError must keep its arguments .*, got ForgetfulError\('fuse', 'open', None\)"),
+        (AnotherError, r"AnotherError must keep its arguments .*, got CircuitOpenError\('fuse', 'open', 1.5\)"),
     ],
 )
 def test_a_class_that_cannot_be_raised_is_refused_at_once(

@@ -71,7 +71,7 @@ def test_a_ramp_is_one_for_all_breakers_of_the_fuse(clock: Clock, store: Store) 
             (one, other)[turn % 2].call(int)
         except CircuitOpenError as rejection:
             rejections.append((rejection.state, rejection.retry_after, str(rejection)))
-    told = "circuit 'db' is ramping up and lets a share of the calls through; retry in 50 s"
+    told = "fuse 'db' is ramping up and rejects some of the calls; retry in 50 s"
     assert {(State.RAMPING, 50, told)} == set(rejections)
     assert 79 <= len(rejections) <= 81
     clock.advance(100)
@@ -251,7 +251,7 @@ def test_a_shadow_decides_and_never_rejects(clock: Clock, store: Store) -> None:
             TypeError,
             r"^CircuitBreaker\(\) got an unexpected keyword argument 'treshold'; did you mean",
         ),
-        ({"xyz": 5}, TypeError, "got an unexpected keyword argument 'xyz'; there are threshold, window"),
+        ({"xyz": 5}, TypeError, "got an unexpected keyword argument 'xyz'; the known names are threshold, window"),
     ],
 )
 def test_what_makes_no_breaker_is_refused(settings: dict[str, object], error: type[Exception], message: str) -> None:

@@ -94,7 +94,10 @@ def test_it_is_said_once_when_the_first_breaker_is_made(caplog: pytest.LogCaptur
     """And by each breaker that is asked."""
     breakers = [CircuitBreaker(name) for name in ("a", "b")]
     (record,) = caplog.records
-    says = "FUSEBOARD_SHADOW=1: no breaker of this process rejects a call; they decide, count and journal as ever"
+    says = (
+        "FUSEBOARD_SHADOW=1: the breakers of this process reject no calls. "
+        "They still decide, count and write the journal."
+    )
     assert ("WARNING", says) == (record.levelname, record.getMessage())
     for breaker in breakers:
         assert "\nRejects no calls, because FUSEBOARD_SHADOW is set.\n" in breaker.explain()
@@ -129,7 +132,7 @@ def test_other_names_for_it_lead_to_it(
     """Whoever needs it has no time to look it up."""
     monkeypatch.setenv(variable, "1")
     CircuitBreaker("db")
-    assert caplog.messages[0].endswith("changes nothing; did you mean FUSEBOARD_SHADOW?")
+    assert caplog.messages[0].endswith("Did you mean FUSEBOARD_SHADOW?")
 
 
 def test_nothing_is_said_at_import_and_other_processes_reject(folder: Path) -> None:
@@ -147,7 +150,7 @@ def test_nothing_is_said_at_import_and_other_processes_reject(folder: Path) -> N
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     imported, switch, *_ = done.stderr.splitlines()
-    assert ("imported", True) == (imported, switch.startswith("FUSEBOARD_SHADOW=1: no breaker"))
+    assert ("imported", True) == (imported, switch.startswith("FUSEBOARD_SHADOW=1: the breakers"))
     assert State.OPEN is CircuitBreaker("db", store=Store.shared("shop", fuses=8)).state
 
 

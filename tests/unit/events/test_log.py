@@ -114,7 +114,7 @@ def test_a_listener_that_raises_is_logged_and_goes_no_further(store: Store, capl
         breaker.call(boom)
     (record,) = [record for record in caplog.records if record.exc_info]
     assert "ERROR" == record.levelname
-    assert record.getMessage().startswith("circuit 'db': the listener <function ")
+    assert record.getMessage().startswith("fuse 'db': the listener <function ")
     assert State.OPEN is breaker.state
 
 
@@ -186,7 +186,7 @@ def test_what_rejects_calls_is_a_warning(after: State, level: int, caplog: pytes
     with caplog.at_level(logging.INFO, "fuseboard"):
         announce(Transition("db", before, after, 1.0, Cause.THRESHOLD, "OSError", 77, 1_000_000, MOMENT), None)
     (record,) = caplog.records
-    message = f"circuit 'db': {before.value} -> {after.value} (threshold, OSError)"
+    message = f"fuse 'db': {before.value} -> {after.value} (threshold, OSError)"
     assert (level, message) == (record.levelno, record.getMessage())
     assert ("db", before.value, after.value) == (record.fuse, record.before, record.after)
     assert ("threshold", "OSError", 1_000_000) == (record.cause, record.error, record.generation)
@@ -197,14 +197,14 @@ def test_the_log_tells_the_cause(store: Store, caplog: pytest.LogCaptureFixture)
     breaker = CircuitBreaker("db", threshold=1, store=store)
     with pytest.raises(ValueError, match="secret"):
         breaker.call(int, "secret")
-    assert ["circuit 'db': closed -> open (threshold, ValueError)"] == caplog.messages
+    assert ["fuse 'db': closed -> open (threshold, ValueError)"] == caplog.messages
 
 
 def test_a_raw_set_is_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """``set_*`` are transitions too."""
     store.set_open("db")
     store.set_open("db")
-    assert ["circuit 'db': closed -> open (set)"] == caplog.messages
+    assert ["fuse 'db': closed -> open (set)"] == caplog.messages
 
 
 def test_a_reset_of_all_is_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -214,7 +214,7 @@ def test_a_reset_of_all_is_logged(store: Store, caplog: pytest.LogCaptureFixture
     caplog.clear()
     with caplog.at_level(logging.INFO, "fuseboard"):
         store.reset_all()
-    assert ["circuit 'open': open -> closed (reset_all)"] == caplog.messages
+    assert ["fuse 'open': open -> closed (reset_all)"] == caplog.messages
 
 
 def test_a_transition_is_a_value() -> None:

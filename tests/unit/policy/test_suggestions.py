@@ -56,7 +56,7 @@ def test_an_argument_that_is_none_names_the_one_that_was_meant(given: str, meant
 def test_what_belongs_to_a_policy_is_told_so(given: str) -> None:
     """It has no argument of its own."""
     arguments: Any = {given: 5}
-    with pytest.raises(TypeError, match=r"; it belongs to a policy, such as policy=FailureRate\(0\.5, "):
+    with pytest.raises(TypeError, match=r"; it belongs in a policy, such as policy=FailureRate\(0\.5, "):
         CircuitBreaker("db", **arguments)
 
 
@@ -101,9 +101,7 @@ def test_a_variable_that_is_no_setting_names_the_one_that_was_meant(
     for _ in range(3):
         assert Settings() == CircuitBreaker(fuse).settings
     (record,) = caplog.records
-    says = (
-        f"environment variable {variable} is no setting of circuit {fuse!r} and changes nothing; did you mean {meant}?"
-    )
+    says = f"environment variable {variable} has no effect: breaker {fuse!r} has no such setting. Did you mean {meant}?"
     assert ("WARNING", says) == (record.levelname, record.getMessage())
 
 
@@ -123,7 +121,7 @@ def test_a_variable_of_the_process_is_told_of_too(
     CircuitBreaker("db")
     CircuitBreaker("payments")
     (record,) = caplog.records
-    expected = f"environment variable {variable} is no variable of Fuseboard and changes nothing; did you mean {meant}?"
+    expected = f"environment variable {variable} has no effect: Fuseboard has no such variable. Did you mean {meant}?"
     assert expected == record.getMessage()
 
 

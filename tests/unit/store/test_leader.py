@@ -156,7 +156,9 @@ def test_a_store_knows_eight_purposes(store: Store) -> None:
     """Those that somebody has led for. The ninth is told so; the others go on."""
     leaders = [store.leader(f"purpose-{number}") for number in range(9)][:8]
     assert all(leader.lead() for leader in leaders)
-    with pytest.raises(ValueError, match='no room for the purpose "ninth": a store knows 8 at most'):
+    with pytest.raises(
+        ValueError, match=r'^purpose must be one that the store knows, got "ninth"; a store knows at most 8 purposes'
+    ):
         store.leader("ninth")
     assert all(leader.lead() for leader in leaders)
 
@@ -188,7 +190,10 @@ def test_a_lock_that_cannot_be_had_is_told_once(leader: Leader, folder: Path, ca
     lock.mkdir()
     assert [True] * 3 == [leader.lead() for _ in range(3)]
     (record,) = caplog.records
-    assert "purpose 'metrics': the lock beside the store's table cannot be had: Is a directory" in record.getMessage()
+    assert (
+        "purpose 'metrics': the lock file beside the table of the store cannot be used: Is a directory"
+        in record.getMessage()
+    )
     lock.rmdir()
     assert leader.lead()
     leader.resign()
@@ -294,7 +299,7 @@ def test_fuses_of_this_process_alone_are_not_exported(leader: Leader, store: Sto
 
 def test_counts_are_for_one_purpose(store: Store) -> None:
     """Two would take counts from each other."""
-    with pytest.raises(ValueError, match="counts are exported for the purpose 'metrics' only, this is 'agent'"):
+    with pytest.raises(ValueError, match="purpose must be 'metrics' to export counts, got 'agent'"):
         store.leader("agent").counts()
 
 

@@ -120,7 +120,7 @@ def test_a_store_name_that_could_be_a_path_is_refused(folder: Path, name: str) -
     """The message says what is allowed, where a path goes, and what was given."""
     with pytest.raises(ValueError, match=r"^store name must be 1 to 64 letters, ") as caught:
         Store.shared(name)
-    assert str(caught.value).endswith(f"; a path goes into FUSEBOARD_DIR; got {name!r}")
+    assert str(caught.value).endswith(f", got {name!r}; to choose the folder, set FUSEBOARD_DIR")
     assert [] == list(folder.iterdir())
 
 
@@ -161,14 +161,17 @@ def test_a_default_store_with_an_impossible_name_stops_no_call(
     """T12: who asks for the store is told; a breaker's call goes on under a private one that says why, and logs it."""
     registry.replace_default(None)
     monkeypatch.setenv("FUSEBOARD_STORE", "a/b")
-    with pytest.raises(ValueError, match=r"^FUSEBOARD_STORE must be 1 to 64 letters, .* got 'a/b'$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^FUSEBOARD_STORE must be 1 to 64 letters, .* got 'a/b'; to choose the folder, set FUSEBOARD_DIR$",
+    ):
         Store.default()
     breakers = [CircuitBreaker("db", threshold=1), CircuitBreaker("mail", threshold=1)]
     assert [0, 0] == [breaker.call(int) for breaker in breakers]
     assert State.CLOSED is breakers[0].state
     (record,) = caplog.records
     assert ("WARNING", "fuseboard") == (record.levelname, record.name)
-    beginning = "store 'a/b' cannot be shared: FUSEBOARD_STORE: must be 1 to 64 letters, "
+    beginning = "store 'a/b' cannot be opened: FUSEBOARD_STORE: must be 1 to 64 letters, "
     assert record.getMessage().startswith(beginning)
     store = breakers[0].store
     assert store is breakers[1].store is Store.default()
@@ -176,8 +179,8 @@ def test_a_default_store_with_an_impossible_name_stops_no_call(
     assert ("a/b", False, "name", "FUSEBOARD_STORE") == (
         store.name, store.is_shared, store.fault.reason, store.fault.path,
     )  # fmt: skip
-    assert f"{store.fault} This process uses a table of its own until it is restarted." == record.getMessage()
-    assert str(store.fault).endswith("got 'a/b'. Set FUSEBOARD_STORE to a store's name.")
+    assert f"{store.fault} This process uses a private table until it is restarted." == record.getMessage()
+    assert str(store.fault).endswith(" Set FUSEBOARD_STORE to the name of a store.")
     trip(breakers[1])
     assert State.OPEN is breakers[1].state
 

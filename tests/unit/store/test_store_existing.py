@@ -69,7 +69,11 @@ def test_what_would_write_is_refused_before_anything_happens(
         write(store)
     assert isinstance(caught.value, FuseboardError)
     assert "shop" == caught.value.store
-    for part in ("store 'shop' is open to read only", "Store.existing('shop', writable=True)", "Store.shared('shop')"):
+    for part in (
+        "store 'shop' was opened for reading only",
+        "Store.existing('shop', writable=True)",
+        "Store.shared('shop')",
+    ):
         assert part in str(caught.value)
     assert str(caught.value) == str(copy.copy(pickle.loads(pickle.dumps(caught.value))))  # noqa: S301 - our own
     assert before == digest(path)
@@ -177,7 +181,7 @@ def test_a_writable_one_is_as_a_shared_one(shop: Store) -> None:
 @pytest.mark.parametrize("writable", [False, True])
 def test_nothing_is_made(folder: Path, tmp_path: Path, writable: bool) -> None:
     """Neither a table nor its folder; the error says which is missing."""
-    with pytest.raises(StoreOpenError, match=r"store 'shop' cannot be opened: .* is not there") as caught:
+    with pytest.raises(StoreOpenError, match=r"store 'shop' cannot be opened: .* does not exist") as caught:
         Store.existing("shop", writable=writable)
     assert ("missing", []) == (caught.value.reason, list(folder.iterdir()))
     nowhere = tmp_path / "nowhere"
@@ -267,3 +271,18 @@ def test_a_child_goes_on_reading(shop: Store) -> None:
             os._exit(0)
         os.waitpid(child, 0)
         assert shop.state("payments").state.value.encode() == os.read(read, 100)
+
+
+@pytest.mark.parametrize("reason", ["missing", "foreign"])
+def test_the_way_out_names_how_the_folder_was_chosen(folder: Path, reason: str) -> None:
+    """Whoever gave ``folder`` is not told to set ``FUSEBOARD_DIR``, and the other way round."""
+    assert folder
+    if reason == "foreign":
+        os.truncate(Store.shared("shop", fuses=4, strict=True).path, 100)  # type: ignore[arg-type]
+    with pytest.raises(StoreOpenError, match="FUSEBOARD_DIR") as by_environment:
+        Store.existing("shop")
+    with pytest.raises(StoreOpenError, match="set folder= to another folder") as by_argument:
+        Store.existing("shop", folder=folder)
+    assert (reason, reason) == (by_environment.value.reason, by_argument.value.reason)
+    assert "FUSEBOARD_DIR" not in str(by_argument.value)
+    assert str(by_argument.value) == str(pickle.loads(pickle.dumps(by_argument.value)))  # noqa: S301 - our own bytes

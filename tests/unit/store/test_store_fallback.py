@@ -46,19 +46,27 @@ def replace_by_pipe(path: Path) -> None:
 
 
 FILE_FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "empty": (lambda path: os.truncate(path, 0), "foreign", "is not a table of Fuseboard's"),
-    "half a header": (lambda path: os.truncate(path, 100), "foreign", "has 100 bytes, which does not fit"),
-    "truncated": (lambda path: os.truncate(path, 8192), "foreign", "has 8192 bytes, which does not fit"),
-    "too long": (lambda path: os.truncate(path, path.stat().st_size + 4096), "foreign", "which does not fit"),
-    "foreign bytes": (lambda path: write(path, 0, b"SQLite 3"), "foreign", "is not a table of Fuseboard's"),
-    "nonsense for a size": (lambda path: write(path, SLOTS_OFFSET, b"\xff" * 8), "foreign", "which does not fit"),
-    "another boot": (lambda path: write(path, BOOT_OFFSET, b"\1" * 8), "foreign", "belongs to another boot"),
-    "a later version": (lambda path: write(path, VERSION_OFFSET, b"\3"), "version", "has layout 3"),
-    "not yet a version": (lambda path: write(path, VERSION_OFFSET, b"\0"), "version", "has layout 0"),
-    "another layout": (lambda path: write(path, FINGERPRINT_OFFSET, b"\0" * 8), "version", "this library reads layout"),
+    "empty": (lambda path: os.truncate(path, 0), "foreign", "is not a Fuseboard table"),
+    "half a header": (lambda path: os.truncate(path, 100), "foreign", "has 100 bytes, which does not match"),
+    "truncated": (lambda path: os.truncate(path, 8192), "foreign", "has 8192 bytes, which does not match"),
+    "too long": (lambda path: os.truncate(path, path.stat().st_size + 4096), "foreign", "which does not match"),
+    "foreign bytes": (lambda path: write(path, 0, b"SQLite 3"), "foreign", "is not a Fuseboard table"),
+    "nonsense for a size": (lambda path: write(path, SLOTS_OFFSET, b"\xff" * 8), "foreign", "which does not match"),
+    "another boot": (lambda path: write(path, BOOT_OFFSET, b"\1" * 8), "foreign", "was created during another boot"),
+    "a later version": (lambda path: write(path, VERSION_OFFSET, b"\3"), "version", "has layout version 3"),
+    "not yet a version": (lambda path: write(path, VERSION_OFFSET, b"\0"), "version", "has layout version 0"),
+    "another layout": (
+        lambda path: write(path, FINGERPRINT_OFFSET, b"\0" * 8),
+        "version",
+        "this version of Fuseboard uses layout",
+    ),
     "open to others": (lambda path: path.chmod(0o644), "foreign", "has mode 0644"),
     "executable": (lambda path: path.chmod(0o700), "foreign", "has mode 0700"),
-    "a second name": (lambda path: os.link(path, path.with_name("twin")), "foreign", "has 2 names; a table has one"),
+    "a second name": (
+        lambda path: os.link(path, path.with_name("twin")),
+        "foreign",
+        "has 2 hard links, but a table has one",
+    ),
     "a symbolic link": (replace_by_link, "foreign", "is a symbolic link"),
     "a folder": (replace_by_folder, "foreign", "is not a regular file"),
     "a pipe": (replace_by_pipe, "foreign", "is not a regular file"),
@@ -86,9 +94,9 @@ def remove_parent(folder: Path) -> None:
 FOLDER_FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "readable by others": (lambda folder: folder.chmod(0o755), "folder", "has mode 0755"),
     "writable by the group": (lambda folder: folder.chmod(0o770), "folder", "has mode 0770"),
-    "a symbolic link": (link_folder, "folder", "is not a folder, or a symbolic link to one"),
-    "a file": (replace_folder_by_file, "folder", "is not a folder, or a symbolic link to one"),
-    "nowhere": (remove_parent, "system", "cannot make the folder"),
+    "a symbolic link": (link_folder, "folder", "is not a folder, or is a symbolic link"),
+    "a file": (replace_folder_by_file, "folder", "is not a folder, or is a symbolic link"),
+    "nowhere": (remove_parent, "system", "cannot create the folder"),
 }
 
 
@@ -104,11 +112,11 @@ def assert_falls_back(caplog: pytest.LogCaptureFixture, reason: str, found: str)
     assert store.fault is not None
     assert (error.reason, error.path, error.detail) == (store.fault.reason, store.fault.path, store.fault.detail)
     (record,) = caplog.records
-    expected = f"{error} This process uses a table of its own until it is restarted."
+    expected = f"{error} This process uses a private table until it is restarted."
     assert ("WARNING", expected) == (record.levelname, record.getMessage())
     assert_works(store)
     assert store is Store.shared("shop")
-    assert 1 == len([record for record in caplog.records if "table of its own" in record.getMessage()])
+    assert 1 == len([record for record in caplog.records if "private table" in record.getMessage()])
 
 
 def assert_works(store: Store) -> None:
@@ -188,5 +196,5 @@ def test_a_table_that_finds_no_room_leaves_nothing_behind(folder: Path) -> None:
         [sys.executable, "-c", NO_ROOM], capture_output=True, text=True, check=False, timeout=60
     )
     assert (0, ["system", "False", "State.OPEN"]) == (done.returncode, done.stdout.split())
-    assert 1 == done.stderr.count("a table of its own")
+    assert 1 == done.stderr.count("a private table")
     assert [] == list(folder.iterdir())

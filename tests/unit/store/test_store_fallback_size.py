@@ -53,7 +53,7 @@ def test_a_store_that_is_too_small_says_so_once(folder: Path, caplog: pytest.Log
         for _ in range(3):
             Store.shared("shop", fuses=16, failures=2)
     (record,) = caplog.records
-    assert record.getMessage().endswith("A table is never resized; choose another name for a larger one.")
+    assert record.getMessage().endswith("A table is never resized. For a larger table, use another store name.")
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,14 @@ def test_who_does_not_say_how_many_failures_is_not_told_that_there_are_few(
         CircuitBreaker("db", store=store).call(int)
         assert [] == caplog.messages
         CircuitBreaker("db", store=store, threshold=100)
-        assert "circuit 'db': threshold 100 counts as 8, the failures that store 'shop' can count" in caplog.text
+        assert (
+            "breaker 'db': threshold 100 counts as 8, because store 'shop' counts no more failures of a fuse"
+            in caplog.text
+        )
 
 
 def test_a_threshold_says_what_store_to_make() -> None:
     """Where a store was made for very many fuses, and nobody said how many failures."""
     many = Store.private(fuses=10_000)
-    with pytest.raises(ValueError, match=r"capacity of 16 failures, got 17; .*=Store\.shared\(name, failures=17\)$"):
+    with pytest.raises(ValueError, match=r"at most 16, .*, got 17; .*=Store\.shared\(name, failures=17\)$"):
         CircuitBreaker("db", store=many, threshold=17)

@@ -107,7 +107,7 @@ def test_a_folder_that_its_user_may_not_use_is_not_used(nobodys: Path, permissio
     """T11, T12: one warning that says what is wrong and how to mend it; its mode is its user's affair."""
     nobodys.chmod(permissions)
     told, logged = share(nobodys, str(NOBODY))
-    assert ("folder", 1) == (told, logged.count("cannot be shared"))
+    assert ("folder", 1) == (told, logged.count("cannot be opened"))
     assert f"has mode {permissions:04o}" in logged
-    assert "Make it a folder of this user's with mode 0700, or set FUSEBOARD_DIR to one." in logged
+    assert "Give this user a folder with mode 0700 there, or set FUSEBOARD_DIR to another folder." in logged
     assert permissions == mode(nobodys)

@@ -122,9 +122,7 @@ def test_each_edge_is_a_line(
         breaker.call(int)
         assert store.is_shared
     (message,) = caplog.messages
-    expected = (
-        f"has lost its table, whose file was removed: this process goes on with the one that is at {store.path} now"
-    )
+    expected = f"lost its table, because the file was removed: this process now uses the new table {store.path}"
     assert expected in message
 
 
@@ -149,7 +147,7 @@ def test_where_no_other_table_can_be_had_the_old_one_goes_on(
         assert 0 == breaker.call(int)
     assert (True, True, None) == (store.is_shared, store.is_removed, store.fault)
     (message,) = caplog.messages
-    assert f"the table {store.path} was removed, and another one cannot be had: " in message
+    assert f"the table {store.path} was removed, and no other table can be opened: " in message
     folder.chmod(0o700)
     clock.advance(1)
     assert (True, False) == (store.is_shared, store.is_removed)
@@ -249,7 +247,7 @@ def test_who_listens_notices(folder: Path, caplog: pytest.LogCaptureFixture) -> 
         wait_until(lambda: told)
     assert ["db"] == told
     wait_until(lambda: not listening_threads())
-    assert 1 == len([message for message in caplog.messages if "has lost its table" in message])
+    assert 1 == len([message for message in caplog.messages if "lost its table" in message])
 
 
 def test_a_table_that_is_made_while_nobody_uses_the_old_one_says_nothing(

@@ -51,8 +51,8 @@ def test_the_same_store_is_shared_again(stopgap: Store, clock: Clock, caplog: py
         assert stopgap.is_shared
     assert (None, "shop") == (stopgap.fault, stopgap.name)
     assert f"<Store 'shop' at {stopgap.path}>" == repr(stopgap)
-    expected = f"store 'shop' is shared again: this process goes on with the host's table {stopgap.path}. "
-    assert [expected + "What was counted so far stays behind."] == caplog.messages
+    expected = f"store 'shop' is shared again: this process now uses the host's table {stopgap.path}. "
+    assert [expected + "Earlier counts were not copied."] == caplog.messages
 
 
 def test_each_edge_is_a_line(folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
@@ -67,7 +67,7 @@ def test_each_edge_is_a_line(folder: Path, clock: Clock, caplog: pytest.LogCaptu
     clock.advance(16)
     assert store.is_shared
     assert ["WARNING", "INFO"] == [record.levelname for record in caplog.records]
-    assert caplog.messages[0].endswith("This process uses a table of its own meanwhile, and tries again by itself.")
+    assert caplog.messages[0].endswith("This process uses a private table for now and keeps trying.")
 
 
 def test_another_cause_is_news(stopgap: Store, folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
@@ -283,7 +283,7 @@ def test_what_somebody_has_to_mend_is_not_tried_again(
         breaker.call(int)
         assert not store.is_shared
     (message,) = caplog.messages
-    assert message.endswith("This process uses a table of its own until it is restarted.")
+    assert message.endswith("This process uses a private table until it is restarted.")
 
 
 def test_a_closed_store_looks_for_nothing(stopgap: Store, clock: Clock) -> None:

@@ -13,14 +13,14 @@ pub(crate) fn fuse_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
         return Err(wrong_type("fuse name must be a str", name));
     };
     let text = text.to_str().map_err(|_| {
-        PyValueError::new_err(format!("fuse name must be valid Unicode, got {text:?} with a lone surrogate"))
+        PyValueError::new_err(format!("fuse name must be valid Unicode, got {text:?}, which has a lone surrogate"))
     })?;
     if (1..=NAME_MAX).contains(&text.len()) {
         return Ok(text);
     }
     let shown: String = text.chars().take(40).collect();
     Err(PyValueError::new_err(format!(
-        "fuse name must have 1 to {NAME_MAX} bytes of UTF-8, got {}: {shown:?}{}",
+        "fuse name must have 1 to {NAME_MAX} bytes of UTF-8, got {} bytes: {shown:?}{}",
         text.len(),
         if shown.len() < text.len() { "..." } else { "" }
     )))

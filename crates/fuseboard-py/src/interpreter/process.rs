@@ -4,8 +4,8 @@ use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-const REFUSED: &str = "fuseboard cannot be used in a sub-interpreter: its calls would hang there. Use the main interpreter: \
-    under Apache's mod_wsgi set `WSGIApplicationGroup %{GLOBAL}`; elsewhere use threads or processes";
+const REFUSED: &str = "fuseboard cannot be used in a sub-interpreter, because its calls would hang there. Use the main \
+    interpreter (with mod_wsgi of Apache, set `WSGIApplicationGroup %{GLOBAL}`), or use threads or processes";
 
 /// Raises in a sub-interpreter. PyO3 attaches threads to the main interpreter, by a lock that may be taken there.
 pub(crate) fn refuse_sub_interpreter(_py: Python<'_>) -> PyResult<()> {

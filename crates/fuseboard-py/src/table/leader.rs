@@ -27,8 +27,8 @@ impl Leader {
 
     fn no_room(&self) -> PyErr {
         PyValueError::new_err(format!(
-            "no room for the purpose {:?}: a store knows {} at most, as long as its table lives; use one that it knows, or \
-             another store",
+            "purpose must be one that the store knows, got {:?}; a store knows at most {} purposes for as long as its table \
+             exists, so use one of them, or another store",
             self.purpose,
             fuseboard_core::leader::PURPOSES
         ))

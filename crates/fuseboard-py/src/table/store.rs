@@ -67,7 +67,7 @@ impl Store {
     pub(crate) fn slot(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Slot> {
         let opened = slf.get().opened(slf.py());
         let found = Self::to_write(slf, &opened)?.resolve(fuse_name(name)?);
-        let slot = found.ok_or_else(|| PyMemoryError::new_err("no memory for another table of fuses"))?;
+        let slot = found.ok_or_else(|| PyMemoryError::new_err("there is no memory for another table of fuses"))?;
         if slot.overflowed() && !opened.get().told_full.swap(true, Ordering::Relaxed) {
             package::is_full(slf.py(), (slf, name))?;
         }
