@@ -258,15 +258,15 @@ class CircuitBreaker(_core.Breaker):
         return self._another(self.name, self._definition._replace(errors=errors))
 
     def explain(self) -> str:
-        """What the breaker does, one sentence a line, and warnings about what it can never do."""
-        return explain.words(self.settings, self._definition.lists, self._binding.failure_capacity, shadow=self._shadow)
+        """What the breaker does, one idea per line, and warnings about what it can never do."""
+        return explain.words(self.settings, self._definition, self._binding.failure_capacity, shadow=self._shadow)
 
     @property
     def _shadow(self) -> str | None:
         """Why it rejects no calls, if so."""
         if self._definition.is_shadow_by_environment:
             return f"{from_environment.SHADOW} is set"
-        return "it is a shadow (shadow=True)" if self._definition.is_shadow else None
+        return "the breaker is a shadow (shadow=True)" if self._definition.is_shadow else None
 
     def rates(self) -> dict[Policy, RateCount]:
         """The calls within each rate's window, since the present state began. Empty if no policy is a rate."""

@@ -1,8 +1,10 @@
 """A breaker's settings in words."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from fuseboard._breaker.classify import Lists, Which, names_time_outs, says_nothing
+from fuseboard._breaker.definition import Definition
 from fuseboard._policy.policies import Failures, SlowRate, percent, seconds
 from fuseboard._policy.policies import numbers as rate_numbers
 from fuseboard._policy.settings import Settings
@@ -12,14 +14,16 @@ _DEFAULTS = Settings()
 _THOUSAND = 1_000
 
 
-def words(settings: Settings, lists: Lists, capacity: int, *, shadow: str | None) -> str:
-    """What the settings do on a store that counts so many failures, and what they never can do: a sentence a line."""
-    opening = _opening(settings, shadow=shadow)
+def words(settings: Settings, definition: Definition, capacity: int, *, shadow: str | None) -> str:
+    """What the settings do on a store that counts so many failures, and what has no effect: one idea per line."""
+    lists = definition.lists
+    opening = _opening(settings, asks=definition.open_for is not None, shadow=shadow)
+    meanings = (*_meanings(lists), *_results(definition.failure_if))
     warnings = (*_never_counts(settings, capacity), *_in_vain(lists), *_warnings(settings))
-    return "\n".join([*opening, *_returning(settings), *_meanings(lists), *warnings])
+    return "\n".join([*opening, *_returning(settings), *meanings, *warnings])
 
 
-def _opening(settings: Settings, *, shadow: str | None) -> Iterator[str]:
+def _opening(settings: Settings, *, asks: bool, shadow: str | None) -> Iterator[str]:
     opens = "Opens"
     for policy in settings.policies:
         if isinstance(policy, Failures):
@@ -27,12 +31,12 @@ def _opening(settings: Settings, *, shadow: str | None) -> Iterator[str]:
         else:
             yield f"{opens} when {policy}."
         opens = "Also opens"
-    jitter = f", up to {percent(settings.jitter)} shorter or longer at random" if settings.jitter else ""
-    yield f"Stays open for {seconds(settings.reset_timeout)}{jitter}."
-    numbers = settings.numbers()
-    if numbers["multiplier_permille"] > _THOUSAND:
-        longest = f"{numbers['longest_us'] / 1e6:g} s"
-        yield f"Each failed probe multiplies the open time by {settings.multiplier:g}, up to {longest}."
+    yield f"Stays open for {seconds(settings.reset_timeout)}."
+    if settings.jitter:
+        yield f"Jitter makes each open time up to {percent(settings.jitter)} shorter or longer, at random."
+    if asks:
+        least, most = seconds(settings.reset_timeout), _longest(settings)
+        yield f"open_for can choose another open time, from {least} to {most}."
     if shadow is not None:
         yield f"Rejects no calls, because {shadow}."
 
@@ -42,11 +46,12 @@ def _counting(opens: str, policy: Failures, *, clears: bool) -> Iterator[str]:
         yield f"{opens} after {policy}."
     elif not clears:
         # With successes in between they are not in a row.
-        yield f"{opens} after {policy}.".replace("in a row", "since it last closed")
+        since = f"{opens} after {policy}.".replace("in a row", "since the fuse last closed")
+        yield f"{since} A success does not reset the count."
+    elif policy.window is None:
+        yield f"{opens} after {policy}."
     else:
-        yield f"{opens} after {policy}{'' if policy.window is None else ' without a success in between'}."
-    if not clears:
-        yield "A success does not reset the count of failures."
+        yield f"{opens} after {policy}. A success resets the count."
 
 
 def _returning(settings: Settings) -> Iterator[str]:
@@ -60,17 +65,20 @@ def _returning(settings: Settings) -> Iterator[str]:
     if settings.ramp is None:
         yield f"Closes after {successes}; reopens after {failures}."
     else:
-        share = percent(settings.ramp_from)
-        yield (
-            f"After {successes} it lets {share} of the calls through, then more and more of them, and closes after "
-            f"{seconds(settings.ramp)}."
+        is_all = settings.ramp_from == 1
+        share = (
+            "all calls through" if is_all else f"{percent(settings.ramp_from)} of the calls through, then more and more"
         )
         yield f"Reopens after {failures}."
+        yield f"After {successes}, lets {share}. Closes {seconds(settings.ramp)} later."
     slow = [policy.slow_after for policy in settings.policies if isinstance(policy, SlowRate)]
     if slow:
         yield f"A probe that takes {seconds(min(slow, key=_microseconds))} or longer counts as failed."
     if settings.half_open_timeout is not None:
-        yield f"Also reopens after {seconds(settings.half_open_timeout)} in the half-open state."
+        yield f"Also reopens when it has been half-open for {seconds(settings.half_open_timeout)}."
+    if settings.numbers()["multiplier_permille"] > _THOUSAND:
+        most = _longest(settings)
+        yield f"Each time it reopens, the open time is multiplied by {settings.multiplier:g}, up to {most}."
 
 
 def _several(count: int, what: str) -> str:
@@ -79,6 +87,10 @@ def _several(count: int, what: str) -> str:
 
 def _microseconds(value: Seconds) -> int:
     return microseconds("seconds", value)
+
+
+def _longest(settings: Settings) -> str:
+    return f"{settings.numbers()['longest_us'] / 1e6:g} s"
 
 
 def _probe_time(settings: Settings) -> str:
@@ -95,17 +107,28 @@ def _meanings(lists: Lists) -> Iterator[str]:
         yield f"{call} that raises {_named(lists.success_on)} counts as a success."
         call = "Otherwise, a call"
     first = next(filter(names_time_outs, (lists.ignore, lists.success_on, lists.failure_on)), None)
-    time_outs = "; so does a call that a timeout stops" if first is lists.failure_on else ""
-    yield f"{call} that raises {_named(lists.failure_on)} counts as a failure{time_outs}."
+    yield f"{call} that raises {_named(lists.failure_on)} counts as a failure."
+    if first is lists.failure_on:
+        yield "A timeout that is not an Exception, such as gevent.Timeout, also counts as a failure."
     if lists.trip_if != ():
         yield f"A call that fails with {_named(lists.trip_if)} opens the fuse at once."
+
+
+def _results(failure_if: Callable[[Any], object] | None) -> Iterator[str]:
+    if failure_if is not None:
+        yield f"A call that returns a result selected by {_function(failure_if)} counts as a failure."
 
 
 def _named(which: Which) -> str:
     classes = _classes(which)
     if classes is None:
-        return f"an exception selected by {getattr(which, '__qualname__', None) or shown(which)}"
+        return f"an exception selected by {_function(which)}"
     return " or ".join(cls.__qualname__ for cls in classes)
+
+
+def _function(function: object) -> str:
+    name = getattr(function, "__qualname__", None) or shown(function)
+    return "a lambda" if name.endswith("<lambda>") else name
 
 
 def _never_counts(settings: Settings, capacity: int) -> Iterator[str]:
@@ -113,11 +136,11 @@ def _never_counts(settings: Settings, capacity: int) -> Iterator[str]:
     threshold = settings.numbers()["threshold"]
     if threshold > capacity:
         yield (
-            f"Warning: threshold {threshold} counts as {capacity}, because the store counts no more failures of a fuse."
-            f" Use a store made with failures={threshold}."
+            f"Warning: the threshold is {capacity}, not {threshold}, because the store counts at most {capacity} "
+            f"failures per fuse. Use a store made with failures={threshold}."
         )
     if not threshold and not settings.clear_on_success:
-        yield "Warning: clear_on_success has no effect, because the policy has no Failures."
+        yield "Warning: clear_on_success has no effect, because the policy does not include Failures."
 
 
 def _in_vain(lists: Lists) -> Iterator[str]:
@@ -128,11 +151,14 @@ def _in_vain(lists: Lists) -> Iterator[str]:
     yield from _taken("failure_on", counted or (), before)
     taken = (*ignored, *answered)
     if counted and all(_is_taken(cls, taken) for cls in counted):
-        yield "Warning: no exception counts as a failure, because ignore or success_on takes all that failure_on names."
+        yield (
+            "Warning: no exception counts as a failure, because every class in failure_on is ignored or counts as a "
+            "success."
+        )
     idle = tuple(cls for cls in _classes(lists.trip_if) or () if not _may_fail(cls, counted, taken))
     if idle:
-        count = "counts" if len(idle) == 1 else "count"
-        yield f"Warning: trip_if names {_names(idle)}, which never {count} as a failure."
+        count = "it never counts as a failure" if len(idle) == 1 else "they never count as failures"
+        yield f"Warning: {_names(idle)} in trip_if {'has' if len(idle) == 1 else 'have'} no effect, because {count}."
 
 
 def _taken(
@@ -141,13 +167,13 @@ def _taken(
     """A warning for each class that a list names in vain."""
     for cls in named:
         if says_nothing(cls):
-            yield f"Warning: {argument} names {cls.__qualname__}, but {cls.__qualname__} is always ignored."
+            yield f"Warning: {cls.__qualname__} in {argument} has no effect, because it is always ignored."
             continue
         for earlier, classes in before.items():
             above = [one for one in classes if issubclass(cls, one)]
             if above:
-                why = f"but {earlier} names {above[0].__qualname__} and is checked first"
-                yield f"Warning: {argument} names {cls.__qualname__}, {why}."
+                why = f"because {earlier} names {above[0].__qualname__} and is checked first"
+                yield f"Warning: {cls.__qualname__} in {argument} has no effect, {why}."
                 break
 
 
@@ -173,29 +199,29 @@ def _may_fail(
 
 
 def _names(classes: tuple[type[BaseException], ...]) -> str:
-    return ", ".join(cls.__qualname__ for cls in classes)
+    return " and ".join(cls.__qualname__ for cls in classes)
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
     numbers = settings.numbers()
     if 0 < numbers["half_open_us"] <= numbers["probe_us"]:
         yield (
-            f"Warning: a probe may take {_probe_time(settings)}, but the fuse reopens after "
-            f"{numbers['half_open_us'] / 1e6:g} s in the half-open state. "
+            f"Warning: a probe may take {_probe_time(settings)}, but the fuse reopens when it has been half-open for "
+            f"{numbers['half_open_us'] / 1e6:g} s. "
             "Make half_open_timeout longer than probe_timeout."
         )
     for policy in settings.policies:
         rate = rate_numbers(policy)
         if rate is not None and rate[3] > numbers["probe_us"]:
             yield (
-                f"Warning: a probe must finish within {_probe_time(settings)}, so it never takes the "
-                f"{rate[3] / 1e6:g} s of a slow call. Make probe_timeout longer."
+                f"Warning: a probe must finish within {_probe_time(settings)}, but only a call of "
+                f"{rate[3] / 1e6:g} s or longer is slow. Make probe_timeout longer than slow_after."
             )
     if numbers["ramp_us"] and settings.ramp_from == 1:
         yield "Warning: ramp has no effect, because ramp_from=1 lets all calls through from the start."
     if settings.ramp is None and settings.ramp_from != _DEFAULTS.ramp_from:
         yield "Warning: ramp_from has no effect without ramp."
     if settings.multiplier > 1 and numbers["multiplier_permille"] == _THOUSAND:
-        yield "Warning: the open time never grows, because multiplier is rounded to thousandths, here to 1."
+        yield "Warning: the open time never grows, because multiplier is rounded to three decimals, which gives 1."
     elif settings.multiplier > 1 and numbers["longest_us"] == numbers["reset_us"]:
         yield "Warning: the open time never grows, because max_reset_timeout is equal to reset_timeout."

@@ -87,7 +87,7 @@ class Failures(Policy):
     def __str__(self) -> str:
         if self.threshold == 1:
             return "1 failure"
-        span = "in a row" if self.window is None else f"in {seconds(self.window)}"
+        span = "in a row" if self.window is None else f"within {seconds(self.window)}"
         return f"{self.threshold} failures {span}"
 
 
@@ -131,13 +131,16 @@ class _Rate(Policy):
 
     def _reached(self, share: float, bad: str) -> str:
         """When it is reached, in words; ``bad`` is what the calls that count against it did."""
+        if self.calls == 1:
+            return f"the last call {bad}"
         if self.calls is None:
             calls = f"calls in the last {seconds(_DEFAULT_WINDOW if self.window is None else self.window)}"
         else:
             calls = f"last {self.calls} calls"
         most = "all" if share == 1 else f"at least {percent(share)}"
         least = self._least()
-        return f"{most} of the {calls} {bad} (with at least {least} {'call' if least == 1 else 'calls'})"
+        enough = f"there was at least {least} call" if least == 1 else f"there were at least {least} calls"
+        return f"{most} of the {calls} {bad} (only if {enough})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

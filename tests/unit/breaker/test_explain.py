@@ -8,19 +8,21 @@ import pytest
 from fuseboard import CircuitBreaker, FailureRate, Failures, SlowRate, Store
 from fuseboard._store import registry
 
+TIME_OUTS = "A timeout that is not an Exception, such as gevent.Timeout, also counts as a failure."
 NOTHING_FAILS = (
-    "Warning: no exception counts as a failure, because ignore or success_on takes all that failure_on names."
+    "Warning: no exception counts as a failure, because every class in failure_on is ignored or counts as a success."
 )
 
 
 def test_a_breaker_says_what_it_will_do() -> None:
-    """A sentence a line, with numbers and units."""
+    """One idea per line, with numbers and units."""
     assert CircuitBreaker("db").explain().splitlines() == [
-        "Opens after 5 failures in 10 s without a success in between.",
+        "Opens after 5 failures within 10 s. A success resets the count.",
         "Stays open for 30 s.",
         "Then lets one probe through at a time, across all processes. A probe must finish within 30 s.",
         "Closes after 1 successful probe; reopens after 1 failed probe.",
-        "A call that raises Exception counts as a failure; so does a call that a timeout stops.",
+        "A call that raises Exception counts as a failure.",
+        TIME_OUTS,
     ]
     policy = Failures(3, None) | FailureRate(0.5, calls=20) | SlowRate(0.255, slow_after=0.5, window=60, min_calls=30)
     breaker = CircuitBreaker(
@@ -28,22 +30,23 @@ def test_a_breaker_says_what_it_will_do() -> None:
         half_open_timeout=120, clear_on_success=False, shadow=True,
     )  # fmt: skip
     assert breaker.explain().splitlines() == [
-        "Opens after 3 failures since it last closed.",
-        "A success does not reset the count of failures.",
-        "Also opens when at least 50% of the last 20 calls failed (with at least 10 calls).",
-        "Also opens when at least 25.5% of the calls in the last 60 s took 0.5 s or longer (with at least 30 calls).",
-        "Stays open for 30 s, up to 10% shorter or longer at random.",
-        "Each failed probe multiplies the open time by 1.5, up to 300 s.",
-        "Rejects no calls, because it is a shadow (shadow=True).",
-        "Then lets up to 2 probes through at a time, across all processes. A probe must finish within 30 s.",
+        "Opens after 3 failures since the fuse last closed. A success does not reset the count.",
+        "Also opens when at least 50% of the last 20 calls failed (only if there were at least 10 calls).",
         (
-            "After 3 successful probes it lets 10% of the calls through, then more and more of them, "
-            "and closes after 60 s."
+            "Also opens when at least 25.5% of the calls in the last 60 s took 0.5 s or longer "
+            "(only if there were at least 30 calls)."
         ),
+        "Stays open for 30 s.",
+        "Jitter makes each open time up to 10% shorter or longer, at random.",
+        "Rejects no calls, because the breaker is a shadow (shadow=True).",
+        "Then lets up to 2 probes through at a time, across all processes. A probe must finish within 30 s.",
         "Reopens after 2 failed probes.",
+        "After 3 successful probes, lets 10% of the calls through, then more and more. Closes 60 s later.",
         "A probe that takes 0.5 s or longer counts as failed.",
-        "Also reopens after 120 s in the half-open state.",
-        "A call that raises Exception counts as a failure; so does a call that a timeout stops.",
+        "Also reopens when it has been half-open for 120 s.",
+        "Each time it reopens, the open time is multiplied by 1.5, up to 300 s.",
+        "A call that raises Exception counts as a failure.",
+        TIME_OUTS,
     ]
 
 
@@ -60,7 +63,8 @@ def is_down(error: OSError) -> bool:
             [
                 "A call that raises ValueError or TypeError is ignored: it is neither a success nor a failure.",
                 "Otherwise, a call that raises KeyError counts as a success.",
-                "Otherwise, a call that raises Exception counts as a failure; so does a call that a timeout stops.",
+                "Otherwise, a call that raises Exception counts as a failure.",
+                TIME_OUTS,
                 "A call that fails with PermissionError opens the fuse at once.",
             ],
         ),
@@ -81,11 +85,18 @@ def is_down(error: OSError) -> bool:
         ),
         (
             {"failure_on": OSError},
-            ["A call that raises OSError counts as a failure; so does a call that a timeout stops."],
+            ["A call that raises OSError counts as a failure.", TIME_OUTS],
         ),
         (
             {"failure_on": functools.partial(is_down)},
             ["A call that raises an exception selected by functools.partial(<function is_down"],
+        ),
+        (
+            {"failure_on": lambda error: error.errno, "failure_if": is_down},
+            [
+                "A call that raises an exception selected by a lambda counts as a failure.",
+                "A call that returns a result selected by is_down counts as a failure.",
+            ],
         ),
     ],
 )
@@ -101,10 +112,18 @@ def test_a_breaker_says_which_exceptions_mean_what(lists: dict[str, object], lin
         ({"threshold": 1}, "Opens after 1 failure."),
         ({"threshold": 1, "clear_on_success": False}, "Opens after 1 failure."),
         ({"window": None}, "Opens after 5 failures in a row."),
-        ({"window": 60, "clear_on_success": False}, "Opens after 5 failures in 60 s."),
+        (
+            {"window": 60, "clear_on_success": False},
+            "Opens after 5 failures within 60 s. A success does not reset the count.",
+        ),
+        ({"policy": FailureRate(0.5, calls=1)}, "Opens when the last call failed."),
+        (
+            {"policy": FailureRate(1, min_calls=1)},
+            "Opens when all of the calls in the last 10 s failed (only if there was at least 1 call).",
+        ),
         (
             {"policy": FailureRate(0.5), "clear_on_success": False},
-            "Opens when at least 50% of the calls in the last 10 s failed (with at least 10 calls).",
+            "Opens when at least 50% of the calls in the last 10 s failed (only if there were at least 10 calls).",
         ),
     ],
 )
@@ -112,9 +131,13 @@ def test_a_breaker_says_what_opens_it(settings: dict[str, object], opens: str) -
     """In the words of the settings that count, and no others."""
     lines = CircuitBreaker("db", **settings).explain().splitlines()
     assert opens == lines[0]
-    assert ("A success does not reset the count of failures." in lines) is (
-        "clear_on_success" in settings and "policy" not in settings
-    )
+    assert not any("A success" in line for line in lines[1:])
+
+
+def test_a_breaker_says_between_which_times_open_for_can_choose() -> None:
+    """R24: the times that limit what a failed call asks for."""
+    breaker = CircuitBreaker("db", reset_timeout=5, open_for=lambda _: None)
+    assert breaker.explain().splitlines()[2] == "open_for can choose another open time, from 5 s to 300 s."
 
 
 @pytest.mark.parametrize(
@@ -122,11 +145,11 @@ def test_a_breaker_says_what_opens_it(settings: dict[str, object], opens: str) -
     [
         (
             {"half_open_timeout": 30},
-            "Warning: a probe may take 30 s, but the fuse reopens after 30 s in the half-open state. ",
+            "Warning: a probe may take 30 s, but the fuse reopens when it has been half-open for 30 s. ",
         ),
         (
             {"policy": SlowRate(1, slow_after=31)},
-            "Warning: a probe must finish within 30 s, so it never takes the 31 s of a slow call. ",
+            "Warning: a probe must finish within 30 s, but only a call of 31 s or longer is slow. ",
         ),
         ({"ramp_from": 0.5}, "Warning: ramp_from has no effect without ramp."),
         ({"ramp": 5, "ramp_from": 1}, "Warning: ramp has no effect"),
@@ -137,31 +160,31 @@ def test_a_breaker_says_what_opens_it(settings: dict[str, object], opens: str) -
         ({"failure_on": (OSError, SystemExit), "ignore": KeyError, "success_on": OSError}, NOTHING_FAILS),
         (
             {"failure_on": (OSError, KeyError), "ignore": LookupError},
-            "Warning: failure_on names KeyError, but ignore names LookupError and is checked first.",
+            "Warning: KeyError in failure_on has no effect, because ignore names LookupError and is checked first.",
         ),
         (
             {"failure_on": (KeyError, OSError), "success_on": (ValueError, LookupError)},
-            "Warning: failure_on names KeyError, but success_on names LookupError and is checked first.",
+            "Warning: KeyError in failure_on has no effect, because success_on names LookupError and is checked first.",
         ),
         (
             {"success_on": KeyError, "ignore": LookupError},
-            "Warning: success_on names KeyError, but ignore names LookupError and is checked first.",
+            "Warning: KeyError in success_on has no effect, because ignore names LookupError and is checked first.",
         ),
         (
             {"success_on": asyncio.CancelledError},
-            "Warning: success_on names CancelledError, but CancelledError is always ignored.",
+            "Warning: CancelledError in success_on has no effect, because it is always ignored.",
         ),
         (
             {"failure_on": (KeyboardInterrupt, OSError)},
-            "Warning: failure_on names KeyboardInterrupt, but KeyboardInterrupt is always ignored.",
+            "Warning: KeyboardInterrupt in failure_on has no effect, because it is always ignored.",
         ),
         (
             {"failure_on": OSError, "trip_if": (PermissionError, KeyError, Exception)},
-            "Warning: trip_if names KeyError, which never counts as a failure.",
+            "Warning: KeyError in trip_if has no effect, because it never counts as a failure.",
         ),
         (
             {"ignore": KeyError, "success_on": LookupError, "trip_if": (KeyError, IndexError)},
-            "Warning: trip_if names KeyError, IndexError, which never count as a failure.",
+            "Warning: KeyError and IndexError in trip_if have no effect, because they never count as failures.",
         ),
     ],
 )
@@ -195,4 +218,6 @@ def test_a_breaker_says_what_a_threshold_counts_as() -> None:
     breaker = CircuitBreaker("db", threshold=40)
     registry.replace_default(Store.private(failures=8))
     line = breaker.explain().splitlines()[-1]
-    assert line.startswith("Warning: threshold 40 counts as 8, because the store counts no more failures of a fuse. ")
+    assert line.startswith(
+        "Warning: the threshold is 8, not 40, because the store counts at most 8 failures per fuse. "
+    )

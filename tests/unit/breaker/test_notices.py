@@ -48,7 +48,7 @@ def test_other_settings_are_told_once_for_a_breaker_and_its_keys(
         ({"window": timedelta(minutes=1)}, {"window": 0.5}, "window 60 -> 0.5"),
         ({"clear_on_success": True}, {"clear_on_success": False}, "clear_on_success True -> False"),
         ({"threshold": 3}, {"policy": FailureRate(0.5), "probes": 2},
-         f"policy '3 failures in 10 s' -> '{FailureRate(0.5)}', probes 1 -> 2"),
+         f"policy '3 failures within 10 s' -> '{FailureRate(0.5)}', probes 1 -> 2"),
         ({"policy": Failures(3, 10), "jitter": 0.1}, {"threshold": 3}, "jitter 0.1 -> 0"),
     ],
 )  # fmt: skip

@@ -162,4 +162,4 @@ def test_the_switch_does_not_travel(monkeypatch: pytest.MonkeyPatch, folder: Pat
     written = [pickle.dumps(CircuitBreaker("db", store=store, shadow=shadow)) for shadow in (False, True)]
     monkeypatch.delenv("FUSEBOARD_SHADOW")
     real, shadow = (pickle.loads(text) for text in written)  # noqa: S301 - ours
-    assert ("Rejects no calls" in real.explain(), "it is a shadow" in shadow.explain()) == (False, True)
+    assert ("Rejects no calls" in real.explain(), "the breaker is a shadow" in shadow.explain()) == (False, True)
