@@ -81,7 +81,7 @@ def test_a_table_of_another_boot_in_our_place_is_not_used(disk: Path, rebooted: 
     before = ours.read_bytes()
     seen = ask([], "look", "shop")
     assert (False, "foreign", True) == (seen["shared"], seen["reason"], seen["protects"])
-    assert "belongs to another boot" in seen["detail"]
+    assert "was created during another boot" in seen["detail"]
     assert before == ours.read_bytes()
 
 

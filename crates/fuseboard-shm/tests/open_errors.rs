@@ -47,7 +47,7 @@ fn a_truncated_file_is_foreign() {
     let whole = file.metadata().expect("our own file").len();
     for len in [whole - 1, whole / 2, 4096, 4095] {
         file.set_len(len).expect("our own file");
-        refused(&folder, Kind::Foreign, "does not fit what its header says");
+        refused(&folder, Kind::Foreign, "does not match its header");
     }
     for len in [8, 7, 0] {
         file.set_len(len).expect("our own file");
@@ -62,7 +62,7 @@ fn a_file_that_grew_is_foreign() {
     let (folder, file) = with_table();
     let whole = file.metadata().expect("our own file").len();
     file.set_len(whole + 4096).expect("our own file");
-    refused(&folder, Kind::Foreign, "does not fit");
+    refused(&folder, Kind::Foreign, "does not match its header");
 }
 
 /// T10: an empty file and a file of anything else are refused, and left as they are.
@@ -73,7 +73,7 @@ fn a_file_of_other_bytes_is_foreign() {
         let path = folder.shop();
         fs::write(&path, bytes).expect("our own folder");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("our own file");
-        refused(&folder, Kind::Foreign, "is not a table");
+        refused(&folder, Kind::Foreign, "is not a Fuseboard table");
         assert_eq!(bytes, fs::read(&path).expect("our own file"));
     }
 }
@@ -93,7 +93,7 @@ fn another_version_is_named() {
 fn another_byte_order_is_foreign() {
     let (folder, file) = with_table();
     overwrite(&file, 0, MAGIC.swap_bytes());
-    refused(&folder, Kind::Foreign, "is not a table");
+    refused(&folder, Kind::Foreign, "is not a Fuseboard table");
 }
 
 /// T10: numbers that no table has, and numbers that do not fit the file, never become a length.
@@ -103,7 +103,7 @@ fn a_wrong_geometry_is_foreign() {
         for number in [0, 3, 1 << 12, 1 << 20, 1 << 40, u64::MAX] {
             let (folder, file) = with_table();
             overwrite(&file, at, number);
-            refused(&folder, Kind::Foreign, "does not fit");
+            refused(&folder, Kind::Foreign, "does not match its header");
         }
     }
 }
@@ -113,7 +113,7 @@ fn a_wrong_geometry_is_foreign() {
 fn another_boot_is_foreign() {
     let (folder, file) = with_table();
     overwrite(&file, AT_BOOT, 1);
-    refused(&folder, Kind::Foreign, "another boot");
+    refused(&folder, Kind::Foreign, "during another boot");
 }
 
 /// T09: a table from later than now is one of another clock, although the boot's number is this one's.
@@ -138,7 +138,7 @@ fn a_symbolic_link_is_foreign() {
 fn a_hard_link_is_foreign() {
     let (folder, _) = with_table();
     fs::hard_link(folder.shop(), folder.0.join("other")).expect("our own folder");
-    refused(&folder, Kind::Foreign, "2 names");
+    refused(&folder, Kind::Foreign, "2 hard links");
 }
 
 /// T11: what is no regular file is refused, and opening it does not wait for anybody.
