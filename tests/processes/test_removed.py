@@ -56,7 +56,7 @@ def test_an_operator_is_told_so_where_a_link_leads_to_the_folder(  # noqa: PLR09
     CircuitBreaker("db", store=open_store(host)).isolate()
     worker.tell("end")
     assert 1 == len(spawned.results([worker]))
-    assert 1 == len([text for text in caplog.messages if f"used it ({pid})" in text])
+    assert 1 == len([text for text in caplog.messages if f"were using it ({pid})" in text])
 
 
 @pytest.mark.parametrize("way", ["fails", "listens", "looks"])
