@@ -13,9 +13,9 @@ use crate::word::Word;
 pub struct Rejection {
     /// The state that rejected it.
     pub state: State,
-    /// In how many microseconds to ask again; `None` while the fuse is isolated without an end. While it is open, this is
-    /// the rest of the open time. While it is half-open or ramping nobody knows, and this is a guess: see
-    /// [`Self::beside_probes`] and [`Self::ramping`].
+    /// In how many microseconds to ask again; `None` while the fuse is isolated without an end. While it is open, this
+    /// is the rest of the open time. While it is half-open or ramping nobody knows, and this is a guess: see
+    /// `beside_probes` and `ramping`.
     pub retry_after_us: Option<u64>,
     /// Microseconds until the first of the probes' leases ends; `None` in other states.
     pub lease_us: Option<u64>,
@@ -31,8 +31,8 @@ impl Rejection {
         Self { state, retry_after_us, lease_us: None }
     }
 
-    /// A rejection because all probes are under way. A probe usually takes a small part of its lease. So the caller asks
-    /// again after a tenth of the open time: soon after a quick probe, and not too often during a slow one.
+    /// A rejection because all probes are under way. A probe usually takes a small part of its lease. So the caller
+    /// asks again after a tenth of the open time: soon after a quick probe, and not too often during a slow one.
     pub(crate) fn beside_probes(policy: &Policy, lease_us: u64) -> Self {
         let retry_us = (policy.reset_us / RETRIES_IN_AN_OPEN_TIME).max(1).min(lease_us);
         Self { lease_us: Some(lease_us), ..Self::new(State::HalfOpen, Some(retry_us)) }
@@ -55,9 +55,10 @@ pub struct Admission {
 }
 
 impl Fuse<'_> {
-    /// Asks to make a call (rules R01, R02, R05, R06, R12). A permit must be answered by exactly one of [`Self::succeeded`],
-    /// [`Self::failed`], [`Self::settle`] and [`Self::cancel`]. One call makes at most one transition, so it has at most one
-    /// event. A rejection by [`State::Vacant`] means that the fuse was removed, and its name must be looked up again.
+    /// Asks to make a call (rules R01, R02, R05, R06, R12). A permit must be answered by exactly one of
+    /// [`Self::succeeded`], [`Self::failed`], [`Self::settle`] and [`Self::cancel`]. One call makes at most one
+    /// transition, so it has at most one event. A rejection by [`State::Vacant`] means that the fuse was removed, and
+    /// its name must be looked up again.
     pub fn admit(self, policy: &Policy, now_us: u64) -> Admission {
         let mut transition = None;
         let verdict = loop {
@@ -113,8 +114,8 @@ impl Fuse<'_> {
         Some(made)
     }
 
-    /// Takes a probe's permit; how long until a seat is free, if none is. `Ok(None)` if the generation ended, or somebody else
-    /// took or freed the seat, in between.
+    /// Takes a probe's permit; how long until a seat is free, if none is. `Ok(None)` if the generation ended, or
+    /// somebody else took or freed the seat, in between.
     fn probe(self, seen: Word, policy: &Policy, now_us: u64) -> Result<Option<Permit>, u64> {
         let generation = seen.generation();
         let is_current = || self.word().generation() == generation;
@@ -128,18 +129,20 @@ impl Fuse<'_> {
         Ok(None)
     }
 
-    /// Says who holds a probe's lease, in [`crate::lease::HINT_BITS`] bits of the caller's choice, for [`Self::reclaim`].
+    /// Says who holds a probe's lease, in [`crate::lease::HINT_BITS`] bits of the caller's choice, for
+    /// [`Self::reclaim`].
     pub fn sign(self, lease: Lease, hint: u64) {
         self.seats().sign(lease, hint);
     }
 
-    /// Frees the seats whose holders are certainly dead, as `is_gone` says of their hints (rule R11); whether there were any.
+    /// Frees the seats whose holders are certainly dead, as `is_gone` says of their hints (rule R11); whether there
+    /// were any.
     pub fn reclaim(self, is_gone: impl Fn(u64) -> bool) -> bool {
         self.seats().reclaim(is_gone)
     }
 
-    /// Whether an outcome of this permit would still count: the fuse is in the permit's generation, and a probe's lease has
-    /// time left.
+    /// Whether an outcome of this permit would still count: the fuse is in the permit's generation, and a probe's lease
+    /// has time left.
     #[must_use]
     pub fn is_valid(self, permit: Permit, now_us: u64) -> bool {
         let has_time = |lease: Lease| self.seats().holds(lease) && lease.time_left(now_us).is_some();

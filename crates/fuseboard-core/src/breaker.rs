@@ -1,10 +1,10 @@
 //! A breaker at work: it asks a fuse for a permit, reports how the call ended, and counts both.
 //!
-//! Live calls, a replay of recorded calls and a simulated fleet run this same code. So the time, and what only the operating
-//! system knows about other processes, are arguments.
+//! Live calls, a replay of recorded calls and a simulated fleet run this same code. So the time, and what only the
+//! operating system knows about other processes, are arguments.
 //!
-//! Each step is counted after it happened, on the line of counters that the caller chooses. A process that is killed in between
-//! leaves a counter one too low, never too high (rule T07).
+//! Each step is counted after it happened, on the line of counters that the caller chooses. A process that is killed in
+//! between leaves a counter one too low, never too high (rule T07).
 //!
 //! An example: three calls fail and a fourth comes too early, on a clock of its own.
 //!
@@ -104,8 +104,8 @@ pub struct FastPath<'a> {
 }
 
 impl FastPath<'_> {
-    /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an empty
-    /// window. Whether it was such a success; if not, [`Breaker::settle`] it.
+    /// Counts a success that changes nothing else: the fuse is as it was when the call was admitted, closed with an
+    /// empty window. Whether it was such a success; if not, [`Breaker::settle`] it.
     #[must_use]
     #[inline(always)]
     pub fn fast_success(self, admitted: Word) -> bool {
@@ -129,8 +129,8 @@ impl FastPath<'_> {
     }
 }
 
-/// A fuse, and the line of counters that this caller adds to. Free to copy. Every method may be called by any process at any
-/// time.
+/// A fuse, and the line of counters that this caller adds to. Free to copy. Every method may be called by any process
+/// at any time.
 #[derive(Clone, Copy)]
 pub struct Breaker<'a> {
     fuse: Fuse<'a>,
@@ -151,8 +151,9 @@ impl<'a> Breaker<'a> {
 
     /// Asks to make a call, counts the answer, and writes a transition down.
     ///
-    /// A probe signs its seat with `hint`: [`crate::lease::HINT_BITS`] bits that say who it is. A call that finds all seats taken
-    /// asks `is_gone` about their hints, and a seat whose holder is certainly dead is free at once (rule R11).
+    /// A probe signs its seat with `hint`: [`crate::lease::HINT_BITS`] bits that say who it is. A call that finds all
+    /// seats taken asks `is_gone` about their hints, and a seat whose holder is certainly dead is free at once (rule
+    /// R11).
     ///
     /// A rejection by [`State::Vacant`] is not counted: the fuse was removed, and its name must be looked up again.
     #[must_use]
@@ -185,8 +186,9 @@ impl<'a> Breaker<'a> {
 
     /// Reports how a call ended, and counts it. Without a valid permit the outcome is late.
     ///
-    /// `took_us` is asked only if it matters how long a call takes: it gets the time at which the call ends, and says how long
-    /// the call took. The caller writes a transition down ([`Fuse::write_down`]), because it can say more about it.
+    /// `took_us` is asked only if it matters how long a call takes: it gets the time at which the call ends, and says
+    /// how long the call took. The caller writes a transition down ([`Fuse::write_down`]), because it can say more
+    /// about it.
     pub fn settle(
         self,
         policy: &Policy,

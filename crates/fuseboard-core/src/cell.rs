@@ -4,8 +4,8 @@ use crate::lease::SEATS;
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::Word;
 
-/// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10). Zeroes are a fuse never
-/// seen.
+/// The shared words of one fuse. All fields are atomics, so any bytes are a valid cell (rule T10). Zeroes are a fuse
+/// never seen.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Cell {

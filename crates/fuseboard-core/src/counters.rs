@@ -1,8 +1,9 @@
 //! Counters of calls, kept for the whole host and striped so that they cost nanoseconds.
 //!
-//! Each fuse has [`STRIPES`] lines of eight counters. A process adds to the line that its token chooses. Two processes on one line
-//! are slower, never wrong. Counters only go up (rule T07), each by one atomic addition, so a kill loses nothing that was counted.
-//! A total is the sum over the lines. It is not of one instant, but never less than what was counted before the reading began.
+//! Each fuse has [`STRIPES`] lines of eight counters. A process adds to the line that its token chooses. Two processes
+//! on one line are slower, never wrong. Counters only go up (rule T07), each by one atomic addition, so a kill loses
+//! nothing that was counted. A total is the sum over the lines. It is not of one instant, but never less than what was
+//! counted before the reading began.
 
 use crate::sync::{AtomicU64, Ordering};
 

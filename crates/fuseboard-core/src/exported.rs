@@ -1,7 +1,8 @@
 //! What the exporters of metrics have exported of a fuse, so that the next exporter goes on where the last one ended.
 //!
-//! One process of the host exports at a time ([`crate::leader`]). Totals only grow, and what stands here only grows too. So an
-//! exporter that was stopped for long, and then notes what it exported, takes back nothing that a later one exported.
+//! One process of the host exports at a time ([`crate::leader`]). Totals only grow, and what stands here only grows
+//! too. So an exporter that was stopped for long, and then notes what it exported, takes back nothing that a later one
+//! exported.
 
 use crate::counters::COUNTERS;
 use crate::sync::{AtomicU64, Ordering};
@@ -32,11 +33,11 @@ impl Exported {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// The totals that `read` reads, and what was counted since the last export. If more was exported than there is, the counters
-    /// were reset or belong to another claim, and the export begins anew.
+    /// The totals that `read` reads, and what was counted since the last export. If more was exported than there is,
+    /// the counters were reset or belong to another claim, and the export begins anew.
     ///
-    /// The totals are read after what was exported. So they are no less than what an earlier exporter read, even if two export at
-    /// once because one was stopped and goes on.
+    /// The totals are read after what was exported. So they are no less than what an earlier exporter read, even if two
+    /// export at once because one was stopped and goes on.
     #[must_use]
     pub fn since(&self, read: impl FnOnce() -> [u64; EXPORTED]) -> ExportDelta {
         // Acquire: after this the counters show at least what the exporter that noted it had read.
@@ -52,8 +53,8 @@ impl Exported {
         ExportDelta { before, totals, fresh: std::array::from_fn(|i| totals[i] - before[i]) }
     }
 
-    /// Notes that this was exported. A counter that stands lower by now than before this export has begun anew since, and nothing is
-    /// noted for it. (If it was exported for the first time, that cannot be seen.)
+    /// Notes that this was exported. A counter that stands lower by now than before this export has begun anew since,
+    /// and nothing is noted for it. (If it was exported for the first time, that cannot be seen.)
     pub fn note(&self, delta: &ExportDelta) {
         let words = self.0.iter().zip(delta.before).zip(delta.totals);
         for ((word, before), total) in words.filter(|((_, before), total)| before < total) {

@@ -1,8 +1,8 @@
 //! One fuse: its word, and what the end of a call does to it. What a call asks before it is in [`crate::admission`].
 //!
-//! Every operation reads the fuse word, computes the word that should follow, and swaps it in. If the word changed in between,
-//! it starts again. The swap is the moment at which the operation happens. So operations on one fuse are linearizable, a crash
-//! leaves a fuse either before an operation or after it, and nobody waits for anybody.
+//! Every operation reads the fuse word, computes the word that should follow, and swaps it in. If the word changed in
+//! between, it starts again. The swap is the moment at which the operation happens. So operations on one fuse are
+//! linearizable, a crash leaves a fuse either before an operation or after it, and nobody waits for anybody.
 //!
 //! | operation | cost |
 //! |---|---|
@@ -12,14 +12,14 @@
 //! | a failure | an attempt in the log, then one swap that counts it and, if it is the last one needed, opens the fuse |
 //! | any other transition | one swap, to a later generation |
 //!
-//! Acquire on each load and AcqRel on each swap of the fuse word order the entries of the failure log that the word's head
-//! counts. Leases and the counts of probes are separate words, each tagged with its generation.
+//! Acquire on each load and AcqRel on each swap of the fuse word order the entries of the failure log that the word's
+//! head counts. Leases and the counts of probes are separate words, each tagged with its generation.
 //!
-//! **Rates** are looked at when a bad call ends, as the count of failures is. Good calls are only counted. A rate over calls
-//! knows from the count itself whether this call reaches it ([`crate::rate`]). A rate over a time must not miss its last bad
-//! call when two end at once, so each bad call takes three steps in this order: it counts itself, it adds 0 to the fuse word,
-//! and it sums up. Of two bad calls, one adds its 0 after the other, and therefore sees what the other has counted. (To swap
-//! the word for itself would not do: such a swap does not notice another one before it.)
+//! **Rates** are looked at when a bad call ends, as the count of failures is. Good calls are only counted. A rate over
+//! calls knows from the count itself whether this call reaches it ([`crate::rate`]). A rate over a time must not miss
+//! its last bad call when two end at once, so each bad call takes three steps in this order: it counts itself, it adds
+//! 0 to the fuse word, and it sums up. Of two bad calls, one adds its 0 after the other, and therefore sees what the
+//! other has counted. (To swap the word for itself would not do: such a swap does not notice another one before it.)
 
 pub use crate::cell::Cell;
 use crate::journal::{About, Record};
@@ -143,8 +143,8 @@ impl<'a> Fuse<'a> {
         self.cell.load()
     }
 
-    /// The fuse word, unless the fuse was removed. The key is read after the word: if it still stands, the word is of this
-    /// claim. Without a claim, the word in any case.
+    /// The fuse word, unless the fuse was removed. The key is read after the word: if it still stands, the word is of
+    /// this claim. Without a claim, the word in any case.
     #[must_use]
     pub fn mine(self) -> Option<Word> {
         let seen = self.word();
@@ -171,8 +171,8 @@ impl<'a> Fuse<'a> {
         self.change(seen, seen.moved_to(to, now_us), cause)
     }
 
-    /// Changes to the state `to` until it succeeds, as if the word had been what `before` makes of it; not at all if `before`
-    /// makes nothing of it, or the fuse was removed. The clock is read after each look at the word.
+    /// Changes to the state `to` until it succeeds, as if the word had been what `before` makes of it; not at all if
+    /// `before` makes nothing of it, or the fuse was removed. The clock is read after each look at the word.
     pub(crate) fn go_to(
         self,
         to: impl Fn(Word) -> State,
@@ -190,8 +190,8 @@ impl<'a> Fuse<'a> {
         }
     }
 
-    /// One attempt to count a failure and, if `trips` names a cause for its entry, to open the fuse in the same swap. The entry
-    /// and what it did; `None` if the fuse changed in between.
+    /// One attempt to count a failure and, if `trips` names a cause for its entry, to open the fuse in the same swap.
+    /// The entry and what it did; `None` if the fuse changed in between.
     pub(crate) fn append(
         self,
         seen: Word,
@@ -213,8 +213,8 @@ impl<'a> Fuse<'a> {
 
 /// The journal.
 impl Fuse<'_> {
-    /// Writes down a transition that this process has just made, with what it knows about it. If the process never gets here,
-    /// somebody else writes it down.
+    /// Writes down a transition that this process has just made, with what it knows about it. If the process never gets
+    /// here, somebody else writes it down.
     pub fn write_down(self, transition: Transition, about: About) {
         if let Some(writer) = self.writer {
             writer.write_down(self.cell, transition, about);
@@ -228,8 +228,8 @@ impl Fuse<'_> {
         }
     }
 
-    /// What [`Self::catch_up`] would write, for readers. The slot is the fuse's. A transition that was made before this call is
-    /// in its answer, or in the journal if the journal is read after it.
+    /// What [`Self::catch_up`] would write, for readers. The slot is the fuse's. A transition that was made before this
+    /// call is in its answer, or in the journal if the journal is read after it.
     #[must_use]
     pub fn unjournaled(self, slot: u32) -> Option<Record> {
         journal_writer::unjournaled(self.cell, slot)
@@ -238,15 +238,16 @@ impl Fuse<'_> {
 
 /// After a call.
 impl Fuse<'_> {
-    /// Reports how a call ended, by all rules of the policy (rules R03, R04, R07 to R09, R19 to R22). A slow probe is a failed
-    /// one.
+    /// Reports how a call ended, by all rules of the policy (rules R03, R04, R07 to R09, R19 to R22). A slow probe is a
+    /// failed one.
     pub fn settle(self, policy: &Policy, permit: Permit, call: Call, now_us: impl Fn() -> u64) -> Effect {
         let reached = self.count_in_rates(policy, permit, call, None, &now_us);
         self.settle_counted(policy, permit, call, reached, now_us)
     }
 
-    /// The first half of [`Self::settle`]: counts a call in the rate windows of the policy, unless its generation is over. The
-    /// rates over calls that it reaches, as a bad one. The clock is asked when the call ended, unless that is known.
+    /// The first half of [`Self::settle`]: counts a call in the rate windows of the policy, unless its generation is
+    /// over. The rates over calls that it reaches, as a bad one. The clock is asked when the call ended, unless that is
+    /// known.
     pub fn count_in_rates(
         self,
         policy: &Policy,
@@ -328,8 +329,8 @@ impl Fuse<'_> {
         self.fail(policy, permit, Call { failed: true, ..Call::default() }, now_us, || None)
     }
 
-    /// [`Self::failed`], with all that the call says. `other` is another reason to open a closed fuse; it is asked after each
-    /// look at the word.
+    /// [`Self::failed`], with all that the call says. `other` is another reason to open a closed fuse; it is asked
+    /// after each look at the word.
     fn fail(
         self,
         policy: &Policy,
@@ -370,7 +371,8 @@ impl Fuse<'_> {
         }
     }
 
-    /// Counts a failed probe: whether it is the last one allowed, or `demands` to be; `None` if its lease was taken over.
+    /// Counts a failed probe: whether it is the last one allowed, or `demands` to be; `None` if its lease was taken
+    /// over.
     fn count_failed_probe(self, policy: &Policy, permit: Permit, demands: bool) -> Option<bool> {
         let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
         let is_current = || self.word().generation() == permit.generation;
@@ -472,7 +474,8 @@ impl Fuse<'_> {
         self.cell.slow.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What a rate of the policy has counted in the state that the fuse is in now; `None` if the policy has no such rate.
+    /// What a rate of the policy has counted in the state that the fuse is in now; `None` if the policy has no such
+    /// rate.
     #[must_use]
     pub fn rate_count(self, policy: &Policy, kind: RateKind, now_us: impl Fn() -> u64) -> Option<RateCount> {
         let (rate, windows) = (policy.rates[kind as usize]?, self.rate_windows?);

@@ -1,12 +1,14 @@
-//! The journal: a ring of records of transitions. Any process writes it, and it is readable after every process is dead (rule T14).
+//! The journal: a ring of records of transitions. Any process writes it, and it is readable after every process is dead
+//! (rule T14).
 //!
-//! **Appending.** A writer takes a number, writes the words of the record into the ring slot of that number, and writes the check
-//! word last. The check word is a hash of the other words and of the number. A record is there if its check word fits. So a writer
-//! that is killed leaves a hole, and one that is stopped for a whole lap can at most spoil a later record. Neither passes for a
-//! record.
+//! **Appending.** A writer takes a number, writes the words of the record into the ring slot of that number, and writes
+//! the check word last. The check word is a hash of the other words and of the number. A record is there if its check
+//! word fits. So a writer that is killed leaves a hole, and one that is stopped for a whole lap can at most spoil a
+//! later record. Neither passes for a record.
 //!
-//! How the transitions of a fuse get here, each at least once and in their order, is in [`crate::journal_writer`]. Two processes
-//! may write the same record, so a reader drops a record that is not later than what it has read of that fuse.
+//! How the transitions of a fuse get here, each at least once and in their order, is in [`crate::journal_writer`]. Two
+//! processes may write the same record, so a reader drops a record that is not later than what it has read of that
+//! fuse.
 
 use std::ops::Range;
 
@@ -28,8 +30,8 @@ const ABOUT_BYTES: usize = ABOUT_WORDS * 8;
 /// The last word is reserved.
 const BODY: usize = 4 + ABOUT_WORDS;
 
-/// Two texts about a transition: the name of an exception's class, or who made a manual override and why. Longer texts are
-/// cut.
+/// Two texts about a transition: the name of an exception's class, or who made a manual override and why. Longer texts
+/// are cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct About([u64; ABOUT_WORDS]);
 
@@ -213,8 +215,8 @@ impl<'a> Journal<'a> {
         slot.check.store(check_of(number, &words), Ordering::Release);
     }
 
-    /// Takes away what damage left in the head: a number so large that nobody can have taken it. At the end of all numbers, the
-    /// earlier records would be out of every reader's sight.
+    /// Takes away what damage left in the head: a number so large that nobody can have taken it. At the end of all
+    /// numbers, the earlier records would be out of every reader's sight.
     pub fn mend(self) {
         let next = self.next();
         if next > u64::MAX / 2 {

@@ -1,20 +1,20 @@
-//! How the transitions of a fuse get into the journal (rule T14): each at least once, in their order, even if the process that
-//! made one is killed.
+//! How the transitions of a fuse get into the journal (rule T14): each at least once, in their order, even if the
+//! process that made one is killed.
 //!
-//! Three words of a fuse take part. The **fuse word** says which generation the fuse is in. The **journaled** word holds the
-//! last generation that stands in the journal, and its state. The **note** says what causes a generation; its maker writes it
-//! before the generation begins.
+//! Three words of a fuse take part. The **fuse word** says which generation the fuse is in. The **journaled** word
+//! holds the last generation that stands in the journal, and its state. The **note** says what causes a generation; its
+//! maker writes it before the generation begins.
 //!
-//! * [`announce`](JournalWriter::announce) runs before the swap of the fuse word. It first completes the journal: whoever ends
-//!   a generation makes sure that the journal has it. So the records of one fuse stand in their order, and the state before a
-//!   transition is always the state that was journaled last.
-//! * [`write_down`](JournalWriter::write_down) runs after the swap. If its process is killed in between, the transition is
-//!   missing only until the next transition, a rejected call or a reader comes by.
+//! * `announce` runs before the swap of the fuse word. It first completes the journal:
+//!   whoever ends a generation makes sure that the journal has it. So the records of one fuse stand in their order, and
+//!   the state before a transition is always the state that was journaled last.
+//! * `write_down` runs after the swap. If its process is killed in between, the transition
+//!   is missing only until the next transition, a rejected call or a reader comes by.
 //!
-//! **The race that looks wrong and is not.** Two processes write their notes and then swap; the note that stands last may be
-//! the loser's. Then the tag of the note, low bits of a generation, does not fit, and the cause reads as unknown. Only if both
-//! generations would have begun in the same microsecond does the journal show the loser's cause and process. The state and
-//! the generation are right in any case, because they come from the fuse word.
+//! **The race that looks wrong and is not.** Two processes write their notes and then swap; the note that stands last
+//! may be the loser's. Then the tag of the note, low bits of a generation, does not fit, and the cause reads as
+//! unknown. Only if both generations would have begun in the same microsecond does the journal show the loser's cause
+//! and process. The state and the generation are right in any case, because they come from the fuse word.
 
 use crate::cell::Cell;
 use crate::journal::{About, Journal, Record};
@@ -89,8 +89,8 @@ pub struct JournalWriter<'a> {
 }
 
 impl JournalWriter<'_> {
-    /// Runs before `seen` is swapped for `next`, a word of a later generation: completes the journal up to `seen`, and notes
-    /// the cause of `next`.
+    /// Runs before `seen` is swapped for `next`, a word of a later generation: completes the journal up to `seen`, and
+    /// notes the cause of `next`.
     pub(crate) fn announce(self, cell: &Cell, seen: Word, next: Word, cause: Cause) {
         // Only damage makes `seen` later than what follows it; that is no transition to write down.
         if next.generation() > seen.generation() {
@@ -120,8 +120,8 @@ impl JournalWriter<'_> {
         }
     }
 
-    /// Appends the transition to this generation, unless it is journaled, and moves the journaled word on. Nobody ends a
-    /// generation before it is journaled, so what is journaled now is the generation before.
+    /// Appends the transition to this generation, unless it is journaled, and moves the journaled word on. Nobody ends
+    /// a generation before it is journaled, so what is journaled now is the generation before.
     fn write(self, cell: &Cell, to: State, generation: u64, known: Known) {
         let journaled = Journaled::of(cell);
         if journaled.generation() >= generation {
@@ -130,14 +130,15 @@ impl JournalWriter<'_> {
         if let Some(record) = record_of(cell, self.slot, journaled, (to, generation), known) {
             self.journal.append(record);
         }
-        // AcqRel: whoever sees the new value sees that a number of the journal was taken. The swap fails only if somebody has
-        // journaled this generation, or a later one.
+        // AcqRel: whoever sees the new value sees that a number of the journal was taken. The swap fails only if
+        // somebody has journaled this generation, or a later one.
         let next = Journaled::new(generation, to);
         _ = cell.journaled.compare_exchange(journaled.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
-/// The record of a transition. First use of a fuse is no event, nor is a reset of a closed one: a fuse never seen is closed.
+/// The record of a transition. First use of a fuse is no event, nor is a reset of a closed one: a fuse never seen is
+/// closed.
 fn record_of(
     cell: &Cell,
     slot: u32,
@@ -154,11 +155,11 @@ fn record_of(
 
 /// What [`JournalWriter::complete`] would write, for readers: nothing is changed.
 ///
-/// A transition that was made before this call is in its answer, or in the journal if the journal is read after it. If the
-/// answer is a record, all earlier transitions of the fuse are in the journal.
+/// A transition that was made before this call is in its answer, or in the journal if the journal is read after it. If
+/// the answer is a record, all earlier transitions of the fuse are in the journal.
 pub(crate) fn unjournaled(cell: &Cell, slot: u32) -> Option<Record> {
-    // The fuse word first: nobody ends a generation before it is journaled, so the journaled word is then of this generation
-    // or of the one before.
+    // The fuse word first: nobody ends a generation before it is journaled, so the journaled word is then of this
+    // generation or of the one before.
     let seen = cell.load();
     let (cause, pid) = Note::of(cell, seen);
     let journaled = Journaled::of(cell);
@@ -167,8 +168,8 @@ pub(crate) fn unjournaled(cell: &Cell, slot: u32) -> Option<Record> {
     record_of(cell, slot, journaled, (seen.state().visible(), seen.generation()), known).filter(|_| is_news)
 }
 
-/// Removes what damage left in the journaled word, so that later transitions are journaled: a generation far ahead, one that
-/// the fuse has not come to, or another state than the fuse is in.
+/// Removes what damage left in the journaled word, so that later transitions are journaled: a generation far ahead, one
+/// that the fuse has not come to, or another state than the fuse is in.
 pub(crate) fn mend(cell: &Cell, now_us: impl Fn() -> u64) {
     let journaled = Journaled::of(cell);
     // Read after the journaled word, so in a sound fuse it is of no earlier generation.
@@ -184,7 +185,8 @@ mod tests {
     use super::*;
     use crate::journal::{Head, RingSlot};
 
-    /// T14: a close whose maker was killed right after it gets into the journal, although a rival's note replaced its own.
+    /// T14: a close whose maker was killed right after it gets into the journal, although a rival's note replaced its
+    /// own.
     #[test]
     fn a_close_under_a_rivals_note_is_journaled() {
         let cell = Cell::new();

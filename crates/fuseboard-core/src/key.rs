@@ -11,9 +11,9 @@
 //!        +--------------------------------------------+---------------+
 //! ```
 //!
-//! The owner word alone says whose the slot is. The second word tells apart names that share the first 46 bits. It counts only if its
-//! claim number is that of the owner word, so nobody has to wipe it. The end of a claim makes the claim number one larger. So a
-//! process that was stopped before a swap of the owner word finds that it is too late.
+//! The owner word alone says whose the slot is. The second word tells apart names that share the first 46 bits. It
+//! counts only if its claim number is that of the owner word, so nobody has to wipe it. The end of a claim makes the
+//! claim number one larger. So a process that was stopped before a swap of the owner word finds that it is too late.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::is_far_ahead;
@@ -103,7 +103,8 @@ impl Owner {
 pub struct Key {
     owner: AtomicU64,
     more: AtomicU64,
-    /// When somebody last found the fuse idle, and a hash of what it had counted by then: see [`crate::directory::idle`].
+    /// When somebody last found the fuse idle, and a hash of what it had counted by then: see
+    /// [`crate::directory::idle`].
     pub(crate) idle_stamp: AtomicU64,
     /// The generation that the claim began with; 0 for the slot's first. Only grows.
     pub(crate) since: AtomicU64,
@@ -133,8 +134,8 @@ impl Key {
         Owner(self.owner.load(Ordering::Acquire))
     }
 
-    /// Whose it is, by a look that no claim can have passed unseen: a claim that it does not see comes behind it, and sees
-    /// all that was done before the look.
+    /// Whose it is, by a look that no claim can have passed unseen: a claim that it does not see comes behind it, and
+    /// sees all that was done before the look.
     pub(crate) fn owner_for_sure(&self) -> Owner {
         Owner(self.owner.fetch_add(0, Ordering::AcqRel))
     }

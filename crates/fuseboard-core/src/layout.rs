@@ -1,7 +1,7 @@
 //! The layout of a table: what stands where in a file. `docs/reference/store-format.md` says the same for people.
 //!
-//! Nothing that is read from a file becomes a length or an index unchecked (rule T10). A [`Geometry`] is made only of numbers in range,
-//! and all offsets are computed from it.
+//! Nothing that is read from a file becomes a length or an index unchecked (rule T10). A [`Geometry`] is made only of
+//! numbers in range, and all offsets are computed from it.
 
 use std::mem::offset_of;
 
@@ -128,9 +128,9 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// A geometry for at least `fuses` fuses and `failures` log entries each, rounded up to powers of two; `None` outside of 1 to
-    /// [`FUSES_MAX`] and 1 to [`LOG_MAX`]. In a table that is longer than a look-up, an eighth stays free: otherwise the last names would
-    /// find no room.
+    /// A geometry for at least `fuses` fuses and `failures` log entries each, rounded up to powers of two; `None`
+    /// outside of 1 to [`FUSES_MAX`] and 1 to [`LOG_MAX`]. In a table that is longer than a look-up, an eighth stays
+    /// free: otherwise the last names would find no room.
     #[must_use]
     pub fn for_capacity(fuses: usize, failures: usize) -> Option<Self> {
         let slots = Some(fuses).filter(|fuses| (1..=FUSES_MAX).contains(fuses))?.next_power_of_two();
@@ -250,8 +250,8 @@ impl Sections {
 }
 
 impl Header {
-    /// Fills in the header of a new table. Three random numbers become the hash key and the host id. The version is written last, with
-    /// Release: it says that the rest is there.
+    /// Fills in the header of a new table. Three random numbers become the hash key and the host id. The version is
+    /// written last, with Release: it says that the rest is there.
     pub fn write(&self, geometry: Geometry, boot: u64, random: [u64; 3], created_us: u64) {
         let [hash_key @ .., host_id] = random;
         let fields = [

@@ -1,20 +1,22 @@
 //! One leader per host for each purpose: a lease, and a term that grows with each new leader.
 //!
-//! A row has three words that decide. `purpose` says whose the row is: a hash, taken once by compare-and-swap and never released. `lease`
-//! holds the deadline (48 bits), whether the leader has the purpose's lock (1 bit), and the low bits of the term (15). `term` is the whole
-//! number of the term.
+//! A row has three words that decide. `purpose` says whose the row is: a hash, taken once by compare-and-swap and never
+//! released. `lease` holds the deadline (48 bits), whether the leader has the purpose's lock (1 bit), and the low bits
+//! of the term (15). `term` is the whole number of the term.
 //!
-//! Every step is one compare-and-swap of `lease`. A process that takes the lead begins the next term with that swap, and writes `term`
-//! after it. If it dies in between, `term` is one behind. Readers add the difference that the low bits show, so nobody has to mend it. A
-//! leader that renews or resigns swaps the lease that it read, and only if that lease is of its own term. So a leader that was stopped
-//! while another took over can neither make the other's lease longer nor end it.
+//! Every step is one compare-and-swap of `lease`. A process that takes the lead begins the next term with that swap,
+//! and writes `term` after it. If it dies in between, `term` is one behind. Readers add the difference that the low
+//! bits show, so nobody has to mend it. A leader that renews or resigns swaps the lease that it read, and only if that
+//! lease is of its own term. So a leader that was stopped while another took over can neither make the other's lease
+//! longer nor end it.
 //!
-//! The lock is no word of the table. It is a lock of the system on a file beside the table, and the system releases it when the process
-//! dies. A process that gets the lock and finds a lease that says "its leader has the lock" knows that this leader is dead, and takes over
-//! before the deadline. A leader without the lock is replaced at its deadline only, dead or not.
+//! The lock is no word of the table. It is a lock of the system on a file beside the table, and the system releases it
+//! when the process dies. A process that gets the lock and finds a lease that says "its leader has the lock" knows that
+//! this leader is dead, and takes over before the deadline. A leader without the lock is replaced at its deadline only,
+//! dead or not.
 //!
-//! **The race that looks wrong and is not.** A leader whose deadline has passed may renew its lease, in the same term. Nobody else has led in
-//! between, because each new leader changes the low bits.
+//! **The race that looks wrong and is not.** A leader whose deadline has passed may renew its lease, in the same term.
+//! Nobody else has led in between, because each new leader changes the low bits.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_MAX, remaining};
@@ -23,8 +25,8 @@ use crate::time::{STAMP_MAX, remaining};
 pub const PURPOSES: usize = 8;
 /// The longest lease, in microseconds.
 pub const LEASE_MAX_US: u64 = 60 * 60 * 1_000_000;
-/// How far off a deadline may be and still be believed (rule R14). More than the longest lease, because a reader may have read its clock
-/// before the leader did, and been stopped since.
+/// How far off a deadline may be and still be believed (rule R14). More than the longest lease, because a reader may
+/// have read its clock before the leader did, and been stopped since.
 pub const BELIEVED_US: u64 = 2 * LEASE_MAX_US;
 
 const LOW_BITS: u32 = 15;
@@ -63,8 +65,8 @@ impl Leader {
         Self { purpose: zero(), lease: zero(), term: zero(), pid: zero(), reserved: std::array::from_fn(|_| zero()) }
     }
 
-    /// The row of a purpose, by its hash (not 0), which takes one if it has none; `None` if all are other purposes'. Rows are tried
-    /// in one order and never removed, so a purpose has one.
+    /// The row of a purpose, by its hash (not 0), which takes one if it has none; `None` if all are other purposes'.
+    /// Rows are tried in one order and never removed, so a purpose has one.
     #[must_use]
     pub fn of(rows: &[Self], purpose: u64) -> Option<&Self> {
         // Relaxed: the row's other words are its own story.
@@ -81,8 +83,8 @@ impl Leader {
         rows.iter().any(|row| [0, purpose].contains(&row.purpose.load(Ordering::Relaxed)))
     }
 
-    /// Takes the lead for `lease_us` microseconds, unless somebody else has it; the new term. If this process leads already, ask
-    /// [`Self::renew`] first: this would begin another term.
+    /// Takes the lead for `lease_us` microseconds, unless somebody else has it; the new term. If this process leads
+    /// already, ask [`Self::renew`] first: this would begin another term.
     #[must_use]
     pub fn take(&self, rivals: Rivals, pid: u32, lease_us: u64, now_us: u64) -> Option<u64> {
         loop {
@@ -108,7 +110,8 @@ impl Leader {
         }
     }
 
-    /// Leads on in `term` for `lease_us` microseconds from now; `false`, and nothing changes, if another term has begun.
+    /// Leads on in `term` for `lease_us` microseconds from now; `false`, and nothing changes, if another term has
+    /// begun.
     #[must_use]
     pub fn renew(&self, term: u64, is_locked: bool, lease_us: u64, now_us: u64) -> bool {
         self.step(term, |_| lease_word(term, is_locked, lease_us, now_us))
@@ -119,8 +122,8 @@ impl Leader {
         _ = self.step(term, |lease| lease & LOW_MASK);
     }
 
-    /// Whether `term` is the last one that has begun, and its lease has not run out. It was so a moment ago: before you act,
-    /// [`Self::renew`].
+    /// Whether `term` is the last one that has begun, and its lease has not run out. It was so a moment ago: before you
+    /// act, [`Self::renew`].
     #[must_use]
     pub fn leads(&self, term: u64, now_us: u64) -> bool {
         let seen = self.read();
@@ -147,8 +150,8 @@ impl Leader {
         }
     }
 
-    /// The lease, and the term that it is of. Where another term begins meanwhile the two may not belong together; then the lease is
-    /// not there any more for whoever would swap it.
+    /// The lease, and the term that it is of. Where another term begins meanwhile the two may not belong together; then
+    /// the lease is not there any more for whoever would swap it.
     fn read(&self) -> Seen {
         // Acquire: the number that is known is behind by no more than the leaders whose writing of it was lost.
         let lease = self.lease.load(Ordering::Acquire);
@@ -273,7 +276,8 @@ mod tests {
         }
     }
 
-    /// R14: a deadline far beyond the longest lease is damage. One that is a little farther off is a leader's whose clock is ahead.
+    /// R14: a deadline far beyond the longest lease is damage. One that is a little farther off is a leader's whose
+    /// clock is ahead.
     #[test]
     fn a_deadline_far_beyond_the_longest_lease_is_expired() {
         for (left_us, is_led) in [(BELIEVED_US, true), (BELIEVED_US + 1, false)] {
@@ -286,7 +290,8 @@ mod tests {
         assert_eq!(None, take(&row, Rivals::Unknown, NOW));
     }
 
-    /// T10: whatever stands in a row, somebody takes the lead within twice the longest lease, and nobody has it beside it.
+    /// T10: whatever stands in a row, somebody takes the lead within twice the longest lease, and nobody has it beside
+    /// it.
     #[test]
     fn any_words_are_a_row() {
         let words = [0, 1, LOW_MASK, LOCKED, NOW << STAMP_SHIFT, (NOW + SECOND) << STAMP_SHIFT | 5, u64::MAX];

@@ -1,16 +1,17 @@
 //! Probe leases: the right to make one call while the fuse is half-open.
 //!
-//! A fuse has [`SEATS`] seats. A seat is one word: the lease's deadline (48 bits) and the low 16 bits of the generation in which it
-//! was taken; 0 is free. A lease is taken and released by compare-and-swap, and nobody needs to learn that its holder died: after
-//! the deadline anybody may take the seat (rule R11). A lease of an older generation is free at once. Only if 16 bits of two
-//! generations agree by chance does it count until its deadline.
+//! A fuse has [`SEATS`] seats. A seat is one word: the lease's deadline (48 bits) and the low 16 bits of the generation
+//! in which it was taken; 0 is free. A lease is taken and released by compare-and-swap, and nobody needs to learn that
+//! its holder died: after the deadline anybody may take the seat (rule R11). A lease of an older generation is free at
+//! once. Only if 16 bits of two generations agree by chance does it count until its deadline.
 //!
-//! If the holder is certainly dead, nobody has to wait for the deadline. Beside each seat stands a **hint** that says who the holder
-//! is. Its 48 bits mean nothing here; 16 more bits tag the lease to which it belongs. A caller that gets no seat may ask whether the
-//! holder of a hint is gone, and free the seat. If a hint is missing, or belongs to another lease, the deadline decides.
+//! If the holder is certainly dead, nobody has to wait for the deadline. Beside each seat stands a **hint** that says
+//! who the holder is. Its 48 bits mean nothing here; 16 more bits tag the lease to which it belongs. A caller that gets
+//! no seat may ask whether the holder of a hint is gone, and free the seat. If a hint is missing, or belongs to another
+//! lease, the deadline decides.
 //!
-//! Probes that succeeded and probes that failed are counted in a word of their own. It carries the generation, so a new half-open
-//! state begins at zero and nobody has to wipe the word.
+//! Probes that succeeded and probes that failed are counted in a word of their own. It carries the generation, so a new
+//! half-open state begins at zero and nobody has to wipe the word.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_MAX, remaining};
@@ -53,12 +54,12 @@ pub(crate) struct Seats<'a> {
 }
 
 impl Seats<'_> {
-    /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first one is free. `Ok(None)` if a
-    /// free seat changed hands in between, or `is_current` says that the generation has ended.
+    /// Takes one of the first `probes` seats until `now + probe_us`, or says how long until the first one is free.
+    /// `Ok(None)` if a free seat changed hands in between, or `is_current` says that the generation has ended.
     ///
-    /// A lease of another generation is overwritten, so it must be older: a caller that was stopped while its generation ended would
-    /// otherwise take a newer probe's seat. That is why `is_current` is asked after the seat was read. The writer of a newer lease
-    /// had seen a newer fuse word, and having read that lease, we see it too.
+    /// A lease of another generation is overwritten, so it must be older: a caller that was stopped while its
+    /// generation ended would otherwise take a newer probe's seat. That is why `is_current` is asked after the seat was
+    /// read. The writer of a newer lease had seen a newer fuse word, and having read that lease, we see it too.
     pub(crate) fn take(
         self,
         generation: u64,
@@ -118,7 +119,8 @@ impl Seats<'_> {
         freed
     }
 
-    /// How long until one of the first `probes` seats is free; `None` if one is free, or its holder `is_gone`. Takes nothing.
+    /// How long until one of the first `probes` seats is free; `None` if one is free, or its holder `is_gone`. Takes
+    /// nothing.
     pub(crate) fn all_taken(
         self,
         generation: u64,
@@ -205,7 +207,8 @@ pub(crate) fn number_after(progress: &AtomicU64, generation: u64) -> u64 {
     if seen >> TAG_BITS == generation { (seen + 1) & TAG_MASK } else { 1 }
 }
 
-/// Changes the low bits of a word that carries a generation. If it is of another generation, they begin at 0. The word after that.
+/// Changes the low bits of a word that carries a generation. If it is of another generation, they begin at 0. The word
+/// after that.
 fn step(
     progress: &AtomicU64,
     generation: u64,

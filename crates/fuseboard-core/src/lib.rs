@@ -2,9 +2,9 @@
 //!
 //! # Words
 //!
-//! A **fuse** is one named row of the table. A **breaker** is what callers use: a policy on a fuse. A call asks for a **permit**,
-//! and reports its **outcome**. Each change of state, a **transition**, begins a new **generation** of the fuse, and stands in the
-//! **journal**. `docs/reference/glossary.md` has the rest.
+//! A **fuse** is one named row of the table. A **breaker** is what callers use: a policy on a fuse. A call asks for a
+//! **permit**, and reports its **outcome**. Each change of state, a **transition**, begins a new **generation** of the
+//! fuse, and stands in the **journal**. `docs/reference/glossary.md` has the rest.
 //!
 //! # Map
 //!
@@ -27,17 +27,19 @@
 //! | | `log`, [`lease`], [`rate`], [`key`], [`counters`], [`journal`], [`sealed`] | words with a protocol of their own: failures, probes, rates, owners, counts, records, texts |
 //! | values | [`word`], [`state`], [`transition`], [`time`], [`sync`] | what stands in one word; stamps; the one atomic type, the standard library's or loom's |
 //!
-//! A failing call that opens a fuse passes [`breaker`], [`fuse`], `log`, `open_time`, [`journal_writer`] and [`journal`].
+//! A failing call that opens a fuse passes [`breaker`], [`fuse`], `log`, `open_time`, [`journal_writer`] and
+//! [`journal`].
 //!
 //! # Rules
 //!
 //! Rules T01 to T14 are those of the table (`docs/reference/table-rules.md`), R01 to R28 those of a fuse
 //! (`docs/reference/state-machine.md`). Comments and tests name them. All modules keep these:
 //!
-//! * No I/O, no clock, no pointers, no allocation on a call's way, no unsafe code. Time is an argument, in microseconds.
+//! * No I/O, no clock, no pointers, no allocation on a call's way, no unsafe code. Time is an argument, in
+//!   microseconds.
 //! * There are no locks, and no process waits for another one (T01).
-//! * Every shared change is one compare-and-swap or read-modify-write of one 64-bit word. Every state between two changes is
-//!   valid for whoever comes next (T02).
+//! * Every shared change is one compare-and-swap or read-modify-write of one 64-bit word. Every state between two
+//!   changes is valid for whoever comes next (T02).
 //! * Any bits in any word are a valid value (T10).
 //! * A loop repeats only because another process's change went through.
 #![forbid(unsafe_code)]

@@ -1,9 +1,9 @@
 //! What breakers leave at a fuse about their settings: how far back they look, and how often the settings changed.
 //!
-//! Settings are not shared (rule R15). But whoever finds the table full must know whether a fuse can be removed. So the longest window
-//! of any breaker of the fuse is kept as its **lookback**, in microseconds, in the upper 40 bits of the word that counts the changes
-//! of settings. During a claim it only grows. 0, which raw operations leave, means that nobody knows the lookback: it counts as the
-//! longest.
+//! Settings are not shared (rule R15). But whoever finds the table full must know whether a fuse can be removed. So the
+//! longest window of any breaker of the fuse is kept as its **lookback**, in microseconds, in the upper 40 bits of the
+//! word that counts the changes of settings. During a claim it only grows. 0, which raw operations leave, means that
+//! nobody knows the lookback: it counts as the longest.
 
 use crate::fuse::Fuse;
 use crate::log::Entry;
@@ -60,8 +60,8 @@ impl Fuse<'_> {
         self.change_word(|seen| raised(seen, lookback_us.min(HORIZON_US)));
     }
 
-    /// Notes the hash (not 0) of the settings that a breaker comes with. The hash of the breaker before it, if it had others (rule
-    /// R15).
+    /// Notes the hash (not 0) of the settings that a breaker comes with. The hash of the breaker before it, if it had
+    /// others (rule R15).
     pub fn note_settings(self, settings_hash: u64) -> Option<u64> {
         let before = self.cell.settings.swap(settings_hash, Ordering::Relaxed);
         let other = (before != 0 && before != settings_hash).then_some(before);
@@ -97,8 +97,8 @@ impl Fuse<'_> {
         !seen.is_dirty() || age(now_us, self.log.last(seen.head()).stamp()) > self.lookback_us()
     }
 
-    /// How many failures of this word's window, of which `last` is the latest, mean something to a breaker of the fuse; at most the
-    /// log's length. Cost: a binary search, whatever the count.
+    /// How many failures of this word's window, of which `last` is the latest, mean something to a breaker of the fuse;
+    /// at most the log's length. Cost: a binary search, whatever the count.
     pub(crate) fn within_lookback(self, seen: Word, last: Entry, now_us: u64) -> u32 {
         let lookback_us = self.lookback_us();
         if !seen.is_dirty() || age(now_us, last.stamp()) > lookback_us {

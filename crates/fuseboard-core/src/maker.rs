@@ -1,8 +1,8 @@
 //! The module whose breaker made a fuse, for people, and to notice when two modules share a fuse without meaning to.
 //!
-//! The first breaker that comes to make calls on a fuse writes its module's name down ([`crate::sealed`]), with the slot's owner word as
-//! the tag, so the name belongs to this claim alone. Two modules that come at the same moment may both see nothing: then neither hears
-//! about the other. No decision reads the name.
+//! The first breaker that comes to make calls on a fuse writes its module's name down ([`crate::sealed`]), with the
+//! slot's owner word as the tag, so the name belongs to this claim alone. Two modules that come at the same moment may
+//! both see nothing: then neither hears about the other. No decision reads the name.
 
 use crate::key::Owner;
 use crate::sealed::Sealed;

@@ -1,7 +1,8 @@
 //! What damage left in a fuse, and how it goes away.
 //!
-//! A sound fuse has nothing that outlives a change of its generation. A damaged one may: failures far ahead, leases and counts
-//! of a generation to come, a wrong backoff count. So a manual override and a reset make their change through [`Fuse::mending`].
+//! A sound fuse has nothing that outlives a change of its generation. A damaged one may: failures far ahead, leases and
+//! counts of a generation to come, a wrong backoff count. So a manual override and a reset make their change through
+//! [`Fuse::mending`].
 
 use crate::fuse::Fuse;
 use crate::journal_writer;
@@ -10,9 +11,9 @@ use crate::sync::Ordering;
 use crate::transition::Transition;
 
 impl Fuse<'_> {
-    /// Makes a `change` that ends the generation, and takes away what would outlive it. All of that is read before the change,
-    /// so nothing that belongs to the new generation is taken away. The clock is read after each look at the fuse: a stamp far
-    /// ahead of it is then damage, however long this process is stopped in between.
+    /// Makes a `change` that ends the generation, and takes away what would outlive it. All of that is read before the
+    /// change, so nothing that belongs to the new generation is taken away. The clock is read after each look at the
+    /// fuse: a stamp far ahead of it is then damage, however long this process is stopped in between.
     pub(crate) fn mending(
         self,
         now_us: impl Fn() -> u64,

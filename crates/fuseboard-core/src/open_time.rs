@@ -1,19 +1,19 @@
 //! How long an open fuse stays open (rules R23 and R24).
 //!
-//! **The backoff count** is the number of failed probes in a row. Reopening from half-open adds 1. Each full open time spent
-//! closed removes 1. A manual override sets it to 0. The open time is the policy's, multiplied once for each step of the
-//! count, up to the longest.
+//! **The backoff count** is the number of failed probes in a row. Reopening from half-open adds 1. Each full open time
+//! spent closed removes 1. A manual override sets it to 0. The open time is the policy's, multiplied once for each step
+//! of the count, up to the longest.
 //!
-//! **A time that a call asked for**, such as a server's `Retry-After`, replaces that open time in one generation. Its word
-//! carries the low bits of that generation as a tag.
+//! **A time that a call asked for**, such as a server's `Retry-After`, replaces that open time in one generation. Its
+//! word carries the low bits of that generation as a tag.
 //!
-//! The maker of a transition writes both words after the swap that opens the fuse. A maker that is killed in between leaves
-//! the open time as it would have been without it, which is shorter.
+//! The maker of a transition writes both words after the swap that opens the fuse. A maker that is killed in between
+//! leaves the open time as it would have been without it, which is shorter.
 //!
 //! **Jitter** is a hash of the generation. So all processes of a host agree on it without talking, and hosts differ.
 //!
-//! Processes must agree to the microsecond. The arithmetic is multiplication of `f64` alone, which IEEE 754 defines to the
-//! last bit.
+//! Processes must agree to the microsecond. The arithmetic is multiplication of `f64` alone, which IEEE 754 defines to
+//! the last bit.
 
 use crate::cell::Cell;
 use crate::policy::{MILLION, Policy};
@@ -53,8 +53,8 @@ impl Policy {
         left
     }
 
-    /// A time that is up to the jitter shorter or longer, the same in all processes of a host for this generation; at most
-    /// [`HORIZON_US`].
+    /// A time that is up to the jitter shorter or longer, the same in all processes of a host for this generation; at
+    /// most [`HORIZON_US`].
     fn jittered(&self, time: u64, generation: u64) -> u64 {
         let most = (u128::from(time) * u128::from(self.jitter_ppm.min(MILLION)) / u128::from(MILLION)) as u64;
         // The finaliser of SplitMix64.
@@ -93,8 +93,8 @@ impl Cell {
         self.failed_probes.load(Ordering::Acquire) & LOW_MASK
     }
 
-    /// Writes down what a transition from `seen` to open means for open times: the backoff count, and the time that the call
-    /// asked for, 0 if it did not.
+    /// Writes down what a transition from `seen` to open means for open times: the backoff count, and the time that the
+    /// call asked for, 0 if it did not.
     pub fn opened(&self, policy: &Policy, seen: Word, made: Transition, asked_us: u64) {
         let before = self.failed_probes.load(Ordering::Acquire);
         let count = match seen.state() {
@@ -112,7 +112,8 @@ impl Cell {
         }
     }
 
-    /// The same for a raw operation. It has no policy, so it removes 1 for each longest open time of the default policy.
+    /// The same for a raw operation. It has no policy, so it removes 1 for each longest open time of the default
+    /// policy.
     pub(crate) fn opened_raw(&self, seen: Word, made: Transition) {
         if made.to == State::Open && seen.state().counts() {
             let before = self.failed_probes.load(Ordering::Acquire);
@@ -130,8 +131,8 @@ impl Cell {
         }
     }
 
-    /// Sets the backoff count to 0, at a change into this generation. The generation is written in any case: a caller whose
-    /// probe failed before the change may be about to write its count, and must find that it is too late.
+    /// Sets the backoff count to 0, at a change into this generation. The generation is written in any case: a caller
+    /// whose probe failed before the change may be about to write its count, and must find that it is too late.
     pub(crate) fn forget_failed_probes(&self, generation: u64) {
         let next = generation << LOW_BITS;
         loop {

@@ -1,9 +1,9 @@
 //! When a manual override ends (rule R12).
 //!
-//! An override begins with a swap of the fuse word, and has no end at that moment. Then its maker writes into a second word
-//! how long it lasts: microseconds since its generation (40 bits), and a tag, which is the low 24 bits of that generation. A
-//! maker that is killed in between leaves an endless override, never a shorter one. A time with another tag belongs to
-//! another override and means nothing.
+//! An override begins with a swap of the fuse word, and has no end at that moment. Then its maker writes into a second
+//! word how long it lasts: microseconds since its generation (40 bits), and a tag, which is the low 24 bits of that
+//! generation. A maker that is killed in between leaves an endless override, never a shorter one. A time with another
+//! tag belongs to another override and means nothing.
 
 use crate::cell::Cell;
 use crate::sync::Ordering;
@@ -34,7 +34,8 @@ impl Cell {
     fn override_lasts_us(&self, generation: u64) -> Option<u64> {
         let word = self.override_end.load(Ordering::Acquire);
         let is_its_own = word & TAG_MASK == generation & TAG_MASK;
-        // A longer time than anybody can ask for is damage. An override that ends too early is worse than one that stays.
+        // A longer time than anybody can ask for is damage. An override that ends too early is worse than one that
+        // stays.
         Some(word >> TAG_BITS).filter(|for_us| is_its_own && (1..=HORIZON_US).contains(for_us))
     }
 
@@ -44,8 +45,8 @@ impl Cell {
         Some(seen.generation() + lasts_us)
     }
 
-    /// What is left of the override of this word, in microseconds; `None` if it is endless. It ends [`LEAD_US`] early, as an
-    /// open time does.
+    /// What is left of the override of this word, in microseconds; `None` if it is endless. It ends [`LEAD_US`] early,
+    /// as an open time does.
     pub(crate) fn override_left_us(&self, seen: Word, now_us: u64) -> Option<u64> {
         Some(self.override_lasts_us(seen.generation())?.saturating_sub(age(now_us, seen.generation())))
     }

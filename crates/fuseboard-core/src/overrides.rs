@@ -79,8 +79,8 @@ impl<'a> OverrideNotes<'a> {
         generation << (u64::BITS - STAMP_BITS) | (self.slot >> OVERRIDE_NOTES_BITS) as u64
     }
 
-    /// Writes down who made the override of a generation and why, unless that override is over: a later one's note may stand
-    /// there.
+    /// Writes down who made the override of a generation and why, unless that override is over: a later one's note may
+    /// stand there.
     pub fn note(self, generation: u64, manual: &Override<'_>, is_current: impl Fn() -> bool) {
         if manual.who.is_empty() && manual.why.is_empty() {
             return;
@@ -123,8 +123,8 @@ impl Fuse<'_> {
         Some(made)
     }
 
-    /// The transition of an override: puts the fuse into `state`, whatever state it is in, and takes away what damage left.
-    /// `None` if the fuse was removed.
+    /// The transition of an override: puts the fuse into `state`, whatever state it is in, and takes away what damage
+    /// left. `None` if the fuse was removed.
     pub fn command(self, state: State, now_us: impl Fn() -> u64) -> Option<Transition> {
         self.mending(&now_us, || {
             self.go_to(|_| state, Cause::Operator, &now_us, |seen, now_us| Some(seen.mended(now_us)))

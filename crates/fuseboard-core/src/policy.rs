@@ -42,7 +42,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The settings of a breaker that was given none: five failures within ten seconds, open for half a minute, one probe.
+    /// The settings of a breaker that was given none: five failures within ten seconds, open for half a minute, one
+    /// probe.
     pub const DEFAULT: Self = Self {
         threshold: 5,
         window_us: 10_000_000,
@@ -61,8 +62,8 @@ impl Policy {
         rates: [None; RATE_WINDOWS],
     };
 
-    /// The same policy with every number in range for a log of `log_len` entries. Python refuses bad settings with a message long before
-    /// this. Here it only keeps a stray number from making a decision unsound.
+    /// The same policy with every number in range for a log of `log_len` entries. Python refuses bad settings with a
+    /// message long before this. Here it only keeps a stray number from making a decision unsound.
     #[must_use]
     pub fn in_range(self, log_len: usize) -> Self {
         let log_len = u32::try_from(log_len).unwrap_or(u32::MAX);

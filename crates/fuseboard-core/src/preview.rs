@@ -1,7 +1,8 @@
 //! What a call would be told, for a caller that does not make one.
 //!
-//! The fuse word is read once, and the seats after it, as in a call. If the fuse changes in between, the answer is still one
-//! that a call could have had: a seat that looks free because a newer generation has it was free for a moment.
+//! The fuse word is read once, and the seats after it, as in a call. If the fuse changes in between, the answer is
+//! still one that a call could have had: a seat that looks free because a newer generation has it was free for a
+//! moment.
 
 use crate::admission::Rejection;
 use crate::fuse::Fuse;
@@ -10,8 +11,9 @@ use crate::state::State;
 use crate::time::{LEAD_US, age};
 
 impl Fuse<'_> {
-    /// Why [`Fuse::admit`] would reject a call at this moment, if it would. Takes no permit and writes nothing: an open fuse
-    /// whose time is over stays open. A seat counts as free if `is_gone` says so of its hint, as for [`Fuse::reclaim`].
+    /// Why [`Fuse::admit`] would reject a call at this moment, if it would. Takes no permit and writes nothing: an open
+    /// fuse whose time is over stays open. A seat counts as free if `is_gone` says so of its hint, as for
+    /// [`Fuse::reclaim`].
     ///
     /// # Errors
     /// The rejection. A fuse that was removed gives none.

@@ -1,8 +1,8 @@
 //! The ramp: after the probes have succeeded, a growing share of the calls passes, until all do (rule R26).
 //!
-//! One ramp serves the whole host. The share follows from the time since the state began. Calls are numbered, in the word
-//! that counts probes while the fuse is half-open. The golden ratio spreads the numbers evenly, so of any few calls in a row
-//! about the share passes.
+//! One ramp serves the whole host. The share follows from the time since the state began. Calls are numbered, in the
+//! word that counts probes while the fuse is half-open. The golden ratio spreads the numbers evenly, so of any few
+//! calls in a row about the share passes.
 
 use crate::cell::Cell;
 use crate::lease::{next_number, number_after};
@@ -24,8 +24,8 @@ impl Policy {
 }
 
 impl Cell {
-    /// Whether a call passes while the fuse is ramping: if not, what is left of the ramp. `None` if the ramp is over, or
-    /// somebody else has ended it.
+    /// Whether a call passes while the fuse is ramping: if not, what is left of the ramp. `None` if the ramp is over,
+    /// or somebody else has ended it.
     pub(crate) fn climb(&self, seen: Word, policy: &Policy, now_us: u64) -> Option<Result<(), u64>> {
         let generation = seen.generation();
         if left_us(seen, policy, now_us) <= LEAD_US {

@@ -1,28 +1,31 @@
 //! Rate windows: how many of the latest calls were bad.
 //!
-//! **Words.** A [`RateWindow`] is a ring of bucket words. A **bucket** is `2^shift` microseconds, or of `2^shift` calls.
-//! Its word holds how many calls fell into it (18 bits), how many of them were bad (18 bits), and a tag (28 bits): a hash of the
-//! bucket's number and of the fuse's generation. The shift follows from the span alone. So processes with the same settings, or
-//! nearly the same, count into the same buckets, and processes with other settings do not see those counts (rule R15).
+//! **Words.** A [`RateWindow`] is a ring of bucket words. A **bucket** is `2^shift` microseconds, or of `2^shift`
+//! calls. Its word holds how many calls fell into it (18 bits), how many of them were bad (18 bits), and a tag (28
+//! bits): a hash of the bucket's number and of the fuse's generation. The shift follows from the span alone. So
+//! processes with the same settings, or nearly the same, count into the same buckets, and processes with other settings
+//! do not see those counts (rule R15).
 //!
-//! **Nothing is wiped.** A word with another tag belongs to another bucket or another generation, and counts as empty. So a new
-//! generation begins at zero, and so does the first call after an hour without calls. Only if 28 bits of two tags agree by chance
-//! does an old word count.
+//! **Nothing is wiped.** A word with another tag belongs to another bucket or another generation, and counts as empty.
+//! So a new generation begins at zero, and so does the first call after an hour without calls. Only if 28 bits of two
+//! tags agree by chance does an old word count.
 //!
-//! **What counts** is every bucket that the span touches. So a call counts for the span, and for up to a seventh longer.
+//! **What counts** is every bucket that the span touches. So a call counts for the span, and for up to a seventh
+//! longer.
 //!
-//! **Over a time**, the clock says into which bucket a call falls. A bad call counts itself first and sums up afterwards, when it
-//! sees the counts of bad calls that end with it (see [`crate::fuse`]).
+//! **Over a time**, the clock says into which bucket a call falls. A bad call counts itself first and sums up
+//! afterwards, when it sees the counts of bad calls that end with it (see [`crate::fuse`]).
 //!
-//! **Over calls**, a call falls into the *newest* bucket, or into the next one if that is full. One swap says which call it is and
-//! counts it, so the calls have one order. A bad call sums up what is before it and then swaps. The buckets before the newest one
-//! are full, and stay as they are until the newest is full too. So if the swap succeeds, the sum was that of exactly this call and
-//! those before it. The call that reaches a rate sees that it does, whatever ends beside it.
+//! **Over calls**, a call falls into the *newest* bucket, or into the next one if that is full. One swap says which
+//! call it is and counts it, so the calls have one order. A bad call sums up what is before it and then swaps. The
+//! buckets before the newest one are full, and stay as they are until the newest is full too. So if the swap succeeds,
+//! the sum was that of exactly this call and those before it. The call that reaches a rate sees that it does, whatever
+//! ends beside it.
 //!
-//! **The race that must not happen.** A writer that is stopped before its swap for a whole lap of the ring would put an old bucket in
-//! the place of a current one. So a word with another tag is replaced only if the lap is not over and the generation has not
-//! ended, and this is checked *after* the word was read: the writer of a later word had seen a later fuse word, clock or newest
-//! bucket.
+//! **The race that must not happen.** A writer that is stopped before its swap for a whole lap of the ring would put an
+//! old bucket in the place of a current one. So a word with another tag is replaced only if the lap is not over and the
+//! generation has not ended, and this is checked *after* the word was read: the writer of a later word had seen a later
+//! fuse word, clock or newest bucket.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::HORIZON_US;
@@ -184,7 +187,8 @@ impl Bucket {
     }
 }
 
-/// The length of the smallest buckets of which a span touches no more than the ring has. A span of 14 buckets touches 15.
+/// The length of the smallest buckets of which a span touches no more than the ring has. A span of 14 buckets touches
+/// 15.
 const fn shift_of(span: u64) -> u32 {
     span.div_ceil((BUCKETS - 1) as u64).next_power_of_two().trailing_zeros()
 }
@@ -211,8 +215,8 @@ impl RateWindow {
         self.add(bucket, bad, || bucket.is_in_the_ring(now_us()) && is_current());
     }
 
-    /// Counts a call of this generation as the next one. For a bad call, what the rate's span holds up to this call. `None`, and
-    /// nothing is counted, if `is_current` says that the generation is over.
+    /// Counts a call of this generation as the next one. For a bad call, what the rate's span holds up to this call.
+    /// `None`, and nothing is counted, if `is_current` says that the generation is over.
     pub(crate) fn add_next(
         &self,
         rate: Rate,

@@ -8,9 +8,9 @@ use crate::transition::{Cause, Transition};
 use crate::word::Word;
 
 impl Fuse<'_> {
-    /// Records a failure in any state. The number of failures within `window_us`, this one included, since the window was last
-    /// cleared or the state last changed; at most the log's length. 0 if the fuse was removed: then nothing was recorded.
-    /// Cost: two swaps and a binary search, whatever the count.
+    /// Records a failure in any state. The number of failures within `window_us`, this one included, since the window
+    /// was last cleared or the state last changed; at most the log's length. 0 if the fuse was removed: then nothing
+    /// was recorded. Cost: two swaps and a binary search, whatever the count.
     pub fn record_failure(self, window_us: u64, now_us: u64) -> u32 {
         let window_us = window_us.min(HORIZON_US);
         loop {
@@ -30,8 +30,8 @@ impl Fuse<'_> {
         }
     }
 
-    /// Records a success in any state: clears the window and changes no state. (In PhoenixMicro, `record_success` closes an open
-    /// fuse. That race is mended here.) Whether it did; not if the fuse was removed.
+    /// Records a success in any state: clears the window and changes no state. (In PhoenixMicro, `record_success`
+    /// closes an open fuse. That race is mended here.) Whether it did; not if the fuse was removed.
     pub fn record_success(self, now_us: u64) -> bool {
         loop {
             let Some(seen) = self.mine() else { return false };
@@ -48,8 +48,8 @@ impl Fuse<'_> {
         }
     }
 
-    /// Puts the fuse into `state` with an empty window and a later generation. `None`, and nothing changes, during a manual
-    /// override (rule R12), and if the fuse was removed.
+    /// Puts the fuse into `state` with an empty window and a later generation. `None`, and nothing changes, during a
+    /// manual override (rule R12), and if the fuse was removed.
     pub fn set(self, state: State, now_us: u64) -> Option<Transition> {
         let mut from = Word(0);
         let unless_overridden = |seen: Word, now_us| {
@@ -61,8 +61,8 @@ impl Fuse<'_> {
         Some(made)
     }
 
-    /// Closes the fuse and forgets it, as if it had never been seen, in a later generation. Takes away what damage left. A fuse
-    /// never seen gets no transition, and one that was removed stays removed.
+    /// Closes the fuse and forgets it, as if it had never been seen, in a later generation. Takes away what damage
+    /// left. A fuse never seen gets no transition, and one that was removed stays removed.
     pub fn forget(self, now_us: impl Fn() -> u64) -> Option<Transition> {
         self.forget_changes();
         self.cell.slow.clear_if(|| true);

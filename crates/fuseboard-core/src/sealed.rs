@@ -1,10 +1,11 @@
 //! Words that are there whole or not at all: a check word, and the words of which it was made.
 //!
-//! A writer **claims** the place: it puts the check word of its own words there with a compare-and-swap, and then writes the words. The
-//! check word is a hash of the words and of a **tag**, which says to what they belong. The words are there only while they fit: not
-//! before they are whole, not for another tag, and not if two have written at once or damage has. Words that do not fit are nothing,
-//! and the next writer claims the place again. So nobody wipes what belongs to an earlier tag, and what a killed process left half is
-//! completed by a writer of the same words, or replaced.
+//! A writer **claims** the place: it puts the check word of its own words there with a compare-and-swap, and then
+//! writes the words. The check word is a hash of the words and of a **tag**, which says to what they belong. The words
+//! are there only while they fit: not before they are whole, not for another tag, and not if two have written at once
+//! or damage has. Words that do not fit are nothing, and the next writer claims the place again. So nobody wipes what
+//! belongs to an earlier tag, and what a killed process left half is completed by a writer of the same words, or
+//! replaced.
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -37,8 +38,8 @@ impl<const N: usize> Sealed<N> {
         self.check.load(Ordering::Acquire)
     }
 
-    /// Writes these words if `seen` stands in the check word, or their own check word, because somebody has begun to write the same. Whether
-    /// they stand there now, unless another writer comes.
+    /// Writes these words if `seen` stands in the check word, or their own check word, because somebody has begun to
+    /// write the same. Whether they stand there now, unless another writer comes.
     pub(crate) fn write(&self, seen: u64, tag: u64, words: &[u64; N]) -> bool {
         let check = check_of(tag, words);
         let swapped = self.check.compare_exchange(seen, check, Ordering::AcqRel, Ordering::Relaxed);
@@ -51,8 +52,8 @@ impl<const N: usize> Sealed<N> {
         true
     }
 
-    /// Writes these words, unless other words of this tag are there; those, if so. Two writers that come at the same moment may both find
-    /// nothing. Then neither hears about the other, and what they leave is whole, or nothing.
+    /// Writes these words, unless other words of this tag are there; those, if so. Two writers that come at the same
+    /// moment may both find nothing. Then neither hears about the other, and what they leave is whole, or nothing.
     pub(crate) fn keep(&self, tag: u64, words: &[u64; N]) -> Option<[u64; N]> {
         let seen = self.seen();
         let known = self.read(tag);
@@ -78,8 +79,8 @@ impl<const N: usize> Default for Sealed<N> {
     }
 }
 
-/// A hash of a tag and of words. Spoiled words fit it by accident once in 2^64 times. It does not stop a forger, who could as
-/// well write words. Multiply and fold, as in wyhash (Wang Yi, 2019). Never 0, which stands in an empty place.
+/// A hash of a tag and of words. Spoiled words fit it by accident once in 2^64 times. It does not stop a forger, who
+/// could as well write words. Multiply and fold, as in wyhash (Wang Yi, 2019). Never 0, which stands in an empty place.
 pub(crate) fn check_of(tag: u64, words: &[u64]) -> u64 {
     let fold = |hash: u64, word: u64| {
         let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xbf58_476d_1ce4_e5b9;
@@ -88,8 +89,8 @@ pub(crate) fn check_of(tag: u64, words: &[u64]) -> u64 {
     words.iter().fold(fold(0, tag), |hash, word| fold(hash.rotate_left(29), *word)).max(1)
 }
 
-/// Text in words: its length in the first byte, then its bytes, then zeroes; at most 255 bytes. A longer text is cut at a whole
-/// character.
+/// Text in words: its length in the first byte, then its bytes, then zeroes; at most 255 bytes. A longer text is cut at
+/// a whole character.
 #[must_use]
 pub(crate) fn text_words<const N: usize>(text: &str) -> [u64; N] {
     let most = (8 * N - 1).min(usize::from(u8::MAX));
@@ -101,8 +102,8 @@ pub(crate) fn text_words<const N: usize>(text: &str) -> [u64; N] {
     words
 }
 
-/// The text of such words. The length is brought into range, whatever stood there (rule T10). `None` if there is no text, or it is not
-/// UTF-8.
+/// The text of such words. The length is brought into range, whatever stood there (rule T10). `None` if there is no
+/// text, or it is not UTF-8.
 #[must_use]
 pub(crate) fn text_of(words: &[u64]) -> Option<String> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();

@@ -1,9 +1,9 @@
 //! The settings of breakers, once for each distinct set, so that a tool without a breaker can say "3 of 5".
 //!
-//! A fuse's cell holds the **settings hash** of the breaker that came last. Here stand the numbers of the [`Policy`] with that hash
-//! ([`crate::sealed`], with the hash as the tag), in the first free place from one that the hash chooses. Nobody removes a set. If all
-//! places are taken, a new set replaces one of them, and the replaced set comes back with the next breaker that has it. Settings are not
-//! shared (rule R15): no decision reads them.
+//! A fuse's cell holds the **settings hash** of the breaker that came last. Here stand the numbers of the [`Policy`]
+//! with that hash ([`crate::sealed`], with the hash as the tag), in the first free place from one that the hash
+//! chooses. Nobody removes a set. If all places are taken, a new set replaces one of them, and the replaced set comes
+//! back with the next breaker that has it. Settings are not shared (rule R15): no decision reads them.
 
 use crate::policy::Policy;
 use crate::rate::RATE_WINDOWS;
@@ -49,8 +49,8 @@ impl<'a> Sets<'a> {
         self.places(settings_hash).find_map(|place| place.read(settings_hash)).map(|words| of_words(&words))
     }
 
-    /// Notes the settings of this settings hash, unless they stand here. They may still not do so if others come at the same
-    /// moment; the next breaker that has them notes them then.
+    /// Notes the settings of this settings hash, unless they stand here. They may still not do so if others come at the
+    /// same moment; the next breaker that has them notes them then.
     pub fn note(self, settings_hash: u64, policy: &Policy) {
         if self.find(settings_hash).is_some() {
             return;
@@ -157,7 +157,8 @@ mod tests {
         assert_eq!([Some(all), Some(Policy::DEFAULT), None], [7, u64::MAX, 8].map(|name_hash| sets.find(name_hash)));
     }
 
-    /// Sets that begin at one place stand side by side; one too many replaces the first, which comes back in the same way.
+    /// Sets that begin at one place stand side by side; one too many replaces the first, which comes back in the same
+    /// way.
     #[test]
     fn a_set_that_finds_no_room_takes_the_place_of_another() {
         let places = places();

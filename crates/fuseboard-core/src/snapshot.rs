@@ -15,8 +15,8 @@ pub const READ_TRIES: usize = 16;
 pub struct CellSnapshot {
     /// The fuse word: state and generation.
     pub word: Word,
-    /// Failures since the window was last cleared or the state last changed, at most the log's length. [`Fuse::read`] counts
-    /// them all, [`Fuse::snapshot`] those within the longest window of a breaker.
+    /// Failures since the window was last cleared or the state last changed, at most the log's length. [`Fuse::read`]
+    /// counts them all, [`Fuse::snapshot`] those within the longest window of a breaker.
     pub failures: u32,
     /// Stamp of the latest of those failures, of any age, in microseconds.
     pub last_failure_us: Option<u64>,
@@ -28,20 +28,21 @@ pub struct CellSnapshot {
     pub until_us: Option<u64>,
     /// Hash of the settings of the breaker that came last, 0 for none.
     pub settings: u64,
-    /// Failed probes in a row, as they stood when the fuse last opened. The time it was closed since then is taken off when it
-    /// opens next.
+    /// Failed probes in a row, as they stood when the fuse last opened. The time it was closed since then is taken off
+    /// when it opens next.
     pub failed_probes: u32,
 }
 
 impl Fuse<'_> {
-    /// State and generation are always of one instant. So are the failures, unless the fuse changed at each of [`READ_TRIES`]
-    /// looks.
+    /// State and generation are always of one instant. So are the failures, unless the fuse changed at each of
+    /// [`READ_TRIES`] looks.
     #[must_use]
     pub fn read(self) -> CellSnapshot {
         self.read_counting(|_, _, failures| failures)
     }
 
-    /// [`Self::read`], where `still` says how many of the failures count: it gets the word, the last failure and their number.
+    /// [`Self::read`], where `still` says how many of the failures count: it gets the word, the last failure and their
+    /// number.
     fn read_counting(self, still: impl Fn(Word, Entry, u32) -> u32) -> CellSnapshot {
         let look = |word: Word| {
             let last = self.log.last(word.head());
@@ -68,8 +69,8 @@ impl Fuse<'_> {
         }
     }
 
-    /// [`Self::read`] with the failures that still mean something to a breaker, and the totals of the fuse's counters. `None` for
-    /// a fuse never seen, and for one that was removed before all was read.
+    /// [`Self::read`] with the failures that still mean something to a breaker, and the totals of the fuse's counters.
+    /// `None` for a fuse never seen, and for one that was removed before all was read.
     #[must_use]
     pub fn snapshot(self, stripes: &[Stripe], now_us: u64) -> Option<(CellSnapshot, [u64; COUNTERS])> {
         let read = self.read_counting(|word, last, _| self.within_lookback(word, last, now_us));

@@ -56,8 +56,8 @@ impl State {
         matches!(self, Self::Closed | Self::Ramping)
     }
 
-    /// Whether the change from this state to that one is an event. One manual override after another is: it has another end and other
-    /// reasons.
+    /// Whether the change from this state to that one is an event. One manual override after another is: it has another
+    /// end and other reasons.
     #[must_use]
     pub fn is_event(self, to: Self) -> bool {
         self != to || to.is_overridden()

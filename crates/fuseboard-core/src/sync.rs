@@ -17,8 +17,8 @@ loom::lazy_static! {
     static ref STEPS: Inner = Inner::new(0);
 }
 
-/// Makes loom try every order of all accesses. Of the accesses to one word it remembers only the last, so a thread's own
-/// load in front of its swap hides from it that other threads' loads may stand between the two. One word that every
+/// Makes loom try every order of all accesses. Of the accesses to one word it remembers only the last, so a thread's
+/// own load in front of its swap hides from it that other threads' loads may stand between the two. One word that every
 /// access touches leaves nothing to hide; Relaxed, so that it orders nothing.
 #[inline(always)]
 fn step() {

@@ -1,8 +1,9 @@
 //! Stamps: microseconds of the host's clock in 48 bits, and how to compare them safely (rule R14).
 //!
-//! The clock is an argument everywhere. Two processes read it at slightly different moments, a process may be stopped between reading
-//! and using it, and a damaged file may hold anything. So no stamp is trusted to lie in the past. A stamp in the future counts as now
-//! if it is within [`HORIZON_US`]. Beyond that, no sound process can have written it, and it counts as long gone.
+//! The clock is an argument everywhere. Two processes read it at slightly different moments, a process may be stopped
+//! between reading and using it, and a damaged file may hold anything. So no stamp is trusted to lie in the past. A
+//! stamp in the future counts as now if it is within [`HORIZON_US`]. Beyond that, no sound process can have written it,
+//! and it counts as long gone.
 
 /// Bits of a stamp.
 pub const STAMP_BITS: u32 = 48;
@@ -11,12 +12,13 @@ pub const STAMP_MAX: u64 = (1 << STAMP_BITS) - 1;
 /// The longest time any setting may span: seven days. Also how far in the future a stamp may be and still be believed.
 pub const HORIZON_US: u64 = 7 * 24 * 60 * 60 * 1_000_000;
 
-/// How far ahead of the clock a stamp may be and survive a manual override or a reset. A sound process leaves no stamp that is more than a
-/// moment ahead of a clock that is read after it.
+/// How far ahead of the clock a stamp may be and survive a manual override or a reset. A sound process leaves no stamp
+/// that is more than a moment ahead of a clock that is read after it.
 pub const AHEAD_US: u64 = 60 * 1_000_000;
 
-/// How far a stamp may lead the clock, because several transitions within one microsecond push it by one each (see [`crate::word`]). Times
-/// that begin with a stamp are over this much early, so that time which has passed is always enough.
+/// How far a stamp may lead the clock, because several transitions within one microsecond push it by one each (see
+/// [`crate::word`]). Times that begin with a stamp are over this much early, so that time which has passed is always
+/// enough.
 pub const LEAD_US: u64 = 100;
 
 /// `now`, or `floor` if it is later and believable. Keeps stamps from going back.

@@ -10,13 +10,13 @@
 //! * **state** (3 bits): see [`State`].
 //! * **dirty** (1 bit): the window holds at least one failure. To clear the window, this bit is flipped (rule T06).
 //! * **head** (12 bits): the index in the failure log at which the next failure will be counted, modulo 4,096.
-//! * **stamp** (48 bits): when this state began. Each transition makes it strictly larger, so it is also the **generation** of the
-//!   fuse. This is a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014): physical time, pushed forward by
-//!   one if it has not grown.
+//! * **stamp** (48 bits): when this state began. Each transition makes it strictly larger, so it is also the
+//!   **generation** of the fuse. This is a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014):
+//!   physical time, pushed forward by one if it has not grown.
 //!
 //! State, time, generation and the position of the window share one word. So "the fifth failure opens the fuse" is one
-//! compare-and-swap. There is no instant at which the failure is counted and the fuse is not open yet, so no crash can fall into
-//! it. And a failure of an older generation cannot get into a newer window.
+//! compare-and-swap. There is no instant at which the failure is counted and the fuse is not open yet, so no crash can
+//! fall into it. And a failure of an older generation cannot get into a newer window.
 
 use crate::state::State;
 use crate::time::{STAMP_BITS, is_far_ahead, not_before};

@@ -6,7 +6,7 @@
 //! child lives.)
 //!
 //! A POSIX lock is also lost when its process closes *any* descriptor of the file. So a process opens the file once for
-//! each table and purpose, however many stores and candidates it has: they share one [`Standing`]. If somebody else
+//! each table and purpose, however many stores and candidates it has: they share one `Standing`. If somebody else
 //! closes the descriptor, or removes the file, another process may take the lead too early. This one then learns so
 //! from the lease, as one that was stopped does.
 

@@ -1,7 +1,8 @@
 //! Which fuses are idle: what a full table can remove by itself.
 //!
-//! Nobody watches a fuse, so it takes two looks to see that it does nothing. The first look leaves an **idle stamp**: the time, and a
-//! hash of the fuse word and of all counters. A look that finds the same hash a minute later has seen that nobody called in between.
+//! Nobody watches a fuse, so it takes two looks to see that it does nothing. The first look leaves an **idle stamp**:
+//! the time, and a hash of the fuse word and of all counters. A look that finds the same hash a minute later has seen
+//! that nobody called in between.
 
 use crate::counters::{Stripe, totals};
 use crate::directory::{Directory, QUARANTINE_US, SlotClaim};
@@ -15,7 +16,8 @@ pub const IDLE_US: u64 = QUARANTINE_US;
 const HASH_BITS: u32 = u64::BITS - STAMP_BITS;
 
 impl<'a> Directory<'a> {
-    /// The claims along a name's sequence whose fuses have done nothing since an earlier look. `fuse` makes the fuse of a claim.
+    /// The claims along a name's sequence whose fuses have done nothing since an earlier look. `fuse` makes the fuse of
+    /// a claim.
     pub fn idle(
         self,
         name_hash: NameHash,

@@ -1,12 +1,13 @@
 //! From a fuse's name to its slot: an open-addressing table of keyed hashes, from which names can be removed.
 //!
-//! **The sequence** of slots for a name is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two parts of the
-//! hash, so it visits every slot of a table whose size is a power of two. It has at most [`PROBES`] slots, which bounds a look-up in a full
-//! table, and it ends at the first slot that nobody ever had. A removed slot is *gone* and not free, so the sequences that lead over it
-//! stay whole. Later another name gets it.
+//! **The sequence** of slots for a name is double hashing (Knuth, TAOCP 3, 6.4): a start and an odd stride from the two
+//! parts of the hash, so it visits every slot of a table whose size is a power of two. It has at most [`PROBES`] slots,
+//! which bounds a look-up in a full table, and it ends at the first slot that nobody ever had. A removed slot is *gone*
+//! and not free, so the sequences that lead over it stay whole. Later another name gets it.
 //!
-//! **Claiming** takes two steps (after Purcell and Harris, "Non-blocking Hashtables with Open Addressing", 2005). A claimant makes a slot
-//! *pending*, goes through the whole sequence once more, and only then *confirms* the slot. If it finds its name:
+//! **Claiming** takes two steps (after Purcell and Harris, "Non-blocking Hashtables with Open Addressing", 2005). A
+//! claimant makes a slot *pending*, goes through the whole sequence once more, and only then *confirms* the slot. If it
+//! finds its name:
 //!
 //! * confirmed elsewhere, it gives its own claim up;
 //! * pending in an earlier slot, it helps that claim;
@@ -14,14 +15,14 @@
 //!
 //! A claimant that dies leaves a pending slot. Whoever comes next with the name completes it.
 //!
-//! **A name never has two slots.** Assume it has two, A earlier in the sequence than B. Whoever confirmed B had looked at A before A was
-//! pending. So A became pending after B. Then whoever confirmed A looked at B, and either ended B or found it confirmed and gave A up. The
-//! looks of the second pass are read-modify-writes: of a look and a claim of one slot, one comes first, and the other sees what was done
-//! before it.
+//! **A name never has two slots.** Assume it has two, A earlier in the sequence than B. Whoever confirmed B had looked
+//! at A before A was pending. So A became pending after B. Then whoever confirmed A looked at B, and either ended B or
+//! found it confirmed and gave A up. The looks of the second pass are read-modify-writes: of a look and a claim of one
+//! slot, one comes first, and the other sees what was done before it.
 //!
-//! **Removal** is decided in the fuse word ([`claim`]). Once the word is vacant the claim is over, and anybody may make the key gone. A gone
-//! slot stays in quarantine for [`QUARANTINE_US`]. In that time those who still count a call in it come to their end, and no process can
-//! sleep through so many claims of one slot that their number comes round.
+//! **Removal** is decided in the fuse word ([`claim`]). Once the word is vacant the claim is over, and anybody may make
+//! the key gone. A gone slot stays in quarantine for [`QUARANTINE_US`]. In that time those who still count a call in it
+//! come to their end, and no process can sleep through so many claims of one slot that their number comes round.
 
 pub mod claim;
 pub mod idle;
@@ -196,7 +197,8 @@ impl<'a> Directory<'a> {
         self.keys[slot].change(owner, confirmed).then_some(SlotClaim { slot, owner: confirmed })
     }
 
-    /// Whether the claim of a slot's confirmed key is over. The key must have been read before, so that it is this claim.
+    /// Whether the claim of a slot's confirmed key is over. The key must have been read before, so that it is this
+    /// claim.
     fn is_over(self, slot: usize) -> bool {
         self.cells.get(slot).is_some_and(|cell| cell.load().state() == State::Vacant)
     }
@@ -244,9 +246,9 @@ impl<'a> Directory<'a> {
         self.cells.get(slot).is_none_or(|cell| age(now_us(), cell.load().generation()) >= QUARANTINE_US)
     }
 
-    /// Makes the fuse of a claimed slot one never seen, and takes away what another claim left and no generation tags. Everybody who comes to
-    /// confirm the claim does this first. Each thing is taken away as it stood while the claim did. So a process that is stopped here for
-    /// long takes nothing from the fuse, except what is equal by chance.
+    /// Makes the fuse of a claimed slot one never seen, and takes away what another claim left and no generation tags.
+    /// Everybody who comes to confirm the claim does this first. Each thing is taken away as it stood while the claim
+    /// did. So a process that is stopped here for long takes nothing from the fuse, except what is equal by chance.
     fn prepare(self, claimed: SlotClaim, now_us: impl Fn() -> u64) {
         let SlotClaim { slot, owner } = claimed;
         let (Some(cell), key) = (self.cells.get(slot), &self.keys[slot]) else { return };
@@ -291,8 +293,8 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// The slot of a hash among `keys`, a power of two of them. Takes a free one if there is none and `claim` is set. `None` if there is none,
-/// or none could be had within [`PROBES`] slots.
+/// The slot of a hash among `keys`, a power of two of them. Takes a free one if there is none and `claim` is set.
+/// `None` if there is none, or none could be had within [`PROBES`] slots.
 #[must_use]
 pub fn locate(keys: &[Key], name_hash: NameHash, claim: bool) -> Option<usize> {
     let directory = Directory::new(keys);

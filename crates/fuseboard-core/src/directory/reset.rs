@@ -1,7 +1,8 @@
 //! Resetting a whole table, slot after slot, while others use it.
 //!
-//! There is no instant at which all fuses are reset. Each fuse is reset in one step, as by any other operation; what stands beside its
-//! word follows. So a failure comes before or after the reset of its own fuse, whatever happens to other fuses.
+//! There is no instant at which all fuses are reset. Each fuse is reset in one step, as by any other operation; what
+//! stands beside its word follows. So a failure comes before or after the reset of its own fuse, whatever happens to
+//! other fuses.
 
 use crate::counters::{COUNTERS, clear, totals};
 use crate::directory::Directory;
@@ -10,8 +11,8 @@ use crate::journal::About;
 use crate::transition::Transition;
 
 impl Directory<'_> {
-    /// Closes and forgets the fuse of a slot, sets its counters to 0, and writes the transition down. Slots that belong to nobody
-    /// too: damage may have taken the key alone, or left something for the next claim.
+    /// Closes and forgets the fuse of a slot, sets its counters to 0, and writes the transition down. Slots that belong
+    /// to nobody too: damage may have taken the key alone, or left something for the next claim.
     pub fn reset(self, slot: usize, fuse: Fuse<'_>, now_us: impl Fn() -> u64) -> Option<Transition> {
         self.mend(slot, &now_us);
         let made = fuse.forget(now_us);

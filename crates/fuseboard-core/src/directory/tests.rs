@@ -141,7 +141,8 @@ fn a_claim_beside_the_names_own_slot_is_given_up() {
     }
 }
 
-/// T03: a sequence ends at the first slot that nobody ever had, for a claim as for a look. Only damage puts a name behind one.
+/// T03: a sequence ends at the first slot that nobody ever had, for a claim as for a look. Only damage puts a name
+/// behind one.
 #[test]
 fn nothing_behind_a_slot_that_nobody_ever_had_is_found() {
     let slots = Slots::new();
@@ -180,7 +181,8 @@ fn a_slot_that_was_removed_rests() {
     assert_eq!(1, slots.claim(THIRD, since + QUARANTINE_US).slot);
 }
 
-/// R28: the next claim finds a fuse never seen, nothing that was kept beside it and nothing counted; others keep theirs.
+/// R28: the next claim finds a fuse never seen, nothing that was kept beside it and nothing counted; others keep
+/// theirs.
 #[test]
 fn a_new_claim_inherits_nothing() {
     let slots = Slots::new();

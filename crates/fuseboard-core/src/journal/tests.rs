@@ -15,8 +15,8 @@ fn a_journal_begins_anew_where_damage_took_its_numbers_away() {
     assert_eq!([0, 5, most, 0, 0], [0, 5, most, most + 1, u64::MAX].map(mended));
 }
 
-/// The words of a record live in files that other processes read, perhaps of another build: what changes them is another
-/// layout.
+/// The words of a record live in files that other processes read, perhaps of another build: what changes them is
+/// another layout.
 #[test]
 fn the_words_of_a_record_are_fixed() {
     let record = Record {

@@ -45,7 +45,8 @@ fn a_long_time_grows_without_losing_a_microsecond() {
     );
 }
 
-/// A multiplier that is hardly one reaches the longest time all the same, and a count of failed probes beyond any is no trouble.
+/// A multiplier that is hardly one reaches the longest time all the same, and a count of failed probes beyond any is no
+/// trouble.
 #[test]
 fn growth_ends_at_the_longest_time_only() {
     for policy in policies().filter(|policy| policy.multiplier_permille > 1_000) {
@@ -110,7 +111,8 @@ fn a_late_count_counts_where_a_later_one_changed_nothing() {
     assert_eq!(1, cell.failed_probes());
 }
 
-/// What is written is the generation of the change, or a later one, whose count stays. A generation far ahead is damage.
+/// What is written is the generation of the change, or a later one, whose count stays. A generation far ahead is
+/// damage.
 #[test]
 fn a_count_is_forgotten_unless_it_is_of_a_later_generation() {
     const NOW: u64 = 1_000_000_000;

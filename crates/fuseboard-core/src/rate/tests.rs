@@ -48,7 +48,8 @@ fn a_lap_is_fifteen_buckets() {
     assert!(bucket.is_in_the_ring(0), "a clock that is behind");
 }
 
-/// A full bucket is halved, bad calls too; damage that says more were bad than there were is believed as far as it can be.
+/// A full bucket is halved, bad calls too; damage that says more were bad than there were is believed as far as it can
+/// be.
 #[test]
 fn a_full_bucket_keeps_its_rate() {
     let full = BucketWord::new(5, COUNT_MASK, COUNT_MASK / 2);
