@@ -47,9 +47,9 @@ def test_what_is_done_by_hand_is_told(store: Store) -> None:
     store.set_open("db")
     store.reset_all()
     assert [
-        (State.CLOSED, State.ISOLATED, Cause.OPERATOR),
-        (State.ISOLATED, State.DISABLED, Cause.OPERATOR),
-        (State.DISABLED, State.CLOSED, Cause.OPERATOR),
+        (State.CLOSED, State.ISOLATED, Cause.MANUAL),
+        (State.ISOLATED, State.DISABLED, Cause.MANUAL),
+        (State.DISABLED, State.CLOSED, Cause.MANUAL),
         (State.CLOSED, State.OPEN, Cause.SET),
         (State.OPEN, State.CLOSED, Cause.RESET_ALL),
     ] == [line[1:4] for line in lines(store)]

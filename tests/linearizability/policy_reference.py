@@ -79,7 +79,7 @@ class PolicyFuse(HostFuse):
     def command(self, state: State, now: int, for_: int | None = None) -> None:
         """R23: a manual override takes back all failed probes."""
         self.failed_probes = 0
-        self.why = Cause.OPERATOR
+        self.why = Cause.MANUAL
         super().command(state, now, for_)
 
     def end_override(self, state: State, now: int) -> None:

@@ -57,7 +57,7 @@ for asked in (breaker, fresh):
         assert "fuse 'db' is isolated by a manual override" == str(rejection)
     else:
         raise AssertionError("admitted")
-    assert Cause.OPERATOR is asked.store.journal()[-1].cause
+    assert Cause.MANUAL is asked.store.journal()[-1].cause
     match asked.store.state("db"):
         case again.FuseState(State.ISOLATED, _):
             print("as before")

@@ -127,7 +127,7 @@ impl Fuse<'_> {
     /// left. `None` if the fuse was removed.
     pub fn command(self, state: State, now_us: impl Fn() -> u64) -> Option<Transition> {
         self.mending(&now_us, || {
-            self.go_to(|_| state, Cause::Operator, &now_us, |seen, now_us| Some(seen.mended(now_us)))
+            self.go_to(|_| state, Cause::Manual, &now_us, |seen, now_us| Some(seen.mended(now_us)))
         })
     }
 

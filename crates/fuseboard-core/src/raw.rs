@@ -68,7 +68,7 @@ impl Fuse<'_> {
         self.cell.slow.clear_if(|| true);
         let unless_forgotten = |seen: Word, now_us| (!seen.is_forgotten(now_us)).then(|| seen.mended(now_us));
         let to = |seen: Word| if seen.state() == State::Vacant { State::Vacant } else { State::Unseen };
-        self.mending(&now_us, || self.go_to(to, Cause::Forgotten, &now_us, unless_forgotten))
+        self.mending(&now_us, || self.go_to(to, Cause::ResetAll, &now_us, unless_forgotten))
     }
 }
 

@@ -32,9 +32,9 @@ pub enum Cause {
     /// A raw `set_open`, `set_half_open` or `set_closed`.
     Set = 5,
     /// A manual override, or its end by hand: isolate, disable or reset.
-    Operator = 6,
+    Manual = 6,
     /// `reset_all`.
-    Forgotten = 7,
+    ResetAll = 7,
     /// Too many calls within a time failed.
     FailureRate = 8,
     /// Too many of the last calls failed.
@@ -65,8 +65,8 @@ impl Cause {
             3 => Self::ProbeFailed,
             4 => Self::ProbesSucceeded,
             5 => Self::Set,
-            6 => Self::Operator,
-            7 => Self::Forgotten,
+            6 => Self::Manual,
+            7 => Self::ResetAll,
             8 => Self::FailureRate,
             9 => Self::FailureRateOfCalls,
             10 => Self::SlowRate,

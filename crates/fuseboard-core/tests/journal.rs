@@ -63,7 +63,7 @@ fn a_record_is_read_as_it_was_written() {
         generation: (1 << 48) - 1,
         from: State::Disabled,
         to: State::Disabled,
-        cause: Cause::Forgotten,
+        cause: Cause::ResetAll,
         pid: u32::MAX,
         until_us: u64::MAX,
         about: About::pair(&[0xff; FIRST_MAX], &[0xff; SECOND_MAX]),
@@ -162,8 +162,8 @@ fn the_codes_of_causes_are_fixed() {
         Cause::ProbeFailed,
         Cause::ProbesSucceeded,
         Cause::Set,
-        Cause::Operator,
-        Cause::Forgotten,
+        Cause::Manual,
+        Cause::ResetAll,
         Cause::FailureRate,
         Cause::FailureRateOfCalls,
         Cause::SlowRate,
@@ -230,8 +230,8 @@ fn each_change_of_state_has_its_cause() {
         (State::Open, Cause::ProbeFailed, NOW + POLICY.reset_us + 1),
         (State::HalfOpen, Cause::ResetTimeout, NOW + 3 * POLICY.reset_us),
         (State::Closed, Cause::ProbesSucceeded, NOW + 3 * POLICY.reset_us + 1),
-        (State::Disabled, Cause::Operator, NOW + 3 * POLICY.reset_us + 2),
-        (State::Closed, Cause::Forgotten, NOW + 3 * POLICY.reset_us + 3),
+        (State::Disabled, Cause::Manual, NOW + 3 * POLICY.reset_us + 2),
+        (State::Closed, Cause::ResetAll, NOW + 3 * POLICY.reset_us + 3),
     ];
     fuse.set(State::Open, NOW);
     let probe = fuse.admit(&POLICY, expected[1].2).verdict.expect("its time is up");

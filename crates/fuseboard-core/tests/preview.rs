@@ -92,7 +92,7 @@ fn a_reset_closes_forgets_and_says_so() {
     stripes[claim.slot * STRIPES + 1].add(Counter::Rejections);
     let made = directory.reset(claim.slot, fuse, || NOW + 5);
     let Some(Transition { from, to, cause, .. }) = made else { panic!("it was isolated") };
-    assert_eq!((State::Isolated, State::Closed, Cause::Forgotten), (from, to, cause));
+    assert_eq!((State::Isolated, State::Closed, Cause::ResetAll), (from, to, cause));
     assert_eq!(vec![State::Isolated, State::Closed], pages.read().iter().map(|record| record.to).collect::<Vec<_>>());
     assert_eq!([0; COUNTERS], totals(&stripes));
     assert_eq!(None, directory.reset(claim.slot, fuse, || NOW + 6), "nothing is left to change");

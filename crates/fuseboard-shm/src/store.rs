@@ -262,7 +262,7 @@ impl Slot {
 
     /// Whether the journal has a manual override of this fuse, or its end by hand, after this moment.
     fn was_commanded_since(&self, us: u64) -> bool {
-        let is_command = |cause| matches!(cause, Cause::Operator | Cause::Forgotten);
+        let is_command = |cause| matches!(cause, Cause::Manual | Cause::ResetAll);
         let records = JournalCursor::from_oldest(&self.table).read_all(&self.table);
         records.iter().any(|it| it.slot as usize == self.claim.slot && it.generation > us && is_command(it.cause))
     }

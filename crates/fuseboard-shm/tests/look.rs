@@ -167,7 +167,7 @@ fn what_a_killed_process_left_out_is_read_from_the_fuse() {
     let made = scene.make("db", State::Open);
     let read = reader.poll(&scene.view);
     let told: Vec<_> = read.iter().map(|it| (it.from, it.to, it.cause, it.pid, it.generation)).collect();
-    assert_eq!(vec![(State::Closed, State::Open, Cause::Operator, std::process::id(), made.generation)], told);
+    assert_eq!(vec![(State::Closed, State::Open, Cause::Manual, std::process::id(), made.generation)], told);
     scene.clock.advance(CATCH_UP_US);
     assert!(reader.poll(&scene.view).is_empty() && reader.read_all(&scene.view).is_empty());
     assert_eq!(0, scene.next_number());

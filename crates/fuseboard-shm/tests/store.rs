@@ -212,7 +212,7 @@ fn all_is_forgotten_together() {
     let told: Vec<_> = tables(&store)
         .map(|table| {
             let read = (0..table.journal().next()).filter_map(|number| table.journal().read(number));
-            read.filter(|record| record.cause == Cause::Forgotten).count()
+            read.filter(|record| record.cause == Cause::ResetAll).count()
         })
         .collect();
     assert_eq!(vec![4, 2], told);

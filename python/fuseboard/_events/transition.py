@@ -26,7 +26,7 @@ class Cause(enum.Enum):
     """As many probes succeeded as the policy asks for (rule R07)."""
     SET = "set"
     """A raw ``set_open``, ``set_half_open`` or ``set_closed``."""
-    OPERATOR = "operator"
+    MANUAL = "manual"
     """``isolate()``, ``disable()`` or ``reset()`` (rule R12)."""
     RESET_ALL = "reset_all"
     """``reset_all()``."""
@@ -99,7 +99,7 @@ class Transition:
     @property
     def _reason(self) -> str:
         """The cause and its details: an exception's class, or who and why."""
-        cause = f"{self.cause.value} {self.who}" if self.who else self.cause.value
+        cause = f"{self.cause.value}, by {self.who}" if self.who else self.cause.value
         ends = None if self.until is None else f"for {self.until - self.at:.6g} s"
         return ", ".join(text for text in (cause, ends, self.error, self.why) if text)
 
@@ -122,7 +122,7 @@ def transition(row: Row, began: float) -> Transition:
     """A transition made of the compiled part's row, for a clock that showed 0 at ``began``."""
     fuse, before, after, generation_us, code, pid, until_us, first, second = row
     at, cause = generation_us / 1e6, _CAUSES[code]
-    is_by_hand = cause is Cause.OPERATOR
+    is_by_hand = cause is Cause.MANUAL
     return Transition(
         fuse,
         State.of_code(before),

@@ -1,1 +1,1 @@
-"""Settings: when a fuse opens, how it comes back, and where operators say so."""
+"""Settings: when a fuse opens, how it comes back, and where the numbers come from."""

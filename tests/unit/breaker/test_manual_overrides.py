@@ -97,7 +97,7 @@ def test_who_and_why_stand_in_the_journal_the_log_and_the_snapshot(
     told = store.journal()[-1]
     assert made == told
     assert ("alice", "INC-7", pytest.approx(began + 600), None) == (told.who, told.why, told.until, told.error)
-    assert ["fuse 'db': closed -> isolated (operator alice, for 600 s, INC-7)"] == caplog.messages
+    assert ["fuse 'db': closed -> isolated (manual, by alice, for 600 s, INC-7)"] == caplog.messages
     shown = store.snapshot()["db"]
     assert ("alice", "INC-7", told.until) == (shown.who, shown.why, shown.until)
     ended = store.reset("db", who="bob", why="over")

@@ -176,7 +176,7 @@ def test_a_manual_override_moves_over(stopgap: Store, host: Store, clock: Clock,
     clock.advance(1)
     assert stopgap.is_shared
     assert f"{command}d" == host.state("db").state.value
-    assert ["operator"] == [made.cause.value for made in host.journal()]
+    assert ["manual"] == [made.cause.value for made in host.journal()]
 
 
 @pytest.mark.parametrize("others", ["disable", "reset"])

@@ -199,11 +199,11 @@ impl Reference {
     /// R12.
     pub fn command(&mut self, to: State, now: u64) -> Transition {
         self.seats = [None; 8];
-        self.go_to(to, Cause::Operator, now)
+        self.go_to(to, Cause::Manual, now)
     }
 
     pub fn forget(&mut self, now: u64) -> Option<Transition> {
         self.seats = [None; 8];
-        (self.state != State::Unseen).then(|| self.go_to(State::Unseen, Cause::Forgotten, now))
+        (self.state != State::Unseen).then(|| self.go_to(State::Unseen, Cause::ResetAll, now))
     }
 }

@@ -254,7 +254,7 @@ impl Store {
         let state = state_of_code(code)?;
         Self::act(slf, fuse, |slot| {
             let made = slot.fuse().set(state, slot.now_us());
-            // Nothing is made of a fuse that an operator holds, either.
+            // A fuse with a manual override stays as it is, too.
             (made.is_some() || slot.is_mine()).then(|| written_down(slot.fuse(), made))
         })
     }
