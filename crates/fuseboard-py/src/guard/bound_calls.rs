@@ -14,7 +14,7 @@ use crate::interpreter::interned;
 use crate::interpreter::python_code::call_method;
 use crate::table::fuse::PermitInner;
 
-/// What the interpreter is told of a function. It keeps the pointer for as long as the function lives.
+/// A function, as the interpreter wants it described. It keeps the pointer for as long as the function lives.
 struct Method(ffi::PyMethodDef);
 
 // SAFETY: never written; what its pointers point to is static.

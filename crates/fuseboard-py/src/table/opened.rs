@@ -22,7 +22,7 @@ pub struct Opened {
     view: View,
     /// The same table and those for what overflows, for writing; None in a store that only reads.
     tables: Option<Tables>,
-    pub(crate) told_full: AtomicBool,
+    pub(crate) reported_full: AtomicBool,
     pub(crate) state_cache: StateCache,
     pub(crate) recent: Recent,
     /// What the store has open after this.
@@ -41,12 +41,13 @@ impl Opened {
     }
 
     fn of(view: View, tables: Option<Tables>) -> Self {
-        let (told_full, state_cache, recent) = (AtomicBool::new(false), StateCache::default(), Recent::default());
-        Self { view, tables, told_full, state_cache, recent, next: Link::default(), joined: None }
+        let (reported_full, state_cache, recent) = (AtomicBool::new(false), StateCache::default(), Recent::default());
+        Self { view, tables, reported_full, state_cache, recent, next: Link::default(), joined: None }
     }
 
-    /// The same tables, for a store that comes to them from others. What happened here before it came is told by who took part in
-    /// it; a store that only reads takes part in nothing, so it is to hear of all.
+    /// The same tables, for a store that comes to them from others. Cursors of a store that takes part in calls begin at the
+    /// end of this journal, because whoever made the records before it came has announced them. A store that only reads
+    /// takes part in nothing, so its cursors begin at the oldest record.
     pub(crate) fn joined(&self) -> Self {
         let begin = if self.tables.is_some() { JournalCursor::from_now } else { JournalCursor::from_oldest };
         Self { joined: Some(begin(&self.view)), ..Self::of(self.view.clone(), self.tables.clone()) }

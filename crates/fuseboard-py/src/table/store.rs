@@ -68,7 +68,7 @@ impl Store {
         let opened = slf.get().opened(slf.py());
         let found = Self::to_write(slf, &opened)?.resolve(fuse_name(name)?);
         let slot = found.ok_or_else(|| PyMemoryError::new_err("there is no memory for another table of fuses"))?;
-        if slot.overflowed() && !opened.get().told_full.swap(true, Ordering::Relaxed) {
+        if slot.overflowed() && !opened.get().reported_full.swap(true, Ordering::Relaxed) {
             package::is_full(slf.py(), (slf, name))?;
         }
         Ok(slot)
