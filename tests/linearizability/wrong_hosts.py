@@ -53,14 +53,6 @@ class _LeasesForEver(HostFuse):
         return super()._probe(policy, min(now, *(call.deadline - 1 for call in self.seats.values()), now))
 
 
-class _OneProbeIsEnough(HostFuse):
-    """Without the threshold of R07."""
-
-    def _succeeded(self, policy: Policy, now: int) -> None:
-        self.good_probes += policy.success_threshold
-        super()._succeeded(policy, now)
-
-
 class _Remembers(HostFuse):
     """With generations that begin again at ``reset_all``."""
 
@@ -142,7 +134,6 @@ OF_ONE_FUSE = [
     _Unheld,
     _KeepsItsTimer,
     _LeasesForEver,
-    _OneProbeIsEnough,
     _Remembers,
 ]
 """Each lacks a rule of the fuse."""
