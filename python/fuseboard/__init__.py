@@ -1,4 +1,4 @@
-"""A circuit breaker whose state outlives its callers."""
+"""A circuit breaker that all processes of a host share. Its state stays when they end."""
 
 from fuseboard import _package  # noqa: F401 - hands in what the compiled part calls
 from fuseboard._breaker.breaker import CircuitBreaker

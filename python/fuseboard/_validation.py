@@ -109,7 +109,7 @@ def _checked_share(argument: str, value: float, least: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{argument} must be a number, got {type(value).__name__}: {shown(value)}")
     if not least <= value <= 1:  # nor is NaN
-        raise ValueError(f"{argument} must be from {least:g} to 1 (all), got {shown(value)}")
+        raise ValueError(f"{argument} must be from {least:g} to 1 (which is 100%), got {shown(value)}")
     return value
 
 

@@ -265,7 +265,7 @@ _FOUND = {
 }
 _WAY_OUT = {
     "name": "Set FUSEBOARD_STORE to the name of a store.",
-    "folder": "Give this user a folder with mode 0700 there, or set {folder} to another folder.",
+    "folder": "Make it a folder that belongs to this user and has mode 0700, or set {folder} to another folder.",
     "owner": "Set {folder} to a folder of this user, or run this process as the owner of the folder.",
     "missing": "Start the service that creates it, use another store name, or set {folder} to another folder.",
     "relative": "Set {folder} to an absolute path.",
@@ -273,7 +273,7 @@ _WAY_OUT = {
     "version": "Use one version of fuseboard in all processes, or use another store name.",
     "full": "Free some space there, ask for fewer fuses or failures, or set {folder} to another folder.",
     "system": "Set {folder} to a folder that this user may write to.",
-    "hidden": "Let this process read it. If /proc is mounted, you can also set {folder} to a folder in memory (tmpfs).",
+    "hidden": "Let this process read that path. If /proc is mounted, a {folder} in memory (tmpfs) works too.",
     "shortage": "Give the process more file descriptors or memory.",
     "unsupported": "Use Store.private() on this platform.",
 }

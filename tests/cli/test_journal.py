@@ -115,7 +115,7 @@ def test_an_empty_journal_says_where_it_looked(folder: Path, capsys: pytest.Capt
     assert main(["journal", "--store", "empty"]) == 0
     streams = capsys.readouterr()
     assert "" == streams.out
-    assert "store 'empty' remembers no transition" in streams.err
+    assert "store 'empty' has no transition in its journal" in streams.err
     assert str(folder) in streams.err
 
 

@@ -52,7 +52,7 @@ def test_a_store_that_cannot_be_had_says_what_was_found_and_what_to_do() -> None
     """The message names the store, the path, what was found and the way out."""
     expected = (
         "store 'shop' cannot be opened: /dev/shm/x: has mode 0755. "
-        "Give this user a folder with mode 0700 there, or set FUSEBOARD_DIR to another folder."
+        "Make it a folder that belongs to this user and has mode 0700, or set FUSEBOARD_DIR to another folder."
     )
     assert expected == str(STORE)
 
@@ -73,7 +73,7 @@ def test_a_folder_that_is_no_absolute_path_is_told_to_become_one() -> None:
 def test_every_reason_has_a_way_out(reason: str) -> None:
     """One way out per reaction a caller can have."""
     text = str(StoreOpenError("shop", "/path", reason, "detail"))
-    beginning, way_out = "store 'shop' cannot be opened: /path: detail. ", r"(Set|Give|Remove|Let|Free|Use|Start) .*\."
+    beginning, way_out = "store 'shop' cannot be opened: /path: detail. ", r"(Set|Make|Remove|Let|Free|Use|Start) .*\."
     assert re.fullmatch(re.escape(beginning) + way_out, text)
 
 
@@ -215,7 +215,5 @@ def test_a_shortage_is_not_mended_by_another_folder() -> None:
 def test_a_hidden_proc_is_not_mended_by_a_folder_on_a_disk() -> None:
     """T09: what cannot be read there is whose table it is; a folder in memory needs less of it."""
     error = StoreOpenError("shop", "/proc/sys/kernel/random/boot_id", "system", "no such file")
-    way_out = (
-        "Let this process read it. If /proc is mounted, you can also set FUSEBOARD_DIR to a folder in memory (tmpfs)."
-    )
+    way_out = "Let this process read that path. If /proc is mounted, a FUSEBOARD_DIR in memory (tmpfs) works too."
     assert str(error).endswith(f"no such file. {way_out}")

@@ -61,9 +61,9 @@ class Notices:
         """The store may count fewer failures than the threshold asks for."""
         if threshold > store.failure_capacity and self._once.is_first("capacity"):
             logger.warning(
-                "breaker %r: threshold %d counts as %d, because %s counts no more failures of a fuse. "
+                "breaker %r: its threshold is %d, not %d, because %s counts at most %d failures per fuse. "
                 "Use a store with another name, made with failures=%d.",
-                fuse, threshold, store.failure_capacity, store._called, threshold,
+                fuse, store.failure_capacity, threshold, store._called, store.failure_capacity, threshold,
             )  # fmt: skip
 
     def keys_dropped(self) -> None:
@@ -101,7 +101,7 @@ def _tell_settings(family: str, before: Settings | None, settings: Settings) -> 
         differ = ", ".join(f"{name} {old} -> {new}" for name, old, new in _differences(before, settings))
         logger.warning(
             "fuse %r: two breakers use it with different settings: %s. Each breaker follows its own settings. "
-            "Logged once for these two; settings_changes in the snapshot counts all changes.",
+            "Logged once per pair of settings; settings_changes in the snapshot counts all changes.",
             family, differ,
         )  # fmt: skip
         return
@@ -109,7 +109,7 @@ def _tell_settings(family: str, before: Settings | None, settings: Settings) -> 
     logger.warning(
         "fuse %r: another process uses it with different settings. This process has %s. Each process follows its own "
         "settings. To see the others, log breaker.settings there; `fuseboard journal` shows which processes use the "
-        "fuse. Logged once for these two; settings_changes in the snapshot counts all changes.",
+        "fuse. Logged once per pair of settings; settings_changes in the snapshot counts all changes.",
         family, f"{ours}, and otherwise the defaults" if ours else "the defaults",
     )  # fmt: skip
 

@@ -38,8 +38,8 @@ class Notices:
     def removed(self, path: object, fault: StoreOpenError) -> None:
         """The table's file was removed, and there is no other one."""
         logger.warning(
-            "the table %s was removed, and no other table can be opened: %s Until then, this process and all others "
-            "that have the removed table open keep using it.",
+            "the table %s was removed, and no other table can be opened: %s Until one can be opened, this process and "
+            "all others that have the removed table open keep using it.",
             path, fault,
         )  # fmt: skip
 

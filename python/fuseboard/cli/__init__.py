@@ -51,7 +51,7 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
-        description="A circuit breaker whose state outlives its callers.",
+        description="A circuit breaker that all processes of a host share. Its state stays when they end.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

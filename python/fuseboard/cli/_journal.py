@@ -17,11 +17,11 @@ _LOOK = 1.0
 """Seconds after which it looks whether the table was removed, where nothing happens."""
 
 _DESCRIPTION = """\
-Shows the transitions that a store of this user remembers, oldest first: the latest 2,048 of all its fuses.
-It does not matter which process made them, or whether that process still runs. Safe while services run.
+Shows the latest 2,048 transitions (changes of state) of the fuses in one of this user's stores, oldest first.
+It also shows those of processes that have ended. You can run it while services run.
 
-Times are UTC, computed from the clock of the host. If the time of day was changed since a transition, the
-time shown for it is wrong by that change.
+Times are in UTC. If the clock of the host is set to another time, the times of earlier transitions are
+wrong by the same amount.
 """
 
 
@@ -35,12 +35,14 @@ def add_command(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     )
     _stores.add_option(parser)
     parser.add_argument(
-        "--follow", action="store_true", help="also show new transitions as they come, until Ctrl-C (default: end)"
+        "--follow",
+        action="store_true",
+        help="also show new transitions as they come, until Ctrl-C (default: print and exit)",
     )
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object a line, with `at` in seconds of the host's clock (default: lines for people)",
+        help="print one JSON object a line, with `at` in seconds of the host's clock (default: plain lines of text)",
     )
     parser.set_defaults(run=_run)
 
@@ -64,7 +66,9 @@ def _print(name: str, store: Store, options: argparse.Namespace) -> None:
         print(f"fuseboard journal: {dropped}", file=sys.stderr)
     if not found:
         path = _render.printable(str(store.path))
-        print(f"fuseboard journal: store {name!r} remembers no transition; its table is {path}", file=sys.stderr)
+        print(
+            f"fuseboard journal: store {name!r} has no transition in its journal; its table is {path}", file=sys.stderr
+        )
 
 
 def _line(made: Transition, *, as_json: bool) -> str:

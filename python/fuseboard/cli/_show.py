@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Shows every fuse of a store of this user. Safe while services run.
+Shows all fuses of one of this user's stores. You can run it while services run.
 
 columns:
-  FUSE      the name, shortened to the terminal's width; whole in a pipe and in --json
+  FUSE      the name, cut to fit the terminal; complete in a pipe and with --json
   STATE     closed, open, half-open, ramping, isolated or disabled
-  SECONDS   how long it has been in this state
+  SECONDS   how long the fuse has been in this state
   WINDOW    failures in the window that still count
-  GOOD      calls that succeeded; this and all that follow count the whole host
+  GOOD      calls that succeeded; this column and the next ones count all processes of the host
   FAILED    calls that failed
   REJECTED  calls that were rejected
-  PROBES    calls that were let through as a test
-  OPENED    how often a failure opened it: trips, and failed probes
+  PROBES    calls that were let through to test the service
+  OPENED    how often a failure opened the fuse: trips, and failed probes
 
 A store that does not exist yet is not created: start the service first.
 """

@@ -90,7 +90,7 @@ def test_a_threshold_that_the_default_store_cannot_count_is_told_and_lowered(cap
     breaker = CircuitBreaker("db", threshold=5)
     registry.replace_default(Store.private(failures=2))
     fail(breaker, 2)
-    says = "breaker 'db': threshold 5 counts as 2, because a private store counts no more failures of a fuse"
+    says = "breaker 'db': its threshold is 2, not 5, because a private store counts at most 2 failures per fuse"
     assert f"{says}. Use a store with another name, made with failures=5." == caplog.messages[0]
     assert State.OPEN is breaker.state
 

@@ -33,7 +33,7 @@ def test_other_settings_are_told_once_for_a_breaker_and_its_keys(
     after.for_key(7).for_key(8).call(int)
     (told,) = messages(caplog, "different settings")
     assert told.startswith("fuse 'db': two breakers use it with different settings: threshold 2 -> 4. Each ")
-    assert told.endswith("Logged once for these two; settings_changes in the snapshot counts all changes.")
+    assert told.endswith("Logged once per pair of settings; settings_changes in the snapshot counts all changes.")
     assert [1] * 5 == [store.snapshot()[f"db[{key}]"].settings_changes for key in range(5)]
     CircuitBreaker("db", threshold=6, store=store).for_key(0).call(int)
     assert 1 == len(messages(caplog, "threshold 4 -> 6")), "other settings are another notice"
@@ -141,7 +141,7 @@ def test_a_table_that_another_process_made_smaller_stops_no_start(caplog: pytest
     for key in range(3):
         breaker.for_key(key)
     (told,) = messages(caplog, "threshold")
-    says = "breaker 'db': threshold 32 counts as 4, because store 'shop' counts no more failures of a fuse"
+    says = "breaker 'db': its threshold is 4, not 32, because store 'shop' counts at most 4 failures per fuse"
     assert f"{says}. Use a store with another name, made with failures=32." == told
     fail(breaker, 3)
     assert State.CLOSED is breaker.state

@@ -221,8 +221,8 @@ def test_a_rate_without_calls_has_the_rate_0() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: FailureRate(0), ValueError, r"^failure_rate must be from 1e-06 to 1 \(all\), got 0$"),
-        (lambda: FailureRate(1.1), ValueError, r"^failure_rate must be from 1e-06 to 1 \(all\), got 1.1$"),
+        (lambda: FailureRate(0), ValueError, r"^failure_rate must be from 1e-06 to 1 \(which is 100%\), got 0$"),
+        (lambda: FailureRate(1.1), ValueError, r"^failure_rate must be from 1e-06 to 1 \(which is 100%\), got 1.1$"),
         (lambda: FailureRate(float("nan")), ValueError, "^failure_rate must be from"),
         (lambda: FailureRate("1"), TypeError, "^failure_rate must be a number, got str: '1'$"),
         (lambda: FailureRate(True), TypeError, "^failure_rate must be a number, got bool: True$"),

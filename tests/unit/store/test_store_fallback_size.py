@@ -85,7 +85,7 @@ def test_who_does_not_say_how_many_failures_is_not_told_that_there_are_few(
         assert [] == caplog.messages
         CircuitBreaker("db", store=store, threshold=100)
         assert (
-            "breaker 'db': threshold 100 counts as 8, because store 'shop' counts no more failures of a fuse"
+            "breaker 'db': its threshold is 8, not 100, because store 'shop' counts at most 8 failures per fuse"
             in caplog.text
         )
 

@@ -109,5 +109,8 @@ def test_a_folder_that_its_user_may_not_use_is_not_used(nobodys: Path, permissio
     told, logged = share(nobodys, str(NOBODY))
     assert ("folder", 1) == (told, logged.count("cannot be opened"))
     assert f"has mode {permissions:04o}" in logged
-    assert "Give this user a folder with mode 0700 there, or set FUSEBOARD_DIR to another folder." in logged
+    assert (
+        "Make it a folder that belongs to this user and has mode 0700, or set FUSEBOARD_DIR to another folder."
+        in logged
+    )
     assert permissions == mode(nobodys)
