@@ -1,5 +1,6 @@
 """The process of :mod:`actor`, with breakers that have policies. Free of pytest."""
 
+import contextvars
 import types
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -46,7 +47,15 @@ def coroutine(breaker: CircuitBreaker) -> Call:
             return error
         raise error
 
-    return (yield from breaker(service)().__await__())
+    # In a context of its own, as each task has one: calls that begin while it waits are not inside of it.
+    run = contextvars.copy_context().run
+    call, error = run(breaker(service)().__await__), None
+    while True:
+        try:
+            run(call.send, error)
+        except StopIteration as end:
+            return end.value
+        error = yield
 
 
 class PolicyActor(Actor):
