@@ -43,7 +43,7 @@ pub struct Fuse<'a> {
     pub(crate) log: Log<'a>,
     pub(crate) rate_windows: Option<&'a [RateWindow; RATE_WINDOWS]>,
     pub(crate) writer: Option<JournalWriter<'a>>,
-    claim: Option<(&'a Key, Owner)>,
+    pub(crate) claim: Option<(&'a Key, Owner)>,
 }
 
 /// The right to make one call. Its outcome counts only in the generation in which it was given (rule R09).
