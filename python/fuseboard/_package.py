@@ -45,7 +45,7 @@ class _Package:
         return breaker._follow(begun, permit)
 
     def transitioned(self, breaker: CircuitBreaker, made: Made) -> None:
-        breaker._transitioned(*made)
+        breaker._transitioned(made)
 
     def block_lost(self, breaker: CircuitBreaker) -> None:
         breaker._notices.lost_block(breaker.name)

@@ -102,7 +102,7 @@ class Telling(CircuitBreaker):
 
     told: tuple[int, int, int] = NONE
 
-    def _transitioned(self, *made: Any) -> None:
+    def _transitioned(self, made: Any) -> Any:
         self.told = made[:3]
 
 

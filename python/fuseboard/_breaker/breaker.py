@@ -34,7 +34,7 @@ from fuseboard._breaker.waiting import Waiting
 from fuseboard._events.log import announce
 from fuseboard._events.stream import sleep_of_the_running_library
 from fuseboard._events.subscription import see_to_forks
-from fuseboard._events.transition import Made, Transition, began, transition
+from fuseboard._events.transition import Made, Transition, began
 from fuseboard._functions import is_async
 from fuseboard._once import lock
 from fuseboard._policy import from_environment, suggestions
@@ -321,7 +321,7 @@ class CircuitBreaker(_core.Breaker):
         while True:
             made = self._fuse()._apply_override(*override)
             if made is not None:
-                return self._announce(made)
+                return self._transitioned(made)
             # The fuse was removed just now. Its name has another slot by now, or takes one.
 
     def __call__(self, function: F) -> F:
@@ -544,12 +544,6 @@ class CircuitBreaker(_core.Breaker):
         self._notices.capacity(self.name, self._definition.numbers["threshold"], store)
         return fuse, store
 
-    def _announce(self, made: Made) -> Transition:
-        see_to_forks()
-        told = transition((self.name, *made), began(self._binding.store))
-        announce(told, self._definition.listener)
-        return told
-
     # What the compiled part asks for: see `_core.Package`.
 
     def _resolve(self) -> _core.Fuse:
@@ -578,8 +572,9 @@ class CircuitBreaker(_core.Breaker):
         self._notices.unfollowed(self.name, begun)
         return begun
 
-    def _transitioned(self, *made: *Made) -> None:
-        self._announce(made)
+    def _transitioned(self, made: Made) -> Transition:
+        see_to_forks()
+        return announce((self.name, *made), began(self._binding.store), self._definition.listener)
 
     def _report(self, fault: BaseException) -> None:
         self._faults += 1

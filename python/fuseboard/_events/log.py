@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from fuseboard._events.transition import Transition
+from fuseboard._events.transition import Row, Transition, transition
 from fuseboard._state import State
 
 logger = logging.getLogger("fuseboard")
@@ -13,10 +13,26 @@ _OVERRIDES = (State.ISOLATED, State.DISABLED)
 """An override after the same override is an event too: it may have another end and another reason."""
 
 
-def announce(transition: Transition, listener: Callable[[Transition], object] | None) -> None:
-    """Logs a transition and calls a listener. An exception of the listener is logged and goes no further."""
-    if transition.before is transition.after and transition.after not in _OVERRIDES:
-        return
+def announce(row: Row, began: float, listener: Callable[[Transition], object] | None = None) -> Transition:
+    """Logs a transition that this process made, and calls a listener.
+
+    Args:
+        row: the transition, as the compiled part gives it.
+        began: when the store's clock showed 0; see :func:`fuseboard._events.transition.began`.
+        listener: called with the transition. Its exception is logged and goes no further.
+
+    Returns:
+        The transition.
+    """
+    made = transition(row, began)
+    if made.before is not made.after or made.after in _OVERRIDES:
+        _log(made)
+        if listener is not None:
+            _call(listener, made)
+    return made
+
+
+def _log(transition: Transition) -> None:
     before, after = transition.before.value, transition.after.value
     logger.log(
         logging.WARNING if transition.after in _ALARMING else logging.INFO,
@@ -34,8 +50,9 @@ def announce(transition: Transition, listener: Callable[[Transition], object] | 
             "why": transition.why,
         },
     )  # fmt: skip
-    if listener is None:
-        return
+
+
+def _call(listener: Callable[[Transition], object], transition: Transition) -> None:
     try:
         listener(transition)
     except Exception:

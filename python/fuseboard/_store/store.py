@@ -294,7 +294,7 @@ class Store(_core.Store):
         self._notices.former_users(self.name, self._path, self._former_users)
         self._expect(self._spec.fuses, self._spec.failures, at_least=1)
         for row in made:
-            announce(transition(row, began(self)), None)
+            announce(row, began(self))
 
     def _expect(self, fuses: int, failures: int, *, at_least: int) -> Self:
         """The store. Logs once that it is not the host's, or smaller than somebody asked for."""
@@ -385,9 +385,7 @@ class Store(_core.Store):
         made = self._apply_override(fuse, *override)
         if made is None:
             raise StoreFullError(cast("str", self.name), exact(fuse))
-        told = transition((exact(fuse), *made), began(self))
-        announce(told, None)
-        return told
+        return announce((exact(fuse), *made), began(self))
 
     def settings(self, fuse: str) -> Settings | None:
         """The settings of the last breaker, in any process, that began to make calls on the fuse.
@@ -402,7 +400,7 @@ class Store(_core.Store):
     def _set(self, fuse: str, state: State) -> None:
         made = self._set_state(fuse, state.code)
         if made is not None:
-            announce(transition((exact(fuse), *made), began(self)), None)
+            announce((exact(fuse), *made), began(self))
 
     def reset_all(self) -> None:
         """Closes and forgets every fuse, also isolated and disabled ones.
@@ -411,7 +409,7 @@ class Store(_core.Store):
         do not go back.
         """
         for row in self._reset_all():
-            announce(transition(row, began(self)), None)
+            announce(row, began(self))
 
     def journal(self) -> list[Transition]:
         """The latest 2,048 transitions of the table, oldest first, made by any process, also by dead ones.

@@ -184,7 +184,14 @@ def test_what_rejects_calls_is_a_warning(after: State, level: int, caplog: pytes
     """A transition is logged at a level that fits it, with its fields as attributes of the record."""
     before = State.OPEN if after is State.CLOSED else State.CLOSED
     with caplog.at_level(logging.INFO, "fuseboard"):
-        announce(Transition("db", before, after, 1.0, Cause.THRESHOLD, "OSError", 77, 1_000_000, MOMENT), None)
+        made = announce(("db", before.code, after.code, 1_000_000, 1, 77, 0, "OSError", ""), 0.0)
+    assert ("db", before, after, Cause.THRESHOLD, "OSError") == (
+        made.fuse,
+        made.before,
+        made.after,
+        made.cause,
+        made.error,
+    )
     (record,) = caplog.records
     message = f"fuse 'db': {before.value} -> {after.value} (threshold, OSError)"
     assert (level, message) == (record.levelno, record.getMessage())
