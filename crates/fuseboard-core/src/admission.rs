@@ -81,6 +81,7 @@ impl Fuse<'_> {
                 }
                 State::Open => {
                     let left = self.cell.open_us(seen, policy).saturating_sub(age(now_us, seen.generation()));
+                    // A stamp may lead the clock by so much; time that has passed must be enough.
                     if left > LEAD_US || transition.is_some() {
                         break Err(Rejection::new(State::Open, Some(left)));
                     }
@@ -114,8 +115,8 @@ impl Fuse<'_> {
         Some(made)
     }
 
-    /// Takes a probe's permit; how long until a seat is free, if none is. `Ok(None)` if the generation ended, or
-    /// somebody else took or freed the seat, in between.
+    /// Takes a probe's permit. If no seat is free, says how long until one is. `Ok(None)` if the generation ended in
+    /// between, or somebody else took or freed the seat.
     fn probe(self, seen: Word, policy: &Policy, now_us: u64) -> Result<Option<Permit>, u64> {
         let generation = seen.generation();
         let is_current = || self.word().generation() == generation;
@@ -129,14 +130,14 @@ impl Fuse<'_> {
         Ok(None)
     }
 
-    /// Says who holds a probe's lease, in [`crate::lease::HINT_BITS`] bits of the caller's choice, for
-    /// [`Self::reclaim`].
+    /// Writes down who the prober is, in [`crate::lease::HINT_BITS`] bits of the caller's choice. [`Self::reclaim`]
+    /// reads them.
     pub fn sign(self, lease: Lease, hint: u64) {
         self.seats().sign(lease, hint);
     }
 
-    /// Frees the seats whose holders are certainly dead, as `is_gone` says of their hints (rule R11); whether there
-    /// were any.
+    /// Frees the seats whose probers are certainly dead, as `is_gone` says of their hints (rule R11). Returns whether
+    /// there were any.
     pub fn reclaim(self, is_gone: impl Fn(u64) -> bool) -> bool {
         self.seats().reclaim(is_gone)
     }

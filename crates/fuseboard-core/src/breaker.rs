@@ -94,7 +94,8 @@ impl Outcome {
     }
 }
 
-/// All that a success through a closed fuse needs (rule T04): two references, while a [`Breaker`] is ten words.
+/// What a success through a closed fuse needs, and no more (rule T04). It is two references; a [`Breaker`] is ten
+/// words.
 #[derive(Clone, Copy, Debug)]
 pub struct FastPath<'a> {
     /// The fuse's shared words.
@@ -152,7 +153,7 @@ impl<'a> Breaker<'a> {
     /// Asks to make a call, counts the answer, and writes a transition down.
     ///
     /// A probe signs its seat with `hint`: [`crate::lease::HINT_BITS`] bits that say who it is. A call that finds all
-    /// seats taken asks `is_gone` about their hints, and a seat whose holder is certainly dead is free at once (rule
+    /// seats taken asks `is_gone` about their hints, and a seat whose prober is certainly dead is free at once (rule
     /// R11).
     ///
     /// A rejection by [`State::Vacant`] is not counted: the fuse was removed, and its name must be looked up again.

@@ -11,7 +11,8 @@ use crate::word::Word;
 pub struct Cell {
     /// The fuse word.
     pub word: AtomicU64,
-    /// The generation, and in it the probes that succeeded and that failed; while ramping, how many calls asked.
+    /// The generation, with the number of probes that succeeded and that failed in it; while ramping, with the number
+    /// of calls that asked.
     pub(crate) progress: AtomicU64,
     /// Hash of the settings of the breaker that came last, 0 for none (rule R15). No decision reads it.
     pub(crate) settings: AtomicU64,
@@ -19,15 +20,15 @@ pub struct Cell {
     pub(crate) settings_changes: AtomicU64,
     /// The last generation that stands in the journal, and its state.
     pub(crate) journaled: AtomicU64,
-    /// The cause of the generation that begins next, or began last.
+    /// The cause of the last transition, or of one that a process is about to make: see `journal_writer`.
     pub(crate) note: AtomicU64,
-    /// The backoff count, failed probes in a row, and the generation in which it was written: see `open_time`.
+    /// The backoff count, and the generation in which it was written: see `open_time`.
     pub(crate) failed_probes: AtomicU64,
     /// Until when the call that opened the fuse asked it to stay open, and a tag of its generation.
     pub(crate) asked: AtomicU64,
     /// Leases of probes.
     pub(crate) seats: [AtomicU64; SEATS],
-    /// Who holds the leases.
+    /// Who the probers are.
     pub(crate) hints: [AtomicU64; SEATS],
     /// How long a manual override lasts, and a tag of its generation: see `override_end`.
     pub(crate) override_end: AtomicU64,
@@ -41,7 +42,7 @@ pub struct Cell {
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    /// Until when the fleet holds the fuse, so that no call of this host makes it half-open.
+    /// Until when the fleet keeps the fuse open, so that no call of this host makes it half-open.
     pub(crate) hold: AtomicU64,
     /// The generation of the fleet's last verdict.
     pub(crate) verdict: AtomicU64,

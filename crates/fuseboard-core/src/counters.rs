@@ -26,9 +26,9 @@ pub enum Counter {
     Late = 4,
     /// Calls admitted as probes.
     Probes = 5,
-    /// Transitions to open by the breaker's rules.
+    /// Outcomes that opened the fuse.
     Trips = 6,
-    /// Transitions to closed by the breaker's rules.
+    /// Outcomes of probes that closed the fuse, or began its ramp.
     Closes = 7,
 }
 

@@ -1,4 +1,4 @@
-//! One fuse: its word, and what the end of a call does to it. What a call asks before it is in [`crate::admission`].
+//! One fuse: its word, and what the end of a call does to it. [`crate::admission`] has what comes before a call.
 //!
 //! Every operation reads the fuse word, computes the word that should follow, and swaps it in. If the word changed in
 //! between, it starts again. The swap is the moment at which the operation happens. So operations on one fuse are
@@ -65,9 +65,9 @@ impl Permit {
 /// What an outcome did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It counted, and the state stays.
+    /// It was in time, and the state stays.
     Counted,
-    /// It counted, and changed the state.
+    /// It was in time, and changed the state.
     Changed(Transition),
     /// Its permit was of an older generation, or its lease had been taken over: nothing changed (rule R09).
     Late,
@@ -130,7 +130,8 @@ impl<'a> Fuse<'a> {
         Self { writer: Some(writer), ..self }
     }
 
-    /// The fuse, as long as `owner` stands in its key. After that, operations do nothing and say so.
+    /// The fuse, as long as `owner` stands in its key. Once it does not, the fuse was removed: operations do nothing
+    /// and say so.
     #[must_use]
     pub const fn with_claim(self, key: &'a Key, owner: Owner) -> Self {
         Self { claim: Some((key, owner)), ..self }
@@ -143,8 +144,8 @@ impl<'a> Fuse<'a> {
         self.cell.load()
     }
 
-    /// The fuse word, unless the fuse was removed. The key is read after the word: if it still stands, the word is of
-    /// this claim. Without a claim, the word in any case.
+    /// The fuse word; `None` if the fuse was removed. The key is read after the word: if it still has our owner, the
+    /// word is of this claim. A fuse made without a claim cannot be removed.
     #[must_use]
     pub fn mine(self) -> Option<Word> {
         let seen = self.word();
@@ -171,8 +172,9 @@ impl<'a> Fuse<'a> {
         self.change(seen, seen.moved_to(to, now_us), cause)
     }
 
-    /// Changes to the state `to` until it succeeds, as if the word had been what `before` makes of it; not at all if
-    /// `before` makes nothing of it, or the fuse was removed. The clock is read after each look at the word.
+    /// Changes to the state `to`, and tries until it succeeds. `before` may first mend the word that was read; `None`
+    /// from it means that nothing is to be changed. Nothing is changed in a removed fuse either. The clock is read
+    /// after each look at the word.
     pub(crate) fn go_to(
         self,
         to: impl Fn(Word) -> State,
@@ -213,8 +215,8 @@ impl<'a> Fuse<'a> {
 
 /// The journal.
 impl Fuse<'_> {
-    /// Writes down a transition that this process has just made, with what it knows about it. If the process never gets
-    /// here, somebody else writes it down.
+    /// Writes down a transition that this process has just made, with what it knows about it. If the process dies
+    /// before, another one writes it down.
     pub fn write_down(self, transition: Transition, about: About) {
         if let Some(writer) = self.writer {
             writer.write_down(self.cell, transition, about);
@@ -246,8 +248,8 @@ impl Fuse<'_> {
     }
 
     /// The first half of [`Self::settle`]: counts a call in the rate windows of the policy, unless its generation is
-    /// over. The rates over calls that it reaches, as a bad one. The clock is asked when the call ended, unless that is
-    /// known.
+    /// over. Returns the rates over calls that it reaches as a bad call. `ended_us` is when the call ended; `None` to
+    /// ask the clock if it matters.
     pub fn count_in_rates(
         self,
         policy: &Policy,
@@ -278,7 +280,7 @@ impl Fuse<'_> {
         reached
     }
 
-    /// The second half of [`Self::settle`]: what a call means that is counted in the rate windows.
+    /// The second half of [`Self::settle`]: what the call means, once it is counted in the rate windows.
     pub fn settle_counted(
         self,
         policy: &Policy,
@@ -460,7 +462,7 @@ impl Fuse<'_> {
         }
     }
 
-    /// Takes a permit back without an outcome (rule R10); whether the permit still meant anything.
+    /// Takes a permit back without an outcome (rule R10). [`Effect::Late`] if its generation or its lease had ended.
     pub fn cancel(self, permit: Permit) -> Effect {
         match permit.lease {
             Some(lease) if !self.seats().release(lease) => Effect::Late,
@@ -469,7 +471,7 @@ impl Fuse<'_> {
         }
     }
 
-    /// Counts a slow call. There is one counter for all processes: whoever counts a slow call has waited longer for it.
+    /// Counts a slow call. All processes share one counter: next to a slow call, waiting for its cache line is nothing.
     pub(crate) fn count_slow(self) {
         self.cell.slow.fetch_add(1, Ordering::Relaxed);
     }

@@ -2,14 +2,15 @@
 //! process that made one is killed.
 //!
 //! Three words of a fuse take part. The **fuse word** says which generation the fuse is in. The **journaled** word
-//! holds the last generation that stands in the journal, and its state. The **note** says what causes a generation; its
-//! maker writes it before the generation begins.
+//! holds the last generation that stands in the journal, and its state. The **note** says what causes a generation. Its
+//! maker, the process that changes the state, writes it before the generation begins.
 //!
-//! * `announce` runs before the swap of the fuse word. It first completes the journal:
-//!   whoever ends a generation makes sure that the journal has it. So the records of one fuse stand in their order, and
-//!   the state before a transition is always the state that was journaled last.
-//! * `write_down` runs after the swap. If its process is killed in between, the transition
-//!   is missing only until the next transition, a rejected call or a reader comes by.
+//! * `announce` runs before the swap of the fuse word. It first completes the journal, because a process that ends a
+//!   generation must make sure that the journal has it. So the records of one fuse stand in their order, and the state
+//!   before a transition is always the state that was journaled last.
+//! * `write_down` runs after the swap. If its process is killed in between, the record is missing until the next
+//!   transition, or until the next call that a closed fuse does not let pass at once. A reader does not write the
+//!   record, but gets it from the fuse (`unjournaled`).
 //!
 //! **The race that looks wrong and is not.** Two processes write their notes and then swap; the note that stands last
 //! may be the loser's. Then the tag of the note, low bits of a generation, does not fit, and the cause reads as
@@ -24,7 +25,7 @@ use crate::time::{STAMP_BITS, age, is_far_ahead};
 use crate::transition::{Cause, Transition};
 use crate::word::Word;
 
-/// How long others leave a transition to its maker, who can say more about it.
+/// How long other processes wait before they write a transition down: its maker knows more about it.
 const PATIENCE_US: u64 = 10_000;
 
 const PID_BITS: u32 = 22;
@@ -92,7 +93,7 @@ impl JournalWriter<'_> {
     /// Runs before `seen` is swapped for `next`, a word of a later generation: completes the journal up to `seen`, and
     /// notes the cause of `next`.
     pub(crate) fn announce(self, cell: &Cell, seen: Word, next: Word, cause: Cause) {
-        // Only damage makes `seen` later than what follows it; that is no transition to write down.
+        // Only damage makes `seen` later than `next`, and damage is no transition to write down.
         if next.generation() > seen.generation() {
             self.complete(cell, seen);
         }
@@ -113,7 +114,7 @@ impl JournalWriter<'_> {
         }
     }
 
-    /// The same, if the maker of the transition has had time enough.
+    /// [`Self::complete`], if the maker of the transition has had time enough.
     pub(crate) fn complete_late(self, cell: &Cell, seen: Word, now_us: u64) {
         if age(now_us, seen.generation()) >= PATIENCE_US {
             self.complete(cell, seen);
@@ -137,8 +138,8 @@ impl JournalWriter<'_> {
     }
 }
 
-/// The record of a transition. First use of a fuse is no event, nor is a reset of a closed one: a fuse never seen is
-/// closed.
+/// The record of a transition; `None` for a change that is no event. The first use of a fuse is none, nor is a reset of
+/// a closed one, because a fuse never seen is closed.
 fn record_of(
     cell: &Cell,
     slot: u32,

@@ -2,16 +2,17 @@
 //!
 //! A fuse has [`SEATS`] seats. A seat is one word: the lease's deadline (48 bits) and the low 16 bits of the generation
 //! in which it was taken; 0 is free. A lease is taken and released by compare-and-swap, and nobody needs to learn that
-//! its holder died: after the deadline anybody may take the seat (rule R11). A lease of an older generation is free at
-//! once. Only if 16 bits of two generations agree by chance does it count until its deadline.
+//! its prober died: after the deadline anybody may take the seat (rule R11). The seat of a lease of an older generation
+//! is free at once. Only if 16 bits of two generations agree by chance does such a lease count until its deadline.
 //!
-//! If the holder is certainly dead, nobody has to wait for the deadline. Beside each seat stands a **hint** that says
-//! who the holder is. Its 48 bits mean nothing here; 16 more bits tag the lease to which it belongs. A caller that gets
-//! no seat may ask whether the holder of a hint is gone, and free the seat. If a hint is missing, or belongs to another
+//! If the prober is certainly dead, nobody has to wait for the deadline. Beside each seat stands a **hint** that says
+//! who the prober is. Its 48 bits mean nothing here; 16 more bits tag the lease to which it belongs. A caller that gets
+//! no seat may ask whether the prober of a hint is gone, and free the seat. If a hint is missing, or belongs to another
 //! lease, the deadline decides.
 //!
 //! Probes that succeeded and probes that failed are counted in a word of their own. It carries the generation, so a new
-//! half-open state begins at zero and nobody has to wipe the word.
+//! half-open state begins at zero and nobody has to wipe the word. While the fuse ramps, the same word numbers the
+//! calls.
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_MAX, remaining};
@@ -26,12 +27,12 @@ pub const FAILURES_MAX: u32 = (1 << 6) - 1;
 const TAG_BITS: u32 = 16;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 
-/// A taken seat: what its holder needs to release it, and to know that it still has it.
+/// A taken seat: what its prober needs to release it, and to know whether it still has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Index of the seat.
     pub seat: u32,
-    /// The word that stands in the seat while the lease is held.
+    /// The word that stands in the seat until the lease is released or taken over.
     pub word: u64,
 }
 
@@ -42,11 +43,11 @@ impl Lease {
     }
 }
 
-/// Bits of a holder's hint.
+/// Bits of a prober's hint.
 pub const HINT_BITS: u32 = 48;
 const HINT_MASK: u64 = (1 << HINT_BITS) - 1;
 
-/// The seats of one fuse, and the hints of their holders.
+/// The seats of one fuse, and the hints of their probers.
 #[derive(Clone, Copy)]
 pub(crate) struct Seats<'a> {
     pub(crate) leases: &'a [AtomicU64; SEATS],
@@ -79,7 +80,7 @@ impl Seats<'_> {
                 return Ok(None);
             }
             let word = lease_word(generation, now_us.saturating_add(probe_us));
-            // AcqRel: the last holder is done with the seat before we begin.
+            // AcqRel: what the last prober did comes before what we do.
             if place.compare_exchange(held, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return Ok(Some(Lease { seat, word }));
             }
@@ -89,23 +90,23 @@ impl Seats<'_> {
         Err(soonest)
     }
 
-    /// Whether the lease is still its holder's: nobody took the seat over.
+    /// Whether the lease is still its prober's: nobody took the seat over.
     pub(crate) fn holds(self, lease: Lease) -> bool {
         self.place(lease).load(Ordering::Acquire) == lease.word
     }
 
-    /// Gives the seat back; does nothing where somebody took it over. Says whether it was still held.
+    /// Gives the seat back, unless somebody took it over. Returns whether it did.
     pub(crate) fn release(self, lease: Lease) -> bool {
         self.place(lease).compare_exchange(lease.word, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Writes down who holds the lease.
+    /// Writes down who the prober of the lease is.
     pub(crate) fn sign(self, lease: Lease, hint: u64) {
-        let mark = lease_tag(lease.word) << HINT_BITS;
-        self.hints[lease.seat as usize % SEATS].store(mark | hint & HINT_MASK, Ordering::Release);
+        let tag = lease_tag(lease.word) << HINT_BITS;
+        self.hints[lease.seat as usize % SEATS].store(tag | hint & HINT_MASK, Ordering::Release);
     }
 
-    /// Frees the seats whose holders are gone, as `is_gone` says of their hints; whether there were any.
+    /// Frees the seats whose probers are gone, as `is_gone` says of their hints. Returns whether there were any.
     pub(crate) fn reclaim(self, is_gone: impl Fn(u64) -> bool) -> bool {
         let mut freed = false;
         for (place, hint) in self.leases.iter().zip(self.hints) {
@@ -119,7 +120,7 @@ impl Seats<'_> {
         freed
     }
 
-    /// How long until one of the first `probes` seats is free; `None` if one is free, or its holder `is_gone`. Takes
+    /// How long until one of the first `probes` seats is free; `None` if one is free, or its prober `is_gone`. Takes
     /// nothing.
     pub(crate) fn all_taken(
         self,
@@ -207,8 +208,8 @@ pub(crate) fn number_after(progress: &AtomicU64, generation: u64) -> u64 {
     if seen >> TAG_BITS == generation { (seen + 1) & TAG_MASK } else { 1 }
 }
 
-/// Changes the low bits of a word that carries a generation. If it is of another generation, they begin at 0. The word
-/// after that.
+/// Changes the low bits of a word that carries a generation, and returns the new word. If the word is of another
+/// generation, its low bits begin at 0.
 fn step(
     progress: &AtomicU64,
     generation: u64,
@@ -238,7 +239,7 @@ mod tests {
     fn a_tag_tells_leases_apart_and_is_never_an_unsigned_hints() {
         for lease in [0, u64::MAX, 0x0123_4567_89ab_cdef, lease_word(0x1_0002, 5_000_000)] {
             assert_eq!(0x8000, lease_tag(lease) & !0x7fff);
-            // Of each sixteen bits the highest is not in the mark.
+            // The highest of each sixteen bits is not in the tag.
             for bit in (0..64).filter(|bit| bit % 16 != 15) {
                 assert_ne!(lease_tag(lease), lease_tag(lease ^ 1 << bit), "{lease:#x}, bit {bit}");
             }

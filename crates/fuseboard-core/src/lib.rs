@@ -17,7 +17,7 @@
 //! | | [`settings`], [`maker`], [`leader`], [`exported`] | what stands in a table for tools: settings, modules, leaders, exported totals |
 //! | operations | [`breaker`] | **start here**: admits calls, settles them, and counts both |
 //! | | [`overrides`], `raw`, `mend` | manual overrides; the raw operations of the store; what damage left |
-//! | | `preview`, [`snapshot`], `lookback` | what a call would be told; a copy for people; how far back breakers look |
+//! | | `preview`, [`snapshot`], `lookback` | how a call would be answered; a copy for people; how far back breakers look |
 //! | a fuse | [`admission`] | before a call: the permit or the rejection |
 //! | | [`fuse`] | the word of a fuse, and what the end of a call does to it |
 //! | parts of a fuse | [`journal_writer`] | how each transition gets into the journal, also if its maker dies |
@@ -39,7 +39,7 @@
 //!   microseconds.
 //! * There are no locks, and no process waits for another one (T01).
 //! * Every shared change is one compare-and-swap or read-modify-write of one 64-bit word. Every state between two
-//!   changes is valid for whoever comes next (T02).
+//!   changes is valid for the process that comes next (T02).
 //! * Any bits in any word are a valid value (T10).
 //! * A loop repeats only because another process's change went through.
 #![forbid(unsafe_code)]

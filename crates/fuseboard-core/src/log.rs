@@ -28,7 +28,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::time::{STAMP_BITS, is_far_ahead, not_before};
 use crate::word::Word;
 
-/// How far ahead a stamp may be that stood in the entry before, and still be taken for a rival's attempt.
+/// A stamp that stands in the entry, and is ahead of ours by less than this, may be a rival's attempt.
 const NEAR_US: u64 = 1_000_000;
 const RUN_SHIFT: u32 = STAMP_BITS;
 const STAMP_MASK: u64 = (1 << STAMP_BITS) - 1;
@@ -102,8 +102,8 @@ impl Log<'_> {
         }
     }
 
-    /// Whether the last `n` failures, the attempt `last` at `head` included, lie within `window_us` of it; `n` is not
-    /// 0.
+    /// Whether the last `n` failures, the attempt `last` at `head` included, lie within `window_us` of it. Never for an
+    /// `n` of 0, which is a policy without a threshold.
     pub(crate) fn reaches(self, head: u64, last: Entry, n: u32, window_us: u64) -> bool {
         let oldest = last.stamp().saturating_sub(window_us);
         n > 0 && u32::from(last.run()) >= n && (n == 1 || self.entry(head, u64::from(n) - 1).stamp() >= oldest)

@@ -1,9 +1,9 @@
 //! What breakers leave at a fuse about their settings: how far back they look, and how often the settings changed.
 //!
-//! Settings are not shared (rule R15). But whoever finds the table full must know whether a fuse can be removed. So the
-//! longest window of any breaker of the fuse is kept as its **lookback**, in microseconds, in the upper 40 bits of the
-//! word that counts the changes of settings. During a claim it only grows. 0, which raw operations leave, means that
-//! nobody knows the lookback: it counts as the longest.
+//! Settings are not shared (rule R15). But a process that finds the table full must know whether a fuse can be removed.
+//! So the longest window of any breaker of the fuse is kept as its **lookback**, in microseconds, in the upper 40 bits
+//! of the word that counts the changes of settings. During a claim it only grows. 0, which raw operations leave, means
+//! that nobody knows the lookback: it counts as the longest.
 
 use crate::fuse::Fuse;
 use crate::log::Entry;
@@ -15,7 +15,7 @@ use crate::word::Word;
 
 const SHIFT: u32 = 24;
 const COUNT_MASK: u64 = (1 << SHIFT) - 1;
-const _: () = assert!(HORIZON_US << SHIFT >> SHIFT == HORIZON_US, "a reach has room for any setting");
+const _: () = assert!(HORIZON_US << SHIFT >> SHIFT == HORIZON_US, "a lookback has room for any setting");
 
 /// How often the settings changed.
 pub(crate) const fn changes_of(word: u64) -> u64 {
@@ -27,7 +27,7 @@ const fn changed(word: u64) -> u64 {
     if changes_of(word) < COUNT_MASK { word + 1 } else { word }
 }
 
-/// The reach of the word, in microseconds. Any bits are one.
+/// The lookback of the word, in microseconds. Any bits are one.
 const fn lookback_us(word: u64) -> u64 {
     match word >> SHIFT {
         reach @ 1..=HORIZON_US => reach,

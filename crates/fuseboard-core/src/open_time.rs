@@ -1,14 +1,15 @@
 //! How long an open fuse stays open (rules R23 and R24).
 //!
-//! **The backoff count** is the number of failed probes in a row. Reopening from half-open adds 1. Each full open time
-//! spent closed removes 1. A manual override sets it to 0. The open time is the policy's, multiplied once for each step
-//! of the count, up to the longest.
+//! **The backoff count** says by how many steps the open time has grown; the code calls it `failed_probes`. Reopening
+//! from half-open adds 1. Each full open time spent closed removes 1. A manual override sets it to 0. The open time is
+//! the policy's, multiplied once for each step of the count, up to the longest.
 //!
 //! **A time that a call asked for**, such as a server's `Retry-After`, replaces that open time in one generation. Its
 //! word carries the low bits of that generation as a tag.
 //!
 //! The maker of a transition writes both words after the swap that opens the fuse. A maker that is killed in between
-//! leaves the open time as it would have been without it, which is shorter.
+//! leaves them as they were: the count is one short or not yet reduced, or the request is lost. The open time is off by
+//! what was not written, and never endless.
 //!
 //! **Jitter** is a hash of the generation. So all processes of a host agree on it without talking, and hosts differ.
 //!

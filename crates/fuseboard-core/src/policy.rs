@@ -15,9 +15,9 @@ pub struct Policy {
     pub window_us: u64,
     /// The open time, in microseconds.
     pub reset_us: u64,
-    /// By how many thousandths each failed probe multiplies the open time; from 1,000.
+    /// The factor by which the open time grows when the fuse reopens from half-open, in thousandths; from 1,000.
     pub multiplier_permille: u32,
-    /// The longest open time after failed probes, or for a call that asks for one, in microseconds.
+    /// The longest open time that backoff or a call's request can lead to, in microseconds.
     pub longest_us: u64,
     /// How many millionths the open time may be shorter or longer.
     pub jitter_ppm: u32,
@@ -33,7 +33,7 @@ pub struct Policy {
     pub ramp_us: u64,
     /// How many of a million calls pass at the beginning of the ramp.
     pub ramp_from_ppm: u32,
-    /// How long a probe may hold its lease, in microseconds.
+    /// How long a probe's lease lasts, in microseconds.
     pub probe_us: u64,
     /// Whether a success while closed clears the window (rule R04).
     pub clear_on_success: bool,

@@ -1,10 +1,10 @@
 //! Rate windows: how many of the latest calls were bad.
 //!
-//! **Words.** A [`RateWindow`] is a ring of bucket words. A **bucket** is `2^shift` microseconds, or of `2^shift`
-//! calls. Its word holds how many calls fell into it (18 bits), how many of them were bad (18 bits), and a tag (28
-//! bits): a hash of the bucket's number and of the fuse's generation. The shift follows from the span alone. So
-//! processes with the same settings, or nearly the same, count into the same buckets, and processes with other settings
-//! do not see those counts (rule R15).
+//! **Words.** The **span** of a rate is how far it looks back: microseconds, or calls. A [`RateWindow`] is a ring of
+//! bucket words. A **bucket** is a part of the span: `2^shift` microseconds, or `2^shift` calls. Its word holds how
+//! many calls fell into it (18 bits), how many of them were bad (18 bits), and a tag (28 bits): a hash of the bucket's
+//! number and of the fuse's generation. The shift follows from the span alone. So processes with the same settings, or
+//! nearly the same, count into the same buckets, and processes with other settings do not see those counts (rule R15).
 //!
 //! **Nothing is wiped.** A word with another tag belongs to another bucket or another generation, and counts as empty.
 //! So a new generation begins at zero, and so does the first call after an hour without calls. Only if 28 bits of two
@@ -176,7 +176,7 @@ impl Bucket {
         (mixed ^ mixed >> 31).wrapping_mul(0x94d0_49bb_1331_11eb) >> TAG_SHIFT
     }
 
-    /// Whether the ring has not been lapped since.
+    /// Whether the ring still has room for this bucket: no later bucket can have taken its place yet.
     const fn is_in_the_ring(self, now_us: u64) -> bool {
         (now_us >> self.shift).saturating_sub(self.number) < BUCKETS as u64
     }
@@ -187,8 +187,8 @@ impl Bucket {
     }
 }
 
-/// The length of the smallest buckets of which a span touches no more than the ring has. A span of 14 buckets touches
-/// 15.
+/// The logarithm of the length of a bucket: the smallest for which the span fits into the ring. A span as long as 14
+/// buckets touches 15.
 const fn shift_of(span: u64) -> u32 {
     span.div_ceil((BUCKETS - 1) as u64).next_power_of_two().trailing_zeros()
 }
@@ -280,7 +280,7 @@ impl RateWindow {
         }
     }
 
-    #[allow(clippy::unused_self, reason = "the place is the window's")]
+    #[allow(clippy::unused_self, reason = "only a place of this window may be swapped")]
     fn swap(&self, place: &AtomicU64, seen: BucketWord, next: BucketWord) -> Result<(), BucketWord> {
         place.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Acquire).map(|_| ()).map_err(BucketWord)
     }

@@ -28,8 +28,8 @@ pub struct CellSnapshot {
     pub until_us: Option<u64>,
     /// Hash of the settings of the breaker that came last, 0 for none.
     pub settings: u64,
-    /// Failed probes in a row, as they stood when the fuse last opened. The time it was closed since then is taken off
-    /// when it opens next.
+    /// The backoff count when the fuse last opened. The time that the fuse was closed since then reduces it when the
+    /// fuse opens next.
     pub failed_probes: u32,
 }
 

@@ -8,7 +8,7 @@ pub enum State {
     Unseen = 0,
     /// Calls pass; failures are counted.
     Closed = 1,
-    /// Calls are rejected until the reset timeout has passed.
+    /// Calls are rejected until the open time is over.
     Open = 2,
     /// A few calls pass as probes; the rest are rejected.
     HalfOpen = 3,

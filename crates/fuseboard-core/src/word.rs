@@ -83,7 +83,8 @@ impl Word {
         Self::new(self.generation(), self.head() + 1, true, self.state())
     }
 
-    /// The word without its stamp if the stamp is far ahead: a manual override need not come after damage.
+    /// The word, without its stamp if that is far ahead. Such a stamp is damage, and a manual override need not be
+    /// later.
     pub(crate) const fn mended(self, now_us: u64) -> Self {
         if is_far_ahead(now_us, self.generation()) {
             Self::new(0, self.head(), self.is_dirty(), self.state())
@@ -92,7 +93,7 @@ impl Word {
         }
     }
 
-    /// Whether there is nothing in the word that a reset would take away.
+    /// Whether a reset would find nothing to take away.
     pub(crate) const fn is_forgotten(self, now_us: u64) -> bool {
         !self.state().is_seen() && !self.is_dirty() && !is_far_ahead(now_us, self.generation())
     }
