@@ -1,8 +1,9 @@
-//! Make a host's table whole before it has a name (rule T08).
+//! Makes a host's table whole before it has a name (rule T08).
 //!
-//! A nameless file, or where there is no such thing one with a random name, gets its full size and its header and is
-//! then linked under the final name, which fails if another process was faster. So whoever finds the name finds a whole
-//! table, and a creator that is killed leaves nothing, or a draft that is in nobody's way.
+//! The draft is a file without a name, or with a random one where the system has no nameless files. It gets its full
+//! size and its header. Then it is linked under the final name, which fails if another process was faster. So a process
+//! that finds the name finds a whole table. A creator that is killed leaves nothing, or a draft that is in nobody's
+//! way.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -18,10 +19,10 @@ use crate::mapping::{Access, Mapping};
 use crate::owner::random_u64;
 use crate::table_spec::TableSpec;
 
-/// Makes the table, unless another process was faster; whether it did.
+/// Makes the table, unless another process was faster. Returns whether this process made it.
 pub(crate) fn create(wanted: &TableSpec, geometry: Geometry) -> Result<bool, OpenError> {
     let made = match wanted.nameless(geometry) {
-        // A system, a folder or a sandbox without nameless files; a full disk is full either way.
+        // The system, the folder or a sandbox has no nameless files. But a full disk is full for a named file too.
         Err(error) if !matches!(error, Errno::EXIST | Errno::NOSPC | Errno::DQUOT) => wanted.named(geometry),
         other => other,
     };
@@ -68,7 +69,7 @@ impl TableSpec<'_> {
         made
     }
 
-    /// Gives a draft its full size, its mode whatever the umask, and its header.
+    /// Gives a draft its mode, whatever the umask is, its full size and its header.
     fn fill(&self, fd: &OwnedFd, geometry: Geometry) -> Result<(), Errno> {
         fchmod(fd, ACCESS)?;
         reserve(fd, geometry.bytes() as u64)?;

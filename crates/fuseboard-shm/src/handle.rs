@@ -1,6 +1,6 @@
-//! A slot with its shared words at hand: what a breaker in Python holds.
+//! A **handle**: a slot with its shared words at hand, as a breaker in Python keeps it.
 //!
-//! It hands the core what it asks for: the mapped words, the time, who this process is, and whether another one is
+//! It gives the core what that asks for: the mapped words, the time, who this process is, and whether another one is
 //! gone. The core's [`Breaker`] decides and counts.
 
 use std::sync::Arc;
@@ -59,8 +59,8 @@ impl Handle {
         self.overflowed
     }
 
-    /// Whether a word that was just read lets a call pass at once: the fuse is closed and still this name's. A
-    /// generation that was this name's, and closed, is so to its end.
+    /// Whether a word that was just read lets a call pass at once: the fuse is closed and still this name's. If that
+    /// was true once in a generation, it is true to the generation's end.
     #[must_use]
     #[inline(always)]
     pub fn is_closed(&self, word: Word) -> bool {
@@ -80,8 +80,8 @@ impl Handle {
         passes
     }
 
-    /// Whether the fuse lives in this process alone for a while, so that each of its calls asks whether it still does:
-    /// the table was full, or the host's table cannot be had for the moment.
+    /// Whether the fuse is in this process alone for a while: the table was full, or the host's table cannot be had for
+    /// the moment. Then each call asks whether the fuse has moved.
     #[must_use]
     pub fn may_move(&self) -> bool {
         self.overflowed || self.table.watch().scope() == Scope::Stopgap
@@ -96,8 +96,8 @@ impl Handle {
         self.is_stale.load(Ordering::Relaxed) || watch.is_left() || is_due()
     }
 
-    /// After a call that did not succeed, which takes its time anyway: looks whether the store has another table, or
-    /// must look for one. If so, the next call looks the name up again.
+    /// Looks whether the store has another table, or must look for one. If so, the next call looks the name up again.
+    /// This is done after a failed call, which takes its time anyway.
     fn look_around(&self) {
         let is_to_be_left = || self.table.watch().scope() != Scope::Own && self.table.is_to_be_left(self.now_us());
         if owner::is_new_child() || is_to_be_left() {
@@ -106,14 +106,15 @@ impl Handle {
         }
     }
 
+    /// Whether an overflowed fuse may move: only an idle one, at most once a second.
     fn is_due(&self, last_us: u64, now_us: u64) -> bool {
         now_us.abs_diff(last_us) >= LOOK_UP_US && self.fuse().is_idle_now(now_us)
     }
 
-    /// Whether the name must be looked up again: the store has another table or must look for one; or this process was
-    /// forked, and whoever looks up takes note of that; or the fuse overflowed, and the table may have room by now. The
-    /// last at most once a second, only while the fuse is idle, so that nothing is lost if it moves, and only for one
-    /// of several threads that ask at once.
+    /// Whether the name must be looked up again. There are three reasons: the store has another table or must look for
+    /// one; this process was just forked, and the look-up takes note of that; or the fuse overflowed, and the table may
+    /// have room by now. The third counts at most once a second and for one thread, and only while the fuse is idle, so
+    /// that nothing is lost if it moves.
     #[must_use]
     pub fn is_to_be_looked_up(&self) -> bool {
         let is_private = !self.overflowed && self.table.watch().scope() == Scope::Own;
@@ -254,7 +255,7 @@ impl Handle {
         self.breaker().rated_success_of(policy, permit.permit, took_us, || self.now_us())
     }
 
-    /// When a call that begins now has begun: the time, or 0 if it does not matter how long a call takes.
+    /// The time, for a call that begins now; 0 if it does not matter how long a call takes.
     #[must_use]
     #[inline(always)]
     pub fn began_us(&self, policy: &Policy) -> u64 {
@@ -275,8 +276,8 @@ impl Handle {
         self.fuse().would_admit(policy, self.now_us(), owner::is_gone)
     }
 
-    /// Whether an outcome of this permit would still count ([`Fuse::is_valid`]). Not for a parent's probe in a forked
-    /// child.
+    /// Whether an outcome of this permit would still count ([`Fuse::is_valid`]). In a forked child, the outcome of a
+    /// probe of its parent does not.
     #[must_use]
     pub fn is_valid(&self, permit: &ProcessPermit) -> bool {
         permit.valid().is_some_and(|permit| self.fuse().is_valid(permit, self.now_us()))

@@ -1,7 +1,7 @@
-//! Open or create a host's table (rules T08, T09, T11).
+//! Opens or creates a host's table (rules T08, T09, T11).
 //!
-//! The name carries layout version and boot, so a table of another version or boot is simply another file and never
-//! replaced under anybody's feet.
+//! The file's name carries layout version and boot. So a table of another version or boot is another file, and no table
+//! is ever replaced while processes use it.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -20,9 +20,9 @@ use crate::store_dir;
 use crate::table::{Table, View};
 use crate::table_spec::TableSpec;
 
-/// How often to look again after losing a race to create or to a removal, before saying that it cannot be done.
+/// How often to try. A try fails if another process creates or removes the table at the same moment.
 const TRIES: usize = 8;
-/// What the system counts a file's room in.
+/// Bytes of a block, the unit in which the system says how much room a file takes.
 const BLOCK: u64 = 512;
 const PAGE: usize = size_of::<Header>();
 
@@ -40,7 +40,8 @@ pub fn open(name: &str, folder: Option<&Path>, geometry: Geometry, clock: Clock)
             let table = Table::new(mapping, geometry, clock, Some(path));
             return Ok(if is_ours { table.made_new() } else { table });
         }
-        // Found by its name behind that, whoever made it: so what the system says of the mapping is the table's path.
+        // The next round opens the table by its name, also if we made it. So the system's list of mappings has the
+        // table's path, by which others find who uses the table (`former_users`).
         is_ours = create(&wanted, geometry)?;
     }
     Err(wanted.error(Kind::System, "is created and removed again and again").transient(true))
@@ -108,7 +109,7 @@ impl TableSpec<'_> {
         let bytes = u64::try_from(stat.st_size).unwrap_or(0);
         let geometry = self.check_header(&fd, bytes)?;
         let has_holes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK) < bytes;
-        // Who only reads cannot fill them, nor does it change what they say.
+        // A reader cannot fill the holes, and need not: they read as zeroes.
         if has_holes && access == Access::Write {
             fill_holes(&fd, bytes).map_err(failed("there is no room for the table"))?;
         }
@@ -128,7 +129,7 @@ impl TableSpec<'_> {
         }
         let header: &Header = &page.section(0, 1)[0];
         let checked = header.check(self.boot, bytes).and_then(|geometry| match self.clock {
-            // A clock that a test moves is its own process's, and behind that of whoever made the table.
+            // A test's clock belongs to one process, and may be behind the clock of the process that made the table.
             Clock::System if header.created_us.load(Ordering::Relaxed) > self.clock.now_us() => Err(HeaderError::Boot),
             _ => Ok(geometry),
         });
@@ -152,12 +153,12 @@ impl TableSpec<'_> {
     }
 }
 
-/// Reserves what a copied or restored file left out, without a change of what it says: a full disk is met here and not
+/// Reserves the holes of a copied or restored file, which changes none of its bytes. So a full disk is met here and not
 /// at a store to a mapped page.
 fn fill_holes(fd: &OwnedFd, bytes: u64) -> Result<(), Errno> {
     match retry_on_intr(|| fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
         Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error),
-        // Elsewhere the count of blocks says nothing certain, and the file is as good as it was.
+        // Other file systems may count blocks in another way, so an error does not mean that there are holes.
         _ => Ok(()),
     }
 }

@@ -47,11 +47,12 @@ impl Store {
         &self.table
     }
 
-    /// Leaves this store for `next`. Calls under way end here, and counts stay. Manual overrides go along, unless the
-    /// fuse there has one or somebody has changed it by hand since; their slots and transitions are returned.
+    /// Leaves this store for `next`. Calls under way end here, and counts stay here. Manual overrides are carried over,
+    /// unless the fuse in `next` has one or somebody has changed it by hand since. Returns the slots and transitions of
+    /// these overrides.
     ///
-    /// Breakers of this process move at their next call. If this is a host's table, idle fuses are removed here, which
-    /// breakers notice at once, also those of other processes that nobody else would tell.
+    /// Breakers of this process move at their next call. If this is a host's table, its idle fuses are removed.
+    /// Breakers notice that at once, also those of other processes, which learn of the new table in no other way.
     #[must_use]
     pub fn leave_for(&self, next: &Self) -> Vec<(Slot, Transition)> {
         self.table.leave();
@@ -72,7 +73,7 @@ impl Store {
         self.overflow.iter().find_map(|table| Slot::located(table, name, false, true))
     }
 
-    /// The fuse word of a name, and its slot; `None` if it has none, or has just given it back.
+    /// The fuse word of a name, and its slot; `None` if the name has no slot, or has just lost it.
     #[must_use]
     pub fn word(&self, name: &str) -> Option<(usize, Word)> {
         let Some(claim) = self.table.claim(name, false) else {
@@ -82,9 +83,9 @@ impl Store {
         Some((claim.slot, self.table.word(claim)?))
     }
 
-    /// The slot of a name; takes one if it has none. Falls back to a table of this process's own when the store's is
-    /// full; `None` only if there is no memory for that either. Once there is room again, a fuse that overflowed comes
-    /// back when it is idle.
+    /// The slot of a name; takes one if the name has none. If the store's table is full, the slot is in a table of this
+    /// process's own; `None` only if there is no memory for that either. Once there is room again, a fuse that
+    /// overflowed moves into the store's table when it is idle.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Slot> {
         let known = self.find_overflowed(name);
@@ -112,10 +113,10 @@ impl Store {
                 self.add_overflow(seen)?;
                 continue;
             };
-            // Two threads may have claimed the name in two tables, if one of these has just got room again: both let go
-            // and look again. A thread that claims later sees the other's claim.
-            let having = |table: &&Arc<Table>| table.locate(name, false).is_some();
-            if self.overflow.iter().filter(having).nth(1).is_none() {
+            // Two threads may claim the name in two tables, if one of the tables has just got room again. Then both
+            // give their slots back and start again. A thread that claims later sees the other's claim.
+            let has_name = |table: &&Arc<Table>| table.locate(name, false).is_some();
+            if self.overflow.iter().filter(has_name).nth(1).is_none() {
                 return Some(claimed);
             }
             _ = claimed.remove();
@@ -182,7 +183,7 @@ impl Store {
     }
 }
 
-/// A name's slot of a table, which it keeps mapped.
+/// The slot of a name. It keeps the slot's table mapped.
 #[derive(Clone, Debug)]
 pub struct Slot {
     table: Arc<Table>,
@@ -291,7 +292,7 @@ impl Slot {
         Some(delta).filter(|delta| delta.fresh != [0; EXPORTED] && self.is_mine())
     }
 
-    /// Notes that what [`Self::unexported`] said was exported; not if the counters have begun anew since.
+    /// Notes that what [`Self::unexported`] returned was exported, unless the counters have begun anew since.
     pub fn note_exported(&self, delta: &ExportDelta) {
         let goes_on = self.totals().iter().zip(delta.totals).all(|(now, exported)| *now >= exported);
         if goes_on && self.is_mine() {
