@@ -217,10 +217,10 @@ class FuseSnapshot:
         """How often a failure opened the fuse: trips and failed probes. The journal's transitions show which."""
     @property
     def closes(self) -> int:
-        """How often a probe closed the fuse."""
+        """How often probes closed the fuse, or began its ramp."""
     @property
     def failed_probes(self) -> int:
-        """Failed probes in a row when the fuse last opened; see ``multiplier``.
+        """The steps by which the open time had grown when the fuse last opened; see ``multiplier``.
 
         Time that the fuse was closed since then is subtracted when it opens next. Just after the fuse opens, this may
         still be the number from before.
@@ -335,8 +335,8 @@ class Store:
         """Removes a fuse from the table, if it is idle. Returns whether it was removed (rule R28).
 
         A fuse is idle if it is closed and has no failure in its window; that is the longest window of all its breakers,
-        at most seven days. After failed probes it stays for one hour for each failed probe in a row. A fuse that is
-        open, half-open, ramping, isolated or disabled is not idle.
+        at most seven days. If its open time had grown, it must also have been closed for one hour for each such step.
+        A fuse that is open, half-open, ramping, isolated or disabled is not idle.
 
         Counters and times are lost with the fuse, and calls that are under way no longer count. Breakers of the fuse go
         on: at their next call the name gets a new slot. Another name can take the old slot one minute later.
@@ -491,7 +491,7 @@ class Breaker:
         """The fuse that calls go by, or else the one that code has looked at."""
     @property
     def state(self) -> State:
-        """The fuse's state now. An open fuse stays open until the first call after the reset timeout (R06)."""
+        """The fuse's state now. An open fuse stays open until the first call after its open time (R06)."""
     def _reject_nobody(self) -> None:
         """Lets calls go on unguarded that would be rejected."""
     def _reject_with(self, errors: tuple[type[CircuitOpenError], type[CircuitIsolatedError]]) -> None:

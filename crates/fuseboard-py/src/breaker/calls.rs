@@ -1,4 +1,4 @@
-//! How the calls of a breaker begin and end: they ask for a permit, and say what became of them. The package says what an
+//! How the calls of a breaker begin and end: a call asks for a permit, and its end is settled. The package says what an
 //! exception means, and hears of each transition.
 
 use std::sync::atomic::Ordering;
@@ -36,7 +36,7 @@ pub(crate) fn obtain<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Perm
     Ok(permit)
 }
 
-/// What a permit holds, for whoever settles it. Only the first caller gets it.
+/// The inner permit, for the caller that settles it. Only the first caller gets it.
 pub(crate) fn take<'a>(slf: &Bound<'_, Breaker>, permit: &'a Bound<'_, Permit>) -> Option<&'a PermitInner> {
     let inner = permit.get().take()?;
     if !inner.is_closed()
@@ -122,7 +122,7 @@ pub(crate) fn end_block(slf: &Bound<'_, Breaker>, error: Option<&Bound<'_, PyBas
     }
 }
 
-/// The exception of a rejection, of the breaker's own classes where it has some. If one of those cannot be made it is ours.
+/// The exception of a rejection. Its class is the breaker's own, if it has one that can be made, and otherwise ours.
 pub(crate) fn rejected<'py>(
     slf: &Bound<'py, Breaker>,
     fuse: &Fuse,
@@ -145,8 +145,8 @@ fn linked_or_resolved<'py>(slf: &Bound<'py, Breaker>) -> PyResult<Bound<'py, Fus
     }
 }
 
-/// Settles a call that has returned or raised. What it returned is handed on unchanged, unless the call has only begun:
-/// a coroutine or a generator is guarded anew, while it runs; other awaitables cannot be (rule R17).
+/// Settles a call that has returned or raised. A result is handed on unchanged. But if the call has only begun, because it
+/// returned a coroutine or a generator, that is guarded while it runs; other awaitables cannot be (rule R17).
 pub(crate) fn settle_call<'py>(
     slf: &Bound<'py, Breaker>,
     function: &Bound<'py, PyAny>,
@@ -175,7 +175,7 @@ pub(crate) fn settle_call<'py>(
 /// Settles a call that ended with this exception, or without one.
 pub(crate) fn settle(slf: &Bound<'_, Breaker>, inner: &PermitInner, error: Option<&Bound<'_, PyBaseException>>) {
     let outcome = error.map_or(Outcome::Success, |error| classify(slf, error));
-    // An exception that is an answer has brought nothing about that a success would not have.
+    // An exception that counts as a success changes no more than a success does, so the journal does not name it.
     let error = error.filter(|_| outcome != Outcome::Success);
     settle_outcome(slf, inner, outcome, || class_of(error).unwrap_or(About::NOTHING));
 }
@@ -197,7 +197,8 @@ pub(crate) fn settle_as(slf: &Bound<'_, Breaker>, inner: &PermitInner, verdict: 
     });
 }
 
-/// A transition that the outcome makes is written into the journal and announced, with what brought it about.
+/// Settles a call with this outcome. If that makes a transition, writes it into the journal and announces it, with what
+/// brought it about.
 fn settle_outcome(slf: &Bound<'_, Breaker>, inner: &PermitInner, outcome: Outcome, about: impl FnOnce() -> About) {
     if let Some(transition) = inner.settle(outcome) {
         let about = about();
@@ -224,7 +225,7 @@ fn classify(slf: &Bound<'_, Breaker>, error: &Bound<'_, PyBaseException>) -> Out
     verdict.outcome()
 }
 
-/// What the package says. If it cannot say, by a fault of its own or of a user's predicate, the call has failed.
+/// The package's verdict. If there is none, because of a fault of its own or of a user's predicate, the call has failed.
 fn judged<'py>(slf: &Bound<'py, Breaker>, verdict: PyResult<Bound<'py, PyAny>>) -> Verdict<'py> {
     verdict.and_then(|verdict| verdict.extract()).unwrap_or_else(|fault| {
         report(slf, fault);
@@ -264,7 +265,7 @@ fn announce(slf: &Bound<'_, Breaker>, transition: Transition, about: About) {
     }
 }
 
-/// Reports that a block ended by hand where none had begun: its outcome counts for nothing.
+/// Reports that a block was ended by hand although none had begun. Its outcome counts for nothing.
 fn report_lost_block(slf: &Bound<'_, Breaker>) {
     if let Err(fault) = package::block_lost(slf.py(), (slf,)) {
         report(slf, fault);

@@ -45,7 +45,7 @@ impl Breaker {
         Some(fuse)
     }
 
-    /// The fuse's state now. An open fuse stays open until the first call after the reset timeout (R06).
+    /// The fuse's state now. An open fuse stays open until the first call after its open time (R06).
     #[getter]
     fn state<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         loop {

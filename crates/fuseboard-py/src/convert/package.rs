@@ -13,13 +13,14 @@ use crate::interpreter::python_code::call_python;
 
 static BORDER: AtImport<Border> = AtImport::new();
 
+/// Where the binding meets the package: what it was given, and what must outlive an import.
 struct Border {
-    /// Replaced where the package is imported anew.
+    /// Replaced when the package is imported anew.
     package: Link<Package>,
     first_classes: Py<PyDict>,
 }
 
-/// Makes what the package hands in later a place. Called by the module's init.
+/// Makes room for what the package hands in later. Called by the module's init.
 pub(crate) fn make(py: Python<'_>) {
     BORDER.set(py, Border { package: Link::default(), first_classes: PyDict::new(py).unbind() });
 }
@@ -69,7 +70,7 @@ package! {
         store_open_error,
         /// The error of a store that only reads.
         store_read_only_error,
-        /// The fuse that a breaker's calls go by.
+        /// The fuse of a breaker, for calls.
         resolve,
         /// The fuse of a breaker, for code that only looks.
         look,

@@ -126,11 +126,11 @@ pub struct FuseSnapshot {
     probes: u64,
     /// How often a failure opened the fuse: trips and failed probes. The journal's transitions show which.
     trips: u64,
-    /// How often a probe closed the fuse.
+    /// How often probes closed the fuse, or began its ramp.
     closes: u64,
     /// How often a breaker came with other settings than the breaker before it (rule R15).
     settings_changes: u64,
-    /// Failed probes in a row when the fuse last opened; see ``multiplier``.
+    /// The steps by which the open time had grown when the fuse last opened; see ``multiplier``.
     ///
     /// Time that the fuse was closed since then is subtracted when it opens next. Just after the fuse opens, this may
     /// still be the number from before.

@@ -1,4 +1,5 @@
-//! Calls of a guard: by the code of the Python function in front of it, or straight from the interpreter (`entry`).
+//! Calls of a guard. They come from the code of the Python function in front of it, or straight from the interpreter
+//! (`entry`).
 
 use std::ptr;
 
@@ -67,8 +68,8 @@ unsafe extern "C" fn call<const JUDGED: bool>(
     }
 }
 
-/// A call that began while the fuse was closed. Plain values and an owned pointer: nothing that is cleaned up if the thread
-/// ends in the call.
+/// A call that began while the fuse was closed. It has plain values and an owned pointer, and no destructor that would run
+/// if the thread ends in the call (see [`closed_call`]).
 pub(super) struct Closed {
     /// An owned reference.
     fuse: *mut ffi::PyObject,
@@ -77,7 +78,7 @@ pub(super) struct Closed {
     began_us: u64,
 }
 
-/// How a call begins where the fuse is not known to be closed. Nothing that is cleaned up, as above.
+/// How a call begins if the fuse is not known to be closed. It has no destructor, like [`Closed`].
 enum Asked {
     /// An owned reference to a permit.
     Permitted(*mut ffi::PyObject),
@@ -107,8 +108,8 @@ pub(super) unsafe fn begin(breaker: *mut ffi::PyObject) -> Option<Closed> {
     Some(Closed { fuse: fuse.into_ptr(), word, began_us })
 }
 
-/// The call while the fuse is closed. Hot: everything up to the first `return` is the closed path. `JUDGED` where the
-/// breaker asks about results too, so that other breakers need not look whether it does.
+/// The call while the fuse is closed. Hot: everything up to the first `return` is the closed path. `JUDGED` is true for a
+/// breaker that judges results too. It is a constant, so other breakers do not have to test it.
 ///
 /// The function is called from here and from nowhere deeper: when the interpreter ends, it ends a daemon thread in the
 /// middle of the function by unwinding its stack, which must not meet a frame of ours that catches or cleans up.
@@ -139,7 +140,8 @@ pub(super) unsafe fn closed_call<const JUDGED: bool>(
     }
 }
 
-/// Whether a result ends a closed call that changes nothing; then it is counted and the fuse's reference given back.
+/// Whether this result ends a closed call that changes nothing. If so, the call is counted, and the fuse's reference is
+/// given back.
 ///
 /// # Safety
 /// The interpreter lock is held; `result` is a live object; where this is true, `closed` is not used again.
@@ -165,8 +167,8 @@ unsafe fn is_fast_success(closed: &Closed, result: *mut ffi::PyObject) -> bool {
 #[cold]
 #[inline(never)]
 unsafe fn ask(breaker: *mut ffi::PyObject) -> Asked {
-    // Attached already; this tells PyO3 so, which else would put off every release of a reference. It refuses when the
-    // interpreter is going away.
+    // The thread is attached already, but PyO3 does not know it, and would put off every release of a reference. Attaching
+    // fails when the interpreter is going away.
     let asked = Python::try_attach(|py| {
         // SAFETY: a live breaker, says the caller.
         let breaker = unsafe { Bound::from_borrowed_ptr(py, breaker).cast_into_unchecked::<Breaker>() };

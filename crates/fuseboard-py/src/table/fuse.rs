@@ -30,13 +30,13 @@ use crate::table::store::Store;
 #[pyclass(frozen, module = "fuseboard._core")]
 #[repr(C)]
 pub struct Fuse {
-    /// Of the policy, for the closed path.
+    /// Whether the policy has rates. Kept here for the closed path, which must not look through the policy.
     has_rates: bool,
     handle: Handle,
     policy: Policy,
-    /// As Python has it.
+    /// The name, as the Python object that came in.
     name: Py<PyAny>,
-    /// The state that was read last.
+    /// The `FuseState` that was made last: it is given again while the word is the same.
     read: Link<FuseState>,
 }
 
@@ -144,7 +144,7 @@ impl Fuse {
         self.handle.admit(&self.policy)
     }
 
-    /// When a call begins, where it matters how long a call takes.
+    /// The time, for a call that begins now; 0 if it does not matter how long a call takes.
     #[inline(always)]
     pub(crate) fn began_us(&self) -> u64 {
         if self.has_rates { self.handle.began_us(&self.policy) } else { 0 }
@@ -210,8 +210,8 @@ impl PermitInner {
         self.is_closed
     }
 
-    /// Whether one such permit may serve many calls: a closed fuse gave it, whose name is not to be looked up again, and
-    /// the permit does not say when its call began.
+    /// Whether many calls may share this permit: a closed fuse gave it, the fuse will not move, and the permit does not say
+    /// when its call began.
     pub(crate) fn serves_many(&self) -> bool {
         let fuse = self.fuse.get();
         self.is_closed && !fuse.has_rates && !fuse.handle.may_move()
@@ -263,7 +263,7 @@ impl PermitInner {
         }
     }
 
-    /// Says how the call ended; the transition that this makes.
+    /// Settles the call. Returns the transition that this makes, if any.
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
         let fuse = self.fuse.get();
         let permit = self.permit.stopped(self.stopped_us.load(Ordering::Relaxed));

@@ -233,8 +233,8 @@ impl Store {
     /// Removes a fuse from the table, if it is idle. Returns whether it was removed (rule R28).
     ///
     /// A fuse is idle if it is closed and has no failure in its window; that is the longest window of all its breakers,
-    /// at most seven days. After failed probes it stays for one hour for each failed probe in a row. A fuse that is
-    /// open, half-open, ramping, isolated or disabled is not idle.
+    /// at most seven days. If its open time had grown, it must also have been closed for one hour for each such step.
+    /// A fuse that is open, half-open, ramping, isolated or disabled is not idle.
     ///
     /// Counters and times are lost with the fuse, and calls that are under way no longer count. Breakers of the fuse go
     /// on: at their next call the name gets a new slot. Another name can take the old slot one minute later.
