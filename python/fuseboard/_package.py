@@ -1,4 +1,4 @@
-"""The package, as the compiled part knows it: what it calls of us, handed in once, when ``fuseboard`` is imported.
+"""The functions and classes of the package that the compiled part calls, handed in when ``fuseboard`` is imported.
 
 The compiled part imports nothing. ``_core.Package`` says what it needs, and mypy compares that with the class below.
 """
@@ -23,7 +23,8 @@ class _Package:
     store_open_error = StoreOpenError
     shown = staticmethod(shown)
     has_begun = staticmethod(_functions.has_begun)
-    # Itself, and no method that calls it: another frame would hold the rejection, whose traceback would hold the frame.
+    # The function itself, not a method that calls it: a method's frame would keep the rejection alive, and the
+    # rejection's traceback would keep the frame.
     fall_back = staticmethod(fallbacks.call)
 
     def store_read_only_error(self, store: Store) -> StoreReadOnlyError:

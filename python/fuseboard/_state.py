@@ -12,7 +12,7 @@ class State(enum.Enum):
     CLOSED = "closed"
     """Calls pass, failures are counted. Also the state of a fuse never seen (rule R01)."""
     OPEN = "open"
-    """Calls are rejected until the reset timeout has passed (rule R05)."""
+    """Calls are rejected until the open time is over (rules R05, R06)."""
     HALF_OPEN = "half-open"
     """Probes pass, other calls are rejected (rule R06)."""
     ISOLATED = "isolated"

@@ -27,7 +27,7 @@ class FuseBinding:
 
     @property
     def store(self) -> Store:
-        """The store. Opens the default one where the breaker follows that; no call fails because it cannot be had."""
+        """The store. Opens the default one if the breaker follows that; a private one if it cannot be opened."""
         return self._given or Store._default_for_a_call()
 
     @property
@@ -37,18 +37,18 @@ class FuseBinding:
 
     @property
     def failure_capacity(self) -> int:
-        """Failures of a fuse that its store counts; of a default store that is not open yet, what it is made with."""
+        """How many failures of a fuse the store counts. For a default store that is not open yet, the default."""
         store = self.open_store
         return DEFAULT_FAILURES if store is None else store.failure_capacity
 
     @property
     def fuse_capacity(self) -> int:
-        """Fuses that its store has places for, likewise."""
+        """How many fuses the store has slots for. For a default store that is not open yet, the default."""
         store = self.open_store
         return DEFAULT_FUSES if store is None else store.fuse_capacity
 
     def look_around(self) -> None:
-        """Goes on with the host's table, where the store has lost it. For what must reach the others on the host."""
+        """If the store has lost the host's table, goes back to it. Called before what must reach other processes."""
         store = self.open_store
         if store is not None:
             store._look_around(at_once=True)
@@ -71,7 +71,7 @@ def check_capacity(threshold: int, store: Store | None) -> None:
     Raises:
         ValueError: it cannot.
     """
-    # For the default store, what it is made with: so the answer is the same whether it is open yet or not.
+    # For the default store, the default: so the answer does not depend on whether it is open yet.
     capacity = DEFAULT_FAILURES if store is None else store._failures_to_be_had
     if threshold > capacity:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The breaker: a policy bound to a fuse."""
+"""The breaker: settings bound to a fuse."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -111,11 +111,11 @@ class CircuitBreaker(_core.Breaker):
     __slots__ = ("__dict__", "_binding", "_definition", "_faults", "_keyed", "_notices")
 
     _definition: Definition
-    """What it was made with, which those of its keys share."""
+    """What it was made with. The breakers of its keys share it."""
     _binding: FuseBinding
     """Where its fuse is."""
     _notices: Notices
-    """What is logged once of it and of those of its keys."""
+    """What is logged once for it and the breakers of its keys together."""
     _keyed: dict[str | int, Self]
     """The breakers of its keys, the oldest first."""
     _faults: int
@@ -184,7 +184,7 @@ class CircuitBreaker(_core.Breaker):
     def _another(self, name: str, definition: Definition) -> Self:
         """Another breaker of this class, with the attributes that a program has given this one.
 
-        It finds its fuse when it is first needed: to ask for a key takes no place in the table.
+        It finds its fuse when it first needs it: asking for a key takes no slot in the table.
         """
         other = type(self).__new__(type(self))
         if self.__dict__:
@@ -216,7 +216,7 @@ class CircuitBreaker(_core.Breaker):
         Its fuse is ``name[key]``, such as ``payments[tenant-42]``; a long key is cut and gets a hash. Each fuse has its
         own state: if you isolate or reset this breaker, the breakers of its keys do not change. The same key gives the
         same breaker, and always the same fuse. Equal keys do too, such as ``"eu"`` and the member of a ``str`` enum
-        with that value. The latest breakers are kept, as many as the store has places for fuses. A breaker that was
+        with that value. The latest breakers are kept, as many as the store has slots for fuses. A breaker that was
         dropped is made again when its key comes again; that costs as much as the first time, and logs nothing again.
         Give the store room for all keys: ``Store.shared(name, fuses=100_000)``.
 
@@ -243,7 +243,7 @@ class CircuitBreaker(_core.Breaker):
         breakers of keys raise the rejection itself as that class: there is no second exception, and none in its
         context.
 
-        Returns another breaker on the same fuse. It is like this one in all else, and has its own breakers of keys.
+        Returns another breaker on the same fuse. All else is as in this one, but it has its own breakers of keys.
 
         Args:
             open_error: the class of rejections by a fuse that is open, half-open or ramping. It is made with what
@@ -252,7 +252,7 @@ class CircuitBreaker(_core.Breaker):
 
         Raises:
             TypeError: a class is not a subclass of :class:`CircuitOpenError` or :class:`CircuitIsolatedError`, or
-                cannot be made as that is.
+                cannot be made with the same arguments.
         """
         errors = rejection_classes.checked(open_error, isolated_error)
         return self._another(self.name, self._definition._replace(errors=errors))
@@ -282,12 +282,12 @@ class CircuitBreaker(_core.Breaker):
     def isolate(self, *, why: str | None = None, who: str | None = None, for_: Seconds | None = None) -> Transition:
         """Rejects every call on the host (rule R12).
 
-        It lasts until :meth:`reset`, :meth:`disable` or another :meth:`isolate`. With ``for_`` it lasts until that time
-        is over at most; the first call after it is a probe. A restart does not undo it. The last override counts.
+        It lasts until :meth:`reset`, :meth:`disable` or another :meth:`isolate`. With ``for_`` it also ends when that
+        time is over; the first call after that is a probe. A restart does not undo it. The last override counts.
 
         Args:
-            why: the reason, for the journal, the log and whoever looks; 1 to 111 bytes of printable
-                text in UTF-8.
+            why: the reason, for the journal, the log and people who look at the fuse; 1 to 111 bytes of printable text
+                in UTF-8.
             who: who does this; 1 to 39 bytes of printable text in UTF-8.
             for_: how long, in seconds or as a timedelta: 1 millisecond to seven days. None for no end. If the process
                 is killed in the middle of this, the override may have no end; it is never shorter.
@@ -316,7 +316,7 @@ class CircuitBreaker(_core.Breaker):
         return self._override(manual_override(State.CLOSED, why, who))
 
     def _override(self, override: Override) -> Transition:
-        # One that is to reach the other processes must not go to a table that they have left.
+        # An override must reach the other processes, so it must not go to a table that they have left.
         self._binding.look_around()
         while True:
             made = self._fuse()._apply_override(*override)
@@ -411,7 +411,7 @@ class CircuitBreaker(_core.Breaker):
     def check(self) -> None:
         """Raises the rejection that a call would get at this moment, if any. For a caller that only asks.
 
-        It takes no permit, counts nothing and changes nothing. It passes when the reset timeout of an open fuse is
+        It takes no permit, counts nothing and changes nothing. It passes when the open time of an open fuse is
         over, and the fuse stays open. It passes for a half-open fuse while a probe's permit is free. The next call may
         still be rejected, because another call came first.
 
@@ -547,13 +547,13 @@ class CircuitBreaker(_core.Breaker):
     # What the compiled part asks for: see `_core.Package`.
 
     def _resolve(self) -> _core.Fuse:
-        """Finds the fuse for calls: from now on they go by it, and by these settings."""
+        """Finds the fuse for calls. From now on calls use it, and these settings count as used."""
         fuse, store = self._found(self._link)
         self._notices.come(store, self._definition, fuse)
         return fuse
 
     def _look(self) -> _core.Fuse:
-        """Finds the fuse for whoever only looks at it or sets its state, which says nothing of settings."""
+        """Finds the fuse for code that only reads it or sets its state. No settings are noted for that."""
         fuse, _ = self._found(self._look_at)
         return fuse
 

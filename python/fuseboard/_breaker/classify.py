@@ -12,7 +12,9 @@ from fuseboard._validation import MAX_SECONDS, Seconds, in_seconds, shown
 from fuseboard.errors import CircuitOpenError, TripError
 
 Which: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Any], object]
-"""Which exceptions are meant: a class, a tuple of classes, or a predicate, which may expect what it is asked of."""
+"""Which exceptions are meant: a class, a tuple of classes, or a predicate.
+
+A predicate is typed with ``Any``, so that it may name the exception class that it expects."""
 
 OpenFor: TypeAlias = Callable[[Any], Seconds | None]
 """How long a failed call asks the fuse to stay open; None if it asks for nothing."""
@@ -21,8 +23,8 @@ OpenFor: TypeAlias = Callable[[Any], Seconds | None]
 class Outcome(enum.Enum):
     """What the end of a call says about the service (rule R10). Compare with ``is``; ``value`` is the word for logs.
 
-    A predicate of ``failure_on``, ``success_on``, ``ignore`` or ``failure_if`` may return one instead of a bool; and a
-    :class:`Failure`, which says more than ``FAILURE``.
+    A predicate of ``failure_on``, ``success_on``, ``ignore`` or ``failure_if`` may return an outcome instead of a bool.
+    It may also return a :class:`Failure`, which says more than ``FAILURE``.
     """
 
     FAILURE = "failure"
@@ -34,7 +36,7 @@ class Outcome(enum.Enum):
 
     @property
     def code(self) -> int:
-        """The number that the compiled part knows it by. Of a group's members the highest one counts."""
+        """The number by which the compiled part knows it. Of an exception group's members, the highest one counts."""
         return _CODES[self]
 
 
@@ -45,13 +47,13 @@ class Verdict(NamedTuple):
     """How a call ended, for the compiled part."""
 
     code: int
-    """Of the :class:`Outcome`."""
+    """The code of the :class:`Outcome`."""
     by_class: bool = False
     """Whether every exception of this class has this verdict. Then the compiled part does not ask again."""
     demands: bool = False
     """Whether the fuse is to open at once."""
     asked_us: int = 0
-    """For how many microseconds it is to stay open; 0 where the call does not ask."""
+    """For how many microseconds the call asks the fuse to stay open; 0 if it does not ask."""
     error: BaseException | None = None
     """The exception that the journal names, for a call that raised nothing."""
     label: str | None = None
@@ -78,7 +80,7 @@ _ABORTS = {("gunicorn.workers.base", "handle_abort")}
 """Functions, by module and name, that end a worker whose request took too long."""
 
 Named: TypeAlias = list[tuple[Callable[[Any], object], Verdict]]
-"""Lists in the order in which they are asked: does this one name the exception, and what does that mean."""
+"""The lists in the order in which they are asked: each a test for exceptions, and the verdict if it is true."""
 
 
 def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callable[[str, BaseException], Verdict]:
@@ -101,7 +103,8 @@ def judge_of_exceptions(lists: Lists, open_for: OpenFor | None = None) -> Callab
         if isinstance(error, TripError):
             return _demanded(error)
         if isinstance(error, CircuitOpenError):
-            # A rejection by this fuse, from further down the call, says nothing new. Its class does not tell the fuse.
+            # A rejection by this fuse, from further down in the call, says nothing new. The class does not say which
+            # fuse it was, so the verdict is not one by class.
             verdict = _IGNORED if error.name == fuse else _first_to_name(error, named)._replace(by_class=False)
         elif isinstance(error, Exception) or not says_nothing(type(error)):
             verdict = _first_to_name(error, named)
@@ -151,7 +154,10 @@ def names_time_outs(which: Which) -> bool:
 
 
 def _in_order(lists: Lists) -> Named:
-    """The lists, checked, in the order they are asked. Until a predicate is asked, an exception's class decides."""
+    """The lists, checked, in the order in which they are asked.
+
+    A verdict is by class as long as no list before it has a predicate.
+    """
     if isinstance(lists.failure_on, tuple) and not lists.failure_on:
         raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
     meanings = {"ignore": Outcome.IGNORED, "success_on": Outcome.SUCCESS, "failure_on": Outcome.FAILURE}
@@ -241,7 +247,7 @@ def _demander(trip_if: Which, open_for: OpenFor | None) -> Callable[[BaseExcepti
     def demand(error: BaseException, failed: Verdict) -> Verdict:
         answer = demands(error)
         if isinstance(answer, Outcome | Failure):
-            # Each of them is true, whatever it means.
+            # Both are true as booleans, so a wrong answer would trip the fuse unnoticed.
             raise TypeError(f"trip_if must return True or False, got {answer}")
         asked_us = _asked_us(open_for(error)) if open_for else 0
         return failed._replace(
@@ -262,11 +268,11 @@ def _asked_us(seconds: Seconds | None) -> int:
     if seconds is None:
         return 0
     value = float(in_seconds(seconds))
-    return round(min(value, MAX_SECONDS) * 1_000_000) if value > 0 else 0  # nor is NaN
+    return round(min(value, MAX_SECONDS) * 1_000_000) if value > 0 else 0  # NaN is not greater than 0
 
 
 def _hinted_us(seconds: Seconds | None) -> int:
-    """The same, and 0 for what is not a time: the trip that it came with is still demanded."""
+    """The open time of a :class:`TripError`; 0 if it is not a time, because the trip is demanded all the same."""
     try:
         return _asked_us(seconds)
     except (TypeError, ValueError):

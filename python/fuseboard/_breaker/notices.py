@@ -12,16 +12,16 @@ from fuseboard._store.store import Store
 from fuseboard._validation import in_seconds, shown
 
 _KEPT = 1024
-"""Settings of this process that are known by their hashes."""
+"""How many settings of this process are kept by their hashes, for messages about differences."""
 _COUNTS = ("threshold", "window")
 _known: dict[int, Settings] = {}
 
 
 class Notices:
-    """What is logged once of a breaker and those of its keys, which share it. Each is told by the fuse it began with.
+    """What is logged once for a breaker and the breakers of its keys together.
 
-    What is logged of two breakers that come to one fuse is logged once a store and process for these two, whichever
-    breakers they are.
+    A message names the fuse that came first. A message about two breakers of one fuse is logged once for each pair, in
+    each store and process.
     """
 
     __slots__ = ("_once",)
@@ -67,11 +67,11 @@ class Notices:
             )  # fmt: skip
 
     def keys_dropped(self) -> None:
-        """Breakers of keys were dropped: one that comes from now on may have come before, and says nothing again."""
+        """Breakers of keys were dropped. A breaker of a key may have come before from now on; it logs nothing again."""
         self._once.is_first("keys dropped")
 
     def come(self, store: Store, definition: Definition, fuse: _core.Fuse) -> None:
-        """A breaker is about to make its first call on a fuse, where others may be that are not alike."""
+        """A breaker is about to make its first call on a fuse. Other breakers of the fuse may have other settings."""
         ours = definition.settings_hash
         if len(_known) < _KEPT:
             _known.setdefault(ours, definition.settings)
@@ -83,7 +83,7 @@ class Notices:
 
 
 def _tell_module(store: Store, definition: Definition, fuse: _core.Fuse, module: str) -> None:
-    """Two programs may share the default store by mistake. Where it was named, or given, it is by choice."""
+    """Two programs may share the default store by mistake. If the store was named or given, they share it by choice."""
     maker = fuse.note_maker(module)
     if maker is None or definition.store is not None or not store.is_shared or registry.is_named():
         return

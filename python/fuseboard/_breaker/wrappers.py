@@ -44,7 +44,7 @@ def function(breaker: "Breaker", wrapped: Callable[..., Any], fallback: Fallback
 def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
     """Guards what a plain function returned, under that call's permit: a coroutine, a generator, an asynchronous one.
 
-    None for another awaitable, which cannot be guarded without becoming something else. If the coroutine or generator
+    None for any other awaitable, because a guarded one would be of another type. If the coroutine or generator
     never runs, its permit is dropped with it, and the lease goes back.
     """
     start = functools.update_wrapper(lambda: begun, begun)
@@ -166,7 +166,7 @@ def raised(breaker: "Breaker", wrapped: Callable[..., Any], permit: "Permit", er
 
 
 def _instead(fallback: Fallback, rejection: CircuitOpenError) -> Callable[..., Any]:
-    """What to call instead of a call that was rejected; without a fallback the rejection is raised."""
+    """What to call instead of a rejected call. Without a fallback, raises the rejection."""
     if fallback is None:
         raise rejection
     # Without its traceback: a traceback holds frames, and this frame holds the generator that is made here.

@@ -19,11 +19,11 @@ class Cause(enum.Enum):
     THRESHOLD = "threshold"
     """As many failures within the window as the policy allows (rule R03)."""
     RESET_TIMEOUT = "reset timeout"
-    """The reset timeout had passed, and a call asked to pass (rule R06)."""
+    """The open time was over, and a call asked to pass (rule R06)."""
     PROBE_FAILED = "probe failed"
-    """A probe failed (rule R08)."""
+    """As many probes failed as the settings allow (rules R08, R25)."""
     PROBES_SUCCEEDED = "probes succeeded"
-    """As many probes succeeded as the policy asks for (rule R07)."""
+    """As many probes succeeded as the settings ask for (rule R07)."""
     SET = "set"
     """A raw ``set_open``, ``set_half_open`` or ``set_closed``."""
     MANUAL = "manual"
@@ -57,12 +57,12 @@ Made: TypeAlias = tuple[int, int, int, int, int, int, str, str]
 """A transition as the compiled part gives it: states before and after, generation, cause, process, the microsecond at
 which an override ends or 0, and two texts: ``error``, or who and why."""
 Row: TypeAlias = tuple[str, int, int, int, int, int, int, str, str]
-"""The same behind the name of its fuse."""
+"""The same, with the name of its fuse in front."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of a fuse's state: what listeners are told and what the journal keeps. Immutable.
+    """One change of a fuse's state: what listeners get, and what the journal keeps. Immutable.
 
     Attributes:
         fuse: the fuse's name.
@@ -75,10 +75,10 @@ class Transition:
         pid: the process that made it, as that process knows itself; None if not known. A hint for people.
         generation: grows with each change of the fuse's state, so that fuse and generation name a transition.
         time: when, by the time of day: an aware ``datetime`` in UTC. Tables keep ``at`` alone, so it is computed when
-            the transition is told or read. If the time of day was set since then, it is off by as much. Two readings
-            of one transition are equal, although their times may differ by microseconds.
-        until: when a manual override ends by itself, in seconds of ``store.now()``; None if it is endless, and of other
-            transitions.
+            a listener gets the transition, or when it is read. If the time of day was set since then, it is off by as
+            much. Two readings of one transition are equal, although their times may differ by microseconds.
+        until: when a manual override ends by itself, in seconds of ``store.now()``; None if it is endless, and for
+            other transitions.
         who: who made or ended a manual override, if that was said; see :meth:`CircuitBreaker.isolate`.
         why: why, if that was said.
     """

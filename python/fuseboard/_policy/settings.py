@@ -10,10 +10,10 @@ from fuseboard._policy.policies import MEASURES, Failures, Policy, RateNumbers
 from fuseboard._validation import MILLION, Seconds, flag, microseconds, share, shown, whole
 
 LEAST_PROBE_US = 30_000_000
-"""The default time that a probe may take. It depends on how long calls take, not on ``reset_timeout``. Nobody waits for
-a probe whose process is known to be dead (rule R11)."""
+"""The least default of ``probe_timeout``, also where ``reset_timeout`` is shorter: a slow call must not lose its lease.
+Nobody waits that long for a probe whose process is known to be dead (rule R11)."""
 LEAST_LONGEST_US = 300_000_000
-"""The default of the longest open time."""
+"""The least default of ``max_reset_timeout``; it is longer if ``reset_timeout`` is."""
 MAX_PROBES = 8
 MAX_SUCCESSES = 1_000
 MAX_PROBE_FAILURES = 60
@@ -65,7 +65,7 @@ class Changes(TypedDict, total=False):
 class Settings:
     """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
 
-    Two are equal if breakers decide the same by them: 30 and ``timedelta(seconds=30)`` are the same time.
+    Settings are equal if breakers decide the same by them: 30 and ``timedelta(seconds=30)`` are the same time.
 
     Each process decides by its own settings (rule R15). Times are seconds as a number or a timedelta, from 1
     millisecond to seven days.
@@ -76,8 +76,8 @@ class Settings:
         policy: when the fuse opens instead: :class:`FailureRate`, :class:`SlowRate`, :class:`Failures`, or several of
             them joined by ``|``. None for ``Failures(threshold, window)``.
         reset_timeout: how long the fuse stays open before a probe is let through.
-        multiplier: the factor by which the open time grows with each failed probe in a row; 1 to 100, in thousandths.
-            Each full open time that the fuse then stays closed takes one step of this back.
+        multiplier: the factor by which the open time grows each time that the fuse opens again from half-open; 1 to
+            100, in thousandths. Each full open time that the fuse is closed takes one step back.
         max_reset_timeout: the longest open time that this growth, or a server's hint, can lead to. None for five
             minutes, or for ``reset_timeout`` if that is longer.
         jitter: the share by which an open time is randomly shorter or longer, the same for the whole host; 0 to 1.
@@ -226,7 +226,7 @@ class Settings:
         if isinstance(self.multiplier, bool) or not isinstance(self.multiplier, int | float):
             kind = type(self.multiplier).__name__
             raise TypeError(f"multiplier must be a number, got {kind}: {shown(self.multiplier)}")
-        if not 1 <= self.multiplier <= MAX_MULTIPLIER:  # nor is NaN
+        if not 1 <= self.multiplier <= MAX_MULTIPLIER:  # true for NaN too
             raise ValueError(f"multiplier must be from 1 to {MAX_MULTIPLIER}, got {shown(self.multiplier)}")
         return round(self.multiplier * 1_000)
 
@@ -240,7 +240,7 @@ NAMES = tuple(field.name for field in fields(Settings))
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """Settings with some of them changed. A policy comes instead of the count of failures that there may be.
+    """Settings with some of them changed. A new policy replaces ``threshold`` and ``window``.
 
     Raises:
         TypeError: a setting is of the wrong type.

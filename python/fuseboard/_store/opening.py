@@ -1,4 +1,4 @@
-"""Which table a store is on, and what that is made with."""
+"""Which table a store asks for: its name, folder, sizes and clock."""
 
 import os
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ from fuseboard._validation import shown, whole
 DEFAULT_FUSES = 1024
 DEFAULT_FAILURES = 256
 LEAST_FAILURES = 16
-"""Failures of a fuse that are counted where there are very many fuses and nobody says how many failures: three times
-what the default settings need."""
+"""The least default for the failures of a fuse that are counted: three times what the default settings need."""
 MAX_FUSES = 1 << 20
 
 
@@ -27,7 +26,7 @@ class TableSpec:
     failures: int
     clock: _core.Clock | None
     make: bool = True
-    """Whether it is made where there is none."""
+    """Whether the table is made if it does not exist."""
     writable: bool = True
     is_folder_given: bool = False
     """Whether the caller named the folder, and not the environment; the message of an error says what to change."""
@@ -42,7 +41,7 @@ class TableSpec:
 
 
 def default_failures(fuses: int) -> int:
-    """Failures of a fuse that a store of so many counts if nobody says how many: all of them take 2 MiB, or more."""
+    """How many failures of a fuse a store counts by default. The more fuses, the fewer: 2 MiB in all, or more."""
     places = 1 << (fuses - 1).bit_length()
     return min(DEFAULT_FAILURES, max(LEAST_FAILURES, DEFAULT_FUSES * DEFAULT_FAILURES // places))
 

@@ -92,9 +92,9 @@ class Store(_core.Store):
 
         Args:
             name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit; not a path.
-            fuses: how many fuses the table has room for, 1 to 1,048,576, rounded up to a power of two. Above 1,024 it
-                is the next but one if less than an eighth would stay free. Further fuses live in this process alone.
-                Each place takes 1.7 KiB, and 8 bytes for each of its ``failures``.
+            fuses: how many fuses the table has room for, 1 to 1,048,576, rounded up to a power of two. Above 1,024 that
+                is doubled if less than an eighth of the slots would stay free. Further fuses live in this process
+                alone. Each slot takes 1.7 KiB, and 8 bytes for each of its ``failures``.
             failures: how many failures of a fuse are counted exactly, 1 to 2,048, rounded up to a power of two. This is
                 the highest ``threshold`` that a breaker can have. None for 256 in a store of up to 1,024 fuses, half as
                 many with each doubling, and at least 16. A table that exists keeps the numbers it was made with.
@@ -297,7 +297,7 @@ class Store(_core.Store):
             announce(row, began(self))
 
     def _expect(self, fuses: int, failures: int, *, at_least: int) -> Self:
-        """The store. Logs once that it is not the host's, or smaller than somebody asked for."""
+        """Returns the store. Logs once if it is not the host's, or is smaller than a caller asked for."""
         self._failures_asked = max(self._failures_asked, failures)
         if self.fault:
             self._notices.fault(self.fault)
@@ -380,7 +380,7 @@ class Store(_core.Store):
         return self._override(fuse, manual_override(State.CLOSED, why, who))
 
     def _override(self, fuse: str, override: Override) -> Transition:
-        # An override that is to reach the other processes must not go to a table that they have left.
+        # An override must reach the other processes, so it must not go to a table that they have left.
         self._look_around(at_once=True)
         made = self._apply_override(fuse, *override)
         if made is None:
@@ -432,9 +432,9 @@ class Store(_core.Store):
 
         When a store goes over to another table of the host, its listeners go on with that table's journal.
 
-        In a forked child, subscriptions go on from where they were. If Python is not told of the fork, as under uWSGI,
-        they go on at the first failed or rejected call there. A listener that was running at the fork is called again
-        in the child, unless it is the one that forked.
+        In a forked child, subscriptions go on from where they were. If Python does not learn of the fork, as under
+        uWSGI, they go on at the first failed or rejected call there. A listener that was running at the fork is called
+        again in the child, unless it is the one that forked.
 
         Args:
             listener: called with a :class:`Transition`.
