@@ -192,7 +192,7 @@ class FuseSnapshot:
     def last_failure(self) -> float | None:
         """When the latest failure happened, in seconds of ``store.now()``, also if it is older than the window.
 
-        None if there was no failure since the last success or change of state.
+        None if there was no failure since the last success or change of state, so a fuse that has just opened has None.
         """
     @property
     def successes(self) -> int:

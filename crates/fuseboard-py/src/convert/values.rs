@@ -110,7 +110,7 @@ pub struct FuseSnapshot {
     window_failures: u32,
     /// When the latest failure happened, in seconds of ``store.now()``, also if it is older than the window.
     ///
-    /// None if there was no failure since the last success or change of state.
+    /// None if there was no failure since the last success or change of state, so a fuse that has just opened has None.
     last_failure: Option<f64>,
     /// Calls that succeeded.
     successes: u64,
