@@ -60,7 +60,7 @@ impl Exported {
         for ((word, before), total) in words.filter(|((_, before), total)| before < total) {
             let mut exported = word.load(Ordering::Acquire);
             while (before..total).contains(&exported) {
-                // AcqRel: whoever reads this reads counters that are no older.
+                // AcqRel: a process that reads this total reads counters that are no older.
                 match word.compare_exchange(exported, total, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => break,
                     Err(now) => exported = now,

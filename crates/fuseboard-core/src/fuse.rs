@@ -51,7 +51,7 @@ pub struct Fuse<'a> {
 pub struct Permit {
     /// The generation of the fuse when the call was admitted.
     pub generation: u64,
-    /// The lease that a probe holds.
+    /// The lease of a probe; `None` for any other call.
     pub lease: Option<Lease>,
 }
 
@@ -403,7 +403,7 @@ impl Fuse<'_> {
                 }
                 State::HalfOpen => {
                     if !counted {
-                        match self.count_probe(policy, permit) {
+                        match self.count_successful_probe(policy, permit) {
                             Some(true) => counted = true,
                             Some(false) => return Effect::Counted,
                             None => return Effect::Late,
@@ -420,7 +420,7 @@ impl Fuse<'_> {
     }
 
     /// Counts a successful probe: whether it is the last one needed; `None` if its lease was taken over.
-    fn count_probe(self, policy: &Policy, permit: Permit) -> Option<bool> {
+    fn count_successful_probe(self, policy: &Policy, permit: Permit) -> Option<bool> {
         let lease = permit.lease.filter(|lease| self.seats().holds(*lease))?;
         let is_current = || self.word().generation() == permit.generation;
         let enough = policy.success_threshold <= 1

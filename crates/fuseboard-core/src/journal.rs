@@ -187,7 +187,7 @@ impl<'a> Journal<'a> {
     /// The number that the next record will have: how many were ever begun.
     #[must_use]
     pub fn next(self) -> u64 {
-        // Acquire: whoever sees that a number was taken sees what its writer had seen of the fuse.
+        // Acquire: a process that sees that a number was taken sees what its writer had seen of the fuse.
         self.head.next.load(Ordering::Acquire)
     }
 
@@ -207,16 +207,16 @@ impl<'a> Journal<'a> {
     /// Appends a record.
     pub fn append(self, record: Record) {
         let number = self.head.next.fetch_add(1, Ordering::AcqRel);
-        let (slot, words) = (self.slot(number), record.to_words());
+        let (slot, words) = (self.ring_slot(number), record.to_words());
         for (word, value) in slot.body.iter().zip(words) {
             word.store(value, Ordering::Relaxed);
         }
-        // Release: whoever sees the check word sees these words, or later words that do not fit it.
+        // Release: a reader that sees the check word sees these words, or later words that do not fit it.
         slot.check.store(check_of(number, &words), Ordering::Release);
     }
 
-    /// Takes away what damage left in the head: a number so large that nobody can have taken it. At the end of all
-    /// numbers, the earlier records would be out of every reader's sight.
+    /// Takes away what damage left in the head: a number so large that nobody can have taken it. Otherwise the numbers
+    /// would overflow, and readers would not find the earlier records.
     pub fn mend(self) {
         let next = self.next();
         if next > u64::MAX / 2 {
@@ -228,13 +228,13 @@ impl<'a> Journal<'a> {
     /// The record of a number; `None` for a hole, a half-written record, and one that a later lap has overwritten.
     #[must_use]
     pub fn read(self, number: u64) -> Option<Record> {
-        let slot = self.slot(number);
+        let slot = self.ring_slot(number);
         let check = slot.check.load(Ordering::Acquire);
         let words = std::array::from_fn(|i| slot.body[i].load(Ordering::Relaxed));
         (check == check_of(number, &words)).then(|| Record::from_words(&words))
     }
 
-    fn slot(&self, number: u64) -> &'a RingSlot {
+    fn ring_slot(&self, number: u64) -> &'a RingSlot {
         &self.ring[number as usize & (self.ring.len() - 1)]
     }
 }

@@ -131,8 +131,8 @@ impl JournalWriter<'_> {
         if let Some(record) = record_of(cell, self.slot, journaled, (to, generation), known) {
             self.journal.append(record);
         }
-        // AcqRel: whoever sees the new value sees that a number of the journal was taken. The swap fails only if
-        // somebody has journaled this generation, or a later one.
+        // AcqRel: a process that sees the new value sees that a number of the journal was taken. The swap fails only if
+        // another process has journaled this generation, or a later one.
         let next = Journaled::new(generation, to);
         _ = cell.journaled.compare_exchange(journaled.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
     }

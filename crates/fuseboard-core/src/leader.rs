@@ -150,8 +150,8 @@ impl Leader {
         }
     }
 
-    /// The lease, and the term that it is of. Where another term begins meanwhile the two may not belong together; then
-    /// the lease is not there any more for whoever would swap it.
+    /// The lease, and its term. If another term begins meanwhile, the two may not belong together. Then the lease has
+    /// changed, so a swap of it fails.
     fn read(&self) -> Seen {
         // Acquire: the number that is known is behind by no more than the leaders whose writing of it was lost.
         let lease = self.lease.load(Ordering::Acquire);

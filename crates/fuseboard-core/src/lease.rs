@@ -223,7 +223,7 @@ fn step(
             return None;
         }
         let next = change(if seen >> TAG_BITS == generation { seen } else { generation << TAG_BITS });
-        // AcqRel: publishes the fuse word that we saw to whoever finds a count that is not theirs.
+        // AcqRel: a process that finds a count of another generation sees the fuse word that we saw.
         match progress.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return Some(next),
             Err(now) => seen = now,

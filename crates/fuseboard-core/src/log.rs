@@ -85,7 +85,7 @@ impl Log<'_> {
             return None;
         }
         let mine = next_entry(seen, previous, found, now_us);
-        // Release on the entry: publishes the fuse word that we saw to whoever reads the entry (see the line above).
+        // Release on the entry: a process that reads the entry sees the fuse word that we saw (see the line above).
         place.compare_exchange(found.0, mine.0, Ordering::AcqRel, Ordering::Relaxed).ok().map(|_| mine)
     }
 

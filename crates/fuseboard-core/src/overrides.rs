@@ -8,7 +8,7 @@ use crate::time::{HORIZON_US, STAMP_BITS};
 use crate::transition::{Cause, Transition};
 use crate::word::Word;
 
-/// Longest name of whoever makes an override, in bytes of UTF-8.
+/// Longest `who`, the name of the person or program that makes an override, in bytes of UTF-8.
 pub const WHO_MAX: usize = WHO_WORDS * 8 - 1;
 /// Longest reason, in bytes of UTF-8.
 pub const WHY_MAX: usize = WHY_WORDS * 8 - 1;
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!((true, None, State::HalfOpen), bench.call(NOW + HORIZON_US));
     }
 
-    /// Whoever was stopped before it wrote its time down finds that a later override stands there.
+    /// A process that was stopped before it wrote its time down finds a later override.
     #[test]
     fn a_late_time_takes_no_later_overrides_place() {
         let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! What a call would be told, for a caller that does not make one.
+//! How a call would be answered, for a caller that does not make one.
 //!
 //! The fuse word is read once, and the seats after it, as in a call. If the fuse changes in between, the answer is
 //! still one that a call could have had: a seat that looks free because a newer generation has it was free for a

@@ -27,7 +27,7 @@ impl<const N: usize> Sealed<N> {
     /// The words of this tag, if they are there whole.
     #[must_use]
     pub fn read(&self, tag: u64) -> Option<[u64; N]> {
-        // Acquire: whoever sees a check word sees all that its writer had seen.
+        // Acquire: a reader that sees a check word sees all that its writer had seen.
         let check = self.check.load(Ordering::Acquire);
         let words = std::array::from_fn(|i| self.words[i].load(Ordering::Relaxed));
         (check == check_of(tag, &words)).then_some(words)

@@ -19,13 +19,14 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Cause {
-    /// Not known: the process that made the transition died before it could say.
+    /// Not known: the process that made the transition died before it wrote the cause down, or a rival's note replaced
+    /// it.
     Unknown = 0,
     /// The failures within the window reached the policy's threshold.
     Threshold = 1,
     /// The open time was over, and a call asked to pass.
     ResetTimeout = 2,
-    /// A probe failed.
+    /// As many probes failed as open the fuse again.
     ProbeFailed = 3,
     /// As many probes succeeded as the policy asks for.
     ProbesSucceeded = 4,

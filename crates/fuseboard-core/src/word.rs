@@ -49,7 +49,7 @@ impl Word {
         State::from_code((self.0 & STATE_MASK) as u8)
     }
 
-    /// Whether calls pass and failures count: the only question on the hot path (rule T04).
+    /// Whether the fuse is closed: the only question on the closed path (rule T04).
     #[must_use]
     #[inline(always)]
     pub const fn is_closed(self) -> bool {

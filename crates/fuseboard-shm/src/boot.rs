@@ -22,7 +22,7 @@ const TMPFS: u32 = 0x0102_1994;
 /// whose clocks may run apart from others'.
 ///
 /// # Errors
-/// An [`OpenError`] where it cannot be told: a guess could make two tables of one, and nobody would see it.
+/// An [`OpenError`] if it is not known. A guess could make two tables of one, and nobody would notice.
 pub(crate) fn identity(dir: &StoreDir) -> Result<u64, OpenError> {
     let mut hash = SipHasher13::new();
     hash.write(&session(dir)?);

@@ -1,8 +1,9 @@
-//! A list that only grows, and is read without a lock: a child that is forked beside whoever adds to it finds it whole.
+//! A list that only grows, and is read without a lock. If the process forks while a thread adds to the list, the child
+//! finds the list whole.
 //!
-//! Each link points to the next one. Whoever adds one puts it behind the last by compare-and-swap, from null, and
-//! nothing is ever taken out or moved before the whole list goes. So a reference to an item lives as long as one to the
-//! list, and an item keeps its place.
+//! Each link points to the next one. A new link is put behind the last one by compare-and-swap, from null. Nothing is
+//! taken out or moved until the whole list is dropped. So a reference to an item lives as long as a reference to the
+//! list, and an item keeps its position.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};

@@ -13,7 +13,7 @@ pub enum Kind {
     Folder,
     /// The folder belongs to another user: run as that user, or choose another folder.
     Owner,
-    /// There is no table, and none was to be made: start whoever makes it.
+    /// There is no table, and none was to be made: start the program that makes it.
     Missing,
     /// The file is not a sound table of this user's: remove it.
     Foreign,
@@ -105,7 +105,7 @@ impl std::error::Error for OpenError {}
 mod tests {
     use super::*;
 
-    /// Python's errors and whoever matches on their reason know these words: never change one.
+    /// Python's errors use these words, and programs match on them: never change one.
     #[test]
     fn the_words_of_the_kinds_are_fixed() {
         let kinds = [Kind::Folder, Kind::Owner, Kind::Missing, Kind::Foreign];

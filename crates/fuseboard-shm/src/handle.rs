@@ -30,7 +30,7 @@ use crate::watch::Scope;
 pub struct Handle {
     /// State and generation in which the fuse was last found closed and still this name's. Not kept for an overflowed
     /// fuse, so that its calls go through [`Self::recognizes`].
-    closed: AtomicU64,
+    closed_era: AtomicU64,
     words: Words,
     table: Arc<Table>,
     overflowed: bool,
@@ -49,8 +49,8 @@ const LOOK_UP_US: u64 = 1_000_000;
 impl Handle {
     pub(crate) fn new(table: Arc<Table>, claim: SlotClaim, overflowed: bool) -> Self {
         let looked_up_us = AtomicU64::new(if overflowed { table.clock().now_us() } else { 0 });
-        let (closed, is_stale) = (AtomicU64::new(NOT_KNOWN), AtomicBool::new(false));
-        Self { words: table.pin(claim), table, overflowed, closed, looked_up_us, is_stale }
+        let (closed_era, is_stale) = (AtomicU64::new(NOT_KNOWN), AtomicBool::new(false));
+        Self { words: table.pin(claim), table, overflowed, closed_era, looked_up_us, is_stale }
     }
 
     /// Whether the fuse lives in this process alone because the store's table was full.
@@ -64,7 +64,7 @@ impl Handle {
     #[must_use]
     #[inline(always)]
     pub fn is_closed(&self, word: Word) -> bool {
-        word.era() == self.closed.load(Ordering::Relaxed) || self.recognizes(word)
+        word.era() == self.closed_era.load(Ordering::Relaxed) || self.recognizes(word)
     }
 
     #[cold]
@@ -75,7 +75,7 @@ impl Handle {
             return passes && !self.is_due(self.looked_up_us.load(Ordering::Relaxed), self.now_us());
         }
         if passes && !self.may_move() {
-            self.closed.store(word.era(), Ordering::Relaxed);
+            self.closed_era.store(word.era(), Ordering::Relaxed);
         }
         passes
     }
@@ -102,7 +102,7 @@ impl Handle {
         let is_to_be_left = || self.table.watch().scope() != Scope::Own && self.table.is_to_be_left(self.now_us());
         if owner::is_new_child() || is_to_be_left() {
             self.is_stale.store(true, Ordering::Relaxed);
-            self.closed.store(NOT_KNOWN, Ordering::Relaxed);
+            self.closed_era.store(NOT_KNOWN, Ordering::Relaxed);
         }
     }
 

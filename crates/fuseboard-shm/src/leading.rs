@@ -1,14 +1,14 @@
 //! One process of the host that leads for a purpose: the system's lock beside the lease in the table.
 //!
-//! The lease decides ([`Leader`]). The lock says that its holder is dead, at once and for certain. It is a POSIX record
-//! lock (`fcntl`) of a file that is opened for nothing else: the system gives it back when the process dies, and a
-//! forked child does not have it. (An `flock` belongs to the open file, which a child inherits: it stays held while any
-//! child lives.)
+//! The lease decides ([`Leader`]). The lock shows that the leader is dead, at once and for certain. It is a POSIX
+//! record lock (`fcntl`) of a file that is opened for nothing else: the system gives it back when the process dies, and
+//! a forked child does not have it. (An `flock` belongs to the open file, which a child inherits: it stays held while
+//! any child lives.)
 //!
 //! A POSIX lock is also lost when its process closes *any* descriptor of the file. So a process opens the file once for
 //! each table and purpose, however many stores and candidates it has: they share one `Standing`. If somebody else
-//! closes the descriptor, or removes the file, another process may take the lead too early. This one then learns so
-//! from the lease, as one that was stopped does.
+//! closes the descriptor, or removes the file, another process may take the lead too early. This one then learns that
+//! from the lease, as a process that was stopped does.
 
 use std::mem::forget;
 use std::os::fd::OwnedFd;
@@ -50,7 +50,7 @@ struct Held {
     fault: Option<Errno>,
 }
 
-/// The lock. Whoever drops it gives it back.
+/// The lock. Dropping it gives it back.
 #[derive(Debug)]
 struct Lock {
     fd: Option<OwnedFd>,
@@ -124,7 +124,7 @@ impl<'t> Candidate<'t> {
     pub fn resign(&self) {
         let mut held = self.standing.held();
         if held.term != 0 {
-            // The lease first: whoever gets the lock then finds no leader, dead or alive.
+            // The lease first: a process that gets the lock then finds no leader, dead or alive.
             self.row.resign(held.term);
             (held.term, held.lock) = (0, None);
         }

@@ -15,7 +15,7 @@
 //! | a table | [`table`] | one mapped table: from names to slots; its `View` only reads |
 //! | | `table_spec`, `store_dir`, `boot` | which file, in which private folder, of which boot |
 //! | | [`saved_cursor`] | where a reader of the journal stands, as a text |
-//! | parts | `process_permit` | what an admitted call holds: a permit, and the process that took it |
+//! | parts | `process_permit` | what an admitted call has: a permit, and the process that took it |
 //! | | [`owner`] | who this process is, new after fork; whether another process is certainly dead |
 //! | | `former_users` | who still uses a table whose file was removed |
 //! | | `watch` | when a store looks whether it is still on the host's table |

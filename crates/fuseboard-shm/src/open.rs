@@ -57,7 +57,7 @@ pub fn find(name: &str, folder: Option<&Path>, clock: Clock) -> Result<Table, Op
 }
 
 /// Opens the table `name` to read it, and maps it so that nothing can be written. Folder and file may be another
-/// user's, if the system lets us read them: whoever owns the file can end this process by making it shorter.
+/// user's, if the system lets us read them. The file's owner can end this process by making the file shorter.
 ///
 /// # Errors
 /// An [`OpenError`] as for [`find`].

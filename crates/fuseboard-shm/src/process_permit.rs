@@ -1,4 +1,4 @@
-//! What an admitted call holds: its permit, and the process that took it.
+//! What an admitted call has: its permit, and the process that took it.
 
 use fuseboard_core::fuse::Permit;
 
@@ -9,7 +9,7 @@ use crate::owner;
 pub struct ProcessPermit {
     pub(crate) permit: Permit,
     owner: usize,
-    /// When the call began, where it matters how long it takes.
+    /// When the call began; 0 if it does not matter how long it takes.
     began_us: u64,
     /// When its clock was stopped; 0 while it runs.
     stopped_us: u64,

@@ -110,8 +110,8 @@ impl Table {
         Ok(Self::new(mapping, geometry, clock, None))
     }
 
-    /// A table of this process's own in the place of the host's, which cannot be had: whoever comes by looks for that
-    /// again, or `looks` is not set and nobody does.
+    /// A table of this process's own instead of the host's, which cannot be had. With `looks`, calls look for the
+    /// host's table again; without it nobody does.
     ///
     /// # Errors
     /// If the process may not map that much.

@@ -2,8 +2,8 @@
 //!
 //! A store's table may not be the one that other stores of its name have. It may be a table of this process's own,
 //! because the host's could not be had for a moment; or a host's table whose file was removed since. Then there may be
-//! another table by now, and the store must go on with that one. No thread and no timer waits for it: whoever comes by
-//! looks, at most once a second.
+//! another table by now, and the store must go on with that one. No thread and no timer waits for it: calls look, at
+//! most once a second.
 //!
 //! All tables of a store share one watch. It belongs to this process and is no part of the protocol.
 

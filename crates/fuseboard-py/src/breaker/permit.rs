@@ -1,4 +1,4 @@
-//! `Permit`: the right to make one call, as Python holds it.
+//! `Permit`: the right to make one call, as a Python object.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
