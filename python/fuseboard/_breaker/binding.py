@@ -6,8 +6,8 @@ from typing import cast
 from fuseboard import _core
 from fuseboard._policy.settings import Numbers
 from fuseboard._store import registry
-from fuseboard._store.opening import DEFAULT_FAILURES, DEFAULT_FUSES
 from fuseboard._store.store import Store
+from fuseboard._store.table_spec import DEFAULT_FAILURES, DEFAULT_FUSES
 
 
 class FuseBinding:

@@ -74,7 +74,7 @@ def result(breaker: "Breaker", begun: Any, permit: "Permit") -> Any:
         return None
     wrapped = getattr(begun, "func", None)
     if wrapped is None:
-        # Whoever made it has entered its block already: it is a result.
+        # Its block was entered before it was returned, so it is a result.
         breaker._settle_result(permit, begun)
         return begun
     guarded = wrappers.function(breaker, wrapped)

@@ -31,16 +31,16 @@ class Permit:
     belongs to the parent.
     """
 
-    __slots__ = ("__weakref__", "_breaker", "_held", "_owner")
+    __slots__ = ("__weakref__", "_breaker", "_owner", "_permit")
 
-    def __init__(self, breaker: "_core.Breaker", held: "_core.Permit") -> None:
+    def __init__(self, breaker: "_core.Breaker", permit: "_core.Permit") -> None:
         self._breaker = breaker
-        self._held = held
+        self._permit = permit
         self._owner = os.getpid()
 
     def success(self) -> None:
         """Says that the call succeeded."""
-        self._breaker._settle_as(self._held, BY_OUTCOME[Outcome.SUCCESS])
+        self._breaker._settle_as(self._permit, BY_OUTCOME[Outcome.SUCCESS])
 
     def failure(
         self,
@@ -66,11 +66,11 @@ class Permit:
             ValueError: ``retry_after`` or ``label`` is out of range. The call has not been reported then.
         """
         failure = Failure(error, retry_after=retry_after, trip=trip, label=label)
-        self._breaker._settle_as(self._held, verdict_of(failure))
+        self._breaker._settle_as(self._permit, verdict_of(failure))
 
     def ignore(self) -> None:
         """Says that the call counts neither way (rule R10), such as one that was never made."""
-        self._breaker._settle_as(self._held, BY_OUTCOME[Outcome.IGNORED])
+        self._breaker._settle_as(self._permit, BY_OUTCOME[Outcome.IGNORED])
 
     def stop_clock(self) -> None:
         """Stops the clock by which a :class:`SlowRate` judges the call, for example when a response's headers arrive.
@@ -78,35 +78,35 @@ class Permit:
         The first stop counts, later ones do nothing. It says nothing about the outcome, and does nothing under a policy
         that does not judge by time.
         """
-        self._held.stop_clock()
+        self._permit.stop_clock()
 
     @property
     def is_probe(self) -> bool:
         """Whether the call is a probe (rule R06): its outcome closes the fuse or opens it again."""
-        return self._held.is_probe
+        return self._permit.is_probe
 
     def __enter__(self) -> Self:
         frame = sys._getframe(1)
         # An ExitStack may hand the block on (`pop_all`). Then nobody can tell where it ends, and what is inside.
         if frame.f_globals.get("__name__") != "contextlib":
-            self._breaker._mark(self._held, frame)
+            self._breaker._mark(self._permit, frame)
         return self
 
     def __exit__(
         self, _class: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> Literal[False]:
         # If the outcome was reported before, this does nothing.
-        self._breaker._settle(self._held, error)
+        self._breaker._settle(self._permit, error)
         return False
 
     def __repr__(self) -> str:
         return f"<Permit of {self._breaker!r}>"
 
     def __del__(self) -> None:
-        if self._held.is_settled:
+        if self._permit.is_settled:
             return
-        # Now, not later: whoever shows the warning may keep this object alive.
-        self._held.cancel()
+        # Now, not later: the code that shows the warning may keep this object alive.
+        self._permit.cancel()
         # In a forked child it is only a copy: nothing is lost.
         if self._owner == os.getpid():
             warnings.warn(

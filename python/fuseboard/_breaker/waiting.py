@@ -1,8 +1,8 @@
-"""Waiting until a call may pass, by looking again and again: nobody who closes a fuse has to wake those who wait.
+"""Waiting until a call may pass, by looking again and again.
 
-To be woken they would have to be told, in the middle of a user's call, and across processes by a system call for each.
-A look is a few loads, and is paid by those who want to know. The sleeps in between are short enough for a fuse that
-closes early to be noticed at once as people see it, and of a random length, so that many who wait do not come at once.
+The call that closes a fuse does not wake the waiters. That would cost a system call for each of them, in the middle of
+a user's call. A look is a few loads, and the waiter pays for it. The sleeps in between are so short that people notice
+no delay when a fuse closes early. Their length is random, so that many waiters do not come at once.
 """
 
 import os
@@ -22,7 +22,7 @@ SPREAD = 0.05
 
 
 class Waiting:
-    """The looks of one wait, for whoever sleeps in between, be it a thread or a task. It holds nothing."""
+    """The looks of one wait. A thread or a task sleeps in between."""
 
     def __init__(self, rejection_now: Callable[[], CircuitOpenError | None], timeout: Seconds | None) -> None:
         self._rejection_now = rejection_now

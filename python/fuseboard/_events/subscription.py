@@ -5,7 +5,7 @@ have to make a system call for each listener, in the middle of a user's call. A 
 few loads, and only processes that have a listener pay for it.
 
 Each listener has its own cursor in the journal, which moves on when the listener has returned. So a forked child finds
-everything as it was, and goes on there. If the interpreter was not told of the fork, as under uWSGI by default, the
+everything as it was, and goes on there. If the interpreter does not know of the fork, as under uWSGI by default, the
 child has no thread at first: the first failed or rejected call there, or the first use of a store, starts one.
 """
 

@@ -17,18 +17,18 @@ _MOST_PAIRS = 256
 class Notices:
     """What one store logs. What is wrong with its table is said once, and again after it was on another one."""
 
-    __slots__ = ("_is_fault_told", "_is_small_told", "pairs")
+    __slots__ = ("_is_fault_logged", "_is_small_logged", "pairs")
 
     def __init__(self) -> None:
-        self._is_fault_told = False
-        self._is_small_told = False
+        self._is_fault_logged = False
+        self._is_small_logged = False
         self.pairs = Once(_MOST_PAIRS)
         """What was said of two breakers that come to one fuse of the store and are not alike."""
 
     def fault(self, fault: StoreOpenError) -> None:
         """The host's table cannot be had, and the store is on one of this process's own."""
-        if not self._is_fault_told:
-            self._is_fault_told = True
+        if not self._is_fault_logged:
+            self._is_fault_logged = True
             logger.warning("%s %s", fault, _TRIES_AGAIN if fault.is_transient else _UNTIL_RESTARTED)
 
     def another_fault(self, fault: StoreOpenError) -> None:
@@ -51,7 +51,7 @@ class Notices:
             what = "lost its table, because the file was removed: this process now uses the new table %s"
         level = logging.INFO if was_private else logging.WARNING
         logger.log(level, f"store %r {what}. Earlier counts were not copied.", store, path)
-        self._is_fault_told = False
+        self._is_fault_logged = False
 
     def former_users(self, store: str | None, path: object, users: list[int]) -> None:
         """The table was made anew while other processes went on with the removed one."""
@@ -67,8 +67,8 @@ class Notices:
 
     def too_small(self, store: _core.Store, name: str | None, fuses: int, failures: int) -> None:
         """The table is smaller than somebody asked for."""
-        if not self._is_small_told:
-            self._is_small_told = True
+        if not self._is_small_logged:
+            self._is_small_logged = True
             logger.warning(
                 "store %r was created for %d fuses and %d failures; this process asked for %d and %d. "
                 "A table is never resized. For a larger table, use another store name.",

@@ -17,7 +17,7 @@ from fuseboard._store import registry
 from fuseboard._store.leader import LEASE, Leader
 from fuseboard._store.manual_override import Override, manual_override
 from fuseboard._store.notices import Notices
-from fuseboard._store.opening import (
+from fuseboard._store.table_spec import (
     DEFAULT_FAILURES,
     DEFAULT_FUSES,
     MAX_FUSES,

@@ -6,7 +6,7 @@ from typing import Any, Self
 import pytest
 
 from fuseboard import CircuitBreaker, Settings, Store
-from fuseboard._store.opening import TableSpec, default_failures
+from fuseboard._store.table_spec import TableSpec, default_failures
 from fuseboard.testing import Clock
 
 
