@@ -156,6 +156,22 @@ def test_two_sentences_on_a_line_are_found() -> None:
     assert sentences_that_share_a_line(one) == []
 
 
+PLACEHOLDER = re.compile(r"@@\w*@@|\{\{\w+\}\}|\b(?:TODO|FIXME|XXX)\b")
+
+
+@pytest.mark.parametrize(
+    "page", sorted({*PAGES, *OUTSIDE_THE_SITE} - WRITTEN_ELSEWHERE), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_a_page_holds_no_placeholder(page: Path) -> None:
+    """What stood for a block while a script rewrote the page, or for a text that was to come."""
+    assert PLACEHOLDER.findall(page.read_text()) == []
+
+
+def test_placeholders_are_found() -> None:
+    """Negative control."""
+    assert ["@@1@@", "{{name}}", "TODO"] == PLACEHOLDER.findall("@@1@@\n{{name}} @decorated a@b.example TODO\n")
+
+
 OTHER_BREAKERS = {DOCS / "how-to/migrate.md", DOCS / "reference/glossary.md"}
 
 
