@@ -234,7 +234,7 @@ def test_a_shadow_decides_and_never_rejects(clock: Clock, store: Store) -> None:
         ({"multiplier": 0.5}, ValueError, "^multiplier must be from 1 to 100, got 0.5$"),
         ({"multiplier": "2"}, TypeError, "^multiplier must be a number, got str: '2'$"),
         ({"max_reset_timeout": 29}, ValueError, r"^max_reset_timeout must be at least reset_timeout \(30.0\), got 29$"),
-        ({"jitter": 1.5}, ValueError, r"^jitter must be from 0 to 1 \(all\), got 1.5$"),
+        ({"jitter": 1.5}, ValueError, r"^jitter must be from 0 to 1 \(which is 100%\), got 1.5$"),
         ({"ramp_from": -1}, ValueError, "^ramp_from must be from 0 to 1"),
         ({"ramp": 0}, ValueError, "^ramp must be from 0.001 to"),
         ({"shadow": 1}, TypeError, "^shadow must be True or False, got int: 1$"),
