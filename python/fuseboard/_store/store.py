@@ -519,7 +519,9 @@ class Store(_core.Store):
             TypeError: a private store is this process's own.
         """
         if self.name is None:
-            raise TypeError("a private store cannot be pickled, because it belongs to this process; use Store.shared(name)")
+            raise TypeError(
+                "a private store cannot be pickled, because it belongs to this process; use Store.shared(name)"
+            )
         if not self._spec.make:
             return _existing, (self.name, self._spec.folder, self._is_writable)
         return Store.shared, (self.name,)
