@@ -40,13 +40,13 @@ class State(enum.Enum):
 
 _CODES = {State.CLOSED: 1, State.OPEN: 2, State.HALF_OPEN: 3, State.ISOLATED: 4, State.DISABLED: 5, State.RAMPING: 6}
 _STATES = {code: state for state, code in _CODES.items()}
-_TOLD = {word: state for state in State for word in (state.value, state.name, str(state), repr(state))}
+_BY_TEXT = {word: state for state in State for word in (state.value, state.name, str(state), repr(state))}
 
 
-def state_told(told: object) -> State | None:
-    """The state that is meant by its word, its name or its repr, or by the member of another import of this module.
+def parse_state(text: object) -> State | None:
+    """The state with this value, name or repr, or the one that equals the member of another import of this module.
 
-    None if no state is meant.
+    None if there is none.
     """
-    word = told._value_ if isinstance(told, enum.Enum) else told
-    return _TOLD.get(str.__str__(word)) if isinstance(word, str) else None
+    word = text._value_ if isinstance(text, enum.Enum) else text
+    return _BY_TEXT.get(str.__str__(word)) if isinstance(word, str) else None

@@ -22,7 +22,7 @@ process has each class once: a module that is reloaded or imported again keeps t
 from typing import Any, SupportsIndex, cast
 
 from fuseboard import _core
-from fuseboard._state import State, state_told
+from fuseboard._state import State, parse_state
 from fuseboard._validation import Seconds, in_seconds, shown
 
 __all__ = [
@@ -92,7 +92,7 @@ class CircuitOpenError(FuseboardError):
         self, name: str, state: State | str, retry_after: float | None, lease_remaining: float | None = None
     ) -> None:
         # Not `super().__init__`: a second base would take these as its own arguments.
-        known = state if type(state) is State else state_told(state)
+        known = state if type(state) is State else parse_state(state)
         word = state if known is None else known._value_
         if lease_remaining is None:
             Exception.__init__(self, name, word, retry_after)

@@ -30,7 +30,7 @@ from fuseboard.demo._messages import (
     Listening,
     Message,
     Outcome,
-    Tally,
+    Requests,
 )
 from fuseboard.demo._picture import Entry, Picture
 from fuseboard.demo._plan import Plan
@@ -176,7 +176,7 @@ def test_figures_and_promises_say_the_same(
     """A replacement that comes when a probe is due is the prober: at its first call it found the fuse open, in both."""
     stage, _ = stage_of([])
     picture = stage.picture
-    picture.tallies = {phase: Tally(phase, 0, 0, 0) for phase in (HEALTHY, OUTAGE, RECOVERED)}
+    picture.requests = {phase: Requests(phase, 0, 0, 0) for phase in (HEALTHY, OUTAGE, RECOVERED)}
     life = picture.enlist(0, 1)
     for number, outcome in enumerate(outcomes, 1):
         life.absorb(called(number, Outcome(outcome)))

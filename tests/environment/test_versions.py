@@ -53,17 +53,17 @@ def build(version: int) -> Path:
     change(folder / LAYOUT, rf"pub const VERSION: u64 = {VERSION};", f"pub const VERSION: u64 = {version};")
     change(folder / LAYOUT, r"(const JOURNAL_BYTES: usize = )", r"\g<1>2 * ")
     (folder / CRATES[1] / "examples").mkdir()
-    shutil.copy(Path(__file__).with_name("tenant.rs"), folder / CRATES[1] / "examples")
+    shutil.copy(Path(__file__).with_name("other_version.rs"), folder / CRATES[1] / "examples")
     cargo = shutil.which("cargo")
     if cargo is None:
         cannot("cargo is not installed: what two versions do at once is not shown")
-    command = [str(cargo), "build", "--quiet", "--package", "fuseboard-shm", "--example", "tenant"]
+    command = [str(cargo), "build", "--quiet", "--package", "fuseboard-shm", "--example", "other_version"]
     environment = os.environ | {"CARGO_TARGET_DIR": str(TARGET), "RUSTFLAGS": ""}
     done = subprocess.run(  # noqa: S603 - ours
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=BUILD_PATIENCE, check=False
     )
     assert 0 == done.returncode, done.stderr
-    return Path(shutil.copy(TARGET / "debug/examples/tenant", BUILDS / f"tenant-{version}"))
+    return Path(shutil.copy(TARGET / "debug/examples/other_version", BUILDS / f"other-version-{version}"))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def unnumbered() -> Path:
     return build(VERSION)
 
 
-class Tenant:
+class OtherVersion:
     """A process of another version, which records a failure whenever it is asked."""
 
     def __init__(self, program: Path, folder: Path) -> None:
@@ -108,7 +108,7 @@ class Tenant:
 def test_two_versions_at_once_have_a_table_each(folder: Path, newer: Path) -> None:
     """T08: they work side by side, count for themselves, and neither changes, converts or removes the other's."""
     store = Store.shared("shop", fuses=16, strict=True)
-    with Tenant(newer, folder) as first, Tenant(newer, folder) as second:
+    with OtherVersion(newer, folder) as first, OtherVersion(newer, folder) as second:
         assert first.opened == second.opened == str(store.path).replace(f".v{VERSION}.", f".v{VERSION + 1}.")
         counts = [(store.record_failure("db", 3600), first.record(), second.record()) for _ in range(3)]
     assert [(1, 1, 2), (2, 3, 4), (3, 5, 6)] == counts
@@ -117,11 +117,11 @@ def test_two_versions_at_once_have_a_table_each(folder: Path, newer: Path) -> No
 
 def test_after_a_deploy_and_a_rollback_each_version_finds_its_own_table(folder: Path, newer: Path) -> None:
     """T08: whichever came first, and though nobody had the table open in between."""
-    with Tenant(newer, folder) as tenant:
-        assert 1 == tenant.record()
+    with OtherVersion(newer, folder) as other:
+        assert 1 == other.record()
     assert [1, 2] == [ask([], "record", "shop") for _ in range(2)]
-    with Tenant(newer, folder) as tenant:
-        assert 2 == tenant.record()
+    with OtherVersion(newer, folder) as other:
+        assert 2 == other.record()
     assert 3 == ask([], "record", "shop")
 
 
@@ -129,12 +129,12 @@ def test_another_layout_under_the_same_number_is_refused_by_both(folder: Path, u
     """T09: the header tells what the name does not; whoever comes second gets a clean refusal."""
     store = Store.shared("shop", strict=True)
     before = Path(str(store.path)).read_bytes()
-    with Tenant(unnumbered, folder) as tenant:
-        assert tenant.opened.startswith("version "), tenant.opened
+    with OtherVersion(unnumbered, folder) as other:
+        assert other.opened.startswith("version "), other.opened
     assert before == Path(str(store.path)).read_bytes()
     Path(str(store.path)).unlink()
-    with Tenant(unnumbered, folder) as tenant:
-        assert 1 == tenant.record()
+    with OtherVersion(unnumbered, folder) as other:
+        assert 1 == other.record()
         seen = ask([], "look", "shop")
         assert (False, "version", 1, True) == (seen["shared"], seen["reason"], seen["warnings"], seen["protects"])
-        assert 2 == tenant.record()
+        assert 2 == other.record()

@@ -35,7 +35,7 @@ from team import Team, Worker
 from workers import PATIENCE, Words
 
 READ_TRIES = 16
-"""How often a snapshot looks again for failures that belong to the state it tells; see ``Reading`` in the core."""
+"""How often a snapshot looks again for failures that belong to the state it tells; see ``CellSnapshot`` in the core."""
 WRITING = {"record_failure", "record_success", "set", "command", "forget", "admit", "settle"}
 PARTS = {"all_states": ("listed", 2), "snapshot": ("snapshot", 3 + len(COUNTERS)), "reset_all": ("forget", 0)}
 """Operations on all fuses: none is promised to be of one instant for all of them, so each is one for every fuse."""

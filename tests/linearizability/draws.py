@@ -38,10 +38,10 @@ class PolicyNumbers(NamedTuple):
     ramp_percent: int
 
     def policy(self) -> Policy:
-        """When the breakers open: by failures in a row, by a rate, by either."""
+        """When the fuses open: by failures in a row, by a rate, by either."""
         failures = Failures(self.threshold, None) if self.threshold else None
         if self.rate == NO_RATE:
-            assert failures, "a breaker that never opens"
+            assert failures, "a fuse that never opens"
             return failures
         over: dict[str, int] = {"window": LONG} if self.rate == IN_TIME else {"calls": self.span}
         rate = FailureRate(self.percent / 100, min_calls=self.min_calls, **over)

@@ -97,14 +97,18 @@ class PolicyActor(Actor):
         return None
 
     def observe(self) -> dict[str, dict[str, tuple[Any, ...]]]:
-        """All that this process can see, and the tallies of each breaker's rates."""
+        """All that this process can see, and what each breaker says of its rates."""
         seen = super().observe()
-        tallies = {
+        rates = {
             name: tuple(tuple(map(tuple, breaker.rates().values())) for breaker in pair)
             for name, pair in self.breakers.items()
         }
-        streaks = {name: (each.failed_probes,) for name, each in self.store.snapshot().items()}
-        return seen | {"tallies": tallies, "streaks": streaks, "dropped": {"all": (self.store.journal_dropped,)}}
+        failed_probes = {name: (each.failed_probes,) for name, each in self.store.snapshot().items()}
+        return seen | {
+            "rates": rates,
+            "failed_probes": failed_probes,
+            "dropped": {"all": (self.store.journal_dropped,)},
+        }
 
     def journal(self) -> dict[str, tuple[Any, ...]]:
         """Changes of state, with their causes."""

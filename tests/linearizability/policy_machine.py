@@ -118,7 +118,7 @@ class PolicyMachine(HostMachine):
             assert expected == self.ask(index, "raw", "remove", fuse)
             if expected:
                 self.generations.pop(fuse, None)
-                # Who looks next gets the name a place. Whether that place had a tenant shows in this instant alone.
+                # Who looks next gets the name a slot. Whether the slot had a claim shows in this instant alone.
                 self.ask(index, "observe")
                 self.advance(1)
 
@@ -133,11 +133,11 @@ class PolicyMachine(HostMachine):
         for name in FUSES:
             fuse = self.reference.fuse(name)
             expected = tuple(
-                tuple(fuse.tally(rate, self.now) for rate in policy.rates) for policy in self.policies[name]
+                tuple(fuse.rate_count(rate, self.now) for rate in policy.rates) for policy in self.policies[name]
             )
-            assert expected == seen["tallies"][name]
+            assert expected == seen["rates"][name]
             if fuse.known:
-                assert (fuse.failed_probes,) == seen["streaks"][name]
+                assert (fuse.failed_probes,) == seen["failed_probes"][name]
 
     def _compare_journal(self, name: str, told: tuple[tuple[Any, ...], ...]) -> None:
         super()._compare_journal(name, tuple((before, after, at) for before, after, at, _ in told))

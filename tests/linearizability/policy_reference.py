@@ -159,9 +159,9 @@ class PolicyFuse(HostFuse):
 
     def grown_us(self, policy: Rules, failed_probes: int) -> int:
         """R23: the open time after so many failed probes in a row, without jitter."""
-        return math.floor(self.growth(policy, failed_probes) + HALF)
+        return math.floor(self.backoff(policy, failed_probes) + HALF)
 
-    def growth(self, policy: Rules, failed_probes: int) -> Fraction:
+    def backoff(self, policy: Rules, failed_probes: int) -> Fraction:
         """R23: the same, before it is rounded."""
         time = policy.reset_timeout * Fraction(policy.multiplier) ** failed_probes
         return 1000 * min(time, Fraction(max(policy.longest, policy.reset_timeout)))
@@ -177,10 +177,10 @@ class PolicyFuse(HostFuse):
 
     def take_back(self, policy: Rules, lasted: int) -> None:
         """R23: takes back failed probes."""
-        paid = self.growth(policy, self.failed_probes)
+        paid = self.backoff(policy, self.failed_probes)
         while self.failed_probes and lasted >= math.floor(paid + HALF):
             self.failed_probes -= 1
-            paid += self.growth(policy, self.failed_probes)
+            paid += self.backoff(policy, self.failed_probes)
 
     def end(self, call: Call, policy: Rules, ending: Ending, now: int) -> None:
         """How a call ended. Of one that began before the fuse was removed nobody counts anything (R28)."""
@@ -255,14 +255,14 @@ class PolicyFuse(HostFuse):
 
     def is_reached(self, rate: Rate, now: int) -> bool:
         """R19: enough calls, and too large a share of them bad."""
-        calls, bad = self.tally(rate, now)
+        calls, bad = self.rate_count(rate, now)
         return calls >= rate.min_calls and 1_000_000 * bad >= self.millionths(rate) * calls
 
     def millionths(self, rate: Rate) -> int:
         """R19: the share, rounded down, so that 2 of 3 are two thirds."""
         return math.floor(Fraction(rate.share).limit_denominator(1000) * 1_000_000)
 
-    def tally(self, rate: Rate, now: int) -> tuple[int, int]:
+    def rate_count(self, rate: Rate, now: int) -> tuple[int, int]:
         """R19: the calls within a rate's span, and the bad ones of them. Each bucket that the span touches counts."""
         span = rate.calls or rate.window * 1000
         bucket = self.bucket(span)

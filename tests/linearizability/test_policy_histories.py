@@ -1,4 +1,4 @@
-"""Histories of breakers that have policies: rates, streaks, demands, probes that may fail, ramps (R19 to R26).
+"""Histories of breakers that have policies: rates, failed probes, demands, probes that may fail, ramps (R19 to R26).
 
 ``FUSEBOARD_HISTORIES`` and ``FUSEBOARD_HISTORIES_SEED`` make it longer and other.
 """

@@ -57,7 +57,7 @@ def run(
 def test_processes_whose_breakers_have_policies_keep_the_rules_though_some_are_killed(
     forked: Team, folder: Path
 ) -> None:
-    """R19 to R28, and R01 to R15 beside them: rates, streaks, demands, open times, ramps and shadows are the host's."""
+    """R19 to R28 beside R01 to R15: rates, failed probes, demands, open times, ramps and shadows are the host's."""
     begun = time.monotonic()
     pool = run(forked, folder, THOROUGH)
     causes = ", ".join(sorted(cause.value for cause in pool.causes))

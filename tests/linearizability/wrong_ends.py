@@ -80,7 +80,7 @@ class _NoFailureStays(PolicyFuse):
 
 
 class _LooksBackForADay(PolicyFuse):
-    """R28: a streak, and a rate over calls, look back for a day."""
+    """R28: failures in a row, and a rate over calls, look back for a day."""
 
     def window_failures(self, now: int) -> int:
         self.reach_us = min(self.reach_us, DAY * 1000)

@@ -23,7 +23,7 @@ from fuseboard import Cause, State
 
 
 class _NeverLonger(PolicyFuse):
-    """Without R23's growth."""
+    """Without R23's backoff."""
 
     def grown_us(self, policy: Rules, _failed_probes: int) -> int:
         return super().grown_us(policy, 0)
@@ -74,7 +74,7 @@ class _WithoutLeast(PolicyFuse):
     """R19 without ``min_calls``."""
 
     def is_reached(self, rate: Rate, now: int) -> bool:
-        calls, bad = self.tally(rate, now)
+        calls, bad = self.rate_count(rate, now)
         return bad >= rate.share * calls
 
 

@@ -278,7 +278,7 @@ def decide(_post: Post, name: str) -> dict[str, Any]:
         "faults": unsound(store),
         "told": told(store, is_quiet=True),
         "rates": storm_policies.unsound_rates([policed_breaker(store, number) for number in range(len(POLICED))]),
-        "measured": [tuple(tally) for tally in measured_breaker(store).rates().values()],
+        "measured": [tuple(count) for count in measured_breaker(store).rates().values()],
         "counted": steady.successes + steady.failures,
         "disturbed": steady.late_outcomes + steady.trips + steady.rejections + steady.probes,
         "overflowed": store.overflowed,

@@ -145,7 +145,7 @@ def round_of(store: Store, number: int, breaker_class: type[CircuitBreaker] = Ci
         words.append(attempt(lambda breaker=breaker: breaker.call(int)))  # type: ignore[misc]
         breaker.reset()
         _bad_call(breaker)
-        words += ["{1} of {0}".format(*tally) for tally in breaker.rates().values()]
+        words += ["{1} of {0}".format(*count) for count in breaker.rates().values()]
     return words + _come_back(breaker_class, store, POLICED[number])
 
 

@@ -28,17 +28,18 @@ pub struct Set(Sealed<WORDS>);
 pub struct Sets<'a>(&'a [Set]);
 
 impl<'a> Sets<'a> {
-    /// The sets in these places.
+    /// These sets.
     ///
     /// # Panics
-    /// If the number of places is not a power of two.
+    /// If the number of sets is not a power of two.
     #[must_use]
-    pub fn new(places: &'a [Set]) -> Self {
-        assert!(places.len().is_power_of_two(), "{} places", places.len());
-        Self(places)
+    pub fn new(sets: &'a [Set]) -> Self {
+        assert!(sets.len().is_power_of_two(), "{} sets", sets.len());
+        Self(sets)
     }
 
-    fn places(self, settings_hash: u64) -> impl Iterator<Item = &'a Sealed<WORDS>> {
+    /// The sets, in the order in which this hash looks at them.
+    fn sequence(self, settings_hash: u64) -> impl Iterator<Item = &'a Sealed<WORDS>> {
         let mask = self.0.len() - 1;
         (0..self.0.len()).map(move |step| &self.0[(settings_hash as usize).wrapping_add(step) & mask].0)
     }
@@ -46,7 +47,7 @@ impl<'a> Sets<'a> {
     /// The settings of this settings hash, if they stand here.
     #[must_use]
     pub fn find(self, settings_hash: u64) -> Option<Policy> {
-        self.places(settings_hash).find_map(|place| place.read(settings_hash)).map(|words| of_words(&words))
+        self.sequence(settings_hash).find_map(|set| set.read(settings_hash)).map(|words| of_words(&words))
     }
 
     /// Notes the settings of this settings hash, unless they stand here. They may still not do so if others come at the
@@ -56,8 +57,8 @@ impl<'a> Sets<'a> {
             return;
         }
         let words = to_words(policy);
-        let is_written = self.places(settings_hash).any(|place| place.write(0, settings_hash, &words));
-        if !is_written && let Some(first) = self.places(settings_hash).next() {
+        let is_written = self.sequence(settings_hash).any(|set| set.write(0, settings_hash, &words));
+        if !is_written && let Some(first) = self.sequence(settings_hash).next() {
             // Lost only to another set that replaces the same one.
             _ = first.write(first.seen(), settings_hash, &words);
         }
@@ -121,7 +122,7 @@ fn of_words(words: &[u64; WORDS]) -> Policy {
 mod tests {
     use super::*;
 
-    fn places() -> [Set; 16] {
+    fn empty_sets() -> [Set; 16] {
         std::array::from_fn(|_| Set::default())
     }
 
@@ -149,24 +150,27 @@ mod tests {
             clear_on_success: false,
             rates: [Some(rate), None, Some(Rate { span: 8, ..rate }), None],
         };
-        let places = places();
-        let sets = Sets::new(&places);
+        let stored = empty_sets();
+        let sets = Sets::new(&stored);
         assert_eq!(None, sets.find(7));
         sets.note(7, &all);
         sets.note(u64::MAX, &Policy::DEFAULT);
-        assert_eq!([Some(all), Some(Policy::DEFAULT), None], [7, u64::MAX, 8].map(|name_hash| sets.find(name_hash)));
+        assert_eq!(
+            [Some(all), Some(Policy::DEFAULT), None],
+            [7, u64::MAX, 8].map(|settings_hash| sets.find(settings_hash))
+        );
     }
 
     /// Sets that begin at one place stand side by side; one too many replaces the first, which comes back in the same
     /// way.
     #[test]
     fn a_set_that_finds_no_room_takes_the_place_of_another() {
-        let places = places();
-        let sets = Sets::new(&places);
+        let stored = empty_sets();
+        let sets = Sets::new(&stored);
         let hashes: Vec<u64> = (0..=16).map(|number| 16 * number + 3).collect();
-        let known = || hashes.iter().map(|name_hash| sets.find(*name_hash).is_some()).collect::<Vec<_>>();
-        for name_hash in &hashes {
-            sets.note(*name_hash, &policy(*name_hash as u32));
+        let known = || hashes.iter().map(|settings_hash| sets.find(*settings_hash).is_some()).collect::<Vec<_>>();
+        for settings_hash in &hashes {
+            sets.note(*settings_hash, &policy(*settings_hash as u32));
         }
         assert_eq!([vec![false], vec![true; 16]].concat(), known());
         sets.note(hashes[0], &policy(3));
@@ -176,12 +180,12 @@ mod tests {
     /// One that a killed process left half is completed where it stands, not put beside it.
     #[test]
     fn a_half_written_set_takes_one_place() {
-        let places = places();
-        let sets = Sets::new(&places);
+        let stored = empty_sets();
+        let sets = Sets::new(&stored);
         sets.note(5, &policy(4));
-        places[5].0.raw().nth(1).expect("a word").store(0, crate::sync::Ordering::Relaxed);
+        stored[5].0.raw().nth(1).expect("a word").store(0, crate::sync::Ordering::Relaxed);
         sets.note(5, &policy(4));
-        let taken = places.iter().filter(|place| place.0.seen() != 0).count();
+        let taken = stored.iter().filter(|set| set.0.seen() != 0).count();
         assert_eq!((Some(policy(4)), 1), (sets.find(5), taken));
     }
 
@@ -189,10 +193,10 @@ mod tests {
     #[test]
     fn damaged_settings_are_none_until_a_breaker_comes() {
         for word in 0..=WORDS {
-            let places = places();
-            let sets = Sets::new(&places);
+            let stored = empty_sets();
+            let sets = Sets::new(&stored);
             sets.note(5, &policy(4));
-            places[5].0.raw().nth(word).expect("a word").fetch_add(1, crate::sync::Ordering::Relaxed);
+            stored[5].0.raw().nth(word).expect("a word").fetch_add(1, crate::sync::Ordering::Relaxed);
             assert_eq!(None, sets.find(5), "word {word}");
             sets.note(5, &policy(4));
             assert_eq!(Some(policy(4)), sets.find(5), "word {word}");

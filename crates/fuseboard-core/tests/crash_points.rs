@@ -77,8 +77,8 @@ impl Bench {
 
     /// What others can see of the fuse: its state, its failures, and how many within the window they would count next.
     fn seen(&self) -> (State, u32, u64) {
-        let reading = self.fuse().read();
-        (reading.word.state(), reading.failures, reading.word.generation())
+        let cell = self.fuse().read();
+        (cell.word.state(), cell.failures, cell.word.generation())
     }
 }
 

@@ -233,7 +233,7 @@ fn a_table_fills_to_its_last_slot() {
 
 /// T03: the two words of a hash are never 0, which means "free".
 #[test]
-fn a_hash_of_zeroes_is_a_fingerprint_too() {
+fn a_hash_of_zeroes_is_a_name_hash_too() {
     let keys: Vec<_> = (0..2).map(|_| Key::new()).collect();
     let slot = locate(&keys, NameHash::new(0, 0), true).expect("there is room");
     assert_eq!((1, Some(NameHash::new(1, 1))), (slot, keys[slot].name_hash()));

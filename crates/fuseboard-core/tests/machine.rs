@@ -160,10 +160,10 @@ impl Pair<'_> {
 
     /// What a reader sees. Where the clock stands still for a lap of the ring, stamps may run a little ahead of it.
     fn check(&self) {
-        let (reading, reference) = (self.fuse.read(), &self.reference);
-        assert_eq!((reference.state, reference.since), (reading.word.state(), reading.word.generation()));
-        assert_eq!(reference.failures.len().min(LOG_LEN), reading.failures as usize);
-        let ahead = reading.last_failure_us.zip(reference.failures.last().copied()).map(|(is, was)| is - was);
+        let (cell, reference) = (self.fuse.read(), &self.reference);
+        assert_eq!((reference.state, reference.since), (cell.word.state(), cell.word.generation()));
+        assert_eq!(reference.failures.len().min(LOG_LEN), cell.failures as usize);
+        let ahead = cell.last_failure_us.zip(reference.failures.last().copied()).map(|(is, was)| is - was);
         assert_eq!(reference.failures.is_empty(), ahead.is_none());
         assert!(ahead.is_none_or(|ahead| ahead < HALF), "{ahead:?}");
     }

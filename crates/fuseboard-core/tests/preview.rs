@@ -72,10 +72,10 @@ fn a_snapshot_is_of_a_fuse_that_was_used_and_is_not_removed() {
     stripes[1].add(Counter::Failures);
     stripes[1].add(Counter::Rejections);
     assert_eq!([1, 2], [NOW, NOW + 1].map(|now_us| slots.fuse(claim).record_failure(WINDOW_US, now_us)));
-    let (reading, counted) = slots.fuse(claim).snapshot(&stripes, NOW).expect("it was used");
+    let (cell, counted) = slots.fuse(claim).snapshot(&stripes, NOW).expect("it was used");
     let mut expected = [0; COUNTERS];
     (expected[Counter::Failures as usize], expected[Counter::Rejections as usize]) = (2, 1);
-    assert_eq!((State::Closed, 2, expected), (reading.word.state(), reading.failures, counted));
+    assert_eq!((State::Closed, 2, expected), (cell.word.state(), cell.failures, counted));
     slots.fuse(claim).record_success(NOW);
     assert!(slots.remove(claim, NOW));
     assert_eq!(None, slots.fuse(claim).snapshot(&stripes, NOW));

@@ -46,42 +46,42 @@ pub struct Read {
 }
 
 impl JournalCursor {
-    /// A reader of all that the journal still holds.
+    /// A cursor before all that the journal still holds.
     #[must_use]
     pub fn from_oldest(view: &View) -> Self {
         Self { next: view.numbers().start, ..Self::default() }
     }
 
-    /// A reader of what comes from now on.
+    /// A cursor before what comes from now on.
     #[must_use]
     pub fn from_now(view: &View) -> Self {
-        let mut reader = Self::from_oldest(view);
-        reader.read_all(view);
-        reader.lost = 0;
-        reader
+        let mut cursor = Self::from_oldest(view);
+        cursor.read_all(view);
+        cursor.lost = 0;
+        cursor
     }
 
-    /// A reader that goes on at a cursor; `None` if the cursor is of another table, or after everything that stands
-    /// there.
+    /// A cursor that goes on where one was saved; `None` if that one is of another table, or after everything that
+    /// stands there.
     #[must_use]
-    pub fn resumed(view: &View, cursor: &SavedCursor) -> Option<Self> {
+    pub fn resumed(view: &View, saved: &SavedCursor) -> Option<Self> {
         let Range { start: oldest, end } = view.numbers();
-        if !cursor.is_of(view.host_id()) || cursor.next > end {
+        if !saved.is_of(view.host_id()) || saved.next > end {
             return None;
         }
-        let mut reader = Self { next: oldest.min(cursor.next), ..Self::default() };
-        // Everything before the cursor was read, so what is no later of the same slots was read too, and may stand once
-        // more after it.
-        while reader.next < cursor.next {
-            reader.step(view);
+        let mut cursor = Self { next: oldest.min(saved.next), ..Self::default() };
+        // Everything before the saved place was read, so what is no later of the same slots was read too, and may stand
+        // once more after it.
+        while cursor.next < saved.next {
+            cursor.step(view);
         }
-        reader.lost = 0;
-        for (slot, generation) in &cursor.ahead {
-            let last = reader.read.entry(*slot).or_default();
+        cursor.lost = 0;
+        for (slot, generation) in &saved.ahead {
+            let last = cursor.read.entry(*slot).or_default();
             *last = (*last).max(*generation);
         }
-        reader.ahead = cursor.ahead.clone();
-        Some(reader)
+        cursor.ahead = saved.ahead.clone();
+        Some(cursor)
     }
 
     /// Where it stands: after all that it has read.

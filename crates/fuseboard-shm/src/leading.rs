@@ -39,11 +39,11 @@ struct Standing {
     /// The purpose and the table, by a hash under the table's own key, and the table's file.
     id: [u64; 4],
     /// Held for a moment, and never while this process waits; a child has one of its own.
-    held: Mutex<Held>,
+    state: Mutex<LeadState>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct LeadState {
     /// The last term that this process led; 0 if it does not lead.
     term: u64,
     lock: Option<Lock>,
@@ -89,44 +89,44 @@ impl<'t> Candidate<'t> {
     /// Leads, or leads on, for `lease_us` microseconds, unless another process does; the term. Waits for nobody.
     #[must_use]
     pub fn lead(&self, lease_us: u64) -> Option<u64> {
-        let mut held = self.standing.held();
+        let mut state = self.standing.state();
         let now_us = self.table.clock().now_us();
-        self.lock(&mut held);
-        if held.term != 0 && self.row.renew(held.term, held.lock.is_some(), lease_us, now_us) {
-            return Some(held.term);
+        self.lock(&mut state);
+        if state.term != 0 && self.row.renew(state.term, state.lock.is_some(), lease_us, now_us) {
+            return Some(state.term);
         }
-        if held.term != 0 {
+        if state.term != 0 {
             // Another has led since. The lock may be of a file that is not there any more, so it proves nothing now.
-            (held.term, held.lock) = (0, None);
-            self.lock(&mut held);
+            (state.term, state.lock) = (0, None);
+            self.lock(&mut state);
         }
-        let rivals = match (&self.path, &held.lock) {
+        let rivals = match (&self.path, &state.lock) {
             (None, _) => Rivals::None,
             (_, None) => Rivals::Unknown,
             (_, Some(_)) => Rivals::Unlocked,
         };
         let term = self.row.take(rivals, owner::pid(), lease_us, now_us);
         if term.is_none() {
-            held.lock = None;
+            state.lock = None;
         }
-        held.term = term.unwrap_or(0);
+        state.term = term.unwrap_or(0);
         term
     }
 
     /// The term in which this process leads at this moment, by its lease; takes and renews nothing.
     #[must_use]
     pub fn term(&self) -> Option<u64> {
-        let term = self.standing.held().term;
+        let term = self.standing.state().term;
         (term != 0 && self.row.leads(term, self.table.clock().now_us())).then_some(term)
     }
 
     /// Leaves the lead to anybody; nothing if this process does not lead.
     pub fn resign(&self) {
-        let mut held = self.standing.held();
-        if held.term != 0 {
+        let mut state = self.standing.state();
+        if state.term != 0 {
             // The lease first: a process that gets the lock then finds no leader, dead or alive.
-            self.row.resign(held.term);
-            (held.term, held.lock) = (0, None);
+            self.row.resign(state.term);
+            (state.term, state.lock) = (0, None);
         }
     }
 
@@ -140,13 +140,13 @@ impl<'t> Candidate<'t> {
     /// lease runs out.
     #[must_use]
     pub fn fault(&self) -> Option<Errno> {
-        self.standing.held().fault
+        self.standing.state().fault
     }
 
     /// Gets the lock, unless it is had, or another process has it.
-    fn lock(&self, held: &mut Held) {
-        let Some(path) = self.path.as_deref().filter(|_| held.lock.is_none()) else { return };
-        (held.lock, held.fault) = match Lock::get(path) {
+    fn lock(&self, state: &mut LeadState) {
+        let Some(path) = self.path.as_deref().filter(|_| state.lock.is_none()) else { return };
+        (state.lock, state.fault) = match Lock::get(path) {
             Ok(lock) => (lock, None),
             Err(error) => (None, Some(error)),
         };
@@ -171,14 +171,14 @@ impl Standing {
             }
             // A parent's: what its child closes releases none of its locks. Whose thread is in the middle of it keeps
             // it open.
-            like().filter_map(|standing| standing.held.try_lock().ok()).for_each(|mut held| held.lock = None);
-            let held = Mutex::new(Held { term: 0, lock: None, fault: None });
-            _ = STANDINGS.add_behind(STANDINGS.iter().count(), Self { token, id, held });
+            like().filter_map(|standing| standing.state.try_lock().ok()).for_each(|mut state| state.lock = None);
+            let state = Mutex::new(LeadState { term: 0, lock: None, fault: None });
+            _ = STANDINGS.add_behind(STANDINGS.iter().count(), Self { token, id, state });
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, LeadState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

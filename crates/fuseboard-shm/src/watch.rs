@@ -13,7 +13,7 @@ use fuseboard_core::sync::{AtomicU64, Ordering};
 
 /// How long after a look the next one may be, in microseconds.
 const LOOK_US: u64 = 1_000_000;
-/// After this many looks in vain the pause stops doubling: 16 s.
+/// After this many looks that find no table the time between two looks stops doubling: 16 s.
 const DOUBLINGS: u64 = 4;
 
 /// Later than any clock shows.

@@ -1,4 +1,4 @@
-//! CellSnapshot the journal of a host's table: each transition once and in order, whoever died, whatever the ring dropped, and
+//! Reading the journal of a host's table: each transition once and in order, whoever died, whatever the ring dropped, and
 //! whatever damage says.
 mod common;
 

@@ -272,7 +272,7 @@ class CircuitBreaker(_core.Breaker):
         """The calls within each rate's window, since the present state began. Empty if no policy is a rate."""
         fuse = self._fuse()
         found = {policy: fuse.rate_count(kind(policy)) for policy in self.settings.policies if kind(policy) >= 0}
-        return {policy: RateCount(*tally) for policy, tally in found.items() if tally is not None}
+        return {policy: RateCount(*count) for policy, count in found.items() if count is not None}
 
     @property
     def store(self) -> Store:
@@ -370,7 +370,7 @@ class CircuitBreaker(_core.Breaker):
         return cast("F", guarded)
 
     def _guard_sync(self, function: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
-        answer = None if fallback is None else fallbacks.for_plain(function, fallback)
+        answer = None if fallback is None else fallbacks.for_function(function, fallback)
         return _core.guard(self, function, answer)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -450,8 +450,8 @@ class CircuitBreaker(_core.Breaker):
             ValueError: ``timeout`` is out of range.
         """
         waiting = Waiting(self._rejection_now, timeout)
-        while (pause := waiting.look()) is not None:
-            time.sleep(pause)
+        while (delay := waiting.look()) is not None:
+            time.sleep(delay)
         return waiting.may_pass
 
     async def wait_async(self, timeout: Seconds | None = None) -> bool:  # noqa: ASYNC109 - the counterpart of `wait`
@@ -471,8 +471,8 @@ class CircuitBreaker(_core.Breaker):
         """
         waiting, sleep = Waiting(self._rejection_now, timeout), sleep_of_the_running_library()
         await sleep(0)
-        while (pause := waiting.look()) is not None:
-            await sleep(pause)
+        while (delay := waiting.look()) is not None:
+            await sleep(delay)
         return waiting.may_pass
 
     def _rejection_now(self) -> CircuitOpenError | None:

@@ -1,4 +1,4 @@
-"""What an exception or a result says about the service: failed, answered, or nothing (rule R10)."""
+"""What an exception or a result says about the service: success, failure, or nothing (rule R10)."""
 
 import enum
 import re

@@ -145,11 +145,11 @@ def _never_counts(settings: Settings, capacity: int) -> Iterator[str]:
 
 def _in_vain(lists: Lists) -> Iterator[str]:
     """What a list names and another one takes, which is asked before it."""
-    ignored, answered = _classes(lists.ignore) or (), _classes(lists.success_on) or ()
-    yield from _taken("success_on", answered, {"ignore": ignored})
-    counted, before = _classes(lists.failure_on), {"ignore": ignored, "success_on": answered}
+    ignored, successes = _classes(lists.ignore) or (), _classes(lists.success_on) or ()
+    yield from _taken("success_on", successes, {"ignore": ignored})
+    counted, before = _classes(lists.failure_on), {"ignore": ignored, "success_on": successes}
     yield from _taken("failure_on", counted or (), before)
-    taken = (*ignored, *answered)
+    taken = (*ignored, *successes)
     if counted and all(_is_taken(cls, taken) for cls in counted):
         yield (
             "Warning: no exception counts as a failure, because every class in failure_on is ignored or counts as a "

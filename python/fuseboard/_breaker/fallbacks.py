@@ -43,7 +43,7 @@ def function(fallback: object) -> Callable[..., Any] | None:
     return fallback if fallback is None or callable(fallback) else Value(fallback)
 
 
-def for_plain(wrapped: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
+def for_function(wrapped: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
     """The fallback of a plain function, checked: its caller does not await what it gets."""
     if _is(fallback, is_coroutine_function):
         _refuse(wrapped, fallback, "a value or a plain function")

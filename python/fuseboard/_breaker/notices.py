@@ -77,12 +77,12 @@ class Notices:
             _known.setdefault(ours, definition.settings)
         before = fuse.note_settings(ours, "keys dropped" in self._once)
         if before and store._notices.pairs.is_first((definition.name, frozenset((before, ours)))):
-            _tell_settings(definition.name, _known.get(before), definition.settings)
+            _log_other_settings(definition.name, _known.get(before), definition.settings)
         if definition.module is not None:
-            _tell_module(store, definition, fuse, definition.module)
+            _log_other_module(store, definition, fuse, definition.module)
 
 
-def _tell_module(store: Store, definition: Definition, fuse: _core.Fuse, module: str) -> None:
+def _log_other_module(store: Store, definition: Definition, fuse: _core.Fuse, module: str) -> None:
     """Two programs may share the default store by mistake. If the store was named or given, they share it by choice."""
     maker = fuse.note_maker(module)
     if maker is None or definition.store is not None or not store.is_shared or registry.is_named():
@@ -96,13 +96,13 @@ def _tell_module(store: Store, definition: Definition, fuse: _core.Fuse, module:
         )  # fmt: skip
 
 
-def _tell_settings(family: str, before: Settings | None, settings: Settings) -> None:
+def _log_other_settings(fuse: str, before: Settings | None, settings: Settings) -> None:
     if before is not None:
         differ = ", ".join(f"{name} {old} -> {new}" for name, old, new in _differences(before, settings))
         logger.warning(
             "fuse %r: two breakers use it with different settings: %s. Each breaker follows its own settings. "
             "Logged once per pair of settings; settings_changes in the snapshot counts all changes.",
-            family, differ,
+            fuse, differ,
         )  # fmt: skip
         return
     ours = ", ".join(f"{name}={new}" for name, _, new in _differences(Settings(), settings))
@@ -110,7 +110,7 @@ def _tell_settings(family: str, before: Settings | None, settings: Settings) -> 
         "fuse %r: another process uses it with different settings. This process has %s. Each process follows its own "
         "settings. To see the others, log breaker.settings there; `fuseboard journal` shows which processes use the "
         "fuse. Logged once per pair of settings; settings_changes in the snapshot counts all changes.",
-        family, f"{ours}, and otherwise the defaults" if ours else "the defaults",
+        fuse, f"{ours}, and otherwise the defaults" if ours else "the defaults",
     )  # fmt: skip
 
 

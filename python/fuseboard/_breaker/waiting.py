@@ -42,11 +42,11 @@ class Waiting:
             return None
         self._has_slept = True
         left = MOST if rejection.retry_after is None else rejection.retry_after
-        pause = min(max(left, LEAST), MOST) + SPREAD * _share()
+        delay = min(max(left, LEAST), MOST) + SPREAD * _share()
         if self._deadline is None:
-            return pause
+            return delay
         left = self._deadline - time.monotonic()
-        return min(pause, left) if left > 0 else None
+        return min(delay, left) if left > 0 else None
 
 
 def _share() -> float:

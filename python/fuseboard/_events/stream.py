@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from fuseboard import _core
-from fuseboard._events.subscription import PAUSE, Reading
+from fuseboard._events.subscription import POLL_INTERVAL, LoggedCursor
 from fuseboard._events.transition import Transition, began, transition
 from fuseboard._validation import MILLION, Seconds, microseconds
 
@@ -23,7 +23,7 @@ class Events:
 
     def __init__(self, store: _core.Store, since: str | None) -> None:
         self._store = store
-        self._reading = Reading(store, "a stream of events", since)
+        self._cursor = LoggedCursor(store, "a stream of events", since)
         self._is_closed = False
 
     @property
@@ -32,7 +32,7 @@ class Events:
 
         Then the loop is too slow, or the process that goes on from a cursor was away for too long.
         """
-        return self._reading.place.lost
+        return self._cursor.journal.lost
 
     @property
     def cursor(self) -> str:
@@ -41,7 +41,7 @@ class Events:
         A text of a few dozen letters, digits, dots and dashes, for a line of a file or a URL. It is about the host's
         table. Transitions of fuses that live in this process alone, because the table is full, have no cursor.
         """
-        return self._reading.place.cursor
+        return self._cursor.journal.cursor
 
     @property
     def is_resumed(self) -> bool:
@@ -50,7 +50,7 @@ class Events:
         False if it was given none. Also False if its cursor is from another table, because the host was restarted, or
         the table was removed and made again; then it began with the oldest transition in the journal.
         """
-        return self._reading.place.is_resumed
+        return self._cursor.journal.is_resumed
 
     @property
     def is_closed(self) -> bool:
@@ -84,10 +84,10 @@ class Events:
             made = self._look()
             if made is not None:
                 return made
-            left = PAUSE if deadline is None else deadline - time.monotonic()
+            left = POLL_INTERVAL if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return None
-            time.sleep(min(PAUSE, left))
+            time.sleep(min(POLL_INTERVAL, left))
         return None
 
     def __iter__(self) -> Self:
@@ -110,7 +110,7 @@ class Events:
             made = self._look()
             if made is not None:
                 return made
-            await sleep(PAUSE)
+            await sleep(POLL_INTERVAL)
         raise StopAsyncIteration
 
     def __enter__(self) -> Self:
@@ -123,8 +123,8 @@ class Events:
 
     def _look(self) -> Transition | None:
         """The next transition, if it is there."""
-        self._reading.poll(self._store)
-        row = self._reading.place.take()
+        self._cursor.poll(self._store)
+        row = self._cursor.journal.take()
         return None if row is None else transition(row, began(self._store))
 
 

@@ -1,8 +1,8 @@
 """Listeners: a thread reads the journal, and calls them for the transitions of all processes of the host.
 
-The thread looks into the journal every :data:`PAUSE`. To wake it instead, the process that makes a transition would
-have to make a system call for each listener, in the middle of a user's call. A look at a journal without news costs a
-few loads, and only processes that have a listener pay for it.
+The thread looks into the journal every :data:`POLL_INTERVAL`. To wake it instead, the process that makes a transition
+would have to make a system call for each listener, in the middle of a user's call. A look at a journal without news
+costs a few loads, and only processes that have a listener pay for it.
 
 Each listener has its own cursor in the journal, which moves on when the listener has returned. So a forked child finds
 everything as it was, and goes on there. If the interpreter does not know of the fork, as under uWSGI by default, the
@@ -25,34 +25,34 @@ from fuseboard._functions import is_async
 from fuseboard._once import lock
 from fuseboard._validation import shown
 
-PAUSE = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two looks into the journal."""
 
 Listener: TypeAlias = Callable[[Transition], object]
 
 
-class Reading:
-    """A cursor in a store's journal, and whether its owner knows what it missed."""
+class LoggedCursor:
+    """A cursor in a store's journal. It logs when its owner falls behind and misses transitions."""
 
-    def __init__(self, store: _core.Store, reader: str, since: str | None = None) -> None:
-        self.place = _core.JournalCursor(store, since)
-        self._reader = reader
-        self._told_lost = 0
+    def __init__(self, store: _core.Store, owner: str, since: str | None = None) -> None:
+        self.journal = _core.JournalCursor(store, since)
+        self._owner = owner
+        self._logged_lost = 0
         self._falls_behind = False
 
     def poll(self, store: _core.Store) -> None:
         """Reads what is new, unless something is waiting. Logs once each time that it begins to fall behind."""
-        if self.place.peek():
+        if self.journal.peek():
             return
-        self.place.poll(store)
-        lost = self.place.lost - self._told_lost
-        self._told_lost += lost
+        self.journal.poll(store)
+        lost = self.journal.lost - self._logged_lost
+        self._logged_lost += lost
         if lost and not self._falls_behind:
             logger.warning(
                 "%s was too slow and missed %d transitions, because the journal keeps only the latest",
-                self._reader, lost,
+                self._owner, lost,
             )  # fmt: skip
-        if lost or self.place.peek():
+        if lost or self.journal.peek():
             self._falls_behind = bool(lost)
 
 
@@ -65,7 +65,7 @@ class Subscription:
 
     def __init__(self, store: _core.Store, listener: Listener) -> None:
         self._listener = listener
-        self._reading = Reading(store, f"the listener {listener!r}")
+        self._cursor = LoggedCursor(store, f"the listener {listener!r}")
         self._is_closed = False
 
     @property
@@ -74,7 +74,7 @@ class Subscription:
 
         The journal had dropped them, or their fuse had been removed and has no name any more.
         """
-        return self._reading.place.lost
+        return self._cursor.journal.lost
 
     def close(self) -> None:
         """Ends it: the listener is not called again; a call under way goes on. May be called twice."""
@@ -88,18 +88,18 @@ class Subscription:
     ) -> None:
         self.close()
 
-    def _tell(self, store: _core.Store, is_ours: Callable[[], bool]) -> None:
+    def _call_listener(self, store: _core.Store, is_ours: Callable[[], bool]) -> None:
         """Calls the listener for what is new, as long as that is this thread's turn."""
-        self._reading.poll(store)
-        place = self._reading.place
-        while not self._is_closed and is_ours() and (row := place.peek()):
+        self._cursor.poll(store)
+        journal = self._cursor.journal
+        while not self._is_closed and is_ours() and (row := journal.peek()):
             try:
                 self._listener(transition(row, began(store)))
             except BaseException:  # noqa: BLE001 - whatever a listener raises, it gets the next transition too
                 with contextlib.suppress(Exception):  # a handler or a filter of the log may raise too
                     logger.exception("fuse %r: the listener %r raised an exception", row[0], self._listener)
             if is_ours():
-                place.take()
+                journal.take()
 
 
 class Hub:
@@ -110,9 +110,9 @@ class Hub:
         self._subscriptions: list[Subscription] = []
         self._turn: object | None = None
         """The token of the thread whose turn it is; None if there is no thread."""
-        self._telling: Subscription | None = None
+        self._calling: Subscription | None = None
         self._thread: int | None = None
-        self._told_fault = False
+        self._is_fault_logged = False
         _hubs.add(self)
 
     def subscribe(self, store: _core.Store, listener: Listener) -> Subscription:
@@ -138,36 +138,36 @@ class Hub:
             raise
         return subscription
 
-    def tell(self, turn: object) -> bool:
+    def call_listeners(self, turn: object) -> bool:
         """One look into the journal; whether there is to be another one."""
         self._thread = threading.get_ident()
         store = self._store()
         if store is None:
             return False
         for subscription in self._open():
-            self._telling = subscription
+            self._calling = subscription
             try:
-                subscription._tell(store, lambda: self._is(turn))
+                subscription._call_listener(store, lambda: self._is(turn))
             except Exception as fault:  # noqa: BLE001 - the thread must go on, or no listener is called again
                 self._report(fault)
             if not self._is(turn):
                 return False
-        self._telling = None
+        self._calling = None
         return self._goes_on(turn)
 
     def _report(self, fault: Exception) -> None:
         """Logs, once, an error of the thread itself, such as one that a filter of the log raised."""
-        if not self._told_fault:
-            self._told_fault = True
+        if not self._is_fault_logged:
+            self._is_fault_logged = True
             with contextlib.suppress(Exception):
                 logger.error("internal error in the thread that calls the listeners; it continues", exc_info=fault)
 
     def go_on_in_a_child(self) -> None:
         """Starts a thread in a forked child, which has the subscriptions but not the thread."""
-        if self._telling is not None and self._thread == threading.get_ident():
+        if self._calling is not None and self._thread == threading.get_ident():
             # The listener itself has forked, and goes on here too. Called again, it would fork again.
-            self._telling._reading.place.take()
-        self._telling = None
+            self._calling._cursor.journal.take()
+        self._calling = None
         self._turn = None
         try:
             if self._open():
@@ -216,10 +216,10 @@ def _work(hub_reference: weakref.ref[Hub], turn: object) -> None:
     """The thread's work. While it sleeps, it keeps neither the store nor the listeners alive."""
     while True:
         hub = hub_reference()
-        if hub is None or not hub.tell(turn):
+        if hub is None or not hub.call_listeners(turn):
             return
         del hub
-        time.sleep(PAUSE)
+        time.sleep(POLL_INTERVAL)
 
 
 def see_to_forks() -> None:

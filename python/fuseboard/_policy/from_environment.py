@@ -28,7 +28,7 @@ def tuned(fuse: str, settings: Settings) -> Settings:
         ValueError: a variable holds a value out of range, or one that does not go with the others.
     """
     prefix = prefix_of(fuse)
-    suggestions.tell_mistyped(fuse, prefix, NAMES)
+    suggestions.log_mistyped(fuse, prefix, NAMES)
     sources = {name: prefix + name.upper() for name in NAMES}
     # An empty variable says nothing: a template may have left it empty.
     texts = {name: text for name, source in sources.items() if (text := os.environ.get(source, "")).strip()}

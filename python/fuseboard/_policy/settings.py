@@ -63,7 +63,7 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Settings:
-    """When a breaker opens, how long it stays so, and how it closes again. Immutable; checked when made.
+    """When the fuse opens, how long it stays open, and how it closes again. Immutable; checked when made.
 
     Settings are equal if breakers decide the same by them: 30 and ``timedelta(seconds=30)`` are the same time.
 
@@ -78,7 +78,7 @@ class Settings:
         reset_timeout: how long the fuse stays open before a probe is let through.
         multiplier: the factor by which the open time grows each time that the fuse opens again from half-open; 1 to
             100, in thousandths. Each full open time that the fuse is closed takes one step back.
-        max_reset_timeout: the longest open time that this growth, or a server's hint, can lead to. None for five
+        max_reset_timeout: the longest open time that the multiplier, or a server's hint, can lead to. None for five
             minutes, or for ``reset_timeout`` if that is longer.
         jitter: the share by which an open time is randomly shorter or longer, the same for the whole host; 0 to 1.
         probes: how many probes may run at once while half-open, across all processes; 1 to 8.

@@ -59,7 +59,7 @@ def hint(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {meant!r}?" if meant else f"; the known names are {', '.join(known)}"
 
 
-def tell_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
+def log_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
     """Logs, once, each variable that begins like those of a fuse, changes nothing, and looks like a mistyped setting.
 
     Not one that may belong to another fuse: the variables of a fuse ``payments_db`` begin like those of ``payments``.
@@ -70,12 +70,12 @@ def tell_mistyped(fuse: str, prefix: str, settings: tuple[str, ...]) -> None:
     for variable in [name for name in os.environ if name.upper().startswith(_OURS)]:
         if not os.environ.get(variable, "").strip():
             continue
-        _tell(variable, _of_the_fuse(variable.upper(), prefix, settings), f"breaker {fuse!r} has no such setting")
+        _log(variable, _of_the_fuse(variable.upper(), prefix, settings), f"breaker {fuse!r} has no such setting")
         if is_first:
-            _tell(variable, _of_the_process(variable.upper(), settings), "Fuseboard has no such variable")
+            _log(variable, _of_the_process(variable.upper(), settings), "Fuseboard has no such variable")
 
 
-def _tell(variable: str, meant: str | None, what: str) -> None:
+def _log(variable: str, meant: str | None, what: str) -> None:
     if meant is not None and meant != variable:
         logger.warning("environment variable %s has no effect: %s. Did you mean %s?", variable, what, meant)
 

@@ -79,15 +79,15 @@ def _line(made: Transition, *, as_json: bool) -> str:
 
 def _followed(store: Store) -> Iterator[Transition]:
     """Those that were and those to come, without a gap in between."""
-    stream, told_lost, was_removed = store.events("oldest"), 0, False
+    stream, reported_lost, was_removed = store.events("oldest"), 0, False
     while True:
         made = stream.take(_LOOK)
         if was_removed is not store.is_removed:
             was_removed = not was_removed
             _say("the table was removed; waiting for another one" if was_removed else f"continues with {store.path}")
-        if stream.lost > told_lost:
-            _say(f"{stream.lost - told_lost} transitions were dropped before they were read")
-            told_lost = stream.lost
+        if stream.lost > reported_lost:
+            _say(f"{stream.lost - reported_lost} transitions were dropped before they were read")
+            reported_lost = stream.lost
         if made is not None:
             yield made
 

@@ -56,7 +56,7 @@ class Figures:
 def count(story: Story) -> Figures:
     """The figures of an act that has been played."""
     picture = story.picture
-    sick, well = picture.tallies[OUTAGE], picture.tallies[RECOVERED]
+    sick, well = picture.requests[OUTAGE], picture.requests[RECOVERED]
     found_open = _found_open(story.replaced_one + story.replaced_all)
     return Figures(
         outage_seconds=round(story.outage_seconds, 2),

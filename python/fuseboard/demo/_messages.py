@@ -85,7 +85,7 @@ class Arrived:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tally:
+class Requests:
     """What has reached the server in one phase.
 
     Attributes:
@@ -101,17 +101,17 @@ class Tally:
     after_restart: int
 
 
-Message = Called | Changed | Listening | Arrived | Tally
+Message = Called | Changed | Listening | Arrived | Requests
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
-    """What the server is to do at once: change its phase, hold a request or none, let held ones go, tell its tally."""
+    """What the server is to do at once: change its phase, hold a request or none, release those, count all."""
 
     phase: str | None = None
     hold: str | None = None
     release: bool = False
-    tally: bool = False
+    count_requests: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,10 +129,10 @@ class Task:
     calls_per_second: float
 
 
-_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (Called, Changed, Listening, Arrived, Tally)}
+_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (Called, Changed, Listening, Arrived, Requests)}
 
 
-def tell(message: Message) -> None:
+def send(message: Message) -> None:
     """Tells the conductor, from a child: its standard output is the pipe."""
     os.write(1, encode(message))
 

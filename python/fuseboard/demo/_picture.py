@@ -15,7 +15,7 @@ from fuseboard.demo._messages import (
     Message,
     Outcome,
     PrivateFuse,
-    Tally,
+    Requests,
 )
 from fuseboard.demo._plan import Plan
 
@@ -78,7 +78,7 @@ class Picture:
     held: list[Arrived] = dataclasses.field(default_factory=list)
     probes: list[Arrived] = dataclasses.field(default_factory=list)
     arrivals: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    tallies: dict[str, Tally] = dataclasses.field(default_factory=dict)
+    requests: dict[str, Requests] = dataclasses.field(default_factory=dict)
     timeline: list[Entry] = dataclasses.field(default_factory=list)
 
     @property
@@ -136,8 +136,8 @@ class Picture:
                 self.changes.append(message)
             case Arrived():
                 self._absorb_arrival(message)
-            case Tally():
-                self.tallies[message.phase] = message
+            case Requests():
+                self.requests[message.phase] = message
             case Listening():
                 self.port = message.port
 

@@ -121,8 +121,8 @@ class Story:
         self._stage.say("The server is well again; nobody knows until somebody probes", "good")
         self._stage.wait_for(self._is_all_well, "traffic flows again")
         self._stage.say("Calls pass again in every worker", "good")
-        self._stage.order(Order(tally=True))
-        self._stage.wait_for(lambda: {HEALTHY, OUTAGE, RECOVERED} <= set(self.picture.tallies), "the server has told")
+        self._stage.order(Order(count_requests=True))
+        self._stage.wait_for(lambda: {HEALTHY, OUTAGE, RECOVERED} <= set(self.picture.requests), "the server has told")
 
     def _step(self, name: str, condition: Callable[[], bool], what: str) -> None:
         """Waits for the moment of a step: the condition in the first act, the same time in the second."""

@@ -22,8 +22,8 @@ from fuseboard.demo._messages import (
     Arrived,
     Listening,
     Order,
-    Tally,
-    tell,
+    Requests,
+    send,
 )
 from fuseboard.demo._plan import LIFETIME_SECONDS
 
@@ -49,9 +49,9 @@ class Ward:
             if order.release:
                 self._held.set()
                 self._held = threading.Event()
-        if order.tally:
+        if order.count_requests:
             for phase in (HEALTHY, OUTAGE, RECOVERED):
-                tell(self._tally(phase))
+                send(self._requests(phase))
 
     def receive(self, seat: int, life: int, *, probe: bool) -> int:
         """Counts a request and returns the status to answer with, after as long as it takes."""
@@ -59,7 +59,7 @@ class Ward:
             phase, number = self._phase, self._count(life, probe=probe)
             held = self._held if self._is_to_hold(probe=probe) else None
             # Told under the lock, so that what the conductor hears is in the order of what happened.
-            tell(Arrived(seat, life, phase, probe, held is not None, time.monotonic()))
+            send(Arrived(seat, life, phase, probe, held is not None, time.monotonic()))
         if held is not None:
             held.wait(LIFETIME_SECONDS)
         if phase != OUTAGE:
@@ -80,12 +80,12 @@ class Ward:
             self._hold = None
         return wanted
 
-    def _tally(self, phase: str) -> Tally:
+    def _requests(self, phase: str) -> Requests:
         with self._lock:
             requests, probes, after_restart = (
                 self._counts[phase, kind] for kind in ("requests", "probes", "after_restart")
             )
-        return Tally(phase, requests, probes, after_restart)
+        return Requests(phase, requests, probes, after_restart)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -130,7 +130,7 @@ def _main() -> None:
     ward = Ward()
     server = _Server(ward)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    tell(Listening(server.server_port))
+    send(Listening(server.server_port))
     for line in sys.stdin:
         ward.obey(Order(**json.loads(line)))
 

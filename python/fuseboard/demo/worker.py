@@ -8,7 +8,7 @@ import httpx
 
 from fuseboard import CircuitBreaker, CircuitOpenError, State, Store, Transition
 from fuseboard.demo import _lifeline
-from fuseboard.demo._messages import Called, Changed, Outcome, PrivateFuse, Task, tell
+from fuseboard.demo._messages import Called, Changed, Outcome, PrivateFuse, Task, send
 from fuseboard.demo._plan import FUSE, PATIENCE_SECONDS, TABLE_FUSES
 
 
@@ -27,7 +27,7 @@ class Caller:
             reset_timeout=task.reset_timeout,
             probe_timeout=task.probe_timeout,
             clear_on_success=False,
-            on_transition=self._tell_of,
+            on_transition=self._send_change,
             store=store,
         )
         self._pay = self._breaker(self._post)
@@ -60,7 +60,7 @@ class Caller:
             outcome = Outcome.PROBE_GOOD if self._probing else Outcome.GOOD
         ended = time.monotonic()
         self._number += 1
-        tell(Called(self._task.seat, self._task.life, self._number, outcome, began, ended, self._private_fuse()))
+        send(Called(self._task.seat, self._task.life, self._number, outcome, began, ended, self._private_fuse()))
 
     def _private_fuse(self) -> PrivateFuse | None:
         if self._task.store is not None:
@@ -68,9 +68,9 @@ class Caller:
         fuse = self._store.snapshot()[FUSE]
         return PrivateFuse(fuse.state.value, fuse.rejections, fuse.trips)
 
-    def _tell_of(self, transition: Transition) -> None:
+    def _send_change(self, transition: Transition) -> None:
         before, after = transition.before.value, transition.after.value
-        tell(Changed(self._task.seat, self._task.life, before, after, transition.error))
+        send(Changed(self._task.seat, self._task.life, before, after, transition.error))
 
 
 def _main() -> None:

@@ -129,8 +129,8 @@ def test_guards_blocks_and_coroutines_are_timed() -> None:
         yield bench.clock.advance(2)
 
     list(steps())
-    (tally,) = bench.breaker.rates().values()
-    assert (5, 5) == tally
+    (count,) = bench.breaker.rates().values()
+    assert (5, 5) == count
 
 
 def test_calls_that_overlap_are_timed_each_for_itself() -> None:

@@ -26,8 +26,8 @@ fn at_every_write(
 fn is_fresh(slots: &Slots, name: fuseboard_core::directory::NameHash) -> SlotClaim {
     let claim = slots.claim(name, AFTER_QUARANTINE);
     assert_eq!((claim, vec![claim.slot]), (slots.claim(name, AFTER_QUARANTINE), slots.of(name)));
-    let reading = slots.fuse(claim).read();
-    let seen = (reading.word.state().is_seen(), reading.failures, reading.settings_changes, reading.failed_probes);
+    let cell = slots.fuse(claim).read();
+    let seen = (cell.word.state().is_seen(), cell.failures, cell.settings_changes, cell.failed_probes);
     assert_eq!((false, 0, 0, 0), seen);
     assert_eq!(1, slots.fuse(claim).record_failure(1, AFTER_QUARANTINE));
     claim

@@ -79,8 +79,8 @@ fn disturb(fuse: Fuse<'_>, word: &AtomicU64, bits: u64, policy: &Policy, permit:
             )
         }
     }
-    let reading = fuse.read();
-    assert_eq!(reading.failures > 0, reading.last_failure_us.is_some());
+    let cell = fuse.read();
+    assert_eq!(cell.failures > 0, cell.last_failure_us.is_some());
 }
 
 /// From whatever stands there, an operator's reset gives a fuse that opens again, at the latest when all of its log has

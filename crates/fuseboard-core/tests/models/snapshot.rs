@@ -1,4 +1,4 @@
-//! CellSnapshot a table beside those who write: what a snapshot tells is of one claim, no older than what it has told, and
+//! Reading a table beside those who write: what a snapshot tells is of one claim, no older than what it has told, and
 //! what was counted is there.
 
 use std::sync::Arc;
@@ -25,8 +25,8 @@ fn a_snapshot_is_of_one_claim() {
             }),
         ];
         let [seen, _] = race(&slots, jobs);
-        if let Some((reading, _)) = seen {
-            assert_eq!((State::Closed, NOW, 0), (reading.word.state(), reading.word.generation(), reading.failures));
+        if let Some((cell, _)) = seen {
+            assert_eq!((State::Closed, NOW, 0), (cell.word.state(), cell.word.generation(), cell.failures));
         }
         assert_eq!(None, slots.fuse(claim).snapshot(&[], NOW));
     });
@@ -49,9 +49,9 @@ fn a_snapshot_misses_nothing_that_came_before_what_it_tells() {
             }),
         ];
         let [_, seen] = race(&rows, jobs);
-        let states: Vec<_> = seen.iter().map(|reading| reading.word.state()).collect();
+        let states: Vec<_> = seen.iter().map(|cell| cell.word.state()).collect();
         assert_ne!(vec![State::Open, State::Closed], states);
-        assert!(seen.iter().all(|reading| (reading.failures, reading.last_failure_us) == (0, None)), "{seen:?}");
+        assert!(seen.iter().all(|cell| (cell.failures, cell.last_failure_us) == (0, None)), "{seen:?}");
     });
 }
 

@@ -69,11 +69,11 @@ fn a_reader_sees_what_was_counted_together() {
     model(|| {
         let row = Row::in_state(State::Closed, 2);
         let look = |row: &Row| {
-            let reading = row.fuse().read();
-            let counted = Row::head_of(reading.word);
+            let cell = row.fuse().read();
+            let counted = Row::head_of(cell.word);
             assert_eq!(
                 (counted.min(2) as u32, (counted > 0).then_some(NOW + counted)),
-                (reading.failures, reading.last_failure_us)
+                (cell.failures, cell.last_failure_us)
             );
             counted
         };

@@ -64,8 +64,8 @@ pub(super) unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi
                 return ffi::Py_NewRef(last.as_ptr());
             }
             // A reference of the permit's own, before its allocation, which may run other code.
-            if let Some(held) = PermitInner::of_a_rate(&fuse)
-                && let Ok(permit) = Bound::new(py, Permit::new(Some(held)))
+            if let Some(inner) = PermitInner::of_a_rate(&fuse)
+                && let Ok(permit) = Bound::new(py, Permit::new(Some(inner)))
             {
                 return permit.into_ptr();
             }

@@ -16,7 +16,7 @@ use crate::table::opened::Opened;
 use crate::table::store::Store;
 
 /// What a cursor has read up to now, of each table of the store.
-struct Place {
+struct Position {
     /// The open tables that it reads. It goes on to what the store opens after them when all of this was taken.
     opened: Py<Opened>,
     tables: Vec<TableCursor>,
@@ -33,7 +33,7 @@ struct Place {
     is_resumed: bool,
 }
 
-impl Place {
+impl Position {
     fn new(opened: &Bound<'_, Opened>, begin: &Begin) -> Self {
         let views = opened.get().views();
         let mut tables: Vec<_> =
@@ -43,8 +43,8 @@ impl Place {
             _ => (None, None),
         };
         let is_resumed = resumed.is_some();
-        if let Some(reader) = resumed {
-            tables[0] = reader;
+        if let Some(cursor) = resumed {
+            tables[0] = cursor;
         }
         Self {
             cursor: tables[0].cursor(opened.get().view()),
@@ -77,10 +77,10 @@ impl Place {
     /// where the store came to it.
     fn go_on_in(&mut self, next: Bound<'_, Opened>) {
         self.lost_before = self.table_losses();
-        self.tables = next.get().readers_go_on();
+        self.tables = next.get().cursors_from_here();
         let resumed = self.since.as_ref().and_then(|since| TableCursor::resumed(next.get().view(), since));
-        if let Some(reader) = resumed {
-            self.tables = vec![reader];
+        if let Some(cursor) = resumed {
+            self.tables = vec![cursor];
             self.is_resumed = true;
         }
         self.opened = next.unbind();
@@ -163,12 +163,12 @@ impl Begin {
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct JournalCursor {
     /// Held for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
-    place: Mutex<Place>,
+    position: Mutex<Position>,
 }
 
 impl JournalCursor {
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn position(&self) -> MutexGuard<'_, Position> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,42 +179,42 @@ impl JournalCursor {
     fn new(store: &Bound<'_, Store>, since: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let begin = Begin::of(since)?;
         let opened = store.get().opened(store.py());
-        Ok(Self { place: Mutex::new(Place::new(&opened, &begin)) })
+        Ok(Self { position: Mutex::new(Position::new(&opened, &begin)) })
     }
 
     /// Reads what is new, unless something that was read is still to be taken.
     fn poll(&self, store: &Bound<'_, Store>) -> PyResult<()> {
         Store::up_to_date(store)?;
-        self.place().poll(store.py());
+        self.position().poll(store.py());
         Ok(())
     }
 
     /// The oldest transition that was read and not taken; None if there is none.
     fn peek(&self) -> Option<Row> {
-        self.place().fresh.front().map(|(row, _)| row.clone())
+        self.position().fresh.front().map(|(row, _)| row.clone())
     }
 
     /// Takes that transition, and returns it; None if there is none.
     fn take(&self) -> Option<Row> {
-        self.place().take()
+        self.position().take()
     }
 
     /// The place behind what was taken, as text. Another cursor can go on there.
     #[getter]
     fn cursor(&self) -> String {
-        self.place().cursor.to_string()
+        self.position().cursor.to_string()
     }
 
     /// Whether it goes on at the place that it was given.
     #[getter]
     fn is_resumed(&self) -> bool {
-        self.place().is_resumed
+        self.position().is_resumed
     }
 
     /// How many records were lost before they were read: dropped by the journal, or their fuse was removed.
     #[getter]
     fn lost(&self) -> u64 {
-        let place = self.place();
-        place.nameless.saturating_add(place.table_losses())
+        let position = self.position();
+        position.nameless.saturating_add(position.table_losses())
     }
 }

@@ -27,7 +27,7 @@ pub struct Opened {
     pub(crate) recent: Recent,
     /// What the store has open after this.
     next: Link<Opened>,
-    /// The end of the main table's journal when the store came to it from another one: its readers go on there.
+    /// The end of the main table's journal when the store came to it from another one: its cursors go on there.
     joined: Option<JournalCursor>,
 }
 
@@ -63,8 +63,8 @@ impl Opened {
         self.next.get(py)
     }
 
-    /// Where cursors go on in this journal that have read another one up to here.
-    pub(crate) fn readers_go_on(&self) -> Vec<JournalCursor> {
+    /// Where a reader that comes from another journal goes on in this one.
+    pub(crate) fn cursors_from_here(&self) -> Vec<JournalCursor> {
         self.joined.iter().cloned().collect()
     }
 
@@ -81,15 +81,15 @@ impl Opened {
 
     /// The fuse word of a name, and its slot; `None` if it has none, or has just given it back.
     pub(crate) fn word(&self, name: &str) -> Option<(usize, Word)> {
-        let (view, tenancy) = self.views().find_map(|view| Some((view, view.find(name)?)))?;
-        Some((tenancy.slot, view.word(tenancy)?))
+        let (view, claim) = self.views().find_map(|view| Some((view, view.find(name)?)))?;
+        Some((claim.slot, view.word(claim)?))
     }
 
     /// The settings that a breaker of a name's fuse last came with, if they are known.
     pub(crate) fn settings(&self, name: &str) -> Option<Policy> {
-        let (view, tenancy) = self.views().find_map(|view| Some((view, view.find(name)?)))?;
-        let (reading, _) = view.snapshot(tenancy, view.clock().now_us())?;
-        view.settings(reading.settings)
+        let (view, claim) = self.views().find_map(|view| Some((view, view.find(name)?)))?;
+        let (snapshot, _) = view.snapshot(claim, view.clock().now_us())?;
+        view.settings(snapshot.settings)
     }
 
     /// What may be written to, unless the store only reads.
@@ -106,10 +106,10 @@ impl Opened {
         self.views().flat_map(of_view).collect()
     }
 
-    /// Tenancies with their names, and whether their fuse overflowed; one that somebody is just taking has no name yet.
+    /// Claims with their names, and whether their fuse overflowed; one that somebody is just taking has no name yet.
     pub(crate) fn named(&self) -> impl Iterator<Item = (&View, SlotClaim, String, bool)> {
         self.views().enumerate().flat_map(|(number, view)| {
-            let named = move |tenancy| Some((view, tenancy, view.name_of(tenancy)?, number > 0));
+            let named = move |claim| Some((view, claim, view.name_of(claim)?, number > 0));
             view.claims().filter_map(named)
         })
     }

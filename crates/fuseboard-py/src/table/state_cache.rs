@@ -22,37 +22,37 @@ struct Entry {
 }
 
 /// The list that was made last.
-struct Listed {
+struct StateList {
     entries: Vec<Option<Entry>>,
     states: Py<PyDict>,
 }
 
 /// What was listed of a table's fuses last; nothing until somebody asks for a list.
 #[derive(Default)]
-pub(crate) struct StateCache(Mutex<Option<Listed>>);
+pub(crate) struct StateCache(Mutex<Option<StateList>>);
 
 impl StateCache {
     /// The states of a table's fuses by name, in a dict of the caller's own.
     pub(crate) fn list<'py>(&self, table: &View, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         // Taken out, because objects are made and dropped below, which runs other code. A caller that comes meanwhile
         // begins anew.
-        let mut listed = self.swap(None).unwrap_or_else(|| Listed::nothing(table, py));
-        if !listed.refresh(table, py)? {
-            listed = Listed::nothing(table, py);
-            listed.refresh(table, py)?;
+        let mut list = self.swap(None).unwrap_or_else(|| StateList::nothing(table, py));
+        if !list.refresh(table, py)? {
+            list = StateList::nothing(table, py);
+            list.refresh(table, py)?;
         }
         // Copying a dict takes a fraction of the time that filling one takes.
-        let states = listed.states.bind(py).copy();
-        drop(self.swap(Some(listed)));
+        let states = list.states.bind(py).copy();
+        drop(self.swap(Some(list)));
         states
     }
 
-    fn swap(&self, next: Option<Listed>) -> Option<Listed> {
+    fn swap(&self, next: Option<StateList>) -> Option<StateList> {
         std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), next)
     }
 }
 
-impl Listed {
+impl StateList {
     fn nothing(table: &View, py: Python<'_>) -> Self {
         let entries = std::iter::repeat_with(|| None).take(table.geometry().slots()).collect();
         Self { entries, states: PyDict::new(py).unbind() }
@@ -62,10 +62,10 @@ impl Listed {
     fn refresh(&mut self, table: &View, py: Python<'_>) -> PyResult<bool> {
         let states = self.states.bind(py);
         let mut found = 0;
-        for (tenancy, word) in table.used_claims() {
-            let (state, place) = (FuseState::of_word(word), &mut self.entries[tenancy.slot]);
-            match place {
-                Some(entry) if entry.owner != tenancy.owner => return Ok(false),
+        for (claim, word) in table.used_claims() {
+            let (state, kept) = (FuseState::of_word(word), &mut self.entries[claim.slot]);
+            match kept {
+                Some(entry) if entry.owner != claim.owner => return Ok(false),
                 Some(entry) if entry.state == state => {}
                 Some(entry) => {
                     entry.state = state;
@@ -73,10 +73,10 @@ impl Listed {
                 }
                 None => {
                     // A fuse whose name is not complete yet is not listed.
-                    let Some(name) = table.name_of(tenancy) else { continue };
+                    let Some(name) = table.name_of(claim) else { continue };
                     let name = PyString::new(py, &name).unbind();
                     states.set_item(&name, Py::new(py, state)?)?;
-                    *place = Some(Entry { owner: tenancy.owner, state, name });
+                    *kept = Some(Entry { owner: claim.owner, state, name });
                 }
             }
             found += 1;

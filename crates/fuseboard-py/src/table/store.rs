@@ -154,8 +154,8 @@ impl Store {
             }
         };
         let row = |(slot, made): (Slot, Transition)| {
-            let said = slot.override_note(made.generation).map(Option::unwrap_or_default);
-            let about = About::pair(said[0].as_bytes(), said[1].as_bytes());
+            let note = slot.override_note(made.generation).map(Option::unwrap_or_default);
+            let about = About::pair(note[0].as_bytes(), note[1].as_bytes());
             let until_us = slot.fuse().until_us(slot.fuse().word()).unwrap_or(0);
             Some(row_here(slot.name()?, made_here(made, until_us, about)))
         };
@@ -298,11 +298,11 @@ impl Store {
         let opened = Self::up_to_date(slf)?;
         let snapshots = PyDict::new(slf.py());
         let now_us = opened.get().view().clock().now_us();
-        for (view, tenancy, name, overflowed) in opened.get().named() {
-            if let Some((reading, totals)) = view.snapshot(tenancy, now_us) {
-                let said = view.override_note(tenancy.slot, reading.word.generation());
+        for (view, claim, name, overflowed) in opened.get().named() {
+            if let Some((cell, totals)) = view.snapshot(claim, now_us) {
+                let note = view.override_note(claim.slot, cell.word.generation());
                 let local = view.path().is_none() || overflowed;
-                let snapshot = FuseSnapshot::new(name.clone(), &reading, &totals, local, view.maker(tenancy), said);
+                let snapshot = FuseSnapshot::new(name.clone(), &cell, &totals, local, view.maker(claim), note);
                 snapshots.set_item(name, snapshot)?;
             }
         }

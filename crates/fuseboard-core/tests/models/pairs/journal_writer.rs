@@ -23,7 +23,7 @@ pub fn broken_chain(outcome: &Outcome) -> Option<String> {
         }
         (state, generation) = (record.to, record.generation);
     }
-    let word = outcome.after.reading.word;
+    let word = outcome.after.cell.word;
     let ends = state == word.state().visible() && generation <= word.generation();
     (!ends).then(|| format!("the journal ends with {state:?} of {generation}, the fuse with {word:?}"))
 }

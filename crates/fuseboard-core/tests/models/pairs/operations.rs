@@ -154,7 +154,7 @@ pub struct Outcome {
 /// whether a dead owner holds a seat, and whether one success more closes the fuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Afterwards {
-    pub reading: CellSnapshot,
+    pub cell: CellSnapshot,
     pub runs: Vec<u64>,
     pub in_window: usize,
     pub calls: [Admission; 3],
@@ -172,11 +172,11 @@ impl Outcome {
         scene.fuse(PAST).catch_up();
         let journaled = scene.pages.as_ref().map(Pages::journaled);
         let (fuse, later) = (scene.bare(), scene.now + 1);
-        let (reading, entries) = (on_time(scene, fuse.read()), scene.row.entries());
+        let (cell, entries) = (on_time(scene, fuse.read()), scene.row.entries());
         // A count of failed probes and a time asked for are written down behind the transition, and who reads in between finds the ones before.
         let settled = |answer| match answer {
-            Answer::CellSnapshot(reading) => {
-                Answer::CellSnapshot(CellSnapshot { failed_probes: 0, ..on_time(scene, reading) })
+            Answer::CellSnapshot(cell) => {
+                Answer::CellSnapshot(CellSnapshot { failed_probes: 0, ..on_time(scene, cell) })
             }
             Answer::Admission(admission) if scene.policy.has_rates() => Answer::Admission(untimed(admission)),
             other => other,
@@ -200,7 +200,7 @@ impl Outcome {
         let in_window = entries.iter().filter(|(_, stamp)| *stamp >= oldest).count();
         let runs = entries.iter().map(|(run, _)| *run).collect();
         let after = Afterwards {
-            reading,
+            cell,
             runs,
             in_window,
             calls,
@@ -217,9 +217,9 @@ impl Outcome {
 
 /// The one exception for all: a failure that finds an attempt in its place, a rival's or its own, is stamped a microsecond
 /// behind it, so that no two entries of one place are alike; a standing clock is a few microseconds behind then.
-fn on_time(scene: &Scene, reading: CellSnapshot) -> CellSnapshot {
-    let last = reading.last_failure_us.inspect(|stamp| assert!(*stamp < scene.now + 6, "{stamp} is far ahead"));
-    CellSnapshot { last_failure_us: last.map(|stamp| stamp.min(scene.now)), ..reading }
+fn on_time(scene: &Scene, cell: CellSnapshot) -> CellSnapshot {
+    let last = cell.last_failure_us.inspect(|stamp| assert!(*stamp < scene.now + 6, "{stamp} is far ahead"));
+    CellSnapshot { last_failure_us: last.map(|stamp| stamp.min(scene.now)), ..cell }
 }
 
 /// An answer without how long an open fuse stays so.

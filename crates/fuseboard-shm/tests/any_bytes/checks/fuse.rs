@@ -256,11 +256,11 @@ fn check_rejection(rejection: Rejection, policy: &Policy) {
 
 /// What people see of a fuse, whoever else writes.
 pub fn check_snapshot(fuse: Fuse<'_>, log_len: u32) {
-    let reading = fuse.read();
-    assert!(reading.failures <= log_len, "{} failures in a log of {log_len}", reading.failures);
-    assert_eq!(reading.failures > 0, reading.last_failure_us.is_some());
-    assert!(reading.last_failure_us.is_none_or(|stamp| stamp <= STAMP_MAX));
-    assert!(reading.word.generation() <= STAMP_MAX);
+    let cell = fuse.read();
+    assert!(cell.failures <= log_len, "{} failures in a log of {log_len}", cell.failures);
+    assert_eq!(cell.failures > 0, cell.last_failure_us.is_some());
+    assert!(cell.last_failure_us.is_none_or(|stamp| stamp <= STAMP_MAX));
+    assert!(cell.word.generation() <= STAMP_MAX);
 }
 
 /// The changes of state that the breaker's rules make by themselves.
