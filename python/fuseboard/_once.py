@@ -1,16 +1,40 @@
 """The one lock of the package's Python part, and what is said once.
 
 The lock is held for a few lines that call nobody else's code, and never while a call runs. It is re-entrant: a signal
-handler or a finalizer may come in at any line. A fork waits until it is free, so a child finds it free, and what it
-guards whole; ``logging`` does the same.
+handler or a finalizer may come in at any line. A fork waits until it is free, as one of ``logging`` does. Each process
+has a lock of its own all the same: a child whose fork the interpreter did not see, such as uWSGI's, would else wait for
+a thread that it does not have.
 """
 
 import os
 import threading
 from collections.abc import Hashable
 
-lock = threading.RLock()
-os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+_locks: dict[int, threading.RLock] = {}
+"""The lock of this process and those of its forebears, by pid. Of threads that come at once, one makes it."""
+
+
+def lock() -> threading.RLock:
+    """The lock of this process."""
+    pid = os.getpid()
+    return _locks.get(pid) or _locks.setdefault(pid, threading.RLock())
+
+
+_forking: list[threading.RLock] = []
+"""What the thread that forks holds meanwhile."""
+
+
+def _before_a_fork() -> None:
+    held = lock()
+    held.acquire()
+    _forking.append(held)
+
+
+def _after_a_fork() -> None:
+    _forking.pop().release()
+
+
+os.register_at_fork(before=_before_a_fork, after_in_parent=_after_a_fork, after_in_child=_after_a_fork)
 
 
 class Once:
@@ -24,7 +48,7 @@ class Once:
 
     def is_first(self, what: Hashable) -> bool:
         """Whether it was not said yet, and says it. Where ``most`` things were said, nothing is first any more."""
-        with lock:
+        with lock():
             if what in self._said or len(self._said) == self._most:
                 return False
             self._said.add(what)

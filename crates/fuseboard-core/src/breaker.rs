@@ -13,7 +13,7 @@
 //!
 //! use fuseboard_core::breaker::{Breaker, Outcome};
 //! use fuseboard_core::counters::Stripe;
-//! use fuseboard_core::fuse::{Cell, Effect, Fuse};
+//! use fuseboard_core::fuse::{Cell, Fuse};
 //! use fuseboard_core::journal::About;
 //! use fuseboard_core::policy::Policy;
 //! use fuseboard_core::state::State;
@@ -32,11 +32,9 @@
 //!     let admission = breaker.admit(&policy, now_us, 0, |_| false);
 //!     let (permit, began_us) = (admission.verdict.ok(), now_us());
 //!     clock.set(began_us + SECOND / 2);
-//!     let effect = breaker.settle(&policy, permit, Outcome::Failure, |ended_us| ended_us - began_us, now_us);
-//!     // `admit` writes its transitions down itself. The caller writes those of `settle`, because it knows more about them.
-//!     if let Effect::Changed(transition) = effect {
-//!         fuse.write_down(transition, About::new(b"TimeoutError"));
-//!     }
+//!     let took_us = |ended_us| ended_us - began_us;
+//!     let about = || About::new(b"TimeoutError"); // for the journal, if this call changes the state
+//!     breaker.settle(&policy, permit, Outcome::Failure, took_us, now_us, about);
 //! }
 //! assert_eq!(State::Open, fuse.word().state());
 //! let rejection = breaker.admit(&policy, now_us, 0, |_| false).verdict.expect_err("it is open");
@@ -185,11 +183,10 @@ impl<'a> Breaker<'a> {
         admission
     }
 
-    /// Reports how a call ended, and counts it. Without a valid permit the outcome is late.
+    /// Reports how a call ended, counts it, and writes a transition down. Without a valid permit the outcome is late.
     ///
     /// `took_us` is asked only if it matters how long a call takes: it gets the time at which the call ends, and says
-    /// how long the call took. The caller writes a transition down ([`Fuse::write_down`]), because it can say more
-    /// about it.
+    /// how long the call took. `about` is asked only about a transition: what the journal is to say of it.
     pub fn settle(
         self,
         policy: &Policy,
@@ -197,6 +194,7 @@ impl<'a> Breaker<'a> {
         outcome: Outcome,
         took_us: impl FnOnce(u64) -> u64,
         now_us: impl Fn() -> u64,
+        about: impl FnOnce() -> About,
     ) -> Effect {
         let is_fast = |permit| self.fast_path().fast_success_of(permit);
         if outcome == Outcome::Success && !policy.has_rates() && permit.is_some_and(is_fast) {
@@ -215,6 +213,9 @@ impl<'a> Breaker<'a> {
             if outcome != Outcome::Ignored && policy.is_slow(call.took_us) {
                 self.fuse.count_slow();
             }
+        }
+        if let Effect::Changed(transition) = effect {
+            self.fuse.write_down(transition, about());
         }
         effect
     }

@@ -46,6 +46,10 @@ struct Bench {
     now_us: Cell<u64>,
 }
 
+fn nothing() -> About {
+    About::NOTHING
+}
+
 impl Bench {
     fn new() -> Self {
         Self { book: Book::new(8, 64), line: Stripe::new(), now_us: Cell::new(BEGIN) }
@@ -68,20 +72,20 @@ impl Bench {
     }
 
     fn settle(&self, policy: &Policy, permit: Permit, outcome: Outcome) -> Effect {
-        let began_us = self.now_us.get() - TOOK;
-        self.breaker().settle(policy, Some(permit), outcome, |ended_us| ended_us - began_us, || self.now_us.get())
+        self.settle_about(policy, permit, outcome, b"")
+    }
+
+    fn settle_about(&self, policy: &Policy, permit: Permit, outcome: Outcome, class: &[u8]) -> Effect {
+        let took_us = |ended_us| ended_us - (self.now_us.get() - TOOK);
+        let about = || About::new(class);
+        self.breaker().settle(policy, Some(permit), outcome, took_us, || self.now_us.get(), about)
     }
 
     /// A whole call, of an exception of this class where it fails; why it was rejected, if it was.
     fn call(&self, outcome: Outcome, class: &[u8]) -> Result<Effect, Rejection> {
         let permit = self.admit_as(MINE).verdict?;
         self.advance(TOOK);
-        let effect = self.settle(&POLICY, permit, outcome);
-        if let Effect::Changed(made) = effect {
-            let about = if outcome.is_failure() { About::new(class) } else { About::NOTHING };
-            self.book.fuse().write_down(made, about);
-        }
-        Ok(effect)
+        Ok(self.settle_about(&POLICY, permit, outcome, if outcome.is_failure() { class } else { b"" }))
     }
 
     fn open(&self) {
@@ -171,7 +175,7 @@ fn a_late_outcome_is_counted_twice() {
     let old = bench.permit();
     bench.open();
     assert_eq!(Effect::Late, bench.settle(&POLICY, old, Outcome::Success));
-    let none = bench.breaker().settle(&POLICY, None, Outcome::Ignored, |_| 0, || bench.now_us.get());
+    let none = bench.breaker().settle(&POLICY, None, Outcome::Ignored, |_| 0, || bench.now_us.get(), nothing);
     assert_eq!(Effect::Late, none);
     let both = [(Counter::Successes, 1), (Counter::Ignored, 1), (Counter::Late, 2)];
     let before = [(Counter::Failures, 1), (Counter::Trips, 1)];
@@ -246,7 +250,7 @@ fn nothing_is_counted_for_the_next_claim() {
     assert!(slots.remove(claim, slots::NOW));
     assert_eq!(Some(State::Vacant), admit().err().map(|rejection| rejection.state));
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
-        assert_eq!(Effect::Late, breaker.settle(&POLICY, Some(permit), outcome, |_| 0, || slots::NOW));
+        assert_eq!(Effect::Late, breaker.settle(&POLICY, Some(permit), outcome, |_| 0, || slots::NOW, nothing));
     }
     assert_eq!([0; COUNTERS], totals(&[line]));
 }
@@ -264,7 +268,7 @@ fn only_a_rate_of_slow_calls_asks_how_long_it_took() {
                 0
             };
             let now_us = || bench.now_us.get();
-            bench.breaker().settle(policy, Some(bench.permit()), outcome, took_us, now_us);
+            bench.breaker().settle(policy, Some(bench.permit()), outcome, took_us, now_us, nothing);
         }
         assert_eq!(asks, asked.get());
     }
@@ -289,7 +293,7 @@ fn a_measured_success_is_one_that_is_not_slow() {
     assert_eq!(counts(&[(Counter::Successes, 2)]), bench.counted());
     let count = || bench.book.fuse().rate_count(&TIMED, RateKind::SlowInTime, now_us);
     assert_eq!(Some(RateCount { calls: 2, bad: 0 }), count());
-    let slow = || bench.breaker().settle(&TIMED, Some(permit), Outcome::Success, |_| SECOND, now_us);
+    let slow = || bench.breaker().settle(&TIMED, Some(permit), Outcome::Success, |_| SECOND, now_us, nothing);
     assert_eq!(Effect::Counted, slow());
     let Effect::Changed(made) = slow() else { panic!("half of four calls were slow") };
     assert_eq!((State::Open, Cause::SlowRate), (made.to, made.cause));

@@ -12,6 +12,7 @@ use fuseboard_core::breaker::{Breaker, FastPath};
 use fuseboard_core::counters::{STRIPES, Stripe};
 use fuseboard_core::directory::SlotClaim;
 use fuseboard_core::fuse::{Effect, Fuse};
+use fuseboard_core::journal::About;
 use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::sync::{AtomicU64, Ordering};
@@ -296,10 +297,16 @@ impl Handle {
         }
     }
 
-    /// Reports how a call ended, and counts it; see [`Breaker::settle`].
-    pub fn settle(&self, policy: &Policy, permit: &ProcessPermit, outcome: Outcome) -> Effect {
+    /// Reports how a call ended, counts it, and writes a transition down; see [`Breaker::settle`].
+    pub fn settle(
+        &self,
+        policy: &Policy,
+        permit: &ProcessPermit,
+        outcome: Outcome,
+        about: impl FnOnce() -> About,
+    ) -> Effect {
         let took_us = |ended_us| permit.took_us(ended_us);
-        let effect = self.breaker().settle(policy, permit.valid(), outcome, took_us, || self.now_us());
+        let effect = self.breaker().settle(policy, permit.valid(), outcome, took_us, || self.now_us(), about);
         if outcome.is_failure() || self.table.watch().is_left() {
             self.look_around();
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use common::{Folder, POLICY, SECOND, in_child, small};
 use fuseboard_core::counters::{Counter, STRIPES, totals};
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
 use fuseboard_shm::clock::Clock;
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
@@ -43,12 +44,17 @@ fn a_child_goes_on_with_its_parents_table() {
     assert_eq!(1, fail(&store));
     let work = || {
         let handle = handle(&store);
-        handle.settle(&POLICY, &ProcessPermit::new(handle.admit(&POLICY).verdict.expect("closed")), Outcome::Ignored);
+        handle.settle(
+            &POLICY,
+            &ProcessPermit::new(handle.admit(&POLICY).verdict.expect("closed")),
+            Outcome::Ignored,
+            || About::NOTHING,
+        );
         fail(&store)
     };
     assert_eq!(2, in_child(work));
     assert_eq!(3, fail(&store));
-    handle(&store).settle(&POLICY, &permit, Outcome::Ignored);
+    handle(&store).settle(&POLICY, &permit, Outcome::Ignored, || About::NOTHING);
     assert_eq!(2, count(&store, Counter::Ignored));
 }
 
@@ -91,11 +97,11 @@ fn a_child_cannot_answer_for_its_parents_probe() {
     let handle = handle(&store);
     let permit = probe(&handle);
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
-        let late = in_child(|| u64::from(handle.settle(&POLICY, &permit, outcome) == Effect::Late));
+        let late = in_child(|| u64::from(handle.settle(&POLICY, &permit, outcome, || About::NOTHING) == Effect::Late));
         assert_eq!((1, State::HalfOpen), (late, handle.word().state()), "{outcome:?}");
     }
     assert_eq!(3, count(&store, Counter::Late));
-    let effect = handle.settle(&POLICY, &permit, Outcome::Success);
+    let effect = handle.settle(&POLICY, &permit, Outcome::Success, || About::NOTHING);
     assert!(matches!(effect, Effect::Changed(_)), "{effect:?}");
     assert_eq!(State::Closed, handle.word().state());
 }
@@ -113,7 +119,7 @@ fn a_child_cannot_give_its_parents_probe_back() {
     };
     assert_eq!(0, in_child(admitted));
     assert!(handle.admit(&POLICY).verdict.is_err(), "the seat is still the parent's");
-    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit, Outcome::Ignored));
+    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit, Outcome::Ignored, || About::NOTHING));
 }
 
 /// R11: a probe that a child took and died with is free at once, although its lease runs on.

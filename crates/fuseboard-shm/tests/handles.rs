@@ -7,6 +7,7 @@ use common::{Folder, POLICY, SECOND, small};
 use fuseboard_core::admission::Rejection;
 use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::Rate;
@@ -62,9 +63,9 @@ fn a_slow_success_is_no_plain_one() {
     assert!(!handle.rated_success(&policy, admitted, began.began_us()));
     assert!(!handle.rated_success_of(&policy, &began));
     assert_eq!((2, 0), count(&handle, &policy, kind), "whoever takes the long way counts it there");
-    assert_eq!(Effect::Counted, handle.settle(&policy, &began, Outcome::Success));
+    assert_eq!(Effect::Counted, handle.settle(&policy, &began, Outcome::Success, || About::NOTHING));
     assert_eq!((3, 1), count(&handle, &policy, kind));
-    let Effect::Changed(trip) = handle.settle(&policy, &began, Outcome::Success) else {
+    let Effect::Changed(trip) = handle.settle(&policy, &began, Outcome::Success, || About::NOTHING) else {
         panic!("two of four are slow")
     };
     assert_eq!((State::Open, Cause::SlowRate), (trip.to, trip.cause));
@@ -78,12 +79,12 @@ fn a_measured_success_is_one_that_changes_nothing_else() {
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
     let (clean, begun) = (handle.word(), permit(&handle, &policy));
-    assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Failure));
+    assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Failure, || About::NOTHING));
     let dirty = handle.word();
     assert!(!handle.rated_success(&policy, clean, 0) && !handle.rated_success(&policy, dirty, 0));
     assert!(!handle.rated_success_of(&policy, &begun) && !handle.fast_success_of(&begun));
     assert_eq!((1, 1), count(&handle, &policy, kind));
-    assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Success));
+    assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Success, || About::NOTHING));
     assert!(handle.rated_success_of(&policy, &begun) && handle.fast_success_of(&begun));
     assert_eq!((3, 1), count(&handle, &policy, kind), "what was only counted was not measured");
     let slot = store.find("db").expect("it was used");
@@ -101,8 +102,9 @@ fn a_call_may_say_what_is_to_follow() {
     let handle = pinned(&store, "db");
     assert_eq!(Ok(()), handle.would_admit(&policy));
     let telling = |demands| Outcome::FailureWithDemand { demands, asked_us: 120 * SECOND };
-    assert_eq!(Effect::Counted, handle.settle(&policy, &permit(&handle, &policy), telling(false)));
-    let Effect::Changed(trip) = handle.settle(&policy, &permit(&handle, &policy), telling(true)) else {
+    assert_eq!(Effect::Counted, handle.settle(&policy, &permit(&handle, &policy), telling(false), || About::NOTHING));
+    let Effect::Changed(trip) = handle.settle(&policy, &permit(&handle, &policy), telling(true), || About::NOTHING)
+    else {
         panic!("a trip")
     };
     assert_eq!((State::Open, Cause::Demanded), (trip.to, trip.cause));
@@ -142,7 +144,7 @@ fn a_handle_knows_when_its_fuse_is_removed() {
     assert!(slot.is_mine() && store.word("db").is_some_and(|(_, word)| word == handle.word()));
     assert!(store.remove("db") && !store.remove("db") && !slot.is_mine() && !slot.remove());
     assert_eq!((false, false, None), (handle.is_closed(handle.word()), handle.is_mine(), handle.mine()));
-    assert_eq!(Effect::Late, handle.settle(&POLICY, &permit, Outcome::Failure));
+    assert_eq!(Effect::Late, handle.settle(&POLICY, &permit, Outcome::Failure, || About::NOTHING));
     assert!(store.find("db").is_none() && store.word("db").is_none());
 }
 

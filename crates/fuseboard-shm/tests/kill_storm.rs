@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use chronicle::Chronicle;
 use common::{Dice, Folder, POLICY, SECOND};
 use fuseboard_core::counters::{Counter, totals};
-use fuseboard_core::fuse::Effect;
 use fuseboard_core::journal::{About, Record};
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::overrides::Override;
@@ -114,7 +113,7 @@ impl Site {
         ledger.begun.fetch_add(1, Ordering::Relaxed);
         let looked = ledger.racy.load(Ordering::Relaxed);
         let permit = self.steady.admit(&POLICY).verdict.expect("closed");
-        self.steady.settle(&POLICY, &ProcessPermit::new(permit), Outcome::Success);
+        self.steady.settle(&POLICY, &ProcessPermit::new(permit), Outcome::Success, || About::NOTHING);
         ledger.racy.store(looked + 1, Ordering::Relaxed);
         ledger.ended.fetch_add(1, Ordering::Relaxed);
     }
@@ -165,10 +164,9 @@ impl Site {
             6 => _ = self.store.resolve(["steady", "nervous", "wild", "other"][dice.below(4) as usize]),
             7 => _ = self.store.resolve(&name(dice.below(NAMES))),
             _ => {
-                if let Ok(permit) = self.nervous.admit(&NERVOUS).verdict
-                    && let Effect::Changed(made) = self.nervous.settle(&NERVOUS, &ProcessPermit::new(permit), outcome)
-                {
-                    self.nervous.fuse().write_down(made, About::new(b"Hail"));
+                if let Ok(permit) = self.nervous.admit(&NERVOUS).verdict {
+                    let about = || About::new(b"Storm");
+                    self.nervous.settle(&NERVOUS, &ProcessPermit::new(permit), outcome, about);
                 }
             }
         }
@@ -243,7 +241,7 @@ fn check_fuse(handle: &Handle) {
     assert!(word.generation() < handle.now_us() + SECOND, "{word:?}");
     handle.fuse().command(State::Closed, || handle.now_us());
     let permit = handle.admit(&NERVOUS).verdict.expect("closed");
-    (0..2).for_each(|_| _ = handle.settle(&NERVOUS, &ProcessPermit::new(permit), Outcome::Failure));
+    (0..2).for_each(|_| _ = handle.settle(&NERVOUS, &ProcessPermit::new(permit), Outcome::Failure, || About::NOTHING));
     assert_eq!(State::Open, handle.word().state());
     while handle.admit(&NERVOUS).verdict.is_err() {
         std::thread::sleep(Duration::from_micros(NERVOUS.reset_us));

@@ -40,7 +40,7 @@ fn permit(handle: &Handle) -> ProcessPermit {
 }
 
 fn call(handle: &Handle, outcome: Outcome) -> Effect {
-    handle.settle(&POLICY, &permit(handle), outcome)
+    handle.settle(&POLICY, &permit(handle), outcome, || About::NOTHING)
 }
 
 fn place(store: &Store, name: &str) -> Option<usize> {
@@ -106,7 +106,7 @@ fn a_stale_handle_knows_and_does_nothing() {
     let before = (next.word(), totals(store.table().stripes(slot)));
     let verdict = stale.admit(&POLICY).verdict;
     assert_eq!(Err(Rejection::new(State::Vacant, None)), verdict);
-    assert_eq!(Effect::Late, stale.settle(&POLICY, &under_way, Outcome::Failure));
+    assert_eq!(Effect::Late, stale.settle(&POLICY, &under_way, Outcome::Failure, || About::NOTHING));
     assert_eq!(Ok(()), stale.would_admit(&Policy { ramp_us: 1, ..POLICY }));
     assert_eq!((0, false), (stale.fuse().record_failure(SECOND, NOW), stale.fuse().record_success(NOW)));
     assert_eq!((None, None), (stale.fuse().set(State::Open, NOW), stale.fuse().command(State::Isolated, || NOW)));

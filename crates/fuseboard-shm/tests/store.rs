@@ -6,6 +6,7 @@ use std::sync::Arc;
 use common::{Folder, POLICY, SECOND, small};
 use fuseboard_core::counters::{COUNTERS, totals};
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::transition::Cause;
@@ -53,24 +54,24 @@ fn changed(effect: Effect) -> Transition {
 fn each_call_is_counted_as_what_became_of_it() {
     let (store, clock) = store();
     let handle = pinned(&store, "db");
-    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Success));
-    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Ignored));
+    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Success, || About::NOTHING));
+    assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Ignored, || About::NOTHING));
     let late = permit(&handle);
     assert!(!late.is_probe());
     assert_eq!(handle.word().generation(), late.generation());
     for _ in 1..POLICY.threshold {
-        assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Failure));
+        assert_eq!(Effect::Counted, handle.settle(&POLICY, &permit(&handle), Outcome::Failure, || About::NOTHING));
     }
-    let trip = changed(handle.settle(&POLICY, &permit(&handle), Outcome::Failure));
+    let trip = changed(handle.settle(&POLICY, &permit(&handle), Outcome::Failure, || About::NOTHING));
     assert_eq!((State::Closed, State::Open, Cause::Threshold), (trip.from, trip.to, trip.cause));
     assert_eq!([1, 3, 1, 0, 0, 0, 1, 0], counted(&store));
-    assert_eq!(Effect::Late, handle.settle(&POLICY, &late, Outcome::Success));
+    assert_eq!(Effect::Late, handle.settle(&POLICY, &late, Outcome::Success, || About::NOTHING));
     assert!(handle.admit(&POLICY).verdict.is_err());
     assert_eq!([2, 3, 1, 1, 1, 0, 1, 0], counted(&store));
     clock.advance(POLICY.reset_us);
     let probe = permit(&handle);
     assert!(probe.is_probe() && handle.admit(&POLICY).verdict.is_err());
-    let close = changed(handle.settle(&POLICY, &probe, Outcome::Success));
+    let close = changed(handle.settle(&POLICY, &probe, Outcome::Success, || About::NOTHING));
     assert_eq!((State::HalfOpen, State::Closed, Cause::ProbesSucceeded), (close.from, close.to, close.cause));
     assert_eq!([3, 3, 1, 2, 1, 1, 1, 1], counted(&store));
 }
@@ -80,7 +81,7 @@ fn each_call_is_counted_as_what_became_of_it() {
 fn a_process_counts_on_its_own_line() {
     let (store, _) = store();
     let handle = pinned(&store, "db");
-    handle.settle(&POLICY, &permit(&handle), Outcome::Ignored);
+    handle.settle(&POLICY, &permit(&handle), Outcome::Ignored, || About::NOTHING);
     let slot = store.find("db").expect("it was used");
     assert_eq!(1, totals(&slot.stripes()[owner::stripe()..][..1])[2]);
 }
@@ -94,11 +95,11 @@ fn a_fast_success_is_one_that_changes_nothing() {
     let clean = handle.word();
     assert!(handle.fast_success(clean));
     assert_eq!([1, 0, 0, 0, 0, 0, 0, 0], counted(&store));
-    handle.settle(&POLICY, &permit(&handle), Outcome::Failure);
+    handle.settle(&POLICY, &permit(&handle), Outcome::Failure, || About::NOTHING);
     let dirty = handle.word();
     assert!(!handle.fast_success(clean), "a failure came in between");
     assert!(!handle.fast_success(dirty), "there is a window to clear");
-    handle.settle(&POLICY, &permit(&handle), Outcome::Success);
+    handle.settle(&POLICY, &permit(&handle), Outcome::Success, || About::NOTHING);
     assert!(!handle.word().is_dirty());
     assert_eq!([2, 1, 0, 0, 0, 0, 0, 0], counted(&store));
 }
@@ -111,7 +112,7 @@ fn a_success_of_an_older_generation_is_late() {
     let old = permit(&handle);
     handle.fuse().set(State::Open, NOW);
     handle.fuse().set(State::Closed, NOW);
-    assert_eq!(Effect::Late, handle.settle(&POLICY, &old, Outcome::Success));
+    assert_eq!(Effect::Late, handle.settle(&POLICY, &old, Outcome::Success, || About::NOTHING));
     assert_eq!([1, 0, 0, 0, 1, 0, 0, 0], counted(&store));
 }
 
@@ -227,7 +228,7 @@ fn each_fuse_of_a_table_has_words_of_its_own() {
     for (number, name) in (1..).zip(names) {
         let handle = pinned(&one, name);
         (0..number).for_each(|_| _ = handle.fuse().record_failure(60 * SECOND, handle.now_us()));
-        (0..number).for_each(|_| _ = handle.settle(&POLICY, &permit(&handle), Outcome::Ignored));
+        (0..number).for_each(|_| _ = handle.settle(&POLICY, &permit(&handle), Outcome::Ignored, || About::NOTHING));
     }
     for (number, name) in (1..).zip(names) {
         let slot = other.find(name).expect("the other claimed it");

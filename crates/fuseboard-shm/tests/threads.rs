@@ -17,6 +17,7 @@ use std::thread;
 use common::{Dice, Folder, POLICY, small};
 use fuseboard_core::counters::{COUNTERS, Counter, totals};
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::state::State;
@@ -101,7 +102,7 @@ impl<'a> Caller<'a> {
         let Some(permit) = (!self.permits.is_empty()).then(|| self.permits.remove(0)) else { return };
         self.observed.count(counter);
         let generation = permit.generation();
-        match self.handle.settle(&NERVOUS, &permit, outcome) {
+        match self.handle.settle(&NERVOUS, &permit, outcome, || About::NOTHING) {
             Effect::Late => self.observed.count(Counter::Late),
             Effect::Changed(change) => {
                 self.observed.count(if change.to == State::Open { Counter::Trips } else { Counter::Closes });

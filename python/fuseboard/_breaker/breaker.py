@@ -228,7 +228,7 @@ class CircuitBreaker(_core.Breaker):
         found = self._keyed.get(key)
         if found is None:
             made, most = self._another(keyed.name_of(self.name, key), self._definition), self._binding.fuse_capacity
-            with lock:
+            with lock():
                 found = self._keyed.setdefault(key, made)
                 if len(self._keyed) > most:
                     self._notices.keys_dropped()

@@ -129,7 +129,7 @@ class Hub:
             )
         see_to_forks()
         subscription = Subscription(store, listener)
-        with lock:
+        with lock():
             self._subscriptions.append(subscription)
         try:
             self._see_to_a_thread()
@@ -176,13 +176,13 @@ class Hub:
             logger.exception("this forked process could not start a thread, so its listeners are not called")
 
     def _open(self) -> list[Subscription]:
-        with lock:
+        with lock():
             self._subscriptions = [one for one in self._subscriptions if not one._is_closed]
             return self._subscriptions.copy()
 
     def _see_to_a_thread(self) -> None:
         turn = object()
-        with lock:
+        with lock():
             if self._turn is not None:
                 return
             self._turn = turn
@@ -198,7 +198,7 @@ class Hub:
         return self._turn is turn
 
     def _goes_on(self, turn: object) -> bool:
-        with lock:
+        with lock():
             if not self._is(turn):
                 return False
             # Given up first: if a finalizer subscribes just now, it starts a thread, and this one ends.

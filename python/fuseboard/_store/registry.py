@@ -43,7 +43,7 @@ def is_named() -> bool:
 
 def share(key: tuple[str, str | None], store: _core.Store, instead_of: _core.Store | None) -> _core.Store:
     """Enters a shared store that was just opened. Of threads that open one at once, all get the first one's."""
-    with lock:
+    with lock():
         first = shared.get(key)
         if first is None or first is instead_of:
             shared[key] = first = store
@@ -52,7 +52,7 @@ def share(key: tuple[str, str | None], store: _core.Store, instead_of: _core.Sto
 
 def let_go(key: tuple[str, str | None], store: _core.Store) -> None:
     """Takes a shared store out, if it is this one."""
-    with lock:
+    with lock():
         if shared.get(key) is store:
             del shared[key]
 
@@ -65,7 +65,7 @@ def default() -> _core.Store | None:
 def offer_default(store: _core.Store) -> _core.Store:
     """Makes a store the default one if there is none. Returns the default store, the same for all threads."""
     global _default  # noqa: PLW0603 - the process has one
-    with lock:
+    with lock():
         if _default is None:
             _default = store
         return _default
@@ -74,7 +74,7 @@ def offer_default(store: _core.Store) -> _core.Store:
 def replace_default(store: _core.Store | None) -> _core.Store | None:
     """Makes a store the default one, or none: then the next use opens it. Returns the one before."""
     global _default
-    with lock:
+    with lock():
         before, _default = _default, store
         followers = list(_followers.values())
     for follower in followers:
@@ -87,13 +87,13 @@ def replace_default(store: _core.Store | None) -> _core.Store | None:
 def follow_default(breaker: _core.Breaker) -> None:
     """Makes a breaker look its store up again whenever the default one is replaced, for as long as it lives."""
     follower = weakref.ref(breaker, _forget)
-    with lock:
+    with lock():
         _followers[id(follower)] = follower
 
 
 def _forget(follower: weakref.ref[_core.Breaker]) -> None:
     # The dictionary has kept the reference until now, so no other reference has its id.
-    with lock:
+    with lock():
         _followers.pop(id(follower), None)
 
 

@@ -22,10 +22,8 @@ impl Bench {
 
     fn settle(&self, outcome: Outcome, now: u64) {
         let Some(permit) = self.permit else { return };
-        let effect = self.breaker().settle(self.policy, Some(permit), outcome, |_| SECOND, || now);
-        if let Effect::Changed(made) = effect {
-            self.fuse().write_down(made, About::new(b"TimeoutError"));
-        }
+        let about = || About::new(b"TimeoutError");
+        self.breaker().settle(self.policy, Some(permit), outcome, |_| SECOND, || now, about);
     }
 
     fn counted(&self) -> [u64; COUNTERS] {

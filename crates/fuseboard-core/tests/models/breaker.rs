@@ -41,11 +41,7 @@ impl Host {
     /// A whole call that fails; `None` if it was rejected.
     fn fail(&self, line: usize, now_us: u64) -> Option<Effect> {
         let permit = self.admit(line, ALIVE, now_us).verdict.ok()?;
-        let effect = self.process(line).settle(&POLICY, Some(permit), Outcome::Failure, |_| 0, || now_us);
-        if let Effect::Changed(made) = effect {
-            self.book.fuse().write_down(made, About::NOTHING);
-        }
-        Some(effect)
+        Some(self.process(line).settle(&POLICY, Some(permit), Outcome::Failure, |_| 0, || now_us, || About::NOTHING))
     }
 
     fn counted<const N: usize>(&self, counters: [Counter; N]) -> [u64; N] {
@@ -84,7 +80,10 @@ fn a_dead_probers_seat_goes_to_one_process() {
         let permit = given.next().expect("the seat is free for one of them");
         assert_eq!(None, given.next());
         assert_eq!([2, 1], host.counted([Counter::Probes, Counter::Rejections]));
-        let succeed = |permit| host.process(0).settle(&POLICY, Some(permit), Outcome::Success, |_| 0, || NOW + SECOND);
+        let succeed = |permit| {
+            let now_us = || NOW + SECOND;
+            host.process(0).settle(&POLICY, Some(permit), Outcome::Success, |_| 0, now_us, || About::NOTHING)
+        };
         assert_eq!(Effect::Late, succeed(dead));
         assert!(matches!(succeed(permit), Effect::Changed(made) if made.to == State::Closed));
         assert_eq!([1, 1, 2], host.counted([Counter::Closes, Counter::Late, Counter::Successes]));

@@ -200,10 +200,9 @@ pub(crate) fn settle_as(slf: &Bound<'_, Breaker>, inner: &PermitInner, verdict: 
 /// Settles a call with this outcome. If that makes a transition, writes it into the journal and announces it, with what
 /// brought it about.
 fn settle_outcome(slf: &Bound<'_, Breaker>, inner: &PermitInner, outcome: Outcome, about: impl FnOnce() -> About) {
-    if let Some(transition) = inner.settle(outcome) {
-        let about = about();
-        inner.write_down(transition, about);
-        announce(slf, transition, about);
+    let mut said = None;
+    if let Some(transition) = inner.settle(outcome, || *said.insert(about())) {
+        announce(slf, transition, said.unwrap_or(About::NOTHING));
     }
 }
 

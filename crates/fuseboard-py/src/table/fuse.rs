@@ -263,19 +263,14 @@ impl PermitInner {
         }
     }
 
-    /// Settles the call. Returns the transition that this makes, if any.
-    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Transition> {
+    /// Settles the call. Returns the transition that this makes, if any; the journal has it, with what `about` says.
+    pub(crate) fn settle(&self, outcome: Outcome, about: impl FnOnce() -> About) -> Option<Transition> {
         let fuse = self.fuse.get();
         let permit = self.permit.stopped(self.stopped_us.load(Ordering::Relaxed));
-        match fuse.handle.settle(&fuse.policy, &permit, outcome) {
+        match fuse.handle.settle(&fuse.policy, &permit, outcome, about) {
             Effect::Changed(transition) => Some(transition),
             Effect::Counted | Effect::Late => None,
         }
-    }
-
-    /// Writes a transition that [`Self::settle`] made into the journal, with what brought it about.
-    pub(crate) fn write_down(&self, transition: Transition, about: About) {
-        self.fuse.get().handle.fuse().write_down(transition, about);
     }
 
     /// Gives the permit back as if nobody had ever taken it. Nothing is counted.

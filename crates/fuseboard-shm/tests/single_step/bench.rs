@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fuseboard_core::directory::QUARANTINE_US;
 use fuseboard_core::fuse::Fuse;
+use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::overrides::Override;
 use fuseboard_core::policy::Policy;
@@ -137,7 +138,7 @@ impl Bench {
     /// Calls that end like this, one after the other.
     pub fn calls(&self, outcome: Outcome, count: usize) {
         for _ in 0..count {
-            self.handle.settle(&POLICY, &self.permit(), outcome);
+            self.handle.settle(&POLICY, &self.permit(), outcome, || About::NOTHING);
         }
     }
 }

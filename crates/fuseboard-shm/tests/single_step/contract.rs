@@ -2,6 +2,7 @@
 
 use fuseboard_core::counters::{Counter, totals};
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
 use fuseboard_core::transition::Transition;
 use fuseboard_shm::handle::{Handle, Outcome, ProcessPermit};
@@ -29,7 +30,7 @@ impl User<'_> {
     /// One call; the state it changed to, if it did.
     fn call(&self, outcome: Outcome) -> Option<State> {
         let permit = ProcessPermit::new(self.handle.admit(&POLICY).verdict.expect("a permit"));
-        match self.handle.settle(&POLICY, &permit, outcome) {
+        match self.handle.settle(&POLICY, &permit, outcome, || About::NOTHING) {
             Effect::Counted => None,
             Effect::Changed(Transition { to, .. }) => Some(to),
             Effect::Late => panic!("late"),

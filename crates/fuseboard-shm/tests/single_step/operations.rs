@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use fuseboard_core::journal::About;
 use fuseboard_core::overrides::Override;
 use fuseboard_core::state::State;
 use fuseboard_shm::handle::{Outcome, ProcessPermit};
@@ -34,7 +35,7 @@ const fn of_a_call(
 
 fn settle(bench: &Bench, permit: Option<ProcessPermit>, outcome: Outcome) {
     if let Some(permit) = permit {
-        black_box(bench.handle.settle(&POLICY, &permit, outcome));
+        black_box(bench.handle.settle(&POLICY, &permit, outcome, || About::NOTHING));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use fuseboard_core::journal::About;
 use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::Rate;
 use fuseboard_core::state::State;
@@ -35,7 +36,7 @@ pub const STRICT: Policy = Policy {
 const DEMAND: Outcome = Outcome::FailureWithDemand { demands: true, asked_us: 200 * SECOND };
 
 fn ended(bench: &Bench, outcome: Outcome) {
-    bench.handle.settle(&STRICT, &admitted(bench), outcome);
+    bench.handle.settle(&STRICT, &admitted(bench), outcome, || About::NOTHING);
 }
 
 fn admitted(bench: &Bench) -> ProcessPermit {
@@ -74,7 +75,7 @@ const fn settled(
 
 fn settle(bench: &Bench, permit: Option<ProcessPermit>, outcome: Outcome) {
     if let Some(permit) = permit {
-        black_box(bench.handle.settle(&STRICT, &permit, outcome));
+        black_box(bench.handle.settle(&STRICT, &permit, outcome, || About::NOTHING));
     }
 }
 
@@ -120,7 +121,9 @@ pub fn bad_to_trip(bench: &Bench) -> u32 {
     let is_closed = || matches!(handle.word().state(), State::Unseen | State::Closed);
     let fail = |_: &u32| {
         let admission = handle.admit(&STRICT);
-        handle.settle(&STRICT, &ProcessPermit::new(admission.verdict.expect("closed")), Outcome::Failure);
+        handle.settle(&STRICT, &ProcessPermit::new(admission.verdict.expect("closed")), Outcome::Failure, || {
+            About::NOTHING
+        });
     };
     (0..10).take_while(|_| is_closed()).inspect(fail).count() as u32
 }

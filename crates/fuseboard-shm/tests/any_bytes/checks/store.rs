@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fuseboard_core::counters::totals;
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::About;
 use fuseboard_core::state::State;
 use fuseboard_core::sync::Ordering;
 use fuseboard_shm::clock::ManualClock;
@@ -95,5 +96,5 @@ fn counts_by_handle(slot: &Slot, clock: &Arc<ManualClock>) {
 fn settled(handle: &Handle, outcome: Outcome) -> Effect {
     let policy = sound::policy(handle.log_len());
     let permit = handle.admit(&policy).verdict.expect("admitted");
-    handle.settle(&policy, &ProcessPermit::new(permit), outcome)
+    handle.settle(&policy, &ProcessPermit::new(permit), outcome, || About::NOTHING)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fuseboard_core::counters::totals;
 use fuseboard_core::fuse::Effect;
+use fuseboard_core::journal::About;
 use fuseboard_core::layout::Geometry;
 use fuseboard_core::state::State;
 use fuseboard_core::time::{STAMP_MAX, age};
@@ -217,7 +218,7 @@ impl Contract {
         let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Ignored, telling];
         let outcome = outcomes.get(input.choice(5));
         let effect = bounded(self.writes(), || match outcome {
-            Some(outcome) => handle.settle(&policy, &ticket, *outcome),
+            Some(outcome) => handle.settle(&policy, &ticket, *outcome, || About::NOTHING),
             None => {
                 handle.cancel(&ticket);
                 Effect::Counted
