@@ -75,7 +75,7 @@ def test_the_report_holds_every_row(results: Path, found: Any) -> None:
 
 
 def test_a_call_that_does_not_raise_is_not_timed_as_one_that_does() -> None:
-    """Else a breaker that never opened would pass for one that rejects fast."""
+    """Else a breaker whose fuse never opened would pass for one that rejects fast."""
     with pytest.raises(RuntimeError, match="returned instead of raising"):
         timers.of_raise(plain, ValueError)(1)
 

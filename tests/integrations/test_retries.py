@@ -50,7 +50,7 @@ def retry_on(request: pytest.FixtureRequest) -> Callable[..., Callable[[Any], An
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the third failure."""
+    """A breaker whose fuse opens at the third failure."""
     return CircuitBreaker("db", threshold=THRESHOLD, store=store)
 
 

@@ -61,7 +61,7 @@ def world(request: pytest.FixtureRequest) -> World:
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the first failure, and takes for one all that may be."""
+    """A breaker whose fuse opens at the first failure, and takes for one all that may be."""
     return CircuitBreaker("db", threshold=1, failure_on=BaseException, store=store)
 
 

@@ -36,7 +36,7 @@ def _let_others_go_first() -> None:
 
 
 class RacyRig:
-    """A breaker that opens, and admits probes, by looking and storing."""
+    """A breaker whose fuse opens, and admits probes, by looking and storing."""
 
     def __init__(self, path: Path, threshold: int) -> None:
         self._words = Words(path)

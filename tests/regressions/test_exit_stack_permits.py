@@ -20,7 +20,7 @@ ROUNDS = 30
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the first failure, for a second."""
+    """A breaker whose fuse opens at the first failure, for a second."""
     return CircuitBreaker("db", threshold=1, reset_timeout=1, store=store)
 
 

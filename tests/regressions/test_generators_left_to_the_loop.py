@@ -16,7 +16,7 @@ from helpers import BoomError, boom
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the first failure."""
+    """A breaker whose fuse opens at the first failure."""
     return CircuitBreaker("db", threshold=1, store=store)
 
 

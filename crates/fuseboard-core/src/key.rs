@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(Some(TWIN), key.name_hash());
     }
 
-    /// What an earlier claim left in the second word is nobody's, and whoever is late does not fill it.
+    /// What an earlier claim left in the second word is nobody's, and a late claimant does not fill it.
     #[test]
     fn the_second_word_counts_in_its_claim_only() {
         let key = Key::new();

@@ -186,11 +186,11 @@ impl Table {
     }
 
     /// Notes the settings of a hash, that a breaker comes to make calls with.
-    pub fn note_settings(&self, name_hash: u64, policy: &Policy) {
-        self.view.sets().note(name_hash, policy);
+    pub fn note_settings(&self, settings_hash: u64, policy: &Policy) {
+        self.view.sets().note(settings_hash, policy);
     }
 
-    /// Resets every slot, whoever has it. The journal goes on. `made` gets the transitions of the slots.
+    /// Resets every slot, also those that no name has. The journal goes on. `made` gets the transitions of the slots.
     pub(crate) fn forget_all(&self, made: &mut impl FnMut(&Self, usize, Transition)) {
         self.journal().mend();
         for slot in 0..self.geometry().slots() {

@@ -36,7 +36,7 @@ pub(crate) struct Watch {
     scope: Scope,
     /// When the next look may be.
     next_us: AtomicU64,
-    /// How often a look for the host's table was in vain.
+    /// How many looks for the host's table have found none.
     vain: AtomicU64,
     /// Whether the store has gone on to another table.
     is_left: AtomicBool,

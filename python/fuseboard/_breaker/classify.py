@@ -159,7 +159,7 @@ def _in_order(lists: Lists) -> Named:
     A verdict is by class as long as no list before it has a predicate.
     """
     if isinstance(lists.failure_on, tuple) and not lists.failure_on:
-        raise ValueError("failure_on must name at least one exception class, got (): the breaker would never open")
+        raise ValueError("failure_on must name at least one exception class, got (): the fuse would never open")
     meanings = {"ignore": Outcome.IGNORED, "success_on": Outcome.SUCCESS, "failure_on": Outcome.FAILURE}
     named, by_class = [], True
     for argument, outcome in meanings.items():

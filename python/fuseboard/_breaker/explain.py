@@ -17,13 +17,18 @@ _THOUSAND = 1_000
 def words(settings: Settings, definition: Definition, capacity: int, *, shadow: str | None) -> str:
     """What the settings do on a store that counts so many failures, and what has no effect: one idea per line."""
     lists = definition.lists
-    opening = _opening(settings, asks=definition.open_for is not None, shadow=shadow)
+    opening = _opening(settings, asks=definition.open_for is not None)
     meanings = (*_meanings(lists), *_results(definition.failure_if))
     warnings = (*_never_counts(settings, capacity), *_in_vain(lists), *_warnings(settings))
-    return "\n".join([*opening, *_returning(settings), *meanings, *warnings])
+    return "\n".join([*_rejecting(shadow), *opening, *_returning(settings), *meanings, *warnings])
 
 
-def _opening(settings: Settings, *, asks: bool, shadow: str | None) -> Iterator[str]:
+def _rejecting(shadow: str | None) -> Iterator[str]:
+    if shadow is not None:
+        yield f"Rejects no calls, because {shadow}. The lines below say what it would do otherwise."
+
+
+def _opening(settings: Settings, *, asks: bool) -> Iterator[str]:
     opens = "Opens"
     for policy in settings.policies:
         if isinstance(policy, Failures):
@@ -37,8 +42,6 @@ def _opening(settings: Settings, *, asks: bool, shadow: str | None) -> Iterator[
     if asks:
         least, most = seconds(settings.reset_timeout), _longest(settings)
         yield f"open_for can choose another open time, from {least} to {most}."
-    if shadow is not None:
-        yield f"Rejects no calls, because {shadow}."
 
 
 def _counting(opens: str, policy: Failures, *, clears: bool) -> Iterator[str]:
@@ -164,7 +167,7 @@ def _in_vain(lists: Lists) -> Iterator[str]:
 def _taken(
     argument: str, named: tuple[type[BaseException], ...], before: dict[str, tuple[type[BaseException], ...]]
 ) -> Iterator[str]:
-    """A warning for each class that a list names in vain."""
+    """A warning for each class that has no effect in a list."""
     for cls in named:
         if says_nothing(cls):
             yield f"Warning: {cls.__qualname__} in {argument} has no effect, because it is always ignored."

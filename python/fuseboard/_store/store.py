@@ -256,7 +256,7 @@ class Store(_core.Store):
         In a child that was forked without the interpreter's knowledge, it also starts the listeners' thread.
         """
         see_to_forks()
-        # If there was no room for another table a moment ago, each try would begin to make one in vain.
+        # If there was no room for another table a moment ago, each try would begin to make one and find no room.
         if self._is_to_look(at_once and not self._is_alone):
             self._search()
 

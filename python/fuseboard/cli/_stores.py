@@ -21,8 +21,8 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def with_store(options: argparse.Namespace, work: Callable[[str, Store], None]) -> int:
     """Opens the store that the options name, to read it, and calls ``work(name, store)``; the command's exit code.
 
-    It makes neither a table nor its folder: whoever looks must not choose the size of a table that a service is about
-    to make, and a folder that root has made is of no use to the service.
+    It makes neither a table nor its folder: a command that only reads must not choose the size of a table that a
+    service is about to make, and the service cannot use a folder that root has made.
     """
     name = options.store or registry.default_name()
     if name == registry.PRIVATE:

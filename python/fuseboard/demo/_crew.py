@@ -73,8 +73,8 @@ class Crew:
     def start(self, name: str, module: str, *arguments: str) -> Child:
         """Starts a module of this package as a process of its own.
 
-        Not in the folder of whoever runs us (``-P``), so that no file there is taken for a module; and in a process
-        group of its own, so that a Ctrl-C reaches the conductor alone.
+        The user's folder is no place to import from (``-P``), so that no file there is taken for a module. It gets a
+        process group of its own, so that a Ctrl-C reaches the conductor alone.
         """
         log = self._folder / f"{name}.log"
         with log.open("wb") as errors:

@@ -17,7 +17,7 @@ _TURN_SECONDS = 0.03
 
 
 class View(Protocol):
-    """Whoever shows the picture."""
+    """What shows the picture."""
 
     def say(self, entry: Entry) -> None:
         """A line has been added to the timeline."""

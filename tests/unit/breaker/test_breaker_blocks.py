@@ -14,7 +14,7 @@ from helpers import BoomError, boom, fail, rejection, trip, wait_for_probe
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the second failure, for a second, and lets two probes through."""
+    """A breaker whose fuse opens at the second failure, for a second, and lets two probes through."""
     return CircuitBreaker("db", threshold=2, reset_timeout=1, probes=2, store=store)
 
 

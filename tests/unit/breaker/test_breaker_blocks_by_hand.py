@@ -20,7 +20,7 @@ ADVICE = "Elsewhere use stack.enter_context(breaker.permit())."
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the first failure, for a second, and lets two probes through."""
+    """A breaker whose fuse opens at the first failure, for a second, and lets two probes through."""
     return CircuitBreaker("db", threshold=1, reset_timeout=1, probe_timeout=1, probes=2, store=store)
 
 

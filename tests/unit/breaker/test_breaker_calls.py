@@ -20,7 +20,7 @@ REJECTIONS = 10_000
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the second failure."""
+    """A breaker whose fuse opens at the second failure."""
     return CircuitBreaker("db", threshold=2, store=store)
 
 

@@ -43,7 +43,7 @@ def by_code(guarded: Any) -> Any:
 
 @pytest.fixture(params=[CircuitBreaker, ByCode])
 def breaker(store: Store, request: pytest.FixtureRequest) -> CircuitBreaker:
-    """A breaker that opens at the second failure."""
+    """A breaker whose fuse opens at the second failure."""
     kind: type[CircuitBreaker] = request.param
     return kind("db", threshold=2, store=store)
 

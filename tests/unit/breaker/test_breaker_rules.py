@@ -9,7 +9,7 @@ from helpers import fail, rejection, trip, wait_for_probe
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the third failure in 10 s, for 30 s."""
+    """A breaker whose fuse opens at the third failure in 10 s, for 30 s."""
     return CircuitBreaker("db", threshold=3, window=10, reset_timeout=30, store=store)
 
 

@@ -74,9 +74,9 @@ def test_a_tuple_means_any_of_its_classes() -> None:
 
 
 def test_an_empty_tuple_means_none() -> None:
-    """``ignore=()`` ignores nothing; ``failure_on=()`` would make a breaker that never opens, and is refused."""
+    """``ignore=()`` ignores nothing; ``failure_on=()`` would make a fuse that never opens, and is refused."""
     assert is_failure(BoomError(), ignore=())
-    with pytest.raises(ValueError, match=r"^failure_on must name at least one exception class, got \(\): the breaker "):
+    with pytest.raises(ValueError, match=r"^failure_on must name at least one exception class, got \(\): the fuse "):
         CircuitBreaker("db", failure_on=())
 
 

@@ -30,6 +30,10 @@ def test_a_breaker_says_what_it_will_do() -> None:
         half_open_timeout=120, clear_on_success=False, shadow=True,
     )  # fmt: skip
     assert breaker.explain().splitlines() == [
+        (
+            "Rejects no calls, because the breaker is a shadow (shadow=True). "
+            "The lines below say what it would do otherwise."
+        ),
         "Opens after 3 failures since the fuse last closed. A success does not reset the count.",
         "Also opens when at least 50% of the last 20 calls failed (only if there were at least 10 calls).",
         (
@@ -38,7 +42,6 @@ def test_a_breaker_says_what_it_will_do() -> None:
         ),
         "Stays open for 30 s.",
         "Jitter makes each open time up to 10% shorter or longer, at random.",
-        "Rejects no calls, because the breaker is a shadow (shadow=True).",
         "Then lets up to 2 probes through at a time, across all processes. A probe must finish within 30 s.",
         "Reopens after 2 failed probes.",
         "After 3 successful probes, lets 10% of the calls through, then more and more. Closes 60 s later.",

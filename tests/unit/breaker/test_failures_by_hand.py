@@ -273,7 +273,7 @@ def test_a_failure_counts_in_a_rate(store: Store) -> None:
 
 @pytest.fixture
 def slow(store: Store) -> CircuitBreaker:
-    """A breaker that opens when two calls took two seconds each."""
+    """A breaker whose fuse opens when two calls took two seconds each."""
     return CircuitBreaker("db", policy=SlowRate(1.0, slow_after=2, calls=2, min_calls=2), store=store)
 
 

@@ -19,7 +19,7 @@ from helpers import trip
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the second failure."""
+    """A breaker whose fuse opens at the second failure."""
     return CircuitBreaker("db", threshold=2, store=store)
 
 

@@ -19,7 +19,7 @@ from helpers import BoomError, boom, fail, trip, wait_for_probe
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the second failure, for 30 s."""
+    """A breaker whose fuse opens at the second failure, for 30 s."""
     return CircuitBreaker("db", threshold=2, reset_timeout=30, store=store)
 
 

@@ -107,7 +107,7 @@ Pair = tuple[type[CircuitOpenError], type[CircuitIsolatedError], type[Exception]
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the first failure, for 30 s."""
+    """A breaker whose fuse opens at the first failure, for 30 s."""
     return CircuitBreaker("db", threshold=1, reset_timeout=30, store=store)
 
 

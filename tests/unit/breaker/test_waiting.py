@@ -59,7 +59,7 @@ def sleeps(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Sleeps:
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the first failure, for 30 s; a probe may take 40 s."""
+    """A breaker whose fuse opens at the first failure, for 30 s; a probe may take 40 s."""
     return CircuitBreaker("db", threshold=1, reset_timeout=30, probe_timeout=40, store=store)
 
 

@@ -15,7 +15,7 @@ from helpers import BoomError, boom, trip, wait_for_probe
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the second failure, for a second."""
+    """A breaker whose fuse opens at the second failure, for a second."""
     return CircuitBreaker("db", threshold=2, reset_timeout=1, store=store)
 
 

@@ -44,7 +44,7 @@ every_kind = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIO
 
 @pytest.fixture
 def breaker(store: Store) -> CircuitBreaker:
-    """A breaker that opens at the second failure, for a second."""
+    """A breaker whose fuse opens at the second failure, for a second."""
     closed.clear()
     return CircuitBreaker("db", threshold=2, reset_timeout=1, store=store)
 

@@ -25,7 +25,7 @@ Listener = Callable[[Transition], object]
 
 
 def listening(store: Store, listener: Listener) -> CircuitBreaker:
-    """A breaker that opens at the second failure, for a second."""
+    """A breaker whose fuse opens at the second failure, for a second."""
     return CircuitBreaker("db", threshold=2, reset_timeout=1, on_transition=listener, store=store)
 
 

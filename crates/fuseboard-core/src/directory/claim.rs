@@ -7,7 +7,7 @@
 //! while the next claim stands in the key. Generations grow through all of it, so nothing that belongs to one claim
 //! fits the next one.
 //!
-//! **Stale handles.** Whoever holds on to a slot reads the key *after* each read of the word ([`Fuse::mine`]). If the
+//! **Stale handles.** A handle of a slot reads the key *after* each read of the word ([`Fuse::mine`]). If the
 //! key still stands, the word is of this claim, or of its end. If a swap of that word succeeds, no other claim came in
 //! between. So the check needs no step of its own in the swap.
 

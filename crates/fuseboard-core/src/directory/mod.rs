@@ -13,12 +13,12 @@
 //! * pending in an earlier slot, it helps that claim;
 //! * pending in a later slot, it ends that claim.
 //!
-//! A claimant that dies leaves a pending slot. Whoever comes next with the name completes it.
+//! A claimant that dies leaves a pending slot. The next claimant of the name completes it.
 //!
-//! **A name never has two slots.** Assume it has two, A earlier in the sequence than B. Whoever confirmed B had looked
-//! at A before A was pending. So A became pending after B. Then whoever confirmed A looked at B, and either ended B or
-//! found it confirmed and gave A up. The looks of the second pass are read-modify-writes: of a look and a claim of one
-//! slot, one comes first, and the other sees what was done before it.
+//! **A name never has two slots.** Assume it has two, A earlier in the sequence than B. The claimant that confirmed B
+//! had looked at A before A was pending. So A became pending after B. Then the claimant that confirmed A looked at B, and
+//! either ended B or found it confirmed and gave A up. The looks of the second pass are read-modify-writes: of a look
+//! and a claim of one slot, one comes first, and the other sees what was done before it.
 //!
 //! **Removal** is decided in the fuse word ([`claim`]). Once the word is vacant the claim is over, and anybody may make
 //! the key gone. A gone slot stays in quarantine for [`QUARANTINE_US`]. In that time those who still count a call in it

@@ -8,7 +8,7 @@ const NAME_WORDS: usize = 26;
 
 /// A slot's name: its length in the first byte, then up to [`NAME_MAX`] bytes of UTF-8, then zeroes.
 ///
-/// Whoever takes a slot, or comes to use it, writes the name if anything else stands there; all write the same bytes,
+/// Each process that takes a slot, or comes to use it, writes the name unless it stands there; all write the same bytes,
 /// and the first word last, so a half-written one has none and is completed by the next. A reader checks what it read
 /// against the slot's hash.
 #[repr(C)]

@@ -98,7 +98,7 @@ fn looks_are_counted_up_to_the_name_or_the_end() {
     assert_eq!([2, 4], [NAME, NameHash::new(21, 1)].map(looks), "a full table is looked through once");
 }
 
-/// T02: whoever comes with the name completes a claim that was left in the middle; another name passes it by.
+/// T02: the next claimant of the name completes a claim that was left in the middle; another name passes it by.
 #[test]
 fn a_claim_that_was_left_is_its_names() {
     let slots = Slots::new();
@@ -153,7 +153,7 @@ fn nothing_behind_a_slot_that_nobody_ever_had_is_found() {
     assert_eq!((None, 1), (slots.directory().find(NAME), slots.claim(NAME, NOW).slot));
 }
 
-/// R28: a claim is over with its fuse's word, for whoever looks; who comes then makes its key gone.
+/// R28: a claim is over with its fuse's word, for every process; the next claimant makes its key gone.
 #[test]
 fn a_claim_is_over_with_its_word() {
     let slots = Slots::new();

@@ -88,7 +88,7 @@ fn opened(at_us: u64) -> Transition {
     Transition { from: State::Closed, to: State::Open, generation: at_us, cause: Cause::Threshold }
 }
 
-/// Whoever was stopped before it wrote its count finds the count of a later transition.
+/// A process that was stopped before it wrote its count finds the count of a later transition.
 #[test]
 fn a_late_count_takes_no_later_ones_place() {
     let cell = Cell::new();

@@ -62,14 +62,15 @@ fn settings_are_found_whole_or_not_at_all() {
     model(|| {
         let sets = Arc::new([Set::default()]);
         let policy = |threshold| Policy { threshold, ..Policy::DEFAULT };
-        let note =
-            |name_hash: u64| job(move |sets: &[Set; 1]| Sets::new(sets).note(name_hash, &policy(name_hash as u32)));
+        let note = |settings_hash: u64| {
+            job(move |sets: &[Set; 1]| Sets::new(sets).note(settings_hash, &policy(settings_hash as u32)))
+        };
         race(&sets, [note(3), note(4)]);
         let sets = Sets::new(&*sets);
-        for name_hash in [3, 4] {
-            assert!(sets.find(name_hash).is_none_or(|found| found.threshold == name_hash as u32));
-            sets.note(name_hash, &policy(name_hash as u32));
-            assert_eq!(Some(name_hash as u32), sets.find(name_hash).map(|found| found.threshold));
+        for settings_hash in [3, 4] {
+            assert!(sets.find(settings_hash).is_none_or(|found| found.threshold == settings_hash as u32));
+            sets.note(settings_hash, &policy(settings_hash as u32));
+            assert_eq!(Some(settings_hash as u32), sets.find(settings_hash).map(|found| found.threshold));
         }
     });
 }

@@ -59,7 +59,7 @@ impl<T> Link<T> {
     }
 }
 
-/// An object that is left for whoever comes next. Being left does not keep it alive.
+/// An object that is left for the next caller. Being left does not keep it alive.
 #[derive(Default)]
 pub struct Left(AtomicPtr<ffi::PyObject>);
 

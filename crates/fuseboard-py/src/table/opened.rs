@@ -46,7 +46,7 @@ impl Opened {
     }
 
     /// The same tables, for a store that comes to them from others. Cursors of a store that takes part in calls begin at the
-    /// end of this journal, because whoever made the records before it came has announced them. A store that only reads
+    /// end of this journal, because the makers of the earlier records have announced them. A store that only reads
     /// takes part in nothing, so its cursors begin at the oldest record.
     pub(crate) fn joined(&self) -> Self {
         let begin = if self.tables.is_some() { JournalCursor::from_now } else { JournalCursor::from_oldest };

@@ -158,7 +158,7 @@ impl View {
         self.path.as_deref()
     }
 
-    /// Whether a host's table has lost its file: whoever opens it from now on finds another one, or makes it.
+    /// Whether a host's table has lost its file: a process that opens it from now on finds another one, or makes it.
     #[must_use]
     pub fn is_removed(&self) -> bool {
         self.path().is_some_and(|path| self.mapping.is_gone_from(path))
@@ -203,8 +203,8 @@ impl View {
 
     /// The settings of a hash, if they are known.
     #[must_use]
-    pub fn settings(&self, name_hash: u64) -> Option<Policy> {
-        self.sets().find(name_hash)
+    pub fn settings(&self, settings_hash: u64) -> Option<Policy> {
+        self.sets().find(settings_hash)
     }
 
     /// The fuse word of a claim, if that is not over.

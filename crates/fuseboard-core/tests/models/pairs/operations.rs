@@ -130,7 +130,7 @@ impl Operation {
             Forget => Answer::Transition(fuse.forget(|| now)),
             Vacate => Answer::Flag(scene.remove(pid)),
             Reclaim => Answer::Flag(fuse.reclaim(|hint| hint == DEAD)),
-            NoteSettings(name_hash) => Answer::Flag(fuse.note_settings(name_hash).is_some()),
+            NoteSettings(settings_hash) => Answer::Flag(fuse.note_settings(settings_hash).is_some()),
             Read => Answer::CellSnapshot(fuse.read()),
         }
     }
