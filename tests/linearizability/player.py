@@ -97,7 +97,7 @@ class Log:
         self.place = 0
 
 
-class Telling(CircuitBreaker):
+class RememberingBreaker(CircuitBreaker):
     """A breaker that keeps the codes of the transition it made last."""
 
     told: tuple[int, int, int] = NONE
@@ -123,8 +123,8 @@ class Player:
         """The history's table, on a clock that stands still."""
         return Store.shared(host, fuses=len(FUSES), failures=numbers.capacity, strict=True, clock=Clock())
 
-    def _breaker(self, seat: int, numbers: AnyNumbers, kind: str) -> Telling:
-        breaker = Telling(FUSES[0], store=self.store, reset_timeout=LONG, **numbers.settings())
+    def _breaker(self, seat: int, numbers: AnyNumbers, kind: str) -> RememberingBreaker:
+        breaker = RememberingBreaker(FUSES[0], store=self.store, reset_timeout=LONG, **numbers.settings())
         # A hasty one finds the time of an open fuse, and a ramp, up at once, though the clock stands still. On such a
         # clock leases of different processes would be the same word, which the table never sees: so each has its own
         # deadline.

@@ -199,7 +199,7 @@ def asked(way: str, state: str, argument: str) -> None:
     threads_meet_the_end(entered)
 
 
-def telling(way: str, state: str) -> None:
+def listening(way: str, state: str) -> None:
     """Daemon threads are in a listener."""
     asked(way, state, "on_transition")
 

@@ -45,7 +45,7 @@ def test_daemon_threads_whose_calls_fail_or_are_rejected_end_with_the_process(wa
 
 
 @WAYS
-@pytest.mark.parametrize("scene", ["telling", "classifying"])
+@pytest.mark.parametrize("scene", ["listening", "classifying"])
 def test_daemon_threads_inside_a_listener_or_predicate_end_with_the_process(way: str, scene: str) -> None:
     """Goal 1, R16: a user's code is a user's code, also where a breaker calls it."""
     assert (0, "30 inside\n", "") == run(scene, way, "closed")

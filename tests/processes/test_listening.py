@@ -90,7 +90,7 @@ def test_a_listener_that_forks_is_not_called_again_in_its_child(spawned: Team, h
 
 
 def test_a_child_that_returns_from_a_listener_tells_each_once(spawned: Team, host: str) -> None:
-    """The thread that forked goes on in the child, beside the new one, and leaves the telling to that."""
+    """The thread that forked goes on in the child, beside the new one, and leaves the listeners to that."""
     heard = spawned.one(event_scenes.return_from_a_listener_in_a_child, host)
     assert [*map(str, range(1, 9)), END] == heard
 

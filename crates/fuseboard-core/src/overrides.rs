@@ -152,22 +152,22 @@ mod tests {
     struct Bench {
         cell: Cell,
         log: [AtomicU64; 2],
-        said: [OverrideNote; 1],
+        notes: [OverrideNote; 1],
     }
 
     impl Bench {
         fn new() -> Self {
-            Self { cell: Cell::new(), log: [0; 2].map(AtomicU64::new), said: [OverrideNote::default()] }
+            Self { cell: Cell::new(), log: [0; 2].map(AtomicU64::new), notes: [OverrideNote::default()] }
         }
 
         fn fuse(&self) -> Fuse<'_> {
             Fuse::new(&self.cell, &self.log)
         }
 
-        fn order(&self, state: State, for_us: u64, now_us: u64) -> Transition {
-            let order = Override { for_us, who: "alice", why: "drill", ..Override::new(state) };
+        fn apply(&self, state: State, for_us: u64, now_us: u64) -> Transition {
+            let manual = Override { for_us, who: "alice", why: "drill", ..Override::new(state) };
             self.fuse()
-                .apply_override(&order, OverrideNotes::new(&self.said, 0), || now_us)
+                .apply_override(&manual, OverrideNotes::new(&self.notes, 0), || now_us)
                 .expect("it is nobody's else")
         }
 
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn an_isolation_says_what_is_left_and_the_first_call_behind_it_is_a_probe() {
         let bench = Bench::new();
-        bench.order(State::Isolated, 10 * SECOND, NOW);
+        bench.apply(State::Isolated, 10 * SECOND, NOW);
         assert_eq!(Some(NOW + 10 * SECOND), bench.fuse().until_us(bench.fuse().word()));
         assert_eq!((false, Some(3 * SECOND), State::Isolated), bench.call(NOW + 7 * SECOND));
         assert_eq!(Ok(()), bench.fuse().would_admit(&Policy::DEFAULT, NOW + 10 * SECOND, |_| false));
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_fuse_disabled_for_a_time_is_closed_by_the_first_call_behind_it() {
         let bench = Bench::new();
-        bench.order(State::Disabled, 10 * SECOND, NOW);
+        bench.apply(State::Disabled, 10 * SECOND, NOW);
         assert_eq!((true, None, State::Disabled), bench.call(NOW + 9 * SECOND));
         assert_eq!((true, None, State::Closed), bench.call(NOW + 10 * SECOND));
     }
@@ -204,12 +204,12 @@ mod tests {
     #[test]
     fn the_last_override_counts_whether_it_has_an_end_or_not() {
         let bench = Bench::new();
-        bench.order(State::Isolated, 10 * SECOND, NOW);
-        bench.order(State::Isolated, 0, NOW + SECOND);
+        bench.apply(State::Isolated, 10 * SECOND, NOW);
+        bench.apply(State::Isolated, 0, NOW + SECOND);
         assert_eq!((false, None, State::Isolated), bench.call(NOW + 3_600 * SECOND));
-        bench.order(State::Isolated, 20 * SECOND, NOW + 3_600 * SECOND);
+        bench.apply(State::Isolated, 20 * SECOND, NOW + 3_600 * SECOND);
         assert_eq!((false, Some(20 * SECOND), State::Isolated), bench.call(NOW + 3_600 * SECOND));
-        bench.order(State::Closed, 0, NOW + 3_601 * SECOND);
+        bench.apply(State::Closed, 0, NOW + 3_601 * SECOND);
         assert_eq!((true, None, State::Closed), bench.call(NOW + 3_601 * SECOND));
     }
 
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_time_that_is_not_this_overrides_is_none() {
         let bench = Bench::new();
-        let made = bench.order(State::Isolated, 0, NOW);
+        let made = bench.apply(State::Isolated, 0, NOW);
         for lasts in [0, HORIZON_US + 1, (1 << 40) - 1] {
             bench.cell.override_end.store(lasts << 24 | made.generation & 0xff_ffff, Ordering::Relaxed);
             assert_eq!((false, None, State::Isolated), bench.call(NOW + 2 * HORIZON_US), "{lasts}");
@@ -233,7 +233,7 @@ mod tests {
     fn a_late_time_takes_no_later_overrides_place() {
         let bench = Bench::new();
         let early = bench.fuse().command(State::Isolated, || NOW).expect("nobody else's");
-        bench.order(State::Isolated, 60 * SECOND, NOW + SECOND);
+        bench.apply(State::Isolated, 60 * SECOND, NOW + SECOND);
         bench.cell.limit_override(early.generation, SECOND);
         assert_eq!((false, Some(60 * SECOND), State::Isolated), bench.call(NOW + SECOND));
     }
@@ -242,25 +242,25 @@ mod tests {
     #[test]
     fn a_raw_operation_passes_a_hold_whose_time_is_over() {
         let bench = Bench::new();
-        bench.order(State::Isolated, 10 * SECOND, NOW);
+        bench.apply(State::Isolated, 10 * SECOND, NOW);
         assert_eq!(None, bench.fuse().set(State::Open, NOW + 9 * SECOND));
         assert!(bench.fuse().set(State::Open, NOW + 10 * SECOND).is_some());
     }
 
     #[test]
-    fn what_was_said_is_of_its_generation_and_bounded() {
-        let places: [OverrideNote; 2] = Default::default();
-        let (said, other) = (OverrideNotes::new(&places, 1), OverrideNotes::new(&places, 1 + OVERRIDE_NOTES_MAX));
+    fn a_note_is_of_its_generation_and_bounded() {
+        let words: [OverrideNote; 2] = Default::default();
+        let (notes, other) = (OverrideNotes::new(&words, 1), OverrideNotes::new(&words, 1 + OVERRIDE_NOTES_MAX));
         let long = Override { who: &"w".repeat(99), why: &"y".repeat(999), ..Override::new(State::Isolated) };
-        said.note(7, &long, || true);
-        assert_eq!([Some("w".repeat(WHO_MAX)), Some("y".repeat(WHY_MAX))], said.read(7));
-        said.note(8, &Override { why: "drill", ..Override::new(State::Disabled) }, || true);
-        said.note(7, &long, || false);
-        assert_eq!(([None, None], [None, Some("drill".to_owned())]), (said.read(7), said.read(8)));
-        said.note(9, &Override::new(State::Disabled), || true);
-        assert_eq!([None, None], said.read(9));
+        notes.note(7, &long, || true);
+        assert_eq!([Some("w".repeat(WHO_MAX)), Some("y".repeat(WHY_MAX))], notes.read(7));
+        notes.note(8, &Override { why: "drill", ..Override::new(State::Disabled) }, || true);
+        notes.note(7, &long, || false);
+        assert_eq!(([None, None], [None, Some("drill".to_owned())]), (notes.read(7), notes.read(8)));
+        notes.note(9, &Override::new(State::Disabled), || true);
+        assert_eq!([None, None], notes.read(9));
         other.note(8, &Override { why: "fire", ..Override::new(State::Disabled) }, || true);
-        assert_eq!(([None, None], [None, Some("fire".to_owned())]), (said.read(8), other.read(8)), "a place shared");
+        assert_eq!(([None, None], [None, Some("fire".to_owned())]), (notes.read(8), other.read(8)), "a note shared");
         assert_eq!((39, 111), (WHO_MAX, WHY_MAX));
     }
 

@@ -101,9 +101,12 @@ fn a_call_may_say_what_is_to_follow() {
     let (store, _) = store(small());
     let handle = pinned(&store, "db");
     assert_eq!(Ok(()), handle.would_admit(&policy));
-    let telling = |demands| Outcome::FailureWithDemand { demands, asked_us: 120 * SECOND };
-    assert_eq!(Effect::Counted, handle.settle(&policy, &permit(&handle, &policy), telling(false), || About::NOTHING));
-    let Effect::Changed(trip) = handle.settle(&policy, &permit(&handle, &policy), telling(true), || About::NOTHING)
+    let with_demand = |demands| Outcome::FailureWithDemand { demands, asked_us: 120 * SECOND };
+    assert_eq!(
+        Effect::Counted,
+        handle.settle(&policy, &permit(&handle, &policy), with_demand(false), || About::NOTHING)
+    );
+    let Effect::Changed(trip) = handle.settle(&policy, &permit(&handle, &policy), with_demand(true), || About::NOTHING)
     else {
         panic!("a trip")
     };

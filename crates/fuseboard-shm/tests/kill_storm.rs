@@ -144,9 +144,9 @@ impl Site {
     fn operate(&self, dice: &mut Dice) {
         let now = || self.wild.now_us();
         let fuse = self.wild.fuse();
-        let telling = Outcome::FailureWithDemand { demands: dice.below(2) == 0, asked_us: 400 };
-        let outcome =
-            [Outcome::Success, Outcome::Success, Outcome::Failure, Outcome::Ignored, telling][dice.below(5) as usize];
+        let with_demand = Outcome::FailureWithDemand { demands: dice.below(2) == 0, asked_us: 400 };
+        let outcome = [Outcome::Success, Outcome::Success, Outcome::Failure, Outcome::Ignored, with_demand]
+            [dice.below(5) as usize];
         match dice.below(80) {
             0 => _ = fuse.record_failure(HORIZON_US, now()),
             1 => _ = fuse.record_success(now()),

@@ -11,7 +11,7 @@ use fuseboard_core::transition::Transition;
 
 /// A lease as its holder and the seat know it. Generations are told apart by 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct PlainLease {
     tag: u64,
     deadline: u64,
 }
@@ -20,7 +20,7 @@ pub struct Held {
 #[derive(Clone, Copy, Debug)]
 pub struct PlainPermit {
     pub generation: u64,
-    pub probe: Option<(usize, Held)>,
+    pub probe: Option<(usize, PlainLease)>,
 }
 
 impl PlainPermit {
@@ -41,7 +41,7 @@ pub struct Reference {
     pub failures: Vec<u64>,
     pub log_len: usize,
     successes: u32,
-    seats: [Option<(Held, u64)>; 8],
+    seats: [Option<(PlainLease, u64)>; 8],
 }
 
 impl Reference {
@@ -97,9 +97,9 @@ impl Reference {
 
     fn probe(&mut self, policy: &Policy, owner: u64, now: u64) -> Result<PlainPermit, Rejection> {
         let tag = self.tag();
-        let taken = |seat: &Option<(Held, u64)>| {
-            let (held, _) = (*seat)?;
-            (held.tag == tag && held.deadline > now).then(|| held.deadline - now)
+        let taken = |seat: &Option<(PlainLease, u64)>| {
+            let (lease, _) = (*seat)?;
+            (lease.tag == tag && lease.deadline > now).then(|| lease.deadline - now)
         };
         let left: Vec<_> = self.seats[..policy.probes as usize].iter().map(taken).collect();
         let Some(free) = left.iter().position(Option::is_none) else {
@@ -107,13 +107,13 @@ impl Reference {
             let retry_after_us = lease_us.min(Some((policy.reset_us / 10).max(1)));
             return Err(Rejection { state: State::HalfOpen, retry_after_us, lease_us });
         };
-        let held = Held { tag, deadline: now + policy.probe_us };
-        self.seats[free] = Some((held, owner));
-        Ok(PlainPermit { generation: self.since, probe: Some((free, held)) })
+        let lease = PlainLease { tag, deadline: now + policy.probe_us };
+        self.seats[free] = Some((lease, owner));
+        Ok(PlainPermit { generation: self.since, probe: Some((free, lease)) })
     }
 
     fn holds(&self, permit: &PlainPermit) -> bool {
-        permit.probe.is_some_and(|(seat, held)| self.seats[seat].is_some_and(|(now_held, _)| now_held == held))
+        permit.probe.is_some_and(|(seat, lease)| self.seats[seat].is_some_and(|(taken, _)| taken == lease))
     }
 
     fn is_late(&self, permit: &PlainPermit) -> bool {

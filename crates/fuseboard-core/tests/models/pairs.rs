@@ -9,8 +9,8 @@
 //!
 //! **The journal.** Each runs a second time with a journal, whose fuse's last transition nobody has written down yet, and in
 //! which each operation writes down what it changed. What a reader finds in it when all is over must be one chain of states
-//! from closed to the fuse's own, generations ascending, and the records of one order to the bit: states, generation, cause,
-//! process. Two exceptions (`pairs/telling.rs`): who writes down another's transition knows no more than its note, and under
+//! from closed to the fuse's own, generations ascending, and the records of one sequence to the bit: states, generation, cause,
+//! process. Two exceptions (`pairs/journal_writer.rs`): who writes down another's transition knows no more than its note, and under
 //! a standing clock the note may be a rival's, who would have begun the same generation.
 //!
 //! **What is weaker than that** is in `pairs/steps.rs` by name: an operation in two steps, which the shipped code makes too,

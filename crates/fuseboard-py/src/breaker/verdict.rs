@@ -54,7 +54,7 @@ impl Verdict<'_> {
 #[derive(Default)]
 pub(crate) struct Meanings {
     failed: Link<PyType>,
-    answered: Link<PyType>,
+    succeeded: Link<PyType>,
     ignored: Link<PyType>,
 }
 
@@ -64,7 +64,7 @@ impl Meanings {
         let is_of = |link: &Link<PyType>| link.get(class.py()).is_some_and(|known| known.is(class));
         if is_of(&self.failed) {
             Some(Outcome::Failure)
-        } else if is_of(&self.answered) {
+        } else if is_of(&self.succeeded) {
             Some(Outcome::Success)
         } else {
             is_of(&self.ignored).then_some(Outcome::Ignored)
@@ -74,7 +74,7 @@ impl Meanings {
     pub(crate) fn remember(&self, outcome: Outcome, class: Bound<'_, PyType>) {
         let link = match outcome {
             Outcome::Failure | Outcome::FailureWithDemand { .. } => &self.failed,
-            Outcome::Success => &self.answered,
+            Outcome::Success => &self.succeeded,
             Outcome::Ignored => &self.ignored,
         };
         link.set(class.py(), Some(class));
@@ -82,6 +82,6 @@ impl Meanings {
 
     /// Shows the garbage collector what is remembered.
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        [&self.failed, &self.answered, &self.ignored].into_iter().try_for_each(|link| link.traverse(visit))
+        [&self.failed, &self.succeeded, &self.ignored].into_iter().try_for_each(|link| link.traverse(visit))
     }
 }

@@ -21,8 +21,8 @@ pub fn leads_and_exports(store: &Store, clock: &Arc<ManualClock>) {
     let term = bounded(4, || candidate.lead(SECOND)).expect("no deadline is believed for longer");
     assert_eq!((Some(term), Some(std::process::id())), (candidate.term(), candidate.pid()));
     for slot in store.slots().iter().filter(|slot| !slot.overflowed()) {
-        let Some(telling) = bounded(EXPORTED as u32, || slot.unexported()) else { continue };
-        bounded(EXPORTED as u32, || slot.note_exported(&telling));
+        let Some(delta) = bounded(EXPORTED as u32, || slot.unexported()) else { continue };
+        bounded(EXPORTED as u32, || slot.note_exported(&delta));
         assert_eq!(None, slot.unexported());
     }
     bounded(1, || candidate.resign());

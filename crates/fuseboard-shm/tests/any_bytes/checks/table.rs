@@ -214,8 +214,8 @@ impl Contract {
         }
         let (place, ticket) = self.tickets.swap_remove(input.choice(self.tickets.len()));
         let (handle, policy) = (&self.handles[place], policy(input, self.log_len()));
-        let telling = Outcome::FailureWithDemand { demands: input.choice(2) == 0, asked_us: input.word() >> 16 };
-        let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Ignored, telling];
+        let with_demand = Outcome::FailureWithDemand { demands: input.choice(2) == 0, asked_us: input.word() >> 16 };
+        let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Ignored, with_demand];
         let outcome = outcomes.get(input.choice(5));
         let effect = bounded(self.writes(), || match outcome {
             Some(outcome) => handle.settle(&policy, &ticket, *outcome, || About::NOTHING),
