@@ -233,7 +233,7 @@ class AnyOf(Policy):
     def __init__(self, policies: Iterable[Policy]) -> None:
         object.__setattr__(self, "policies", tuple(policies))
         if not self.policies:
-            raise ValueError("policies must name at least one policy, got (): the breaker would never open")
+            raise ValueError("policies must name at least one policy, got (): the fuse would never open")
         kinds = [kind(policy) for policy in self.policies]
         for policy, its_kind in zip(self.policies, kinds, strict=True):
             if kinds.count(its_kind) > 1:

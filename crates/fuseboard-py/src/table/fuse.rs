@@ -283,7 +283,7 @@ impl PermitInner {
         let fuse = self.fuse.get();
         if fuse.policy.is_timed() {
             let now_us = fuse.handle.now_us().max(1);
-            // Relaxed: whoever settles the call has the permit from this thread, or settles at the same instant.
+            // Relaxed: the thread that settles the call got the permit from this one, or settles at the same instant.
             _ = self.stopped_us.compare_exchange(0, now_us, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
