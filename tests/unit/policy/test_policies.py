@@ -240,7 +240,7 @@ def test_a_rate_without_calls_has_the_rate_0() -> None:
         (lambda: Failures(1, 0), ValueError, "^window must be from"),
         (lambda: Failures(1) | Failures(2), ValueError, "^policies must be of different kinds, got a second Failures"),
         (lambda: FailureRate(1) | (SlowRate(1, slow_after=1) | FailureRate(0.1)), ValueError, "^policies must be of"),
-        (lambda: AnyOf(()), ValueError, r"^policies must name at least one policy, got \(\): the breaker would never"),
+        (lambda: AnyOf(()), ValueError, r"^policies must name at least one policy, got \(\): the fuse would never"),
         (lambda: Failures(1) | 5, TypeError, "unsupported operand"),
         (lambda: Settings(policy=5), TypeError, "^policy must be Failures, FailureRate, SlowRate, several"),
         (lambda: Settings(policy=Policy()), TypeError, "^policy must be Failures"),
