@@ -61,7 +61,7 @@ mutants:  ## break the core in the ways that mutants/*.patch say, and see that t
 	$(PYTHON) tools/mutants.py $(MUTANTS)
 
 crash-points:  ## stop every operation of the core before each of its shared writes, for good, and go on with the others
-	RUSTFLAGS="--cfg fuseboard_crash" CARGO_TARGET_DIR=target/crash \
+	RUSTFLAGS="--cfg fuseboard_crash -D warnings" CARGO_TARGET_DIR=target/crash \
 		cargo test --locked --quiet --package fuseboard-core --test crash_points
 
 crash: crash-points build  ## death at every instruction, and two storms of CRASH_SECONDS (120) each; ten minutes

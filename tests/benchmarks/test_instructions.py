@@ -41,7 +41,7 @@ def counted() -> dict[str, Instructions]:
 
 @pytest.mark.parametrize("name", BUDGET)
 def test_a_closed_call_keeps_to_its_budget_of_instructions(name: str) -> None:
-    """DESIGN 1.4: the closed path is at the limit, to the instruction."""
+    """Goal 4: the closed path is at the limit, to the instruction."""
     assert counted()[name].ours <= BUDGET[name]
 
 

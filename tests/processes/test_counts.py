@@ -53,7 +53,7 @@ def _unshared(folder: Path) -> RacyStore:
 
 
 def test_counters_are_the_exact_totals_of_all_processes(team: Team, host: str) -> None:
-    """R10, DESIGN 7: calls of every kind are counted once each, and every process reads the same totals."""
+    """R10: calls of every kind are counted once each, and every process reads the same totals."""
     expected = {
         "successes": WRITERS * CALLS["success"],
         "failures": WRITERS * CALLS["failure"],

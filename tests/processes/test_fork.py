@@ -14,7 +14,7 @@ def test_workers_forked_from_a_preloading_parent_share_its_breaker(spawned: Team
 
 
 def test_a_breaker_made_before_the_fork_finds_the_default_store_after_it(spawned: Team, host: str) -> None:
-    """DESIGN 2: nothing is opened when a breaker is made; each child opens the host's table at its first call."""
+    """Nothing is opened when a breaker is made; each child opens the host's table at its first call."""
     seen = spawned.one(fork_scenes.preload_default, host)
     assert {"words": ["failed", "failed", "open"], "parent": "open", "name": host} == seen
 

@@ -53,14 +53,14 @@ def clock_is_read(way: str, host: str) -> bool:
 
 @WAYS
 def test_a_closed_call_makes_no_system_call(folder: Path, host: str, tmp_path: Path, way: str) -> None:
-    """T04, DESIGN 1.4: none in a thousand calls, on a table that other processes share."""
+    """T04: none in a thousand calls, on a table that other processes share."""
     assert folder.exists()
     assert [] == system_calls(way, host, tmp_path / "trace")
 
 
 @WAYS
 def test_a_closed_call_reads_no_clock(folder: Path, host: str, way: str) -> None:
-    """DESIGN 7: no clock on the closed path; where reading it would be fatal, a thousand calls go through."""
+    """T04: no clock on the closed path; where reading it would be fatal, a thousand calls go through."""
     assert folder.exists()
     if not clock_is_read("a look at the clock", host):
         cannot("this system does not read the time from the processor: the other test sees it as a system call")

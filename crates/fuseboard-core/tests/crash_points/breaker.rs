@@ -2,7 +2,7 @@
 
 use fuseboard_core::breaker::{Breaker, Outcome};
 use fuseboard_core::counters::{COUNTERS, Counter, totals};
-use fuseboard_core::fuse::{Effect, Permit};
+use fuseboard_core::fuse::Permit;
 use fuseboard_core::journal::About;
 use fuseboard_core::lease::SEATS;
 use fuseboard_core::state::State;
