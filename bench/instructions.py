@@ -1,10 +1,12 @@
 """Counts the processor's instructions in a closed call, with valgrind: exact, where times are not.
 
-``python -m bench.instructions`` prints them. What a call takes is the difference between the loops of N and of 2 N
-calls that :mod:`bench.counted` makes, divided by N.
+``python -m bench.instructions`` prints them, and with ``--output`` writes them down for :mod:`bench.versions`. What a
+call takes is the difference between the loops of N and of 2 N calls that :mod:`bench.counted` makes, divided by N.
 """
 
+import argparse
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -20,6 +22,8 @@ from fuseboard import _core
 
 MARK = "getppid"
 """The function at whose entry valgrind writes down what it has counted, and begins anew."""
+FILE = "instructions.json"
+"""What they are written into."""
 PATIENCE = 300
 """Seconds within which valgrind must be done."""
 _COST = re.compile(r"[0-9+*-]\S* (\d+)")
@@ -118,5 +122,22 @@ def report(found: dict[str, Instructions]) -> Iterable[str]:
         yield f"| {name} | {one.ours:,} | {one.total:,} | {one.total - bare:,} |"
 
 
+def write(found: dict[str, Instructions], folder: Path) -> None:
+    """Writes them into a folder of results, for programs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = {name: dataclasses.asdict(one) for name, one in found.items()}
+    (folder / FILE).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Counts, prints, and writes where the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m bench.instructions", description="Counts instructions of a call.")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where {FILE} goes (default: only printed)")
+    chosen, found = parser.parse_args(), count()
+    print("\n".join(report(found)))
+    if chosen.output:
+        write(found, chosen.output)
+
+
 if __name__ == "__main__":
-    print("\n".join(report(count())))
+    main()

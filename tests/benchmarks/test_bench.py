@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import timers
+from bench import timers, versions
 from bench.aims import RULES
 from bench.figures import Figures, group
+from bench.instructions import Instructions, write
 from bench.measure import TINY, Subject, measure
 from bench.yardsticks import ServiceError, failing, plain
 
@@ -72,6 +73,20 @@ def test_the_report_holds_every_row(results: Path, found: Any) -> None:
     report = (results / "results.md").read_text()
     assert [] == [row["name"] for row in found["figures"] if row["name"] not in report]
     assert [] == [row["group"] for row in found["figures"] if f"## {group(row['group']).title}" not in report]
+
+
+def test_runs_of_two_pythons_stand_side_by_side(results: Path, found: Any, tmp_path: Path) -> None:
+    """Every row of ours and every yardstick has a cell for each run, and a run that counted nothing says so."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "results.json").write_text((results / "results.json").read_text())
+    write({"bare call": Instructions(0, 100), "guard, shared store": Instructions(80, 350)}, other)
+    page = versions.as_markdown([versions.load(results), versions.load(other)])
+    rows = [row for row in found["figures"] if row["group"] in versions.SHOWN and row["kind"] != "peer"]
+    bare = {group(row["group"]).bare for row in rows}
+    assert [] == [row["name"] for row in rows if row["name"] not in bare and f"| {row['name']} | " not in page]
+    assert "| guard, shared store | not counted | 250 (80) |" in page
+    assert f"| {found['machine']['python']} | {found['machine']['python']} |" in page
 
 
 def test_a_call_that_does_not_raise_is_not_timed_as_one_that_does() -> None:
