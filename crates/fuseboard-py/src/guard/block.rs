@@ -28,6 +28,7 @@ use crate::breaker::class::Breaker;
 use crate::breaker::permit::Permit;
 use crate::guard::bound_calls::call_admit;
 use crate::interpreter::at_import::AtImport;
+use crate::interpreter::borrowed::borrowed;
 use crate::interpreter::completed_awaitable::completed_awaitable;
 use crate::interpreter::interned;
 use crate::interpreter::python_code::call_method;
@@ -117,11 +118,13 @@ unsafe extern "C" fn look_up(
             return look_up_in_class(py, method);
         }
         // Nothing keeps Python code from putting our methods into a class of its own.
-        if !Bound::ref_from_ptr(py, &breaker).is_instance_of::<Breaker>() {
+        let owner = borrowed(py, breaker);
+        if !owner.is_instance_of::<Breaker>() {
             ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr());
             return ptr::null_mut();
         }
-        let left = &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().block;
+        let owner = owner.cast_unchecked::<Breaker>();
+        let left = &owner.get().block;
         if method.begins == BEGINS_FIRST {
             let block = new_block(py, breaker, method.waits);
             left.leave(block.cast());
@@ -210,7 +213,7 @@ unsafe extern "C" fn call(
         }
         let mut breaker = (*block).breaker;
         if (*block).is_of_the_class() {
-            if count == 0 || !Bound::ref_from_ptr(py, &*args).is_instance_of::<Breaker>() {
+            if count == 0 || !borrowed(py, *args).is_instance_of::<Breaker>() {
                 ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr());
                 return ptr::null_mut();
             }
@@ -254,7 +257,7 @@ unsafe extern "C" fn bind(
 unsafe fn forget(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) {
     // SAFETY: as the caller says; what stood in `LEFT` owned a reference.
     unsafe {
-        Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().block.forget(block.cast());
+        borrowed(py, breaker).cast_unchecked::<Breaker>().get().block.forget(block.cast());
         if LEFT.compare_exchange(block, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             ffi::Py_DECREF(block.cast());
         }
@@ -355,7 +358,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
         let (class, block) = (ffi::Py_TYPE(this), &mut *this.cast::<Block>());
         if !block.is_of_the_class() && !block.breaker.is_null() {
             let py = Python::assume_attached();
-            Bound::ref_from_ptr(py, &block.breaker).cast_unchecked::<Breaker>().get().block.forget(this);
+            borrowed(py, block.breaker).cast_unchecked::<Breaker>().get().block.forget(this);
         }
         ffi::Py_XDECREF(block.permit);
         ffi::Py_XDECREF(block.breaker);

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use crate::breaker::class::Breaker;
 use crate::breaker::permit::Permit;
+use crate::interpreter::borrowed::borrowed;
 use crate::interpreter::interned;
 use crate::interpreter::python_code::call_method;
 use crate::table::fuse::PermitInner;
@@ -55,7 +56,8 @@ pub(super) unsafe extern "C" fn call_admit(this: *mut ffi::PyObject, _: *mut ffi
     // look at the links and the new reference nothing runs.
     unsafe {
         let py = Python::assume_attached();
-        let breaker = Bound::ref_from_ptr(py, &this).cast_unchecked::<Breaker>().get();
+        let breaker = borrowed(py, this).cast_unchecked::<Breaker>();
+        let breaker = breaker.get();
         if let Some(fuse) = breaker.link.peek(py) {
             fuse.get().expect_success();
             if let Some(last) = breaker.closed.peek(py)
@@ -83,9 +85,9 @@ unsafe extern "C" fn call_settle_result(
     // many live objects as it says.
     unsafe {
         let py = Python::assume_attached();
-        let breaker = Bound::ref_from_ptr(py, &this).cast_unchecked::<Breaker>();
+        let breaker = borrowed(py, this).cast_unchecked::<Breaker>();
         if count == 2
-            && let Ok(permit) = Bound::ref_from_ptr(py, &*args).cast_exact::<Permit>()
+            && let Ok(permit) = borrowed(py, *args).cast_exact::<Permit>()
             && !breaker.get().judges_results()
             && permit.get().fast_success()
         {

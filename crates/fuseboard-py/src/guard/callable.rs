@@ -13,6 +13,7 @@ use crate::breaker::class::Breaker;
 use crate::breaker::permit::Permit;
 use crate::convert::package;
 use crate::guard::class::{Guard, guard_class};
+use crate::interpreter::borrowed::borrowed;
 use crate::interpreter::contextlib::has_only_begun;
 use crate::table::fuse::{Fuse, PermitInner};
 
@@ -97,8 +98,8 @@ pub(super) unsafe fn begin(breaker: *mut ffi::PyObject) -> Option<Closed> {
     // SAFETY: as the caller says.
     let py = unsafe { Python::assume_attached() };
     // SAFETY: as the caller says.
-    let link = unsafe { &Bound::ref_from_ptr(py, &breaker).cast_unchecked::<Breaker>().get().link };
-    let fuse = link.get(py)?;
+    let breaker = unsafe { borrowed(py, breaker).cast_unchecked::<Breaker>() };
+    let fuse = breaker.get().link.get(py)?;
     fuse.get().expect_success();
     let word = fuse.get().word();
     if !fuse.get().is_closed(word) {
@@ -150,9 +151,9 @@ unsafe fn is_fast_success(closed: &Closed, result: *mut ffi::PyObject) -> bool {
     // SAFETY: as the caller says; `closed` owns a reference to a fuse.
     unsafe {
         let py = Python::assume_attached();
-        let fuse = Bound::ref_from_ptr(py, &closed.fuse).cast_unchecked::<Fuse>();
+        let fuse = borrowed(py, closed.fuse).cast_unchecked::<Fuse>();
         let is_counted =
-            !has_only_begun(Bound::ref_from_ptr(py, &result)) && fuse.get().fast_success(closed.word, closed.began_us);
+            !has_only_begun(&borrowed(py, result)) && fuse.get().fast_success(closed.word, closed.began_us);
         if is_counted {
             ffi::Py_DECREF(closed.fuse);
         }

@@ -50,6 +50,13 @@ mod direct {
         fn PyFunction_SetVectorcall(function: *mut ffi::PyFunctionObject, vectorcall: ffi::vectorcallfunc);
     }
 
+    /// A cell of a closure, as CPython lays it out (`PyCellObject`, which not every pyo3-ffi declares).
+    #[repr(C)]
+    struct Cell {
+        base: ffi::PyObject,
+        content: *mut ffi::PyObject,
+    }
+
     /// The entry that functions have by themselves, which runs their code: the same for all of them.
     static BY_CODE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
     /// The type of guards, for a look that costs nothing.
@@ -118,8 +125,8 @@ mod direct {
             if front.func_closure.is_null() {
                 return None;
             }
-            let cell = ffi::PyTuple_GET_ITEM(front.func_closure, 0).cast::<ffi::PyCellObject>();
-            let guard = (*cell).ob_ref;
+            let cell = ffi::PyTuple_GET_ITEM(front.func_closure, 0).cast::<Cell>();
+            let guard = (*cell).content;
             if guard.is_null() || ffi::Py_TYPE(guard) != GUARD.load(Ordering::Relaxed) {
                 return None;
             }

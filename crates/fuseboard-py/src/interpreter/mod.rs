@@ -1,6 +1,7 @@
 //! Primitives of the interpreter. Nothing here knows what a fuse is.
 
 pub(crate) mod at_import;
+pub(crate) mod borrowed;
 pub(crate) mod completed_awaitable;
 pub(crate) mod context_variable;
 pub(crate) mod contextlib;
