@@ -7,7 +7,8 @@ use pyo3::types::PyTuple;
 
 use crate::breaker::permit::Permit;
 use crate::breaker::verdict::Meanings;
-use crate::interpreter::link::{Left, Link};
+use crate::interpreter::left::Left;
+use crate::interpreter::link::Link;
 use crate::table::fuse::Fuse;
 
 // What a closed call needs comes first, beside the object's count of references.

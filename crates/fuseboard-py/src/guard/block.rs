@@ -7,7 +7,7 @@
 //! three it is the end, and the permit lies in it. Nothing is searched for, and nothing shared.
 //!
 //! An `ExitStack` looks both methods up in the class, one right after the other, and hands them the breaker. That works
-//! the same way, with a block that is left in [`LEFT`]. Its permit is one that no other call shares, and marks nothing: a
+//! the same way, with a block that is left in [`LEFT`] or, without the interpreter lock, in the thread's own place. Its permit is one that no other call shares, and marks nothing: a
 //! stack may hand the block on (`pop_all`), and nobody knows which calls are inside it then.
 //!
 //! **What looks wrong and is not.** Code may look up one method alone and call it, as a class does that wraps a breaker.
@@ -18,7 +18,7 @@
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -31,6 +31,7 @@ use crate::interpreter::at_import::AtImport;
 use crate::interpreter::borrowed::borrowed;
 use crate::interpreter::completed_awaitable::completed_awaitable;
 use crate::interpreter::interned;
+use crate::interpreter::left::OwnedLeft;
 use crate::interpreter::python_code::call_method;
 use crate::interpreter::types::{make_type, offset_member, slot};
 
@@ -44,15 +45,50 @@ unsafe extern "C" {
 pub(crate) struct Block {
     base: ffi::PyObject,
     vectorcall: ffi::vectorcallfunc,
-    /// Null, until it begins, in a block of the class.
-    breaker: *mut ffi::PyObject,
-    /// The permit, from the beginning of the block to its end.
-    permit: *mut ffi::PyObject,
+    /// Null, until it begins, in a block of the class: an owned reference, which stays.
+    breaker: AtomicPtr<ffi::PyObject>,
+    /// The permit, from the beginning of the block to its end: an owned reference.
+    permit: Seat,
     /// The thread that looked it up in the class, or null. It is compared, and never followed.
     thread: *mut ffi::PyThreadState,
     waits: bool,
     /// Whether both methods have it.
-    paired: bool,
+    paired: AtomicBool,
+}
+
+/// A place for one owned reference, or null. Several threads may call one block at the same time, though no `with`
+/// statement does; each reference that was put in is taken out once.
+struct Seat(AtomicPtr<ffi::PyObject>);
+
+impl Seat {
+    #[inline(always)]
+    fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Whether the reference was put in; it stays the caller's otherwise.
+    #[inline(always)]
+    fn put(&self, object: *mut ffi::PyObject) -> bool {
+        if cfg!(Py_GIL_DISABLED) {
+            return self.0.compare_exchange(ptr::null_mut(), object, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        }
+        // With the interpreter lock nobody comes in between.
+        let is_empty = self.is_empty();
+        if is_empty {
+            self.0.store(object, Ordering::Relaxed);
+        }
+        is_empty
+    }
+
+    #[inline(always)]
+    fn take(&self) -> *mut ffi::PyObject {
+        if cfg!(Py_GIL_DISABLED) {
+            return self.0.swap(ptr::null_mut(), Ordering::AcqRel);
+        }
+        let object = self.0.load(Ordering::Relaxed);
+        self.0.store(ptr::null_mut(), Ordering::Relaxed);
+        object
+    }
 }
 
 impl Block {
@@ -60,10 +96,34 @@ impl Block {
     const fn is_of_the_class(&self) -> bool {
         !self.thread.is_null()
     }
+
+    /// Borrowed, or null.
+    #[inline(always)]
+    fn breaker(&self) -> *mut ffi::PyObject {
+        self.breaker.load(Ordering::Acquire)
+    }
+
+    /// Whether a block of the class is this breaker's. A block is the first one's that begins it.
+    ///
+    /// # Safety
+    /// A live breaker; the thread is attached.
+    unsafe fn becomes(&self, breaker: *mut ffi::PyObject) -> bool {
+        // SAFETY: as the caller says; a reference of the block's own, given back where the block has a breaker already.
+        unsafe {
+            ffi::Py_INCREF(breaker);
+            match self.breaker.compare_exchange(ptr::null_mut(), breaker, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => true,
+                Err(before) => {
+                    ffi::Py_DECREF(breaker);
+                    before == breaker
+                }
+            }
+        }
+    }
 }
 
-/// A block whose beginning was looked up in the class, and whose end is about to be. It owns a reference.
-static LEFT: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
+/// A block whose beginning was looked up in the class, and whose end is about to be.
+static LEFT: OwnedLeft = OwnedLeft::new();
 
 /// One of the four methods, as it stands in the class.
 #[repr(C)]
@@ -131,11 +191,16 @@ unsafe extern "C" fn look_up(
             return block.cast();
         }
         let block = left.take().cast::<Block>();
-        if block.is_null() || (*block).waits != method.waits {
-            return new_block(py, breaker, method.waits).cast();
+        if !block.is_null() {
+            // Without the interpreter lock the thread may have left it for another breaker, or for the class.
+            let is_its_own = cfg!(not(Py_GIL_DISABLED)) || (*block).breaker() == breaker;
+            if is_its_own && (*block).waits == method.waits {
+                (*block).paired.store(true, Ordering::Relaxed);
+                return block.cast();
+            }
+            ffi::Py_DECREF(block.cast());
         }
-        (*block).paired = true;
-        ffi::Py_NewRef(block.cast())
+        new_block(py, breaker, method.waits).cast()
     }
 }
 
@@ -144,11 +209,11 @@ unsafe extern "C" fn look_up(
 /// # Safety
 /// The interpreter lock is held.
 unsafe fn look_up_in_class(py: Python<'_>, method: &Method) -> *mut ffi::PyObject {
-    // SAFETY: what stands in `LEFT` is a live block, of which a reference comes with it.
+    // SAFETY: what was left is a live block, of which a reference comes with it.
     unsafe {
-        let (thread, left) = (ffi::PyThreadState_Get(), LEFT.swap(ptr::null_mut(), Ordering::AcqRel));
+        let (thread, left) = (ffi::PyThreadState_Get(), LEFT.take().cast::<Block>());
         if !left.is_null() && !method.begins && (*left).waits == method.waits && (*left).thread == thread {
-            (*left).paired = true;
+            (*left).paired.store(true, Ordering::Relaxed);
             return left.cast();
         }
         ffi::Py_XDECREF(left.cast());
@@ -157,7 +222,7 @@ unsafe fn look_up_in_class(py: Python<'_>, method: &Method) -> *mut ffi::PyObjec
             (*block).thread = thread;
             if method.begins {
                 // Of another thread, or of code that ran while memory was found.
-                ffi::Py_XDECREF(LEFT.swap(ffi::Py_NewRef(block.cast()).cast(), Ordering::AcqRel).cast());
+                LEFT.leave(block.cast());
             }
         }
         block.cast()
@@ -187,7 +252,7 @@ unsafe fn new_block(py: Python<'_>, breaker: *mut ffi::PyObject, waits: bool) ->
         let block = ffi::PyType_GenericAlloc(class, 0).cast::<Block>();
         if !block.is_null() {
             (*block).vectorcall = call;
-            (*block).breaker = ffi::Py_XNewRef(breaker);
+            (*block).breaker.store(ffi::Py_XNewRef(breaker), Ordering::Relaxed);
             (*block).waits = waits;
         }
         block
@@ -211,7 +276,7 @@ unsafe extern "C" fn call(
             ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the methods of a block take no keyword arguments".as_ptr());
             return ptr::null_mut();
         }
-        let mut breaker = (*block).breaker;
+        let mut breaker = (*block).breaker();
         if (*block).is_of_the_class() {
             if count == 0 || !borrowed(py, *args).is_instance_of::<Breaker>() {
                 ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr());
@@ -220,12 +285,15 @@ unsafe extern "C" fn call(
             breaker = *args;
             (args, count) = (args.add(1), count - 1);
         }
-        if (*block).paired {
-            if count == 0 && (*block).permit.is_null() {
+        if (*block).paired.load(Ordering::Relaxed) {
+            if count == 0 && (*block).permit.is_empty() && (!(*block).is_of_the_class() || (*block).becomes(breaker)) {
                 return begin(py, block, breaker);
             }
-            if count == 3 && !(*block).permit.is_null() && (*block).breaker == breaker {
-                return end(py, block, *args.add(1));
+            if count == 3 && (*block).breaker() == breaker {
+                let permit = (*block).permit.take();
+                if !permit.is_null() {
+                    return end(py, block, permit, *args.add(1));
+                }
             }
         }
         // By hand, or by mistake, which the method refuses. Nobody is to take the other half any more.
@@ -255,12 +323,10 @@ unsafe extern "C" fn bind(
 /// # Safety
 /// `block` is a live block, of which the caller has a reference, and `breaker` a live breaker.
 unsafe fn forget(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) {
-    // SAFETY: as the caller says; what stood in `LEFT` owned a reference.
+    // SAFETY: as the caller says.
     unsafe {
         borrowed(py, breaker).cast_unchecked::<Breaker>().get().block.forget(block.cast());
-        if LEFT.compare_exchange(block, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            ffi::Py_DECREF(block.cast());
-        }
+        LEFT.forget(block.cast());
     }
 }
 
@@ -270,38 +336,44 @@ unsafe fn forget(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject)
 unsafe fn begin(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the breaker lives as long as this call; the permit is an owned reference, or null with an exception set.
     unsafe {
-        (*block).permit = if (*block).is_of_the_class() {
-            begin_in_class(py, block, breaker)
-        } else {
-            call_admit(breaker, ptr::null_mut())
-        };
-        if (*block).permit.is_null() { ptr::null_mut() } else { answer(py, (*block).waits, ffi::Py_None()) }
+        let permit =
+            if (*block).is_of_the_class() { begin_in_class(py, breaker) } else { call_admit(breaker, ptr::null_mut()) };
+        if permit.is_null() {
+            return ptr::null_mut();
+        }
+        if !(*block).permit.put(permit) {
+            // Somebody else has begun the same block meanwhile. This permit goes back, and the call is one by hand.
+            ffi::Py_DECREF(permit);
+            return call_method(by_hand(py, (*block).waits, true), &[breaker]);
+        }
+        answer(py, (*block).waits, ffi::Py_None())
     }
 }
 
 /// # Safety
-/// As for [`begin`], of a block of the class.
+/// A live breaker.
 #[cold]
 #[inline(never)]
-unsafe fn begin_in_class(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: the caller says the same. A block that was used before lets go of its breaker.
-    unsafe {
-        let before = std::mem::replace(&mut (*block).breaker, ffi::Py_NewRef(breaker));
-        ffi::Py_XDECREF(before);
-        call_method(interned::permit(py), &[breaker])
-    }
+unsafe fn begin_in_class(py: Python<'_>, breaker: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the caller says the same.
+    unsafe { call_method(interned::permit(py), &[breaker]) }
 }
 
 /// # Safety
-/// `block` is a live block that holds a permit; `error` is what ended it, or None.
+/// `block` is a live block; `permit` was its own reference, and is given up here; `error` is what ended it, or None.
 #[inline(always)]
-unsafe fn end(py: Python<'_>, block: *mut Block, error: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: the permit is the block's own reference, given up here; it and the breaker live to the end of this.
+unsafe fn end(
+    py: Python<'_>,
+    block: *mut Block,
+    permit: *mut ffi::PyObject,
+    error: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as the caller says; the permit and the breaker live to the end of this.
     unsafe {
-        let permit = Bound::from_owned_ptr(py, std::mem::replace(&mut (*block).permit, ptr::null_mut()));
+        let permit = Bound::from_owned_ptr(py, permit);
         let is_counted = error == ffi::Py_None() && permit.cast_unchecked::<Permit>().get().fast_success();
         if !is_counted {
-            let settled = call_method(interned::settle(py), &[(*block).breaker, permit.as_ptr(), error]);
+            let settled = call_method(interned::settle(py), &[(*block).breaker(), permit.as_ptr(), error]);
             if settled.is_null() {
                 return settled;
             }
@@ -328,7 +400,7 @@ unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, a
     // SAFETY: called by the collector with a block; its fields are null or live.
     unsafe {
         let block = &*this.cast::<Block>();
-        for object in [ffi::Py_TYPE(this).cast(), block.breaker, block.permit] {
+        for object in [ffi::Py_TYPE(this).cast(), block.breaker(), block.permit.0.load(Ordering::Relaxed)] {
             if !object.is_null() {
                 let stop = visit(object, arg);
                 if stop != 0 {
@@ -345,8 +417,7 @@ unsafe extern "C" fn clear(this: *mut ffi::PyObject) -> c_int {
     // breaker stays, for other garbage may call the block once more; it can close no cycle without a frame that is garbage
     // too, and that lets go of the block.
     unsafe {
-        let block = &mut *this.cast::<Block>();
-        ffi::Py_XDECREF(std::mem::replace(&mut block.permit, ptr::null_mut()));
+        ffi::Py_XDECREF((*this.cast::<Block>()).permit.take());
     }
     0
 }
@@ -355,13 +426,15 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     // SAFETY: called once, with a block that nobody refers to, and with the lock held.
     unsafe {
         ffi::PyObject_GC_UnTrack(this.cast());
-        let (class, block) = (ffi::Py_TYPE(this), &mut *this.cast::<Block>());
-        if !block.is_of_the_class() && !block.breaker.is_null() {
+        let (class, block) = (ffi::Py_TYPE(this), &*this.cast::<Block>());
+        let breaker = block.breaker();
+        // Without the interpreter lock a block that is left cannot go: being left keeps it alive.
+        if cfg!(not(Py_GIL_DISABLED)) && !block.is_of_the_class() && !breaker.is_null() {
             let py = Python::assume_attached();
-            borrowed(py, block.breaker).cast_unchecked::<Breaker>().get().block.forget(this);
+            borrowed(py, breaker).cast_unchecked::<Breaker>().get().block.forget(this);
         }
-        ffi::Py_XDECREF(block.permit);
-        ffi::Py_XDECREF(block.breaker);
+        ffi::Py_XDECREF(block.permit.take());
+        ffi::Py_XDECREF(breaker);
         ffi::PyObject_GC_Del(this.cast());
         // An instance of a heap type owns a reference to it.
         ffi::Py_DECREF(class.cast());

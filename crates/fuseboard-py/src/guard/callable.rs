@@ -15,6 +15,7 @@ use crate::convert::package;
 use crate::guard::class::{Guard, guard_class};
 use crate::interpreter::borrowed::borrowed;
 use crate::interpreter::contextlib::has_only_begun;
+use crate::interpreter::kept::Kept;
 use crate::table::fuse::{Fuse, PermitInner};
 
 /// A native callable that guards a plain function. A rejected call gets what the fallback returns.
@@ -69,11 +70,10 @@ unsafe extern "C" fn call<const JUDGED: bool>(
     }
 }
 
-/// A call that began while the fuse was closed. It has plain values and an owned pointer, and no destructor that would run
-/// if the thread ends in the call (see [`closed_call`]).
+/// A call that began while the fuse was closed. It has no destructor that would run if the thread ends in the call (see
+/// [`closed_call`]).
 pub(super) struct Closed {
-    /// An owned reference.
-    fuse: *mut ffi::PyObject,
+    fuse: Kept,
     word: Word,
     /// When the call began, if that matters.
     began_us: u64,
@@ -99,14 +99,18 @@ pub(super) unsafe fn begin(breaker: *mut ffi::PyObject) -> Option<Closed> {
     let py = unsafe { Python::assume_attached() };
     // SAFETY: as the caller says.
     let breaker = unsafe { borrowed(py, breaker).cast_unchecked::<Breaker>() };
-    let fuse = breaker.get().link.get(py)?;
+    let kept = breaker.get().link.keep(py)?;
+    // SAFETY: the link leads to a fuse, which is kept until it is given back.
+    let fuse = unsafe { borrowed(py, kept.object()).cast_unchecked::<Fuse>() };
     fuse.get().expect_success();
     let word = fuse.get().word();
     if !fuse.get().is_closed(word) {
+        // SAFETY: not used again.
+        unsafe { kept.give_back() };
         return None;
     }
     let began_us = fuse.get().began_us();
-    Some(Closed { fuse: fuse.into_ptr(), word, began_us })
+    Some(Closed { fuse: kept, word, began_us })
 }
 
 /// The call while the fuse is closed. Hot: everything up to the first `return` is the closed path. `JUDGED` is true for a
@@ -141,21 +145,20 @@ pub(super) unsafe fn closed_call<const JUDGED: bool>(
     }
 }
 
-/// Whether this result ends a closed call that changes nothing. If so, the call is counted, and the fuse's reference is
-/// given back.
+/// Whether this result ends a closed call that changes nothing. If so, the call is counted, and the fuse is given back.
 ///
 /// # Safety
 /// The interpreter lock is held; `result` is a live object; where this is true, `closed` is not used again.
 #[inline(always)]
 unsafe fn is_fast_success(closed: &Closed, result: *mut ffi::PyObject) -> bool {
-    // SAFETY: as the caller says; `closed` owns a reference to a fuse.
+    // SAFETY: as the caller says; `closed` keeps a fuse.
     unsafe {
         let py = Python::assume_attached();
-        let fuse = borrowed(py, closed.fuse).cast_unchecked::<Fuse>();
+        let fuse = borrowed(py, closed.fuse.object()).cast_unchecked::<Fuse>();
         let is_counted =
             !has_only_begun(&borrowed(py, result)) && fuse.get().fast_success(closed.word, closed.began_us);
         if is_counted {
-            ffi::Py_DECREF(closed.fuse);
+            closed.fuse.give_back();
         }
         is_counted
     }
@@ -192,8 +195,8 @@ unsafe fn ask(breaker: *mut ffi::PyObject) -> Asked {
 #[inline(never)]
 unsafe fn end_closed(guard: &Guard, closed: Closed, result: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let ended = Python::try_attach(|py| {
-        // SAFETY: an owned reference to a fuse, given up here.
-        let fuse = unsafe { Bound::from_owned_ptr(py, closed.fuse).cast_into_unchecked::<Fuse>() };
+        // SAFETY: a fuse, given up here.
+        let fuse = unsafe { closed.fuse.into_bound(py).cast_into_unchecked::<Fuse>() };
         // SAFETY: as the caller says.
         unsafe { end(py, guard, PermitInner::closed(&fuse, closed.word, closed.began_us), result) }
     });

@@ -71,6 +71,20 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     // SAFETY: called once, with a guard that nobody refers to.
     unsafe {
         ffi::PyObject_GC_UnTrack(this.cast());
+        // Another thread may just have found it in a closure (`entry`).
+        #[cfg(Py_GIL_DISABLED)]
+        if !(*this.cast::<Guard>()).code.is_null() {
+            return crate::interpreter::hazard::retire(this, free);
+        }
+        free(this);
+    }
+}
+
+/// # Safety
+/// Called once, with a guard that nobody refers to, and that the collector does not know any more.
+unsafe fn free(this: *mut ffi::PyObject) {
+    // SAFETY: as the caller says.
+    unsafe {
         let class = ffi::Py_TYPE(this);
         let guard = &mut *this.cast::<Guard>();
         for object in [guard.breaker, guard.function, guard.fallback, guard.code] {

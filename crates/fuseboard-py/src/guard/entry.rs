@@ -44,6 +44,8 @@ mod direct {
     use crate::breaker::class::Breaker;
     use crate::guard::callable::{begin, closed_call};
     use crate::guard::class::{Guard, guard_class};
+    #[cfg(Py_GIL_DISABLED)]
+    use crate::interpreter::hazard::Protected;
 
     unsafe extern "C" {
         // Part of CPython's API since 3.12, not declared by pyo3-ffi.
@@ -95,52 +97,141 @@ mod direct {
         nargsf: usize,
         kwnames: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        // SAFETY: the interpreter calls this with the lock held and with a function that `set` was given, which its caller
-        // keeps alive. The guard is kept alive here: somebody may put another one into the cell meanwhile.
+        // SAFETY: the interpreter calls this with a function that `set` was given, which its caller keeps alive. The guard is
+        // kept alive here: somebody may put another one into the cell meanwhile.
         unsafe {
-            if let Some(guard) = guard_of(this.cast())
-                && let Some(closed) = begin((*guard).breaker)
-            {
-                ffi::Py_INCREF(guard.cast());
-                let result = closed_call::<JUDGED>(&*guard, closed, args, nargsf, kwnames);
-                ffi::Py_DECREF(guard.cast());
-                return result;
+            if let Some(found) = Found::of(this.cast()) {
+                if let Some(closed) = begin((*found.guard).breaker) {
+                    found.keep();
+                    let result = closed_call::<JUDGED>(&*found.guard, closed, args, nargsf, kwnames);
+                    found.give_back();
+                    return result;
+                }
+                found.leave();
             }
             let by_code: ffi::vectorcallfunc = transmute(BY_CODE.load(Ordering::Relaxed));
             by_code(this, args, nargsf, kwnames)
         }
     }
 
-    /// The guard that the function's code would call, if that is all that it would do.
+    /// The guard that a function's code would call. With the interpreter lock it is kept alive by a reference, if it is to
+    /// be kept; without it, by a hazard pointer from the moment when it was found ([`crate::interpreter::hazard`]).
+    struct Found {
+        guard: *mut Guard,
+        #[cfg(Py_GIL_DISABLED)]
+        protected: Protected,
+    }
+
+    #[cfg(not(Py_GIL_DISABLED))]
+    impl Found {
+        /// # Safety
+        /// A cell, with the lock held.
+        #[inline(always)]
+        unsafe fn in_cell(cell: *mut Cell) -> Option<Self> {
+            // SAFETY: what a cell contains is null or a live object.
+            unsafe {
+                let guard = (*cell).content;
+                let is_guard = !guard.is_null() && ffi::Py_TYPE(guard) == GUARD.load(Ordering::Relaxed);
+                is_guard.then_some(Self { guard: guard.cast() })
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn keep(&self) {
+            // SAFETY: nothing has run since it was found.
+            unsafe { ffi::Py_INCREF(self.guard.cast()) };
+        }
+
+        #[inline(always)]
+        unsafe fn give_back(&self) {
+            // SAFETY: it was kept.
+            unsafe { ffi::Py_DECREF(self.guard.cast()) };
+        }
+
+        #[inline(always)]
+        #[allow(clippy::unused_self, reason = "there is something to do without the interpreter lock")]
+        unsafe fn leave(&self) {}
+    }
+
+    #[cfg(Py_GIL_DISABLED)]
+    impl Found {
+        /// # Safety
+        /// A cell. This thread is attached.
+        #[inline(always)]
+        unsafe fn in_cell(cell: *mut Cell) -> Option<Self> {
+            // SAFETY: a cell's field is aligned, and changes by whole words.
+            let place = unsafe { AtomicPtr::from_ptr(&raw mut (*cell).content) };
+            let protected = Protected::of(place).ok().flatten()?;
+            // A guard in a slot stays: whoever drops its last reference looks at the slots first. What is no guard may be
+            // gone by now. But the memory of an object can be read until this thread detaches: the interpreter's own looks
+            // into dicts and lists need that too (PEP 703). If the memory became a guard meanwhile, the last look tells
+            // whether that is the one in the cell.
+            // SAFETY: see above.
+            let class = unsafe { AtomicPtr::from_ptr(&raw mut (*protected.object).ob_type) }.load(Ordering::Acquire);
+            if class == GUARD.load(Ordering::Relaxed) && place.load(Ordering::SeqCst) == protected.object {
+                return Some(Self { guard: protected.object.cast(), protected });
+            }
+            protected.give_back();
+            None
+        }
+
+        #[inline(always)]
+        #[allow(clippy::unused_self, reason = "there is something to do with the interpreter lock")]
+        unsafe fn keep(&self) {}
+
+        #[inline(always)]
+        unsafe fn give_back(&self) {
+            self.protected.give_back();
+        }
+
+        #[inline(always)]
+        unsafe fn leave(&self) {
+            self.protected.give_back();
+        }
+    }
+
+    impl Found {
+        /// The guard of a function, if to call it is all that the function's code would do.
+        ///
+        /// # Safety
+        /// A live function that `set` was given. This thread is attached.
+        #[inline(always)]
+        unsafe fn of(front: *mut ffi::PyFunctionObject) -> Option<Self> {
+            // SAFETY: a function's closure is null or a tuple of cells, as many as its code has free variables, whose number
+            // cannot change: so there is one. An exact one guards a function (`set` has looked). Code and defaults are only
+            // compared, never followed.
+            unsafe {
+                if (*front).func_closure.is_null() {
+                    return None;
+                }
+                let cell = ffi::PyTuple_GET_ITEM((*front).func_closure, 0).cast::<Cell>();
+                let found = Self::in_cell(cell)?;
+                let guard = found.guard;
+                let (defaults, kwdefaults) = if (*guard).is_exact {
+                    let function = (*guard).function.cast::<ffi::PyFunctionObject>();
+                    (read(&raw mut (*function).func_defaults), read(&raw mut (*function).func_kwdefaults))
+                } else {
+                    (ptr::null_mut(), ptr::null_mut())
+                };
+                let is_as_made = read(&raw mut (*front).func_code) == (*guard).code
+                    && read(&raw mut (*front).func_defaults) == defaults
+                    && read(&raw mut (*front).func_kwdefaults) == kwdefaults;
+                if is_as_made {
+                    return Some(found);
+                }
+                found.leave();
+                None
+            }
+        }
+    }
+
+    /// A field that another thread may just be setting.
     ///
     /// # Safety
-    /// A live function that `set` was given, with the lock held.
+    /// A field of a live object.
     #[inline(always)]
-    unsafe fn guard_of(front: *mut ffi::PyFunctionObject) -> Option<*mut Guard> {
-        // SAFETY: a function's closure is null or a tuple of cells, as many as its code has free variables, whose number
-        // cannot change: so there is one. An exact one guards a function (`set` has looked). Code and defaults are null or
-        // live objects, which are only compared.
-        unsafe {
-            let front = &*front;
-            if front.func_closure.is_null() {
-                return None;
-            }
-            let cell = ffi::PyTuple_GET_ITEM(front.func_closure, 0).cast::<Cell>();
-            let guard = (*cell).content;
-            if guard.is_null() || ffi::Py_TYPE(guard) != GUARD.load(Ordering::Relaxed) {
-                return None;
-            }
-            let guard = guard.cast::<Guard>();
-            let (defaults, kwdefaults) = if (*guard).is_exact {
-                let function = &*(*guard).function.cast::<ffi::PyFunctionObject>();
-                (function.func_defaults, function.func_kwdefaults)
-            } else {
-                (ptr::null_mut(), ptr::null_mut())
-            };
-            let is_as_made = front.func_code == (*guard).code
-                && front.func_defaults == defaults
-                && front.func_kwdefaults == kwdefaults;
-            is_as_made.then_some(guard)
-        }
+    unsafe fn read(field: *mut *mut ffi::PyObject) -> *mut ffi::PyObject {
+        // SAFETY: an aligned word, says the caller.
+        unsafe { AtomicPtr::from_ptr(field) }.load(Ordering::Relaxed)
     }
 }
