@@ -10,7 +10,7 @@ RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') Cargo.l
 .PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.tools: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -74,6 +74,12 @@ crash: crash-points build  ## death at every instruction, and two storms of CRAS
 mutation: build  ## break core, table and package in every small way, and see what the quick tests miss; takes an hour
 	$(BIN)/python -m pip install --quiet --group mutation
 	$(BIN)/python tools/mutation.py all
+
+pythons:  ## the tests on every CPython from 3.11 to 3.15 that is here, and which is not; PYTHONS='--quick 3.12' or --help
+	@$(PYTHON) tools/pythons.py $(PYTHONS)
+
+debian-pythons:  ## make a Debian root with CPython 3.14, its debug build and 3.15 in .pythons; needs root and the network
+	tools/debian_pythons.sh $(DEBIAN_PYTHONS)
 
 threads: build  ## the store's contract in eight threads at once
 	FUSEBOARD_TEST_THREADS=8 $(BIN)/python -m pytest tests/contract

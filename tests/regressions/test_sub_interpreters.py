@@ -21,7 +21,9 @@ except ImportError:
     create = lambda isolated: interpreters.create(isolated=isolated)
 
 def run(kind, code):
-    interpreters.run_string(create(kind), code)
+    interpreter = create(kind)
+    interpreters.run_string(interpreter, code)
+    interpreters.destroy(interpreter)  # Python 3.14 warns of one that is left
 
 USE = '''
 try:

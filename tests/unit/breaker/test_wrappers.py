@@ -53,6 +53,7 @@ RETURNING_COROUTINES = {
 ALL = COROUTINE_FUNCTIONS | RETURNING_COROUTINES
 
 
+@pytest.mark.filterwarnings("ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("function", COROUTINE_FUNCTIONS.values(), ids=COROUTINE_FUNCTIONS)
 def test_a_guarded_coroutine_function_is_one(breaker: CircuitBreaker, function: Callable[..., Any]) -> None:
     """``inspect`` and ``asyncio`` know it as such, and signature, name and ``__wrapped__`` stay."""
