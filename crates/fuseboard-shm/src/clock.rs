@@ -1,17 +1,13 @@
 //! Time for decisions: microseconds on a clock that all processes of one boot share (rule R14).
 //!
-//! On Linux this is `CLOCK_BOOTTIME`, which runs through suspend; on macOS `CLOCK_MONOTONIC`, which does there. The
-//! wall clock is never asked.
+//! On Linux this is `CLOCK_BOOTTIME`, which runs through suspend; on macOS `CLOCK_MONOTONIC`, which does there. Where
+//! processes share no tables, each has a clock of its own. The wall clock is never asked.
 
 use std::sync::Arc;
 
 use fuseboard_core::sync::{AtomicU64, Ordering};
-use rustix::time::{ClockId, clock_gettime};
 
-#[cfg(target_os = "linux")]
-const CLOCK: ClockId = ClockId::Boottime;
-#[cfg(not(target_os = "linux"))]
-const CLOCK: ClockId = ClockId::Monotonic;
+use crate::system::now_us as host_us;
 
 /// Where a table's stamps come from.
 #[derive(Clone, Debug, Default)]
@@ -32,11 +28,6 @@ impl Clock {
             Self::Manual(clock) => clock.now_us(),
         }
     }
-}
-
-fn host_us() -> u64 {
-    let now = clock_gettime(CLOCK);
-    now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() / 1_000
 }
 
 /// A clock that a test moves. It stands still, or runs with the host's clock and ahead of it by as much as it was
@@ -115,17 +106,7 @@ impl ManualClock {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    /// R14: the host's clock shows the whole microseconds of the time since its boot.
-    #[test]
-    fn the_hosts_clock_counts_microseconds() {
-        let since_boot = || Duration::try_from(clock_gettime(CLOCK)).expect("after the boot").as_micros();
-        let (before, now_us, after) = (since_boot(), u128::from(Clock::System.now_us()), since_boot());
-        assert!((before..=after).contains(&now_us), "{before} <= {now_us} <= {after}");
-    }
 
     /// A clock that stands shows what it showed, and moves by as much as it is told.
     #[test]

@@ -10,27 +10,27 @@
 //! closes the descriptor, or removes the file, another process may take the lead too early. This one then learns that
 //! from the lease, as a process that was stopped does.
 
-use std::mem::forget;
-use std::os::fd::OwnedFd;
+#[cfg(shares_tables)]
+mod lock;
+#[cfg(not(shares_tables))]
+mod no_lock;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fuseboard_core::leader::{Leader, Rivals};
-use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, fchmod, fcntl_lock, fstat, openat, stat};
-use rustix::io::{Errno, retry_on_intr};
 
+#[cfg(shares_tables)]
+use self::lock::Lock;
+#[cfg(not(shares_tables))]
+use self::no_lock::Lock;
 use crate::chain::Chain;
-use crate::mapping::identity;
 use crate::owner;
-use crate::store_dir;
 use crate::table::Table;
 
 /// What this process has of each table and purpose that it has asked for. Never taken out: a program has a few stores,
 /// and leads for a few purposes.
 static STANDINGS: Chain<Standing> = Chain::new();
-
-/// How often to look again after somebody removed the lock's file just then.
-const TRIES: usize = 4;
 
 #[derive(Debug)]
 struct Standing {
@@ -47,14 +47,7 @@ struct LeadState {
     /// The last term that this process led; 0 if it does not lead.
     term: u64,
     lock: Option<Lock>,
-    fault: Option<Errno>,
-}
-
-/// The lock. Dropping it gives it back.
-#[derive(Debug)]
-struct Lock {
-    fd: Option<OwnedFd>,
-    file: (u64, u64),
+    fault: Option<String>,
 }
 
 /// This process as one of those that may lead for a purpose of a table.
@@ -139,8 +132,8 @@ impl<'t> Candidate<'t> {
     /// Why the lock could not be asked for when it was last wanted. Without it a leader's death is noticed when its
     /// lease runs out.
     #[must_use]
-    pub fn fault(&self) -> Option<Errno> {
-        self.standing.state().fault
+    pub fn fault(&self) -> Option<String> {
+        self.standing.state().fault.clone()
     }
 
     /// Gets the lock, unless it is had, or another process has it.
@@ -148,7 +141,7 @@ impl<'t> Candidate<'t> {
         let Some(path) = self.path.as_deref().filter(|_| state.lock.is_none()) else { return };
         (state.lock, state.fault) = match Lock::get(path) {
             Ok(lock) => (lock, None),
-            Err(error) => (None, Some(error)),
+            Err(error) => (None, Some(error.to_string())),
         };
     }
 }
@@ -180,49 +173,4 @@ impl Standing {
     fn state(&self) -> MutexGuard<'_, LeadState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Lock {
-    /// The lock, `None` if another process has it.
-    fn get(path: &Path) -> Result<Option<Self>, Errno> {
-        for _ in 0..TRIES {
-            let fd = open(path)?;
-            match fcntl_lock(&fd, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::AGAIN | Errno::ACCESS) => return Ok(None),
-                other => other?,
-            }
-            let file = identity(&fstat(&fd)?);
-            // Removed just now: others lock another file.
-            if stat(path).is_ok_and(|stat| identity(&stat) == file) {
-                return Ok(Some(Self { fd: Some(fd), file }));
-            }
-        }
-        Err(Errno::BUSY)
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // If somebody has closed the descriptor, its number may be another file's by now, and is not ours to close.
-        let fd = self.fd.take();
-        if fd.as_ref().is_some_and(|fd| fstat(fd).is_ok_and(|stat| identity(&stat) != self.file)) {
-            forget(fd);
-        }
-    }
-}
-
-/// The lock's file, which is made if it is not there: a regular file of this user's that nobody else has access to.
-fn open(path: &Path) -> Result<OwnedFd, Errno> {
-    let access = Mode::RUSR | Mode::WUSR;
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = retry_on_intr(|| openat(CWD, path, flags, access))?;
-    let stat = fstat(&fd)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(Errno::INVAL);
-    }
-    if store_dir::ownership_fault(&stat, access).is_some() {
-        // Whatever the umask took away.
-        fchmod(&fd, access)?;
-    }
-    Ok(fd)
 }

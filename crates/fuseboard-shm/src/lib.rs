@@ -9,20 +9,21 @@
 //! | stores | [`store`] | a table, and tables of this process for fuses that do not fit into it |
 //! | | [`handle`] | a slot with its shared words at hand: admits calls and settles them |
 //! | | [`journal_cursor`] | reads the journal: each transition once |
-//! | opening | [`open`] | opens a host's table or makes it, or looks at one |
-//! | | `create` | makes a table whole before it has a name |
+//! | opening | [`open`] | opens a host's table or makes it, or looks at one: which file, in which private folder, of which boot |
 //! | | [`leading`] | one process of the host that leads for a purpose |
 //! | a table | [`table`] | one mapped table: from names to slots; its `View` only reads |
-//! | | `table_spec`, `store_dir`, `boot` | which file, in which private folder, of which boot |
 //! | | [`saved_cursor`] | where a reader of the journal stands, as a text |
 //! | parts | `process_permit` | what an admitted call has: a permit, and the process that took it |
 //! | | [`owner`] | who this process is, new after fork; whether another process is certainly dead |
-//! | | `former_users` | who still uses a table whose file was removed |
 //! | | `watch` | when a store looks whether it is still on the host's table |
-//! | | `mapping` | map, unmap, and the one cast from bytes to atomics |
+//! | | `mapping` | memory that is mapped, and the one cast from bytes to atomics |
 //! | | `chain` | a list that only grows, read without a lock |
 //! | | [`clock`] | microseconds on which all processes of a host agree, or a clock that a test moves |
 //! | | [`error`] | why a host's table cannot be had |
+//! | | `system` | what each operating system has: memory, time, processes |
+//!
+//! Where `cfg(shares_tables)` is not set (see `build.rs`), the system has no shared tables. Then `open` refuses, and
+//! private tables work as everywhere.
 //!
 //! # Trust model
 //!
@@ -37,15 +38,13 @@
 //!
 //! # Unsafe code
 //!
-//! It is in `mapping` (the cast from bytes to atomics), `chain` (a list that is read without a lock), `owner` (what a
-//! forked child has to do), `handle` (a prefetch) and, for a system call that has no safe wrapper on macOS, `boot`.
+//! It is in `mapping` (the cast from bytes to atomics), `chain` (a list that is read without a lock), `system` (memory,
+//! and what a forked child has to do), `handle` (a prefetch) and `open` (the mapping of a file, and on macOS a system
+//! call that has no safe wrapper).
 
-mod boot;
 mod chain;
 pub mod clock;
-mod create;
 pub mod error;
-mod former_users;
 pub mod handle;
 pub mod journal_cursor;
 pub mod leading;
@@ -55,7 +54,6 @@ pub mod owner;
 mod process_permit;
 pub mod saved_cursor;
 pub mod store;
-mod store_dir;
+mod system;
 pub mod table;
-mod table_spec;
 mod watch;

@@ -1,8 +1,8 @@
 //! Map, unmap, and the single cast from bytes to atomics.
 
 use std::ffi::c_void;
+use std::io;
 use std::ops::Deref;
-use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -18,9 +18,8 @@ use fuseboard_core::overrides::OverrideNote;
 use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::settings::Set;
 use fuseboard_core::sync::AtomicU64;
-use rustix::fs::{Stat, fstat, lstat};
-use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+use crate::system::{self, FileId};
 
 /// A type that may stand in a mapping that other processes write to.
 ///
@@ -57,35 +56,16 @@ unsafe impl Shared for Set {}
 // SAFETY: `repr(C)`, eight atomics that fill its 64 bytes.
 unsafe impl Shared for Leader {}
 
-/// What may be done to a file's mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Loads, and nothing else: a store ends the process with SIGSEGV.
-    Read,
-    /// All.
-    Write,
-}
-
-impl Access {
-    fn protection(self) -> ProtFlags {
-        match self {
-            Self::Read => ProtFlags::READ,
-            Self::Write => ProtFlags::READ | ProtFlags::WRITE,
-        }
-    }
-}
-
 /// A stretch of memory, mapped until it is dropped.
 ///
-/// One that is [`Access::Read`] is seen through the same atomics. Of those only loads are made, which is `View`'s to
+/// One that may only be read is seen through the same atomics. Of those only loads are made, which is `View`'s to
 /// see to. An atomic load of eight bytes is one plain instruction on every processor that we build for, also with
 /// Acquire, and needs no page that can be written to.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<c_void>,
     len: usize,
-    /// Device and number of the file.
-    file: Option<(u64, u64)>,
+    file: Option<FileId>,
 }
 
 // SAFETY: the memory is only ever seen as `Shared` types, which are atomics, and it is unmapped only with the last owner.
@@ -94,32 +74,28 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// The first `len` bytes of a file, shared with every process that maps them.
-    pub(crate) fn of_file(file: BorrowedFd<'_>, len: usize, access: Access) -> Result<Self, Errno> {
-        let identity = identity(&fstat(file)?);
-        // SAFETY: a null hint lets the kernel choose the address, so no existing memory is replaced.
-        let base = unsafe { mmap(std::ptr::null_mut(), len, access.protection(), MapFlags::SHARED, file, 0) }?;
-        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len, file: Some(identity) })
+    /// Memory that shows the first `len` bytes of a file.
+    ///
+    /// # Safety
+    /// The memory was mapped with this length, nobody else unmaps it, and what others do to it are atomic accesses.
+    #[cfg(shares_tables)]
+    pub(crate) const unsafe fn showing(base: NonNull<c_void>, len: usize, file: FileId) -> Self {
+        Self { base, len, file: Some(file) }
     }
 
     /// Zeroes that belong to this process alone; a forked child gets a copy of its own.
-    pub(crate) fn anonymous(len: usize) -> Result<Self, Errno> {
-        // SAFETY: as above.
-        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, Access::Write.protection(), MapFlags::PRIVATE) }?;
-        Ok(Self { base: NonNull::new(base).ok_or(Errno::NOMEM)?, len, file: None })
+    pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
+        Ok(Self { base: system::map(len)?, len, file: None })
     }
 
-    /// Device and number of the file; `None` of memory that is no file's.
-    pub(crate) const fn file(&self) -> Option<(u64, u64)> {
+    /// Which file it shows; `None` of memory that is no file's.
+    pub(crate) const fn file(&self) -> Option<FileId> {
         self.file
     }
 
     /// Whether `path` certainly leads to another file than the mapped one, or to none.
     pub(crate) fn is_gone_from(&self, path: &Path) -> bool {
-        match lstat(path) {
-            Ok(stat) => self.file != Some(identity(&stat)),
-            Err(error) => error == Errno::NOENT,
-        }
+        system::leads_elsewhere(path, self.file)
     }
 
     /// `count` values of `T` from byte `offset` on.
@@ -139,9 +115,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the range was mapped by us and every reference into it borrowed `self`, so none is left. An error
-        // could only mean that the range is not mapped, which leaves nothing to do.
-        _ = unsafe { munmap(self.base.as_ptr(), self.len) };
+        // SAFETY: the range was mapped by us and every reference into it borrowed `self`, so none is left.
+        unsafe { system::unmap(self.base, self.len) };
     }
 }
 
@@ -172,48 +147,5 @@ impl<T: ?Sized> Deref for Pinned<T> {
     fn deref(&self) -> &T {
         // SAFETY: made from a reference that borrowed the mapping, which lives as long as our share in it.
         unsafe { self.target.as_ref() }
-    }
-}
-
-#[allow(clippy::unnecessary_cast, reason = "the numbers' types differ between systems")]
-pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
-    (stat.st_dev as u64, stat.st_ino as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::fd::AsFd;
-
-    use fuseboard_core::sync::Ordering;
-
-    use super::*;
-
-    /// How a child ends that adds 0 to the first word of a file that is mapped so: the signal, or 0.
-    fn ends_by(access: Access) -> i32 {
-        let path = std::env::temp_dir().join(format!("fuseboard-mapping-{}-{access:?}", std::process::id()));
-        std::fs::write(&path, [0; 4096]).expect("a file of our own");
-        let file = std::fs::File::options().read(true).write(true).open(&path).expect("the same");
-        std::fs::remove_file(&path).expect("the same");
-        let mapping = Mapping::of_file(file.as_fd(), 4096, access).expect("it can be mapped");
-        assert_eq!(0, mapping.section::<AtomicU64>(0, 1)[0].load(Ordering::Acquire));
-        let mut status = 0;
-        // SAFETY: the child makes one atomic operation and ends by `_exit`; it takes no lock and allocates nothing. `status`
-        // outlives the wait for it.
-        unsafe {
-            let child = libc::fork();
-            if child == 0 {
-                mapping.section::<AtomicU64>(0, 1)[0].fetch_add(0, Ordering::AcqRel);
-                libc::_exit(0);
-            }
-            assert_eq!(child, libc::waitpid(child, &raw mut status, 0));
-        }
-        libc::WTERMSIG(status)
-    }
-
-    /// What only reads a table is checked by the processor: so a test that runs it would see a write, even one of the
-    /// same value.
-    #[test]
-    fn a_write_to_what_is_mapped_for_reading_ends_the_process() {
-        assert_eq!([libc::SIGSEGV, 0], [Access::Read, Access::Write].map(ends_by));
     }
 }

@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fuseboard_core::counters::STRIPES;
 use fuseboard_core::lease::HINT_BITS;
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+
+use crate::system::{self, pid_namespace};
 
 /// Linux's largest pid has 22 bits. 0 is nobody's.
 const PID_BITS: u32 = 22;
@@ -82,12 +82,11 @@ pub fn take_note_of_a_fork() -> bool {
 pub fn register() {
     REGISTER.call_once(|| {
         renew();
-        // SAFETY: `begin_as_a_child` is an `extern "C" fn()` that lives as long as the process (Python never unloads an
-        // extension module), and does nothing that is forbidden in a child forked from a process with threads.
-        let refused = unsafe { libc::pthread_atfork(None, None, Some(begin_as_a_child)) };
+        // `begin_as_a_child` does nothing that is forbidden in a child forked from a process with threads.
+        let is_taken = system::at_fork(begin_as_a_child);
         // Refused only if there is no memory. Then children keep their parent's token: they share its line of counters,
         // and may finish its probe.
-        debug_assert_eq!(0, refused);
+        debug_assert!(is_taken);
     });
 }
 
@@ -107,19 +106,6 @@ fn hint_of(pid: u32, namespace: u64) -> u64 {
     (namespace << PID_BITS | u64::from(pid) & PID_MASK) & (ASKED - 1)
 }
 
-/// The number of this process's pid namespace. The kernel gives out the lowest free number, so only among very many
-/// namespaces do two agree in their low bits.
-#[cfg(target_os = "linux")]
-fn pid_namespace() -> Option<u64> {
-    rustix::fs::stat("/proc/self/ns/pid").ok().map(|stat| stat.st_ino)
-}
-
-/// Other systems have one for all.
-#[cfg(not(target_os = "linux"))]
-fn pid_namespace() -> Option<u64> {
-    Some(u64::MAX)
-}
-
 /// This process's number, for people.
 #[must_use]
 pub fn pid() -> u32 {
@@ -130,9 +116,9 @@ pub fn pid() -> u32 {
 /// Whether the process of a hint is certainly dead: it had a pid in our pid namespace, and no process has that pid now.
 #[must_use]
 pub(crate) fn is_gone(theirs: u64) -> bool {
-    let (ours, pid) = (hint(), Pid::from_raw(((theirs & PID_MASK) as u32).cast_signed()));
+    let ours = hint();
     let is_of_our_namespace = ours != 0 && ours >> PID_BITS == theirs >> PID_BITS;
-    is_of_our_namespace && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+    is_of_our_namespace && system::is_free((theirs & PID_MASK) as u32)
 }
 
 /// This process's token.
@@ -149,7 +135,7 @@ pub fn stripe() -> usize {
     token() % STRIPES
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, shares_tables, target_os = "linux"))]
 mod tests {
     use super::*;
 

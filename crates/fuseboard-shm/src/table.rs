@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,13 +21,12 @@ use fuseboard_core::policy::Policy;
 use fuseboard_core::rate::{RATE_WINDOWS, RateWindow};
 use fuseboard_core::sync::AtomicU64;
 use fuseboard_core::transition::Transition;
-use rustix::io::Errno;
 
 pub use self::view::View;
 use crate::clock::Clock;
-use crate::former_users;
 use crate::mapping::{Mapping, Pinned};
 use crate::owner::{self, random_u64};
+use crate::system;
 use crate::watch::{Scope, Watch};
 
 /// A slot's shared words, kept mapped. What a closed call needs comes first, in one cache line.
@@ -90,6 +90,7 @@ impl Table {
     }
 
     /// The same of a host's table that this process has just made.
+    #[cfg(shares_tables)]
     pub(crate) fn made_new(self) -> Self {
         Self { is_new: true, ..self }
     }
@@ -103,7 +104,7 @@ impl Table {
     ///
     /// # Errors
     /// If the process may not map that much.
-    pub fn private(geometry: Geometry, clock: Clock) -> Result<Self, Errno> {
+    pub fn private(geometry: Geometry, clock: Clock) -> io::Result<Self> {
         let mapping = Mapping::anonymous(geometry.bytes())?;
         let header: &Header = &mapping.section(0, 1)[0];
         header.write(geometry, 0, [(); 3].map(|()| random_u64()), clock.now_us());
@@ -115,7 +116,7 @@ impl Table {
     ///
     /// # Errors
     /// If the process may not map that much.
-    pub fn stopgap(geometry: Geometry, clock: Clock, looks: bool) -> Result<Self, Errno> {
+    pub fn stopgap(geometry: Geometry, clock: Clock, looks: bool) -> io::Result<Self> {
         let table = Self::private(geometry, clock)?;
         let watch = if looks { Watch::new(Scope::Stopgap, table.clock().now_us()) } else { Watch::never() };
         let watch = Arc::new(watch);
@@ -129,7 +130,7 @@ impl Table {
     pub fn former_users(&self) -> Vec<u32> {
         // As the system calls it, which knows nothing of the symbolic links that may have led here.
         let path = self.path().filter(|_| self.is_new).and_then(|path| path.canonicalize().ok());
-        path.as_deref().map(former_users::users_of_a_removed).unwrap_or_default()
+        path.as_deref().map(system::users_of_a_removed).unwrap_or_default()
     }
 
     /// The slot of a name of 1 to 200 bytes; takes one if it has none and `claim` is set. `None` if there is none.

@@ -49,7 +49,7 @@ impl Leader {
     fn lead(&self, py: Python<'_>) -> PyResult<(Option<u64>, Option<String>)> {
         self.of(&Store::up_to_date(self.store.bind(py))?, |candidate| {
             let term = candidate.lead(self.lease_us);
-            (term, candidate.fault().map(|fault| std::io::Error::from(fault).to_string()))
+            (term, candidate.fault())
         })
     }
 

@@ -5,22 +5,25 @@
 //! that finds the name finds a whole table. A creator that is killed leaves nothing, or a draft that is in nobody's
 //! way.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsFd, OwnedFd};
 
 use fuseboard_core::layout::{Geometry, Header};
 use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, fchmod, linkat, openat, renameat_with, unlinkat,
+    AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, fchmod, openat, renameat_with, unlinkat,
 };
 use rustix::io::{Errno, pwrite, retry_on_intr};
 
+#[cfg(target_os = "linux")]
+use super::linux as system;
+#[cfg(target_os = "macos")]
+use super::macos as system;
+use super::map::{Access, of_file};
+use super::table_spec::TableSpec;
 use crate::error::OpenError;
-use crate::mapping::{Access, Mapping};
 use crate::owner::random_u64;
-use crate::table_spec::TableSpec;
 
 /// Makes the table, unless another process was faster. Returns whether this process made it.
-pub(crate) fn create(wanted: &TableSpec, geometry: Geometry) -> Result<bool, OpenError> {
+pub(super) fn create(wanted: &TableSpec, geometry: Geometry) -> Result<bool, OpenError> {
     let made = match wanted.nameless(geometry) {
         // The system, the folder or a sandbox has no nameless files. But a full disk is full for a named file too.
         Err(error) if !matches!(error, Errno::EXIST | Errno::NOSPC | Errno::DQUOT) => wanted.named(geometry),
@@ -39,19 +42,11 @@ pub(crate) fn create(wanted: &TableSpec, geometry: Geometry) -> Result<bool, Ope
 const ACCESS: Mode = Mode::RUSR.union(Mode::WUSR);
 
 impl TableSpec<'_> {
-    #[cfg(target_os = "linux")]
     fn nameless(&self, geometry: Geometry) -> Result<(), Errno> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let fd = retry_on_intr(|| openat(&self.dir.folder, ".", flags, ACCESS))?;
+        let folder = self.dir.folder.as_fd();
+        let fd = system::nameless_draft(folder, ACCESS)?;
         self.fill(&fd, geometry)?;
-        let nameless = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-        linkat(CWD, nameless, &self.dir.folder, &self.file, AtFlags::SYMLINK_FOLLOW)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[allow(clippy::unused_self, reason = "as on Linux")]
-    fn nameless(&self, _: Geometry) -> Result<(), Errno> {
-        Err(Errno::OPNOTSUPP)
+        system::name_draft(fd.as_fd(), folder, &self.file)
     }
 
     fn named(&self, geometry: Geometry) -> Result<(), Errno> {
@@ -73,7 +68,7 @@ impl TableSpec<'_> {
     fn fill(&self, fd: &OwnedFd, geometry: Geometry) -> Result<(), Errno> {
         fchmod(fd, ACCESS)?;
         reserve(fd, geometry.bytes() as u64)?;
-        let mapping = Mapping::of_file(fd.as_fd(), geometry.bytes(), Access::Write)?;
+        let mapping = of_file(fd.as_fd(), geometry.bytes(), Access::Write)?;
         let header: &Header = &mapping.section(0, 1)[0];
         header.write(geometry, self.boot, [(); 3].map(|()| random_u64()), self.clock.now_us());
         Ok(())
@@ -106,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::store_dir;
+    use crate::open::host::store_dir;
 
     fn smallest() -> Geometry {
         Geometry::for_capacity(1, 1).expect("in range")

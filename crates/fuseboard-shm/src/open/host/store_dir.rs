@@ -13,17 +13,18 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
+use super::map::Access;
 use crate::error::{Kind, OpenError};
-use crate::mapping::Access;
+use crate::system::ownership_fault;
 
 /// An open folder that was found to be private.
-pub(crate) struct StoreDir {
-    pub(crate) folder: OwnedFd,
-    pub(crate) path: PathBuf,
+pub(super) struct StoreDir {
+    pub(super) folder: OwnedFd,
+    pub(super) path: PathBuf,
 }
 
 /// Opens the folder `chosen`, or the user's folder on this host; makes it if there is none.
-pub(crate) fn open(chosen: Option<&Path>) -> Result<StoreDir, OpenError> {
+pub(super) fn open(chosen: Option<&Path>) -> Result<StoreDir, OpenError> {
     let path = match chosen {
         Some(path) => made(&absolute(path)?)?,
         None => of_user()?,
@@ -35,7 +36,7 @@ pub(crate) fn open(chosen: Option<&Path>) -> Result<StoreDir, OpenError> {
 
 /// Opens the folder that [`open`] would, and makes nothing: a folder that root has made is of no use to the service
 /// that comes after it. To read it may be another user's, if the system lets us in.
-pub(crate) fn find(chosen: Option<&Path>, access: Access) -> Result<StoreDir, OpenError> {
+pub(super) fn find(chosen: Option<&Path>, access: Access) -> Result<StoreDir, OpenError> {
     let path = match chosen {
         Some(path) => absolute(path)?,
         None => where_of_user(),
@@ -118,15 +119,4 @@ fn open_at(path: PathBuf, access: Access) -> Result<StoreDir, OpenError> {
         return Err(fault);
     }
     Ok(StoreDir { folder, path })
-}
-
-/// What is wrong with an owner or mode: it must be this user's, who alone has access.
-pub(crate) fn ownership_fault(stat: &Stat, wanted: Mode) -> Option<String> {
-    let me = geteuid().as_raw();
-    if stat.st_uid != me {
-        return Some(format!("belongs to user {}, not to user {me}", stat.st_uid));
-    }
-    let mode = Mode::from_raw_mode(stat.st_mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO);
-    let (found, wanted) = (mode.as_raw_mode(), wanted.as_raw_mode());
-    (found != wanted).then(|| format!("has mode {found:04o}; it must be {wanted:04o}, so that others have no access"))
 }
