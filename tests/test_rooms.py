@@ -16,7 +16,7 @@ import fuseboard
 
 PACKAGE = Path(fuseboard.__file__).parent
 FLOORS = (
-    ("errors", "_state", "_validation", "_functions", "_once"),
+    ("errors", "_state", "_validation", "_functions", "_once", "_forks"),
     ("_events",),
     ("_policy",),
     ("_store",),

@@ -10,6 +10,8 @@ import os
 import threading
 from collections.abc import Hashable
 
+from fuseboard._forks import at_fork
+
 _locks: dict[int, threading.RLock] = {}
 """The lock of this process and those of its forebears, by pid. Of threads that come at once, one makes it."""
 
@@ -34,7 +36,7 @@ def _after_a_fork() -> None:
     _forking.pop().release()
 
 
-os.register_at_fork(before=_before_a_fork, after_in_parent=_after_a_fork, after_in_child=_after_a_fork)
+at_fork(before=_before_a_fork, after_in_parent=_after_a_fork, after_in_child=_after_a_fork)
 
 
 class Once:

@@ -152,7 +152,7 @@ class StoreOpenError(FuseboardError):
 
     Attributes:
         store: the store's name.
-        path: the file, folder or environment variable in question.
+        path: the file, folder or environment variable in question; empty if there is none.
         reason: ``"name"`` (``FUSEBOARD_STORE`` is not a store's name), ``"folder"`` (the folder is not private to this
             user), ``"owner"`` (the folder belongs to another user), ``"missing"`` (there is no table, for
             :meth:`Store.existing`, which makes none), ``"foreign"`` (the file is not a sound table of this user's),
@@ -186,7 +186,8 @@ class StoreOpenError(FuseboardError):
             hidden = str(self.path).startswith("/proc/")
             kind = "shortage" if self.is_transient else "hidden" if hidden else kind
         way_out = _WAY_OUT.get(kind, "").format(folder=self._folder_setting)
-        return f"store {self.store!r} cannot be opened: {_printable(self.path)}: {self.detail}. {way_out}".rstrip()
+        where = f"{_printable(self.path)}: " if self.path else ""
+        return f"store {self.store!r} cannot be opened: {where}{self.detail}. {way_out}".rstrip()
 
 
 @_core.first
@@ -275,5 +276,5 @@ _WAY_OUT = {
     "system": "Set {folder} to a folder that this user may write to.",
     "hidden": "Let this process read that path. If /proc is mounted, a {folder} in memory (tmpfs) works too.",
     "shortage": "Give the process more file descriptors or memory.",
-    "unsupported": "Use Store.private() on this platform.",
+    "unsupported": "Use Store.private(). For the default store, set FUSEBOARD_STORE=:private:.",
 }

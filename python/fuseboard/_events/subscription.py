@@ -10,7 +10,6 @@ child has no thread at first: the first failed or rejected call there, or the fi
 """
 
 import contextlib
-import os
 import threading
 import time
 import weakref
@@ -21,6 +20,7 @@ from typing import Self, TypeAlias
 from fuseboard import _core
 from fuseboard._events.log import logger
 from fuseboard._events.transition import Transition, began, transition
+from fuseboard._forks import at_fork
 from fuseboard._functions import is_async
 from fuseboard._once import lock
 from fuseboard._validation import shown
@@ -234,4 +234,4 @@ def _go_on_in_a_child() -> None:
         hub.go_on_in_a_child()
 
 
-os.register_at_fork(after_in_child=_go_on_in_a_child)
+at_fork(after_in_child=_go_on_in_a_child)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from fuseboard import Store
+from fuseboard import Store, StoreOpenError
 from fuseboard.demo import _figures, _promises, _report
 from fuseboard.demo._crew import Crew, DemoError
 from fuseboard.demo._picture import Picture
@@ -40,7 +40,7 @@ def run(plan: Plan, *, plain: bool, as_json: bool) -> int:
     except KeyboardInterrupt:
         console.print(Text("\nInterrupted; every process of the demo has been ended."))
         return _INTERRUPTED
-    except DemoError as fault:
+    except (DemoError, StoreOpenError) as fault:
         print(f"fuseboard demo: {fault}", file=sys.stderr)
         return 1
     report = _conclude(plan, first, second, time.monotonic() - began)
@@ -85,7 +85,10 @@ def _folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Makes a request to end (SIGTERM, SIGHUP) unwind like a Ctrl-C, so that children and folder go too."""
+    """Makes a request to end (SIGTERM, SIGHUP) unwind like a Ctrl-C, so that children and folder go too.
+
+    Windows has no SIGHUP. There the demo ends before it has a child: it finds no shared table.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -93,7 +96,8 @@ def _ended_by_signals() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    requests = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, interrupt) for number in requests}
     try:
         yield
     finally:
