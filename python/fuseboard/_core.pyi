@@ -31,7 +31,7 @@ __all__ = [
     "Permit",
     "Store",
     "Unexported",
-    "bound_calls",
+    "async_guard",
     "check_name",
     "enter_directly",
     "first",
@@ -40,6 +40,20 @@ __all__ = [
     "settings_hash",
     "take_note_of_a_fork",
 ]
+
+@final
+@type_check_only
+class _AsyncGuard:
+    """What guards the calls of a coroutine function: operators where a call would cost more."""
+
+    def __invert__(self) -> Permit:
+        """Asks for a permit."""
+    def admit(self) -> Permit:
+        """The same."""
+    def __setitem__(self, permit: Permit, value: object, /) -> None:
+        """Settles the call of a permit, which returned this value."""
+    def raised(self, permit: Permit, /) -> None:
+        """Settles the call of a permit, which raised the exception that is being handled."""
 
 @type_check_only
 class Package(Protocol):
@@ -124,8 +138,8 @@ def guard(
 ) -> Callable[..., Any]:
     """A native callable that guards a plain function. A rejected call gets what the fallback returns."""
 
-def bound_calls(breaker: Breaker) -> list[Any]:
-    """A breaker's ``_admit`` and ``_settle_result`` as functions that cost less, for code that calls them often."""
+def async_guard(breaker: Breaker) -> _AsyncGuard:
+    """What guards the calls of a coroutine function, from the code that awaits it."""
 
 def settings_hash(settings: str) -> int:
     """A number from 1 to 2^64 - 1 that stands for settings, and is the same in every process.

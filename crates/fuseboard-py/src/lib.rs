@@ -52,7 +52,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(convert::numbers::settings_hash, module)?)?;
     module.add_function(wrap_pyfunction!(convert::package::first, module)?)?;
     module.add_function(wrap_pyfunction!(convert::package::install, module)?)?;
-    module.add_function(wrap_pyfunction!(guard::bound_calls::bound_calls, module)?)?;
     module.add_function(wrap_pyfunction!(guard::entry::enter_directly, module)?)?;
     module.add_function(wrap_pyfunction!(table::store::take_note_of_a_fork, module)?)?;
     Ok(())
@@ -69,6 +68,9 @@ fn make_what_is_made_once(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let guard = wrap_pyfunction!(guard::callable::guard, module)?;
     module.add_function(guard.clone())?;
     guard::class::make(py, guard.into_any().unbind())?;
+    let async_guard = wrap_pyfunction!(guard::async_guard::async_guard, module)?;
+    module.add_function(async_guard.clone())?;
+    guard::async_guard::make(py, async_guard.into_any().unbind())?;
     guard::block::make(py)?;
     // Classes that Python does not see are made here too.
     py.get_type::<convert::package::Package>();

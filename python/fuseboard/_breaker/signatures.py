@@ -13,8 +13,8 @@ The code has the wrapped function's name, so that profiles and tracebacks tell g
 import builtins
 import functools
 import keyword
-from collections.abc import Callable, Mapping
-from types import CellType, CodeType, FunctionType
+from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any, cast
 
 from fuseboard import _core
@@ -26,21 +26,23 @@ _KEPT = 512
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 _ANYTHING = "*args, **kwargs"
 _FUNCTION = """
-def make(_fuseboard_guard):
+def make(_fuseboard_defaults, _fuseboard_kwdefaults, _fuseboard_guard):
     def guarded({parameters}):
         return _fuseboard_guard({arguments})
+    return guarded
 """
 _COROUTINE_FUNCTION = """
-def make(_fuseboard_admit, _fuseboard_settle, _fuseboard_settle_result, _fuseboard_wrapped, _fuseboard_any):
+def make(_fuseboard_defaults, _fuseboard_kwdefaults, _fuseboard_guard, _fuseboard_wrapped):
     async def guarded({parameters}):
-        _fuseboard_permit = _fuseboard_admit()
+        _fuseboard_permit = ~_fuseboard_guard
         try:
             _fuseboard_value = await _fuseboard_wrapped({arguments})
-        except _fuseboard_any as _fuseboard_error:
-            _fuseboard_settle(_fuseboard_permit, _fuseboard_error)
+        except:
+            _fuseboard_guard.raised(_fuseboard_permit)
             raise
-        _fuseboard_settle_result(_fuseboard_permit, _fuseboard_value)
+        _fuseboard_guard[_fuseboard_permit] = _fuseboard_value
         return _fuseboard_value
+    return guarded
 """
 
 
@@ -58,27 +60,17 @@ def function(wrapped: Callable[..., Any], guard: Callable[..., Any], *, has_fall
     With a fallback it takes anything: a fallback gets the arguments of the call, without the defaults filled in.
     """
     is_exact = can_be(wrapped) and not has_fallback
-    guarded = _written_out(_FUNCTION, wrapped, is_exact=is_exact, values={"_fuseboard_guard": guard})
+    guarded = _written_out(_FUNCTION, wrapped, guard, is_exact=is_exact)
+    if is_exact:
+        # The same objects: by these the entry sees that nobody has changed them.
+        guarded.__defaults__, guarded.__kwdefaults__ = wrapped.__defaults__, wrapped.__kwdefaults__
     _core.enter_directly(guarded, guard, is_exact)
     return guarded
 
 
-def coroutine_function(
-    wrapped: Callable[..., Any],
-    admit: Callable[[], object],
-    settle: Callable[..., None],
-    settle_result: Callable[..., None],
-) -> FunctionType:
-    """A coroutine function with the parameters of another, which it awaits between ``admit`` and ``settle_result``."""
-    values = {
-        "_fuseboard_admit": admit,
-        "_fuseboard_settle": settle,
-        "_fuseboard_settle_result": settle_result,
-        "_fuseboard_wrapped": wrapped,
-        # The function's globals or parameters may use the name for something else.
-        "_fuseboard_any": BaseException,
-    }
-    return _written_out(_COROUTINE_FUNCTION, wrapped, is_exact=True, values=values)
+def coroutine_function(wrapped: Callable[..., Any], guard: "_core._AsyncGuard") -> FunctionType:
+    """A coroutine function with the parameters of another, which it awaits under a permit of the guard."""
+    return _written_out(_COROUTINE_FUNCTION, wrapped, guard, wrapped, is_exact=True)
 
 
 def named_like(guarded: Callable[..., Any], wrapped: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,27 +79,30 @@ def named_like(guarded: Callable[..., Any], wrapped: Callable[..., Any]) -> Call
     return functools.update_wrapper(guarded, wrapped)
 
 
-def _written_out(
-    template: str, wrapped: Callable[..., Any], *, is_exact: bool, values: Mapping[str, object]
-) -> FunctionType:
-    parameters = _parameters(wrapped.__code__) if is_exact else (_ANYTHING, _ANYTHING)
-    code = _renamed(_compiled(template, *parameters), wrapped)
+def _written_out(template: str, wrapped: Callable[..., Any], *values: object, is_exact: bool) -> FunctionType:
+    """The function that a template makes of these values.
+
+    It is made by a ``def`` that runs, defaults included. A function that was made from its code, or whose defaults were
+    set later, is one whose calls CPython does not tune, from 3.13 on.
+    """
+    parameters = _parameters(cast("FunctionType", wrapped)) if is_exact else (_ANYTHING, _ANYTHING)
+    code = _compiled(template, *parameters)
+    inner = _inner(code)
+    constants = tuple(_renamed(inner, wrapped) if constant is inner else constant for constant in code.co_consts)
     # The wrapped function's globals: frameworks look there for names in annotations. The code itself uses none.
     known = getattr(wrapped, "__globals__", None)
     names = known if isinstance(known, dict) else {"__name__": __name__, "__builtins__": builtins}
-    cells = tuple(CellType(values[name]) for name in code.co_freevars)
-    guarded = FunctionType(code, names, code.co_name, wrapped.__defaults__ if is_exact else None, cells)
-    if is_exact:
-        guarded.__kwdefaults__ = wrapped.__kwdefaults__
+    make = FunctionType(code.replace(co_consts=constants), names)
+    defaults = (wrapped.__defaults__, wrapped.__kwdefaults__) if is_exact else (None, None)
+    guarded: FunctionType = make(*defaults, *values)
     functools.update_wrapper(guarded, wrapped)
     return guarded
 
 
 @functools.lru_cache(_KEPT)
 def _compiled(template: str, parameters: str, arguments: str) -> CodeType:
-    """The code of the function inside of ``make``."""
-    module = compile(template.format(parameters=parameters, arguments=arguments), WRITTEN_OUT, "exec")
-    return _inner(_inner(module))
+    """The code of ``make``."""
+    return _inner(compile(template.format(parameters=parameters, arguments=arguments), WRITTEN_OUT, "exec"))
 
 
 def _inner(code: CodeType) -> CodeType:
@@ -121,12 +116,19 @@ def _renamed(code: CodeType, wrapped: Callable[..., Any]) -> CodeType:
     return code.replace(co_name=name, co_qualname=qualified if isinstance(qualified, str) else name)
 
 
-def _parameters(code: CodeType) -> tuple[str, str]:
+def _parameters(wrapped: FunctionType) -> tuple[str, str]:
     """How the parameters are written in a definition, and in a call that hands them on."""
-    names = _names(code)
+    code, names = wrapped.__code__, _names(wrapped.__code__)
     by_position, by_name = names[: code.co_argcount], names[code.co_argcount :][: code.co_kwonlyargcount]
     rest = names[code.co_argcount + code.co_kwonlyargcount :]
-    defined, given = list(by_position), list(by_position)
+    defaults, kwdefaults = wrapped.__defaults__ or (), wrapped.__kwdefaults__ or {}
+    # Defaults belong to the last parameters.
+    first = len(by_position) - len(defaults)
+    defined = [
+        f"{name}=_fuseboard_defaults[{index - first}]" if index >= first else name
+        for index, name in enumerate(by_position)
+    ]
+    given = list(by_position)
     if code.co_posonlyargcount:
         defined.insert(code.co_posonlyargcount, "/")
     if code.co_flags & _VARARGS:
@@ -135,7 +137,7 @@ def _parameters(code: CodeType) -> tuple[str, str]:
         given.append(more)
     elif by_name:
         defined.append("*")
-    defined += by_name
+    defined += [f"{name}=_fuseboard_kwdefaults[{name!r}]" if name in kwdefaults else name for name in by_name]
     given += [f"{name}={name}" for name in by_name]
     every = [f"**{name}" for name in rest]
     return ", ".join(defined + every), ", ".join(given + every)

@@ -65,11 +65,11 @@ def _coroutine_function(
     admit: Callable[[], "Permit"] | None = None,
     fallback: Fallback = None,
 ) -> Callable[..., Any]:
-    # Looked up once: each guarded call makes these calls.
-    native_admit, settle_result = _core.bound_calls(breaker)
-    is_decorated, admit = admit is None, admit or native_admit
-    if fallback is None and is_decorated and signatures.can_be(wrapped):
-        return signatures.coroutine_function(wrapped, admit, breaker._settle, settle_result)
+    guard = _core.async_guard(breaker)
+    if fallback is None and admit is None and signatures.can_be(wrapped):
+        return signatures.coroutine_function(wrapped, guard)
+    # Looked up once: each guarded call makes this call.
+    admit = admit or guard.admit
 
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -83,7 +83,7 @@ def _coroutine_function(
         except BaseException as error:
             raised(breaker, wrapped, permit, error)
             raise
-        settle_result(permit, value)
+        guard[permit] = value
         return value
 
     return signatures.named_like(guarded, wrapped)

@@ -26,7 +26,7 @@ use pyo3::types::{PyString, PyType};
 
 use crate::breaker::class::Breaker;
 use crate::breaker::permit::Permit;
-use crate::guard::bound_calls::call_admit;
+use crate::guard::async_guard::ask;
 use crate::interpreter::at_import::AtImport;
 use crate::interpreter::borrowed::borrowed;
 use crate::interpreter::completed_awaitable::completed_awaitable;
@@ -336,8 +336,7 @@ unsafe fn forget(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject)
 unsafe fn begin(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the breaker lives as long as this call; the permit is an owned reference, or null with an exception set.
     unsafe {
-        let permit =
-            if (*block).is_of_the_class() { begin_in_class(py, breaker) } else { call_admit(breaker, ptr::null_mut()) };
+        let permit = if (*block).is_of_the_class() { begin_in_class(py, breaker) } else { ask(breaker) };
         if permit.is_null() {
             return ptr::null_mut();
         }

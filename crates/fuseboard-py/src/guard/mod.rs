@@ -4,8 +4,8 @@
 //! handed on as they came (vectorcall, PEP 590), so nothing is packed. The types are made by hand, because PyO3's classes
 //! take their arguments in a tuple.
 
+pub(crate) mod async_guard;
 pub(crate) mod block;
-pub(crate) mod bound_calls;
 pub(crate) mod callable;
 pub(crate) mod class;
 pub(crate) mod entry;
