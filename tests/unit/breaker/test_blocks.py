@@ -30,9 +30,35 @@ def counted(breaker: CircuitBreaker) -> tuple[int, int, int, int]:
     return told.successes, told.failures, told.ignored, told.late_outcomes
 
 
+def order_of_a_statement() -> list[str]:
+    """The two methods in the order in which a ``with`` statement of this Python looks them up."""
+    seen: list[str] = []
+
+    class Method:
+        def __set_name__(self, _owner: type, name: str) -> None:
+            self.name = name
+
+        def __get__(self, *_: object) -> Callable[..., None]:
+            seen.append(self.name)
+            return lambda *_: None
+
+    class Watched:
+        __enter__, __exit__ = Method(), Method()
+
+    with Watched():
+        pass
+    return seen
+
+
+def looked_up(breaker: CircuitBreaker) -> tuple[Callable[[], Any], Callable[..., Any]]:
+    """Beginning and end of one block, looked up as a statement does it, to be called later."""
+    found = {name: getattr(breaker, name) for name in order_of_a_statement()}
+    return found["__enter__"], found["__exit__"]
+
+
 def test_methods_that_are_looked_up_together_are_one_block(breaker: CircuitBreaker) -> None:
-    """As the interpreter does it: the beginning, then the end, each called later."""
-    begin, end = breaker.__enter__, breaker.__exit__
+    """As the interpreter does it: one right after the other, each called later."""
+    begin, end = looked_up(breaker)
     assert begin is end
     begin()
     assert end(BoomError, BoomError(), None) is False
@@ -40,7 +66,7 @@ def test_methods_that_are_looked_up_together_are_one_block(breaker: CircuitBreak
 
 
 def test_methods_that_are_called_one_by_one_find_each_other(breaker: CircuitBreaker) -> None:
-    """By the frame that calls them, and nested."""
+    """By the context that they are called in, and nested."""
     breaker.__enter__()
     breaker.__enter__()
     breaker.__exit__(BoomError, BoomError(), None)
@@ -122,7 +148,7 @@ def test_statements_that_take_turns(breaker: CircuitBreaker) -> None:
 def test_a_probe_whose_frame_is_gone_gives_its_lease_back(breaker: CircuitBreaker, clock: Clock) -> None:
     """A generator that nobody goes on with is closed; a block that is thrown away between its methods is not."""
     wait_for_probe(breaker, clock)
-    begin, end = breaker.__enter__, breaker.__exit__
+    begin, end = looked_up(breaker)
     begin()
     assert breaker.state is State.HALF_OPEN
     del begin, end
@@ -156,7 +182,7 @@ def test_blocks_of_many_threads(store: Store) -> None:
 
 
 def test_a_class_that_begins_in_its_own_way(store: Store) -> None:
-    """A method of a user's own that calls ours: the permit is found by frame, whichever of the two it is."""
+    """A method of a user's own that calls ours: the permit is found by context, whichever of the two it is."""
 
     class Beginning(CircuitBreaker):
         def __enter__(self) -> None:
@@ -196,7 +222,7 @@ def wrong(*arguments: Any, **names: Any) -> list[Callable[[CircuitBreaker], Any]
     """Calls with arguments that no method takes: of a block, and by hand."""
 
     def of_a_block(breaker: CircuitBreaker) -> Any:
-        begin, end = breaker.__enter__, breaker.__exit__
+        begin, end = looked_up(breaker)
         begin()
         return end(*arguments, **names)
 
@@ -255,9 +281,55 @@ def test_the_methods_are_a_breakers() -> None:
     for stranger in (Thief(), 5, "breaker"):
         with pytest.raises(TypeError, match=r"^the method of a block is a breaker's$"):
             method.__get__(stranger, type(stranger))
-    with pytest.raises(TypeError):
-        Thief().__enter__()
+    with pytest.raises(TypeError, match=r"^the method of a block is a breaker's$"):
+        _ = Thief().__enter__
+    with pytest.raises(TypeError, match=r"^__get__ takes an instance and its class$"):
+        method.__get__()
     gc.collect()
+
+
+@pytest.mark.parametrize(
+    "looked_at", [("__enter__",), ("__exit__",), ("__enter__", "__exit__"), ("__exit__", "__enter__")]
+)
+def test_a_stack_and_a_statement_take_nothing_of_each_other(
+    breaker: CircuitBreaker, looked_at: tuple[str, ...]
+) -> None:
+    """Whatever was looked up before, in the class or of the breaker, each block has the outcome of its own end."""
+    kept = [(getattr(breaker, name), getattr(CircuitBreaker, name)) for name in looked_at]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(breaker)
+        with contextlib.suppress(BoomError), breaker:
+            boom()
+    assert counted(breaker) == (1, 1, 0, 0)
+    assert len(looked_at) == len(kept)
+
+
+def test_stacks_of_many_threads() -> None:
+    """Each stack's block is its own thread's, and ends in another one, however often the interpreter switches."""
+    breaker = CircuitBreaker("db", threshold=2_000, window=None, store=Store.private(failures=2_048))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    stacks: list[contextlib.ExitStack] = []
+
+    def work() -> None:
+        for _ in range(ROUNDS):
+            stack = contextlib.ExitStack()
+            stack.enter_context(breaker)
+            stacks.append(stack)
+
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    for number, stack in enumerate(stacks):
+        with contextlib.suppress(BoomError), stack:
+            if number % 2:
+                boom()
+    assert counted(breaker) == (4 * ROUNDS, 4 * ROUNDS, 0, 0)
 
 
 def test_the_classs_methods_are_for_stacks(breaker: CircuitBreaker) -> None:

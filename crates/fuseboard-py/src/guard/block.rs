@@ -6,9 +6,12 @@
 //! at the breaker for an instant, and the second gives the same block. Called without arguments it is the beginning, with
 //! three it is the end, and the permit lies in it. Nothing is searched for, and nothing shared.
 //!
-//! An `ExitStack` looks both methods up in the class, one right after the other, and hands them the breaker. That works
-//! the same way, with a block that is left in [`LEFT`] or, without the interpreter lock, in the thread's own place. Its permit is one that no other call shares, and marks nothing: a
-//! stack may hand the block on (`pop_all`), and nobody knows which calls are inside it then.
+//! An `ExitStack` looks both methods up in the class, one after the other, and hands them the breaker. From Python 3.15 on
+//! it finds our descriptors in the class and calls their `__get__`, which a `with` statement does not: that gives the
+//! class's method, bound to the breaker. Both work the same way, with a block that is left in the thread's own place
+//! ([`LEFT`]): between the two calls of `__get__` Python code runs, and so may other threads. The permit of such a block is
+//! one that no other call shares, and marks nothing: a stack may hand the block on (`pop_all`), and nobody knows which
+//! calls are inside it then.
 //!
 //! **What looks wrong and is not.** Code may look up one method alone and call it, as a class does that wraps a breaker.
 //! Such a look-up finds no other half, or leaves a block that nobody takes. Then the permit waits in
@@ -49,8 +52,8 @@ pub(crate) struct Block {
     breaker: AtomicPtr<ffi::PyObject>,
     /// The permit, from the beginning of the block to its end: an owned reference.
     permit: Seat,
-    /// The thread that looked it up in the class, or null. It is compared, and never followed.
-    thread: *mut ffi::PyThreadState,
+    /// Whether it was looked up in the class, so that its calls name the breaker.
+    is_of_the_class: bool,
     waits: bool,
     /// Whether both methods have it.
     paired: AtomicBool,
@@ -92,11 +95,6 @@ impl Seat {
 }
 
 impl Block {
-    /// Whether it was looked up in the class, so that its calls name the breaker.
-    const fn is_of_the_class(&self) -> bool {
-        !self.thread.is_null()
-    }
-
     /// Borrowed, or null.
     #[inline(always)]
     fn breaker(&self) -> *mut ffi::PyObject {
@@ -122,7 +120,7 @@ impl Block {
     }
 }
 
-/// A block whose beginning was looked up in the class, and whose end is about to be.
+/// A block whose beginning this thread has looked up in the class, and whose end it is about to look up.
 static LEFT: OwnedLeft = OwnedLeft::new();
 
 /// One of the four methods, as it stands in the class.
@@ -147,7 +145,20 @@ pub(crate) fn make(py: Python<'_>) -> PyResult<()> {
 }
 
 fn method_type(py: Python<'_>) -> PyResult<Py<PyType>> {
-    let mut slots = [slot(ffi::Py_tp_descr_get, look_up as *mut c_void), slot(0, ptr::null_mut())];
+    let get = ffi::PyMethodDef {
+        ml_name: c"__get__".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: get },
+        // In place of the `__get__` that the type would have by itself, which calls `look_up`.
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_COEXIST,
+        ml_doc: ptr::null(),
+    };
+    // The interpreter keeps pointers into this list for as long as the type lives: for ever.
+    let methods = Box::leak(Box::new([get, ffi::PyMethodDef::zeroed()]));
+    let mut slots = [
+        slot(ffi::Py_tp_descr_get, look_up as *mut c_void),
+        slot(ffi::Py_tp_methods, methods.as_mut_ptr().cast()),
+        slot(0, ptr::null_mut()),
+    ];
     make_type(py, c"fuseboard._core.BlockMethod", size_of::<Method>(), 0, &mut slots)
 }
 
@@ -177,11 +188,9 @@ unsafe extern "C" fn look_up(
         if breaker.is_null() || breaker == ffi::Py_None() {
             return look_up_in_class(py, method);
         }
-        // Nothing keeps Python code from putting our methods into a class of its own.
         let owner = borrowed(py, breaker);
         if !owner.is_instance_of::<Breaker>() {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr());
-            return ptr::null_mut();
+            return refuse_stranger();
         }
         let owner = owner.cast_unchecked::<Breaker>();
         let left = &owner.get().block;
@@ -211,17 +220,16 @@ unsafe extern "C" fn look_up(
 unsafe fn look_up_in_class(py: Python<'_>, method: &Method) -> *mut ffi::PyObject {
     // SAFETY: what was left is a live block, of which a reference comes with it.
     unsafe {
-        let (thread, left) = (ffi::PyThreadState_Get(), LEFT.take().cast::<Block>());
-        if !left.is_null() && !method.begins && (*left).waits == method.waits && (*left).thread == thread {
+        let left = LEFT.take().cast::<Block>();
+        if !left.is_null() && !method.begins && (*left).waits == method.waits && (*left).is_of_the_class {
             (*left).paired.store(true, Ordering::Relaxed);
             return left.cast();
         }
         ffi::Py_XDECREF(left.cast());
         let block = new_block(py, ptr::null_mut(), method.waits);
         if !block.is_null() {
-            (*block).thread = thread;
+            (*block).is_of_the_class = true;
             if method.begins {
-                // Of another thread, or of code that ran while memory was found.
                 LEFT.leave(block.cast());
             }
         }
@@ -229,8 +237,47 @@ unsafe fn look_up_in_class(py: Python<'_>, method: &Method) -> *mut ffi::PyObjec
     }
 }
 
-/// Which of the two methods a `with` statement looks up first: the beginning, and from Python 3.14 the end. In the class,
-/// the beginning comes first in every version of Python.
+/// `__get__` of a method, called by its name, as an `ExitStack` does from Python 3.15 on. The interpreter itself calls
+/// [`look_up`].
+unsafe extern "C" fn get(
+    this: *mut ffi::PyObject,
+    args: *mut *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls this with the thread attached, with a method of ours, and with so many live objects.
+    unsafe {
+        let py = Python::assume_attached();
+        if !(1..=2).contains(&count) {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"__get__ takes an instance and its class".as_ptr());
+            return ptr::null_mut();
+        }
+        let instance = *args;
+        if instance != ffi::Py_None() && !borrowed(py, instance).is_instance_of::<Breaker>() {
+            return refuse_stranger();
+        }
+        let block = look_up_in_class(py, &*this.cast::<Method>());
+        if block.is_null() || instance == ffi::Py_None() {
+            return block;
+        }
+        let bound = PyMethod_New(block, instance);
+        ffi::Py_DECREF(block);
+        bound
+    }
+}
+
+/// Nothing keeps Python code from putting our methods into a class of its own.
+///
+/// # Safety
+/// The thread is attached.
+#[cold]
+unsafe fn refuse_stranger() -> *mut ffi::PyObject {
+    // SAFETY: as the caller says.
+    unsafe { ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr()) };
+    ptr::null_mut()
+}
+
+/// Which of the two methods a `with` statement looks up first: the beginning, and from Python 3.14 on the end. An
+/// `ExitStack` looks up the beginning first in every version of Python.
 const BEGINS_FIRST: bool = cfg!(not(Py_3_14));
 
 /// The method that does the same for a block whose other half is called by hand.
@@ -277,16 +324,15 @@ unsafe extern "C" fn call(
             return ptr::null_mut();
         }
         let mut breaker = (*block).breaker();
-        if (*block).is_of_the_class() {
+        if (*block).is_of_the_class {
             if count == 0 || !borrowed(py, *args).is_instance_of::<Breaker>() {
-                ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the method of a block is a breaker's".as_ptr());
-                return ptr::null_mut();
+                return refuse_stranger();
             }
             breaker = *args;
             (args, count) = (args.add(1), count - 1);
         }
         if (*block).paired.load(Ordering::Relaxed) {
-            if count == 0 && (*block).permit.is_empty() && (!(*block).is_of_the_class() || (*block).becomes(breaker)) {
+            if count == 0 && (*block).permit.is_empty() && (!(*block).is_of_the_class || (*block).becomes(breaker)) {
                 return begin(py, block, breaker);
             }
             if count == 3 && (*block).breaker() == breaker {
@@ -311,7 +357,7 @@ unsafe extern "C" fn bind(
 ) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls this with the lock held, with a block, and with an instance or null.
     unsafe {
-        if instance.is_null() || !(*this.cast::<Block>()).is_of_the_class() {
+        if instance.is_null() || !(*this.cast::<Block>()).is_of_the_class {
             return ffi::Py_NewRef(this);
         }
         PyMethod_New(this, instance)
@@ -336,7 +382,7 @@ unsafe fn forget(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject)
 unsafe fn begin(py: Python<'_>, block: *mut Block, breaker: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the breaker lives as long as this call; the permit is an owned reference, or null with an exception set.
     unsafe {
-        let permit = if (*block).is_of_the_class() { begin_in_class(py, breaker) } else { ask(breaker) };
+        let permit = if (*block).is_of_the_class { begin_in_class(py, breaker) } else { ask(breaker) };
         if permit.is_null() {
             return ptr::null_mut();
         }
@@ -428,7 +474,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
         let (class, block) = (ffi::Py_TYPE(this), &*this.cast::<Block>());
         let breaker = block.breaker();
         // Without the interpreter lock a block that is left cannot go: being left keeps it alive.
-        if cfg!(not(Py_GIL_DISABLED)) && !block.is_of_the_class() && !breaker.is_null() {
+        if cfg!(not(Py_GIL_DISABLED)) && !block.is_of_the_class && !breaker.is_null() {
             let py = Python::assume_attached();
             borrowed(py, breaker).cast_unchecked::<Breaker>().get().block.forget(this);
         }

@@ -1,31 +1,37 @@
-//! What one look-up of a thread leaves for its next one. Nothing runs between the two.
+//! What one look-up of a thread leaves for its next one.
 
 use pyo3::ffi;
 
-/// An object that is left for the next caller.
+/// An object that is left for the next caller. Nothing runs between the two look-ups.
 ///
 /// With the interpreter lock it lies in its owner, and being left does not keep it alive: no other thread comes in between.
 /// Without it, other threads do, so each thread has a place of its own, which owns a reference.
 #[derive(Default)]
 pub struct Left(#[cfg(not(Py_GIL_DISABLED))] std::sync::atomic::AtomicPtr<ffi::PyObject>);
 
-/// The same without an owner: being left keeps the object alive.
+/// The same without an owner, and with Python code between the two look-ups. So each thread has a place of its own, which
+/// keeps the object alive. A thread that ends leaks what is left there.
 #[cfg(not(Py_GIL_DISABLED))]
-#[derive(Default)]
-pub(crate) struct OwnedLeft(std::sync::atomic::AtomicPtr<ffi::PyObject>);
+pub(crate) struct OwnedLeft;
 #[cfg(Py_GIL_DISABLED)]
 pub(crate) type OwnedLeft = Left;
 
 #[cfg(not(Py_GIL_DISABLED))]
 mod with_the_lock {
+    use std::cell::Cell;
     use std::ptr;
-    use std::sync::atomic::{AtomicPtr, Ordering};
+    use std::sync::atomic::Ordering;
 
     use super::{Left, OwnedLeft, ffi};
 
+    thread_local! {
+        /// An owned reference, or null.
+        static PLACE: Cell<*mut ffi::PyObject> = const { Cell::new(ptr::null_mut()) };
+    }
+
     impl OwnedLeft {
         pub(crate) const fn new() -> Self {
-            Self(AtomicPtr::new(ptr::null_mut()))
+            Self
         }
 
         /// Leaves an object, in place of the one before.
@@ -34,20 +40,21 @@ mod with_the_lock {
         /// A live object, or null. The thread is attached.
         pub(crate) unsafe fn leave(&self, object: *mut ffi::PyObject) {
             // SAFETY: as the caller says; what was left before is an owned reference.
-            unsafe { ffi::Py_XDECREF(self.0.swap(ffi::Py_XNewRef(object), Ordering::AcqRel)) };
+            unsafe { ffi::Py_XDECREF(PLACE.replace(ffi::Py_XNewRef(object))) };
         }
 
-        /// Takes what was left last, as an owned reference, or null. Nobody else gets it.
+        /// Takes what this thread has left last, as an owned reference, or null.
         pub(crate) fn take(&self) -> *mut ffi::PyObject {
-            self.0.swap(ptr::null_mut(), Ordering::AcqRel)
+            PLACE.replace(ptr::null_mut())
         }
 
-        /// Takes the object back, if it is still left here.
+        /// Takes the object back, if this thread has left it.
         ///
         /// # Safety
         /// A live object, of which the caller has a reference. The thread is attached.
         pub(crate) unsafe fn forget(&self, object: *mut ffi::PyObject) {
-            if self.0.compare_exchange(object, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            if PLACE.get() == object {
+                PLACE.set(ptr::null_mut());
                 // SAFETY: the place owned this reference; the caller has another one.
                 unsafe { ffi::Py_DECREF(object) };
             }
