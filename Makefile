@@ -138,6 +138,10 @@ bench: build  ## what a guarded call costs, beside yardsticks and every peer; ei
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m bench $(BENCH)
 
+wheels: $(VENV)/.tools  ## the files of a release, each tried away from the sources; WHEELS='3.12 --systems x86_64' or --help
+	$(BIN)/python -m pip install --quiet --group wheels
+	$(BIN)/python tools/wheels.py $(WHEELS)
+
 fuzz:  ## search for bytes that break a table, FUZZ_SECONDS (60) for each of three targets; needs cargo-fuzz
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60)
 

@@ -45,23 +45,23 @@ class Interpreter:
         """Where it stands, for people."""
         return f"{self.path} in {self.debian}" if self.debian else str(self.path)
 
-    def command(self, *command: str | Path) -> list[str]:
-        """What runs a command where this Python runs: in the checkout, on this system or in its Debian root."""
-        return [*(inside(self.debian) if self.debian else ()), *map(str, command)]
+    def command(self, *command: str | Path, folder: Path = ROOT) -> list[str]:
+        """What runs a command where this Python runs: on this system, or in its Debian root, which sees the folder."""
+        return [*(inside(self.debian, folder) if self.debian else ()), *map(str, command)]
 
 
-def inside(debian: Path) -> list[str]:
-    """What to put in front of a command so that it runs in a Debian root, with all rights of the caller."""
+def inside(debian: Path, seen: Path = ROOT) -> list[str]:
+    """What to put in front of a command so that it runs in a Debian root, in a folder that is seen there, as root."""
     cargo = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     rustup = Path(os.environ.get("RUSTUP_HOME", Path.home() / ".rustup"))
     path = f"{cargo}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     system = ["--bind", debian, "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--bind", "/sys", "/sys"]
-    shared = [part for folder in (ROOT, cargo, rustup) if folder.exists() for part in ("--bind", folder, folder)]
+    shared = [part for folder in (seen, cargo, rustup) if folder.exists() for part in ("--bind", folder, folder)]
     temporary = ROOT / "target/pythons/tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     temporary.chmod(0o1777)
     command = ["bwrap", *system, "--bind", temporary, "/tmp", *shared, "--cap-add", "ALL"]  # noqa: S108
-    return [str(part) for part in (*command, "--setenv", "PATH", path, "--chdir", ROOT, "--")]
+    return [str(part) for part in (*command, "--setenv", "PATH", path, "--chdir", seen, "--")]
 
 
 def find() -> dict[str, Interpreter]:
