@@ -78,6 +78,9 @@ mutation: build  ## break core, table and package in every small way, and see wh
 pythons:  ## the tests on every CPython from 3.11 to 3.15 that is here, and which is not; PYTHONS='--quick 3.12' or --help
 	@$(PYTHON) tools/pythons.py $(PYTHONS)
 
+platforms:  ## aarch64 in an emulator, musl, and what the compiler says of macOS and Windows; PLATFORMS='--checks' or --help
+	@$(PYTHON) tools/platforms.py $(PLATFORMS)
+
 debian-pythons:  ## make a Debian root with CPython 3.14, its debug build and 3.15 in .pythons; needs root and the network
 	tools/debian_pythons.sh $(DEBIAN_PYTHONS)
 
