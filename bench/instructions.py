@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.counted import CALLS, SUBJECTS
+from bench.counted import AWAITED, CALLS, SUBJECTS
 from fuseboard import _core
 
 MARK = "getppid"
@@ -47,7 +47,7 @@ class Instructions:
 
 
 def count() -> dict[str, Instructions]:
-    """What a call of each of ``bench.counted.SUBJECTS`` takes.
+    """What a call of each of ``SUBJECTS`` and ``AWAITED`` of :mod:`bench.counted` takes.
 
     Raises:
         CannotCountError: without valgrind, or where it fails.
@@ -58,7 +58,7 @@ def count() -> dict[str, Instructions]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _run(valgrind, folder)
-        return dict(zip(SUBJECTS, map(_difference, *_loops(folder)), strict=True))
+        return dict(zip(SUBJECTS + AWAITED, map(_difference, *_loops(folder)), strict=True))
 
 
 def _run(valgrind: str, folder: Path) -> None:
@@ -78,8 +78,9 @@ def _run(valgrind: str, folder: Path) -> None:
 
 def _loops(folder: Path) -> tuple[list[Counter[str]], list[Counter[str]]]:
     """What the loops of N calls took, by object file, and those of 2 N. Each is followed by the way to the next."""
-    parts = [_costs(path) for number in range(1, 3 * len(SUBJECTS) + 1) if (path := folder / f"part.{number}").exists()]
-    if len(parts) != 3 * len(SUBJECTS):
+    most = 3 * len(SUBJECTS + AWAITED)
+    parts = [_costs(path) for number in range(1, most + 1) if (path := folder / f"part.{number}").exists()]
+    if len(parts) != most:
         raise CannotCountError(f"valgrind saw {len(parts)} marks: it does not find {MARK}")
     return parts[1::3], parts[2::3]
 
@@ -115,10 +116,10 @@ def _each(total: int) -> int:
 
 def report(found: dict[str, Instructions]) -> Iterable[str]:
     """The lines of a Markdown table."""
-    bare = found[SUBJECTS[0]].total
-    yield "| instructions of a call | ours | in all | over the bare call |"
+    yield "| instructions of a call | ours | in all | over the bare one |"
     yield "|---|---:|---:|---:|"
     for name, one in found.items():
+        bare = found[(AWAITED if name in AWAITED else SUBJECTS)[0]].total
         yield f"| {name} | {one.ours:,} | {one.total:,} | {one.total - bare:,} |"
 
 
