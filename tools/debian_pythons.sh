@@ -27,10 +27,10 @@ tools_of_this_system() {
     fi
 }
 
-# within ROOT COMMAND...: run a command in a root.
+# within SYSTEM COMMAND...: run a command in the root of a Debian system.
 within() {
-    local root=$1; shift
-    bwrap --bind "$root" / --dev-bind /dev /dev --proc /proc --perms 1777 --tmpfs /tmp --cap-add ALL \
+    local system=$1; shift
+    bwrap --bind "$system" / --dev-bind /dev /dev --proc /proc --perms 1777 --tmpfs /tmp --cap-add ALL \
         --setenv HOME /root --setenv PATH /usr/sbin:/usr/bin:/sbin:/bin --setenv DEBIAN_FRONTEND noninteractive \
         --chdir / "$@"
 }
@@ -70,9 +70,10 @@ free_threaded() {
         apt-get update -qq
         apt-get install -y -qq --no-install-recommends build-essential dpkg-dev \
             libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-dev zlib1g-dev
-        rm -rf /usr/src/python && mkdir /usr/src/python && cd /usr/src/python
+        mkdir -p /usr/src/python && cd /usr/src/python
         for package in python3.14 python3.13; do
             for version in $(apt-cache showsrc "$package" | sed -n "s/^Version: //p" | sort --version-sort --reverse); do
+                rm -rf ./*
                 apt-get source -qq --download-only -o APT::Sandbox::User=root "$package=$version" && break 2
             done
         done

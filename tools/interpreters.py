@@ -86,8 +86,8 @@ def age(name: str) -> tuple[int, int, str]:
 def candidates() -> Iterator[tuple[Path, Path | None]]:
     """Files that may be Pythons, each with its Debian root if it has one."""
     yield Path(sys.executable), None
-    for folder in os.get_exec_path():
-        yield from ((path, None) for path in pythons_in(Path(folder)))
+    for searched in os.get_exec_path():
+        yield from ((path, None) for path in pythons_in(Path(searched)))
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for version in sorted(versions.glob("*"), key=lambda folder: age(folder.name), reverse=True):
         yield from ((path, None) for path in pythons_in(version / "bin"))
