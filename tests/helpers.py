@@ -2,15 +2,24 @@
 
 import contextlib
 import contextvars
+import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+import pytest
+
 from fuseboard import CircuitBreaker, CircuitOpenError, Store
 from fuseboard._events.subscription import THREAD_NAME
 from fuseboard._store import registry
 from fuseboard.testing import Clock
+
+FREES_ALL = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14),
+    reason="CPython 3.13 without the lock frees neither code nor classes once a second thread has begun",
+)
 
 
 class MakeStore(Protocol):

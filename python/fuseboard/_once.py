@@ -15,11 +15,21 @@ from fuseboard._forks import at_fork
 _locks: dict[int, threading.RLock] = {}
 """The lock of this process and those of its forebears, by pid. Of threads that come at once, one makes it."""
 
+_latest: tuple[int, threading.RLock] = (0, threading.RLock())
+"""The lock that was asked for last, and the process that it is of: read as a whole, so without a lock."""
+
 
 def lock() -> threading.RLock:
     """The lock of this process."""
+    pid, latest = _latest
+    return latest if pid == os.getpid() else _of_another_process()
+
+
+def _of_another_process() -> threading.RLock:
+    global _latest  # noqa: PLW0603 - the process has one
     pid = os.getpid()
-    return _locks.get(pid) or _locks.setdefault(pid, threading.RLock())
+    _latest = pid, _locks.setdefault(pid, threading.RLock())
+    return _latest[1]
 
 
 _forking: list[threading.RLock] = []

@@ -28,8 +28,9 @@ mod table;
 use pyo3::prelude::*;
 
 /// The compiled part of Fuseboard. Its manual is the stub `_core.pyi`.
-// The links from breakers to fuses are swapped under the interpreter lock, so the module asks for it.
-#[pymodule(gil_used = true)]
+// Nothing here needs the interpreter lock: what it would protect is in `interpreter::hazard`, and in the section about free
+// threading of docs/explanation/design.md. `make free-threaded` runs the tests and a stress of eight threads without it.
+#[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     // First of all: classes that a sub-interpreter made would be the main interpreter's too.

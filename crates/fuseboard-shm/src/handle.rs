@@ -201,11 +201,12 @@ impl Handle {
     /// Asks the processor for the line on which a success is counted, so that the line is there when the call ends. If
     /// calls go to 100,000 fuses in turn, this halves the cost of a call.
     #[inline(always)]
-    pub fn expect_success(&self) {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables, reason = "the prefetch is of x86-64"))]
+    pub fn expect_success(&self, lane: usize) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch reads and writes nothing.
         unsafe {
-            let line = &raw const *self.stripe();
+            let line = &raw const *self.stripe_of(lane);
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(line.cast());
         }
     }
@@ -215,9 +216,16 @@ impl Handle {
         &self.words.stripes[owner::stripe() % STRIPES]
     }
 
+    /// The line of a lane: of those of the process's threads that call at the same instant, each has a lane of its own, as
+    /// far as the lines go. Lane 0 has the process's line.
     #[inline(always)]
-    fn fast_path(&self) -> FastPath<'_> {
-        FastPath { cell: &self.words.cell, stripe: self.stripe() }
+    fn stripe_of(&self, lane: usize) -> &Stripe {
+        &self.words.stripes[owner::stripe().wrapping_add(lane) % STRIPES]
+    }
+
+    #[inline(always)]
+    fn fast_path(&self, lane: usize) -> FastPath<'_> {
+        FastPath { cell: &self.words.cell, stripe: self.stripe_of(lane) }
     }
 
     /// The breaker of this fuse that counts on this process's line.
@@ -229,15 +237,15 @@ impl Handle {
     /// [`FastPath::fast_success`]; if it says no, [`Self::settle`] the call.
     #[must_use]
     #[inline(always)]
-    pub fn fast_success(&self, admitted: Word) -> bool {
-        self.fast_path().fast_success(admitted)
+    pub fn fast_success(&self, admitted: Word, lane: usize) -> bool {
+        self.fast_path(lane).fast_success(admitted)
     }
 
     /// [`FastPath::fast_success_of`] of a permit.
     #[must_use]
     #[inline(always)]
-    pub fn fast_success_of(&self, permit: &ProcessPermit) -> bool {
-        self.fast_path().fast_success_of(permit.permit)
+    pub fn fast_success_of(&self, permit: &ProcessPermit, lane: usize) -> bool {
+        self.fast_path(lane).fast_success_of(permit.permit)
     }
 
     /// [`Self::fast_success`] under a policy with rates, of a call that began at `began_us`.

@@ -82,16 +82,16 @@ fn a_measured_success_is_one_that_changes_nothing_else() {
     assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Failure, || About::NOTHING));
     let dirty = handle.word();
     assert!(!handle.rated_success(&policy, clean, 0) && !handle.rated_success(&policy, dirty, 0));
-    assert!(!handle.rated_success_of(&policy, &begun) && !handle.fast_success_of(&begun));
+    assert!(!handle.rated_success_of(&policy, &begun) && !handle.fast_success_of(&begun, 0));
     assert_eq!((1, 1), count(&handle, &policy, kind));
     assert_eq!(Effect::Counted, handle.settle(&policy, &begun, Outcome::Success, || About::NOTHING));
-    assert!(handle.rated_success_of(&policy, &begun) && handle.fast_success_of(&begun));
+    assert!(handle.rated_success_of(&policy, &begun) && handle.fast_success_of(&begun, 0));
     assert_eq!((3, 1), count(&handle, &policy, kind), "what was only counted was not measured");
     let slot = store.find("db").expect("it was used");
     assert_eq!(3, totals(slot.stripes())[Counter::Successes as usize]);
     handle.fuse().set(State::Open, NOW);
     handle.fuse().set(State::Closed, NOW);
-    assert!(!handle.rated_success_of(&policy, &begun) && !handle.fast_success_of(&begun), "another generation");
+    assert!(!handle.rated_success_of(&policy, &begun) && !handle.fast_success_of(&begun, 0), "another generation");
 }
 
 /// What a failed call says is done: the fuse opens at once, for as long as it asks.

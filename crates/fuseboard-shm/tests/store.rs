@@ -93,12 +93,12 @@ fn a_fast_success_is_one_that_changes_nothing() {
     let handle = pinned(&store, "db");
     handle.fuse().record_success(NOW);
     let clean = handle.word();
-    assert!(handle.fast_success(clean));
+    assert!(handle.fast_success(clean, 0));
     assert_eq!([1, 0, 0, 0, 0, 0, 0, 0], counted(&store));
     handle.settle(&POLICY, &permit(&handle), Outcome::Failure, || About::NOTHING);
     let dirty = handle.word();
-    assert!(!handle.fast_success(clean), "a failure came in between");
-    assert!(!handle.fast_success(dirty), "there is a window to clear");
+    assert!(!handle.fast_success(clean, 0), "a failure came in between");
+    assert!(!handle.fast_success(dirty, 0), "there is a window to clear");
     handle.settle(&POLICY, &permit(&handle), Outcome::Success, || About::NOTHING);
     assert!(!handle.word().is_dirty());
     assert_eq!([2, 1, 0, 0, 0, 0, 0, 0], counted(&store));

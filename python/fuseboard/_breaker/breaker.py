@@ -577,7 +577,8 @@ class CircuitBreaker(_core.Breaker):
         return announce((self.name, *made), began(self._binding.store), self._definition.listener)
 
     def _report(self, fault: BaseException) -> None:
-        self._faults += 1
+        with lock():
+            self._faults += 1
         self._notices.fault(self.name, fault)
 
 

@@ -45,15 +45,17 @@ class LoggedCursor:
         if self.journal.peek():
             return
         self.journal.poll(store)
-        lost = self.journal.lost - self._logged_lost
-        self._logged_lost += lost
-        if lost and not self._falls_behind:
+        with lock():
+            lost = self.journal.lost - self._logged_lost
+            self._logged_lost += lost
+            is_to_log = lost and not self._falls_behind
+            if lost or self.journal.peek():
+                self._falls_behind = bool(lost)
+        if is_to_log:
             logger.warning(
                 "%s was too slow and missed %d transitions, because the journal keeps only the latest",
                 self._owner, lost,
             )  # fmt: skip
-        if lost or self.journal.peek():
-            self._falls_behind = bool(lost)
 
 
 class Subscription:
@@ -113,7 +115,8 @@ class Hub:
         self._calling: Subscription | None = None
         self._thread: int | None = None
         self._is_fault_logged = False
-        _hubs.add(self)
+        with lock():
+            _hubs.add(self)
 
     def subscribe(self, store: _core.Store, listener: Listener) -> Subscription:
         """A subscription from now on.
@@ -230,7 +233,9 @@ def see_to_forks() -> None:
 
 def _go_on_in_a_child() -> None:
     _core.take_note_of_a_fork()
-    for hub in list(_hubs):
+    with lock():
+        hubs = list(_hubs)
+    for hub in hubs:
         hub.go_on_in_a_child()
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 from fuseboard import _core
 from fuseboard._events.log import logger
+from fuseboard._once import lock
 from fuseboard._validation import Seconds, in_seconds, microseconds, purpose_name
 
 LEASE = 0.75
@@ -114,14 +115,14 @@ class Leader:
             ValueError: the store is on another table now, which has eight other purposes.
         """
         term, fault = self._candidate.lead()
-        if fault != self._fault:
-            self._fault = fault
-            if fault is not None:
-                logger.warning(
-                    "purpose %r: the lock file beside the table of the store cannot be used: %s. If the leader dies, "
-                    "another process takes over only after its lease of %g seconds has ended.",
-                    self._purpose, fault, self._lease,
-                )  # fmt: skip
+        with lock():
+            before, self._fault = self._fault, fault
+        if fault not in (None, before):
+            logger.warning(
+                "purpose %r: the lock file beside the table of the store cannot be used: %s. If the leader dies, "
+                "another process takes over only after its lease of %g seconds has ended.",
+                self._purpose, fault, self._lease,
+            )  # fmt: skip
         return term is not None
 
     @property

@@ -4,7 +4,7 @@ import logging
 
 from fuseboard import _core
 from fuseboard._events.log import logger
-from fuseboard._once import Once
+from fuseboard._once import Once, lock
 from fuseboard.errors import StoreOpenError
 
 _TRIES_AGAIN = "This process uses a private table for now and keeps trying."
@@ -27,8 +27,9 @@ class Notices:
 
     def fault(self, fault: StoreOpenError) -> None:
         """The host's table cannot be had, and the store is on one of this process's own."""
-        if not self._is_fault_logged:
-            self._is_fault_logged = True
+        with lock():
+            is_first, self._is_fault_logged = not self._is_fault_logged, True
+        if is_first:
             logger.warning("%s %s", fault, _TRIES_AGAIN if fault.is_transient else _UNTIL_RESTARTED)
 
     def another_fault(self, fault: StoreOpenError) -> None:
@@ -67,8 +68,9 @@ class Notices:
 
     def too_small(self, store: _core.Store, name: str | None, fuses: int, failures: int) -> None:
         """The table is smaller than somebody asked for."""
-        if not self._is_small_logged:
-            self._is_small_logged = True
+        with lock():
+            is_first, self._is_small_logged = not self._is_small_logged, True
+        if is_first:
             logger.warning(
                 "store %r was created for %d fuses and %d failures; this process asked for %d and %d. "
                 "A table is never resized. For a larger table, use another store name.",

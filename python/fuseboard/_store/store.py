@@ -10,6 +10,7 @@ from fuseboard._events.log import announce
 from fuseboard._events.stream import Events
 from fuseboard._events.subscription import Hub, Listener, Subscription, see_to_forks
 from fuseboard._events.transition import Transition, began, transition
+from fuseboard._once import lock
 from fuseboard._policy.policies import MAX_THRESHOLD
 from fuseboard._policy.settings import Settings
 from fuseboard._state import State
@@ -275,12 +276,16 @@ class Store(_core.Store):
         return self._make(self._spec)
 
     def _stay(self, fault: StoreOpenError) -> None:
-        if self.fault is not None:
-            before, self.fault = self.fault, fault
+        with lock():
+            before, was_alone = self.fault, self._is_alone
+            if before is not None:
+                self.fault = fault
+            else:
+                self._is_alone = True
+        if before is not None:
             if (before.reason, before.detail) != (fault.reason, fault.detail):
                 self._notices.another_fault(fault)
-        elif not self._is_alone:
-            self._is_alone = True
+        elif not was_alone:
             self._notices.removed(self._path, fault)
 
     def _go_on_with(self, found: Self) -> None:
@@ -298,7 +303,8 @@ class Store(_core.Store):
 
     def _expect(self, fuses: int, failures: int, *, at_least: int) -> Self:
         """Returns the store. Logs once if it is not the host's, or is smaller than a caller asked for."""
-        self._failures_asked = max(self._failures_asked, failures)
+        with lock():
+            self._failures_asked = max(self._failures_asked, failures)
         if self.fault:
             self._notices.fault(self.fault)
         if self.fuse_capacity < fuses or self.failure_capacity < at_least:

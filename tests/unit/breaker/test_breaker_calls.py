@@ -13,7 +13,7 @@ import pytest
 
 from fuseboard import CircuitBreaker, CircuitOpenError, State, Store
 from fuseboard.testing import Clock
-from helpers import BoomError, boom, trip
+from helpers import FREES_ALL, BoomError, boom, trip
 
 REJECTIONS = 10_000
 
@@ -215,6 +215,7 @@ def test_threads_that_fail_together_trip_once(store: Store) -> None:
     assert (1, 1, State.OPEN) == (len(told), store.snapshot()["db"].trips, breaker.state)
 
 
+@FREES_ALL
 @pytest.mark.parametrize("way", [CircuitBreaker.call, by_guard, by_block, by_generator])
 def test_rejections_leave_no_memory_behind(breaker: CircuitBreaker, way: Callable[..., object]) -> None:
     """R18: ten thousand of them leave as many objects and bytes as there were before."""

@@ -12,7 +12,7 @@ import pytest
 
 from fuseboard import CircuitBreaker, CircuitIsolatedError, CircuitOpenError, Outcome, State, Store, TripError
 from fuseboard._breaker.classify import Lists, Which, _hinted_us, judge_of_exceptions
-from helpers import BoomError
+from helpers import FREES_ALL, BoomError
 
 NEVER = [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit]
 
@@ -310,6 +310,7 @@ def test_a_rejection_is_asked_about_each_time(store: Store) -> None:
     assert (2, 0, 1) == counts(store)
 
 
+@FREES_ALL
 def test_a_remembered_class_does_not_outlive_its_breaker() -> None:
     """Nor does it keep what it refers to, though it may refer to the breaker."""
     gone = []

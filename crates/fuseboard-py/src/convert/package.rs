@@ -127,11 +127,8 @@ pub(crate) fn install(package: &Bound<'_, PyAny>) -> PyResult<()> {
 #[pyfunction]
 pub(crate) fn first<'py>(cls: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
     let (classes, name) = (border(cls.py()).first_classes.bind(cls.py()), cls.fully_qualified_name()?);
-    if let Some(first) = classes.get_item(&name)? {
-        return Ok(first);
-    }
-    classes.set_item(name, cls)?;
-    Ok(cls.clone().into_any())
+    // One step: two threads may import the package anew at the same time.
+    classes.call_method1("setdefault", (name, cls))
 }
 
 /// The members of `fuseboard.State`, in the order of their codes, which begin with 1.

@@ -22,6 +22,11 @@ use crate::interpreter::python_code::call_method;
 use crate::interpreter::types::{make_type, slot};
 use crate::table::fuse::PermitInner;
 
+unsafe extern "C" {
+    // Part of CPython's API since 3.11, not declared by every pyo3-ffi.
+    fn PyErr_GetHandledException() -> *mut ffi::PyObject;
+}
+
 /// An instance, laid out for the interpreter. It is never changed, so threads may share it.
 #[repr(C)]
 struct AsyncGuard {
@@ -137,7 +142,7 @@ unsafe extern "C" fn raised(this: *mut ffi::PyObject, permit: *mut ffi::PyObject
     // SAFETY: as above; the exception is an owned reference, or null if none is being handled.
     unsafe {
         let py = Python::assume_attached();
-        let error = ffi::PyErr_GetHandledException();
+        let error = PyErr_GetHandledException();
         if error.is_null() {
             ffi::PyErr_SetString(ffi::PyExc_RuntimeError, c"no exception is being handled".as_ptr());
             return error;

@@ -3,7 +3,7 @@
 //! With the interpreter lock, nobody replaces it while another thread reads it. Without it, a reader says by a hazard pointer
 //! what it is about to use ([`crate::interpreter::hazard`]).
 
-pub(crate) use imp::{Kept, briefly, replace};
+pub(crate) use imp::{Kept, briefly, lane, replace};
 
 #[cfg(not(Py_GIL_DISABLED))]
 mod imp {
@@ -11,6 +11,12 @@ mod imp {
 
     use pyo3::ffi;
     use pyo3::prelude::*;
+
+    /// A number that few other threads have that run at this instant: with the interpreter lock, one thread runs.
+    #[inline(always)]
+    pub(crate) const fn lane() -> usize {
+        0
+    }
 
     /// Looks at what a place has, or at null. No Python code may run meanwhile.
     #[inline(always)]
@@ -77,7 +83,12 @@ mod imp {
     use pyo3::ffi;
     use pyo3::prelude::*;
 
-    use crate::interpreter::hazard::{Protected, retire};
+    use crate::interpreter::hazard::{Protected, Record, retire};
+
+    #[inline(always)]
+    pub(crate) fn lane() -> usize {
+        Record::mine().lane
+    }
 
     #[inline(always)]
     pub(crate) fn briefly<R>(place: &AtomicPtr<ffi::PyObject>, look: impl FnOnce(*mut ffi::PyObject) -> R) -> R {

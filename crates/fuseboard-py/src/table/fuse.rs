@@ -21,6 +21,7 @@ use crate::convert::numbers::Numbers;
 use crate::convert::rows::{Made, made_here};
 use crate::convert::states::{state_member, state_of_code};
 use crate::convert::values::FuseState;
+use crate::interpreter::kept::lane;
 use crate::interpreter::link::Link;
 use crate::table::state_cache::last_or_new;
 use crate::table::store::Store;
@@ -121,7 +122,7 @@ impl Fuse {
 
     #[inline(always)]
     pub(crate) fn expect_success(&self) {
-        self.handle.expect_success();
+        self.handle.expect_success(lane());
     }
 
     /// Whether a word that was just read says that a call passes at once.
@@ -157,7 +158,7 @@ impl Fuse {
         if self.has_rates {
             self.handle.rated_success(&self.policy, admitted, began_us)
         } else {
-            self.handle.fast_success(admitted)
+            self.handle.fast_success(admitted, lane())
         }
     }
 }
@@ -255,7 +256,7 @@ impl PermitInner {
         if !self.is_closed {
             FastSuccess::No
         } else if !fuse.has_rates {
-            if fuse.handle.fast_success_of(&self.permit) { FastSuccess::OfMany } else { FastSuccess::No }
+            if fuse.handle.fast_success_of(&self.permit, lane()) { FastSuccess::OfMany } else { FastSuccess::No }
         } else if !is_settled() && fuse.handle.rated_success_of(&fuse.policy, &self.permit) {
             FastSuccess::OfOne
         } else {

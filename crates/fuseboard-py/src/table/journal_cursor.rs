@@ -162,7 +162,9 @@ impl Begin {
 /// A place in a store's journal. It gives each transition once, and those of one fuse in their order.
 #[pyclass(frozen, module = "fuseboard._core")]
 pub struct JournalCursor {
-    /// Held for a moment and never while the interpreter runs, so that nobody waits for it and no child finds it locked.
+    /// Held for a moment, and never while Python code runs or the thread detaches. So with the interpreter lock nobody waits
+    /// for it, and without it nobody waits long. Before a fork the interpreter stops its threads, and none stops while it has
+    /// this, so no child finds it locked. A thread that waited detached would get it while it is stopped.
     position: Mutex<Position>,
 }
 

@@ -1,7 +1,7 @@
 //! What a store has open: its tables, and what is cached of them. A store that finds the host's table later opens that
 //! one in place of this one, and this one leads to it.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::directory::SlotClaim;
 use fuseboard_core::policy::Policy;
@@ -27,6 +27,7 @@ pub struct Opened {
     pub(crate) recent: Recent,
     /// What the store has open after this.
     next: Link<Opened>,
+    is_left: AtomicBool,
     /// The end of the main table's journal when the store came to it from another one: its cursors go on there.
     joined: Option<JournalCursor>,
 }
@@ -42,7 +43,16 @@ impl Opened {
 
     fn of(view: View, tables: Option<Tables>) -> Self {
         let (reported_full, state_cache, recent) = (AtomicBool::new(false), StateCache::default(), Recent::default());
-        Self { view, tables, reported_full, state_cache, recent, next: Link::default(), joined: None }
+        Self {
+            view,
+            tables,
+            reported_full,
+            state_cache,
+            recent,
+            next: Link::default(),
+            is_left: AtomicBool::new(false),
+            joined: None,
+        }
     }
 
     /// The same tables, for a store that comes to them from others. Cursors of a store that takes part in calls begin at the
@@ -51,6 +61,11 @@ impl Opened {
     pub(crate) fn joined(&self) -> Self {
         let begin = if self.tables.is_some() { JournalCursor::from_now } else { JournalCursor::from_oldest };
         Self { joined: Some(begin(&self.view)), ..Self::of(self.view.clone(), self.tables.clone()) }
+    }
+
+    /// Whether the caller is the one who leads the store from here to another table. Of threads that come at once, one is.
+    pub(crate) fn leave(&self) -> bool {
+        !self.is_left.swap(true, Ordering::AcqRel)
     }
 
     /// Leads to what the store has open from now on.

@@ -138,12 +138,12 @@ impl Store {
     fn _go_over(&self, to: &Bound<'_, Self>) -> PyResult<Option<Vec<Row>>> {
         let py = to.py();
         let (old, found) = (self.opened(py), to.get().opened(py));
-        // Another thread may have been faster.
         let is_lost = old.get().view().path().is_none() || old.get().view().is_removed();
-        if !is_lost {
+        let new = Bound::new(py, found.get().joined())?;
+        // Another thread may have been faster.
+        if !is_lost || !old.get().leave() {
             return Ok(None);
         }
-        let new = Bound::new(py, found.get().joined())?;
         old.get().lead_to(&new);
         self.opened.set(py, Some(new.clone()));
         let carried = match (old.get().tables(), new.get().tables()) {

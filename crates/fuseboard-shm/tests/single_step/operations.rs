@@ -107,7 +107,7 @@ pub const CALLS: &[Planned] = &[
         &[CLOSED, HALF_OPEN],
     ),
     (
-        plain("count a success", |bench, _| _ = black_box(bench.handle.fast_success(bench.handle.word())), &[]),
+        plain("count a success", |bench, _| _ = black_box(bench.handle.fast_success(bench.handle.word(), 0)), &[]),
         &[CLOSED],
     ),
 ];

@@ -232,7 +232,7 @@ impl Contract {
     fn fast_success(&self, input: &mut Input<'_>) {
         if let Some(handle) = self.handles.get(input.choice(HANDLES)) {
             let (policy, word) = (policy(input, self.log_len()), handle.word());
-            _ = bounded(1, || handle.fast_success(word));
+            _ = bounded(1, || handle.fast_success(word, 0));
             _ = bounded(self.writes(), || handle.rated_success(&policy, word, input.word()));
         }
     }
