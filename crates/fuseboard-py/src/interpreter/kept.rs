@@ -43,9 +43,12 @@ mod imp {
         #[inline(always)]
         pub(crate) unsafe fn of(place: &AtomicPtr<ffi::PyObject>) -> Option<Self> {
             let object = place.load(Ordering::Relaxed);
+            if object.is_null() {
+                return None;
+            }
             // SAFETY: as the caller says.
-            unsafe { ffi::Py_XINCREF(object) };
-            (!object.is_null()).then_some(Self(object))
+            unsafe { ffi::Py_INCREF(object) };
+            Some(Self(object))
         }
 
         /// The object, which lives until it is given back.
