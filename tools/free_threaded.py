@@ -26,8 +26,8 @@ TESTS = {
 }
 PARTS = (*TESTS, "control", "scaling")
 FOUND_BY = ("rebinding",)
-"""The scenes that find it if nothing keeps alive what a reader has found. That of closures does not: the memory of a guard
-that is gone can mostly still be read."""
+"""The scenes that find it if nothing keeps alive what a reader has found. The scene of closures does not:
+mostly the memory of a guard that is gone can still be read."""
 CONTROL_SECONDS = 10
 CANNOT = 3
 ASK = "import sys, sysconfig; print(bool(sysconfig.get_config_var('Py_GIL_DISABLED')), *sys.version_info[:3])"
