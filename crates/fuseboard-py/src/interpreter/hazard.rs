@@ -78,7 +78,8 @@ impl Record {
     fn take() -> &'static Self {
         let record = all().find(|record| !record.is_taken.swap(true, Ordering::AcqRel)).unwrap_or_else(Self::make);
         MINE.set(record);
-        END.with(|_| ());
+        // It fails if a destructor of another library calls Python at the very end of a thread. Then the record stays taken.
+        _ = END.try_with(|_| ());
         record
     }
 
