@@ -87,8 +87,8 @@ debian-pythons:  ## make a Debian root with CPython 3.14, its debug build and 3.
 threads: build  ## the store's contract in eight threads at once
 	FUSEBOARD_TEST_THREADS=8 $(BIN)/python -m pytest tests/contract
 
-free-threaded: build  ## suite, stress and scaling on a Python without the interpreter lock; FREE_THREADED is its path
-	$(PYTHON) tools/free_threaded.py $(PARTS)
+free-threaded: build  ## suite, stress and scaling on a Python without the interpreter lock; FREE_THREADED=stress or --help
+	@$(PYTHON) tools/free_threaded.py $(FREE_THREADED)
 
 tsan:  ## run the tests with real threads under ThreadSanitizer; needs a nightly toolchain, and says so
 	$(PYTHON) tools/tsan.py

@@ -7,18 +7,15 @@ however busy the machine is. All subjects of a Python are measured in one proces
 
 import argparse
 import functools
-import json
 import os
 import platform
 import random
 import statistics
-import subprocess
 import sys
 import sysconfig
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from bench.yardsticks import empty_decorator, plain
@@ -29,7 +26,6 @@ SECONDS = 0.15
 ROUNDS = 7
 CALLS = 200
 """Calls between two looks at whether time is up."""
-ROOT = Path(__file__).parent.parent
 
 Loop = Callable[[threading.Event], int]
 """Calls until the event is set; returns how many calls that were."""
@@ -143,33 +139,13 @@ def table(found: dict[str, list[Rates]], title: str) -> str:
 
 
 def main() -> None:
-    """Measures here and, if that is asked for, on another Python; prints tables."""
+    """Measures and prints a table."""
     parser = argparse.ArgumentParser(prog="python -m bench.scaling", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument(
-        "--beside", metavar="PYTHON", help="another Python that has fuseboard, such as one with the lock"
-    )
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--json", action="store_true", help="print figures for a program")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is measured (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement (default %(default)s)")
     chosen = parser.parse_args()
-    found = measured(chosen.rounds, chosen.seconds)
     title = f"CPython {platform.python_version()}{', free-threaded' if is_free_threaded() else ''}"
-    if chosen.json:
-        print(json.dumps([title, found]))
-        return
-    print(f"{os.cpu_count()} processors\n\n{table(found, title)}")
-    if chosen.beside:
-        command = [
-            chosen.beside,
-            "-m",
-            "bench.scaling",
-            "--json",
-            f"--rounds={chosen.rounds}",
-            f"--seconds={chosen.seconds}",
-        ]
-        answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
-        beside, figures = json.loads(answer)
-        print(f"\n{table(figures, beside)}")
+    print(f"{os.cpu_count()} processors\n\n{table(measured(chosen.rounds, chosen.seconds), title)}")
 
 
 if __name__ == "__main__":

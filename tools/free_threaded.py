@@ -1,11 +1,9 @@
 """Build for a Python without the interpreter lock, and run there what threads could break.
 
-Exits with 0 if all of it passed; with 3, saying so, where there is no such Python. Set FREE_THREADED to its path if it
-is not found by its name. PyO3 takes CPython 3.14 and later for that. Its last release that takes 3.13 is named below:
-the tree is copied to target/free-threaded, and the lock file of the copy is changed.
+It takes the newest Python of that kind that `make pythons PYTHONS=--list` finds. The exit code is 0 if all passed, and
+3 if there is no such Python, which is said. PyO3 takes CPython 3.14 and later for that. Its last release that takes
+3.13 is named below: the tree is copied to target/free-threaded, and the lock file of the copy is changed.
 """
-
-from __future__ import annotations
 
 import argparse
 import os
@@ -15,9 +13,11 @@ import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from interpreters import ROOT, Interpreter, age, find
+
 PLACE = ROOT / "target/free-threaded"
-NAMES = ("python3.14t", "python3.13t")
+TREE, BROKEN, ENVIRONMENT = PLACE / "tree", PLACE / "broken", PLACE / "venv"
+PYTHON = ENVIRONMENT / "bin/python"
 LAST_PYO3_FOR_3_13 = "0.28.3"
 TESTS = {
     "suite": ["tests/unit", "tests/contract", "tests/regressions", "tests/processes"],
@@ -30,87 +30,86 @@ FOUND_BY = ("rebinding",)
 mostly the memory of a guard that is gone can still be read."""
 CONTROL_SECONDS = 10
 CANNOT = 3
-ASK = "import sys, sysconfig; print(bool(sysconfig.get_config_var('Py_GIL_DISABLED')), *sys.version_info[:3])"
 
 
 def main() -> int:
     """Builds and runs what was asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(
+        prog="make free-threaded", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)} (default all)")
     parts = parser.parse_args().parts or PARTS
     unknown = set(parts) - set(PARTS)
     if unknown:
         parser.error(f"there is no part {unknown.pop()!r}")
-    found = free_threaded_python()
-    if found is None:
-        print("there is no Python without the interpreter lock here; name one by FREE_THREADED", file=sys.stderr)
+    here = [python for python in find().values() if python.name.endswith("t")]
+    if not here:
+        print(
+            "no Python without the interpreter lock was found; as root, tools/debian_pythons.sh free-threaded makes one"
+        )
         return CANNOT
-    python, version = found
-    tree, binaries = build(python, version)
-    print(f"== CPython {'.'.join(map(str, version))}, free-threaded, in {tree}", flush=True)
-    return max(run(part, tree, binaries) for part in parts)
+    python = max(here, key=lambda one: age(one.name))
+    say(f"CPython {python.version} at {python.where}, in {TREE}")
+    build(python)
+    ends = {part: run(part, python) for part in parts}
+    print("".join(f"\n{part:<10}{'failed' if code else 'passed'}" for part, code in ends.items()))
+    return int(any(ends.values()))
 
 
-def free_threaded_python() -> tuple[str, tuple[int, ...]] | None:
-    """A Python that was built without the interpreter lock, and its version."""
-    named = os.environ.get("FREE_THREADED")
-    for name in (named,) if named else NAMES:
-        path = shutil.which(name)
-        answer = path and subprocess.run([path, "-c", ASK], capture_output=True, text=True, check=False).stdout.split()
-        if path and answer and answer[0] == "True":
-            return path, tuple(map(int, answer[1:]))
-    return None
+def say(what: str) -> None:
+    """Prints a line at once, between the output of commands."""
+    print(f"== {what}", flush=True)
 
 
-def build(python: str, version: tuple[int, ...]) -> tuple[Path, Path]:
-    """Builds the extension for it in an environment of its own. Returns the tree and the folder of its programs."""
-    tree, environment = PLACE / "tree", PLACE / "venv"
-    copy(tree)
-    if version < (3, 14):
+def do(python: Interpreter, *command: str | Path, **variables: str) -> int:
+    """Runs a command in the copy, where this Python runs. Returns what it exits with."""
+    told = python.command(*command, folder=PLACE)
+    return subprocess.run(told, cwd=TREE, env=os.environ | variables, check=False).returncode
+
+
+def must(python: Interpreter, *command: str | Path, **variables: str) -> None:
+    """Runs a command that nothing can go on without."""
+    if do(python, *command, **variables):
+        sys.exit(f"{' '.join(map(str, command[:6]))} failed, see above")
+
+
+def build(python: Interpreter) -> None:
+    """Builds the extension in a copy of the tree, for an environment of its own."""
+    copy()
+    if age(python.name) < age("3.14"):
         for crate in ("pyo3", "pyo3-build-config"):
-            update = ["cargo", "update", "--package", locked(tree, crate), "--precise", LAST_PYO3_FOR_3_13]
-            subprocess.run(update, cwd=tree, check=True)
-    subprocess.run([python, "-m", "venv", environment], check=True)
-    binaries = environment / "bin"
-    pip = [str(binaries / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--upgrade", "pip>=25.1", "maturin>=1.9,<2"], check=True)
-    pip += ["--only-binary", ":all:"]
-    missing = [name for name in requirements(tree) if not is_done([*pip, name])]
+            update = ["cargo", "update", "--package", locked(crate), "--precise", LAST_PYO3_FOR_3_13]
+            subprocess.run(update, cwd=TREE, check=True)
+    must(python, python.path, "-m", "venv", "--clear", ENVIRONMENT)
+    must(python, PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1", "maturin>=1.9,<2")
+    wheels = (PYTHON, "-m", "pip", "install", "--quiet", "--only-binary", ":all:")
+    missing = [name for name in requirements() if do(python, *wheels, name)]
     if missing:
-        print(f"no wheel for this Python, so their tests are skipped: {', '.join(missing)}", file=sys.stderr)
-    variables = os.environ | {"VIRTUAL_ENV": str(environment), "CARGO_TARGET_DIR": str(PLACE / "cargo")}
-    develop = [binaries / "maturin", "develop", "--release", "--locked", "--quiet"]
-    subprocess.run(develop, cwd=tree, env=variables, check=True)
-    return tree, binaries
+        say(f"these have no wheel for this Python, so their tests are skipped: {', '.join(missing)}")
+    variables = {"VIRTUAL_ENV": str(ENVIRONMENT), "CARGO_TARGET_DIR": str(PLACE / "cargo")}
+    must(python, ENVIRONMENT / "bin/maturin", "develop", "--release", "--locked", "--quiet", **variables)
 
 
-def is_done(command: list[str]) -> bool:
-    """Whether a command succeeds, whatever it says."""
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
-
-
-def copy(tree: Path) -> None:
+def copy() -> None:
     """Copies what git knows of, and what is not committed yet."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    shutil.rmtree(tree, ignore_errors=True)
+    shutil.rmtree(TREE, ignore_errors=True)
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tree / name)
+            (TREE / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, TREE / name)
 
 
-def locked(tree: Path, crate: str) -> str:
+def locked(crate: str) -> str:
     """A crate and its newest version in the lock file, which may have two of one crate between two updates."""
-    packages = tomllib.loads((tree / "Cargo.lock").read_text())["package"]
-    versions = [package["version"] for package in packages if package["name"] == crate]
-    newest = max(versions, key=lambda version: tuple(map(int, version.split("."))))
-    return f"{crate}@{newest}"
+    packages = tomllib.loads((TREE / "Cargo.lock").read_text())["package"]
+    return f"{crate}@{max((package['version'] for package in packages if package['name'] == crate), key=age)}"
 
 
-def requirements(tree: Path) -> list[str]:
+def requirements() -> list[str]:
     """What the tests import, with the groups that the group of tests includes."""
-    groups = tomllib.loads((tree / "pyproject.toml").read_text())["dependency-groups"]
+    groups = tomllib.loads((TREE / "pyproject.toml").read_text())["dependency-groups"]
 
     def of(group: str) -> list[str]:
         named = [of(one["include-group"]) if isinstance(one, dict) else [one] for one in groups[group]]
@@ -119,39 +118,34 @@ def requirements(tree: Path) -> list[str]:
     return of("test")
 
 
-def run(part: str, tree: Path, binaries: Path) -> int:
+def run(part: str, python: Interpreter) -> int:
     """Runs a part, and returns what it exits with."""
-    print(f"== {part}", flush=True)
-    python, variables = str(binaries / "python"), dict(os.environ)
+    say(part)
     if part == "control":
-        return control(tree, python)
+        return control(python)
     if part == "scaling":
-        beside = os.environ.get("WITH_THE_LOCK", str(ROOT / ".venv/bin/python"))
-        return subprocess.run([python, "-m", "bench.scaling", "--beside", beside], cwd=tree, check=False).returncode
-    if part == "contract":
-        variables["FUSEBOARD_TEST_THREADS"] = "8"
-    command = [python, "-m", "pytest", "-q", *TESTS[part]]
-    return subprocess.run(command, cwd=tree, env=variables, check=False).returncode
+        beside = subprocess.run([ROOT / ".venv/bin/python", "-m", "bench.scaling"], cwd=ROOT, check=False).returncode
+        return beside or do(python, PYTHON, "-m", "bench.scaling")
+    threads = {"FUSEBOARD_TEST_THREADS": "8"} if part == "contract" else {}
+    return do(python, PYTHON, "-m", "pytest", "-q", *TESTS[part], **threads)
 
 
-def control(tree: Path, python: str) -> int:
+def control(python: Interpreter) -> int:
     """Takes out what keeps an object alive under its readers, and sees that the stress finds it."""
-    broken, built = PLACE / "broken", PLACE / "cargo-broken"
-    flags = {"RUSTFLAGS": "--cfg fuseboard_unprotected", "CARGO_TARGET_DIR": str(built), "PYO3_PYTHON": python}
+    built = PLACE / "cargo-broken"
+    flags = {"RUSTFLAGS": "--cfg fuseboard_unprotected", "CARGO_TARGET_DIR": str(built), "PYO3_PYTHON": str(PYTHON)}
     flags["PYO3_BUILD_EXTENSION_MODULE"] = "1"  # as maturin does: an extension is not linked with Python
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", "fuseboard-py"]
-    subprocess.run(command, cwd=tree, env=os.environ | flags, check=True)
-    shutil.rmtree(broken, ignore_errors=True)
-    shutil.copytree(tree / "python", broken)
-    for extension in (broken / "fuseboard").glob("_core*.so"):
+    must(python, "cargo", "build", "--release", "--locked", "--quiet", "--package", "fuseboard-py", **flags)
+    shutil.rmtree(BROKEN, ignore_errors=True)
+    shutil.copytree(TREE / "python", BROKEN)
+    for extension in (BROKEN / "fuseboard").glob("_core*.so"):
         shutil.copy2(built / "release/lib_core.so", extension)
     missed = 0
     for scene in FOUND_BY:
-        stress = [python, tree / "tests/free_threading/scenes.py", scene, str(CONTROL_SECONDS)]
-        variables = os.environ | {"PYTHONPATH": str(broken)}
-        done = subprocess.run(stress, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        print(f"without hazard pointers the scene {scene!r} exits with {done.returncode}", flush=True)
-        missed |= done.returncode == 0
+        stress = (PYTHON, "tests/free_threading/scenes.py", scene, str(CONTROL_SECONDS))
+        end = do(python, *stress, PYTHONPATH=str(BROKEN))
+        say(f"without hazard pointers {scene!r} exits with {end}: {'it is not found' if end == 0 else 'found'}")
+        missed |= end == 0
     return int(missed)
 
 
