@@ -140,6 +140,9 @@ def control(python: Interpreter) -> int:
     shutil.copytree(TREE / "python", BROKEN)
     for extension in (BROKEN / "fuseboard").glob("_core*.so"):
         shutil.copy2(built / "release/lib_core.so", extension)
+    # A build that cannot be imported would end each scene too.
+    is_it = f"from fuseboard import _core; assert _core.__file__.startswith({str(BROKEN)!r}), _core.__file__"
+    must(python, PYTHON, "-c", is_it, PYTHONPATH=str(BROKEN))
     missed = 0
     for scene in FOUND_BY:
         stress = (PYTHON, "tests/free_threading/scenes.py", scene, str(CONTROL_SECONDS))

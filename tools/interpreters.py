@@ -91,17 +91,25 @@ def candidates() -> Iterator[tuple[Path, Path | None]]:
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for version in sorted(versions.glob("*"), key=lambda folder: age(folder.name), reverse=True):
         yield from ((path, None) for path in pythons_in(version / "bin"))
-    for folder in sorted(pythons_folder().glob("*")):
+    for folder in sorted(pythons_folder().glob("[!.]*")):  # a root that is being made has a name with a dot
         if not is_debian(folder):
             yield from ((path, None) for path in pythons_in(folder / "bin"))
             continue
         for part in IN_ROOTS:
-            yield from ((Path("/") / part / path.name, folder) for path in pythons_in(folder / part))
+            paths = pythons_in(folder / part)
+            here = (path for path in paths if processor_of(path) == processor_of(Path(sys.executable)))
+            yield from ((Path("/") / part / path.name, folder) for path in here)
 
 
 def pythons_in(folder: Path) -> list[Path]:
     """The files of a folder that are called as Pythons are."""
     return sorted(path for path in folder.glob("python3.*") if NAME.fullmatch(path.name))
+
+
+def processor_of(program: Path) -> bytes:
+    """For which processor a program of Linux is: `make platforms` keeps a Debian root of another one beside these."""
+    with program.open("rb") as file:
+        return file.read(20)[18:]  # e_machine, in the header of ELF
 
 
 def pythons_folder() -> Path:
