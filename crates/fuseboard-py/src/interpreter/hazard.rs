@@ -5,7 +5,7 @@
 //! the object might be gone before the count. So the thread writes what it found into a **slot** of its own, and looks
 //! whether the place still has it. Whoever takes an object out of a place looks through all slots before it gives the
 //! reference back. An object that stands in a slot is **retired**: it is looked at again when the next one is retired. So
-//! no more objects wait than slots are in use.
+//! no more objects wait than slots were in use at that time.
 //!
 //! Both sides first write and then read, each what the other one writes, and all four accesses are `SeqCst`. So one of the
 //! two sees the other: the reader finds the place changed, or the other thread finds the slot.
