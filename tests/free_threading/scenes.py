@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from types import CellType, FunctionType
 from typing import Any
 
 from fuseboard import CircuitBreaker, CircuitOpenError, Store
@@ -333,6 +334,20 @@ def rebinding(seconds: float) -> None:
     assert 0 == breaker.faults
 
 
+def _setter(cell: CellType) -> Callable[[object], None]:
+    """Sets a cell as ``nonlocal`` does.
+
+    To set ``cell_contents`` is not safe on CPython 3.13 without the interpreter lock, also without Fuseboard.
+    """
+    content: object = None
+
+    def put(new: object) -> None:
+        nonlocal content
+        content = new
+
+    return FunctionType(put.__code__, globals(), closure=(cell,))
+
+
 def closures(seconds: float) -> None:
     """Somebody puts other guards into a guarded function's closure, under the calls: each call is one guard's."""
     store = Store.private()
@@ -342,7 +357,7 @@ def closures(seconds: float) -> None:
         return number
 
     guarded = breaker(service)
-    cell, seen = guarded.__closure__[0], [0] * THREADS
+    put, seen = _setter(guarded.__closure__[0]), [0] * THREADS
 
     def work(place: int) -> None:
         for number in range(ROUNDS):
@@ -352,7 +367,7 @@ def closures(seconds: float) -> None:
     def swap() -> None:
         for _ in range(ROUNDS):
             other = breaker(service)
-            cell.cell_contents = other.__closure__[0].cell_contents
+            put(other.__closure__[0].cell_contents)
 
     crowd = Crowd(seconds)
     for place in range(THREADS):
