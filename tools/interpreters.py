@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MINORS = range(11, 16)
 """Of Python 3, the versions that the package supports: 3.11 to 3.15."""
 NAME = re.compile(rf"python(3\.(?:{'|'.join(map(str, MINORS))}))(t|d|td|-dbg)?")
+NETWORK = ("/etc/resolv.conf", "/etc/ssl/certs/ca-certificates.crt")
 IN_ROOTS = ("usr/local/bin", "usr/bin")
 ASK = """
 import json, platform, sys, sysconfig
@@ -60,7 +61,9 @@ def inside(debian: Path, seen: Path = ROOT) -> list[str]:
     temporary = ROOT / "target/pythons/tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     temporary.chmod(0o1777)
-    command = ["bwrap", *system, "--bind", temporary, "/tmp", *shared, "--cap-add", "ALL"]  # noqa: S108
+    # Of this system, so that the network is seen there as here: also behind a proxy with certificates of its own.
+    network = [part for path in NETWORK for part in ("--ro-bind-try", path, path)]
+    command = ["bwrap", *system, *network, "--bind", temporary, "/tmp", *shared, "--cap-add", "ALL"]  # noqa: S108
     return [str(part) for part in (*command, "--setenv", "PATH", path, "--chdir", seen, "--")]
 
 
