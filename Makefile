@@ -81,8 +81,8 @@ pythons:  ## the tests on every CPython from 3.11 to 3.15 that is here, and whic
 platforms:  ## aarch64 in an emulator, musl, and what the compiler says of macOS and Windows; PLATFORMS='--checks' or --help
 	@$(PYTHON) tools/platforms.py $(PLATFORMS)
 
-debian-pythons:  ## make a Debian root with CPython 3.14, its debug build and 3.15 in .pythons; needs root and the network
-	tools/debian_pythons.sh $(DEBIAN_PYTHONS)
+debian-pythons:  ## CPython 3.14, its debug build and 3.15, in .pythons; needs root; DEBIAN_PYTHONS=free-threaded or --help
+	@tools/debian_pythons.sh $(DEBIAN_PYTHONS)
 
 threads: build  ## the store's contract in eight threads at once
 	FUSEBOARD_TEST_THREADS=8 $(BIN)/python -m pytest tests/contract

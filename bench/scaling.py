@@ -140,7 +140,11 @@ def table(found: dict[str, list[Rates]], title: str) -> str:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.scaling", description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scaling",
+        description="How calls grow with threads: multiples of what one thread does, and in brackets the same for each "
+        "second of a processor, which is 1 where threads are not in each other's way.",
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is measured (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement (default %(default)s)")
     chosen = parser.parse_args()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.counted import SUBJECTS
+from bench.counted import AWAITED, SUBJECTS
 from bench.figures import Figure, group
 from bench.instructions import FILE, Instructions
 
@@ -84,10 +84,10 @@ def _head(title: str, first: str, versions: list[Version]) -> Iterator[str]:
 
 def _instructions(versions: list[Version]) -> Iterator[str]:
     """The table of instructions."""
-    bare, *others = SUBJECTS
-    yield from _head("Instructions over a bare call", "in brackets: of these in our own code", versions)
-    for name in others:
-        yield f"| {name} | {' | '.join(_counted(version.instructions, bare, name) for version in versions)} |"
+    yield from _head("Instructions over the bare one", "in brackets: of these in our own code", versions)
+    for bare, *others in (SUBJECTS, AWAITED):
+        for name in others:
+            yield f"| {name} | {' | '.join(_counted(version.instructions, bare, name) for version in versions)} |"
 
 
 def _counted(found: dict[str, Instructions], bare: str, name: str) -> str:
@@ -107,9 +107,18 @@ def _cell(row: Figure | None) -> str:
 
 def main() -> None:
     """Prints the tables of the runs that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m bench.versions", description=__doc__.partition(":")[0] + ".")
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="what `python -m bench --output` wrote")
-    print(as_markdown([load(folder) for folder in parser.parse_args().folders]), end="")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.versions",
+        description="Puts runs on several Pythons side by side, as a page in Markdown.",
+        epilog="Each Python fills a folder of its own: python -m bench --output FOLDER, then "
+        "python -m bench.instructions --output FOLDER.",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="one with the results of a run")
+    folders = parser.parse_args().folders
+    for folder in folders:
+        if not (folder / "results.json").is_file():
+            parser.error(f"{folder} has no results.json; python -m bench --output {folder} writes it")
+    print(as_markdown([load(folder) for folder in folders]), end="")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 #   tools/debian_pythons.sh free-threaded    these, and python3.14t or python3.13t, which Debian has only as sources
 #
 # They stand in a root of Debian's unstable suite, .pythons/sid. What is there is left as it is; remove the folder to
-# make it anew. Needs root, apt and the network. The first takes some minutes, the second compiles for five more.
+# make it anew. Needs root, apt and the network. The root takes some minutes, and compiling takes five more.
 # `make pythons` and `make free-threaded` find what stands there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,6 +21,8 @@ tools_of_this_system() {
     for tool in debootstrap:debootstrap bwrap:bubblewrap; do
         command -v "${tool%:*}" >/dev/null || missing+=("${tool#*:}")
     done
+    # debootstrap believes no archive without these keys, which systems other than Debian may lack.
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
     if [ "${#missing[@]}" != 0 ]; then
         command -v apt-get >/dev/null || { echo "missing: ${missing[*]}" >&2; exit 1; }
         apt-get update -qq && apt-get install -y -qq "${missing[@]}" >/dev/null
@@ -45,7 +47,7 @@ unstable() {
     mkdir -p "$roots"
     rm -rf --one-file-system "$half"
     echo "making $root; $roots/sid.log says more"
-    debootstrap --variant=minbase --include=ca-certificates sid "$half" >"$roots/sid.log"
+    debootstrap --force-check-gpg --variant=minbase --include=ca-certificates sid "$half" >"$roots/sid.log"
     # A suite's release file may be older than it allows itself to be; its signature is looked at all the same.
     printf '%s\n' 'Acquire::Check-Valid-Until "false";' 'APT::Update::Error-Mode "any";' \
         >"$half/etc/apt/apt.conf.d/90fuseboard"
@@ -92,8 +94,9 @@ case "${1:-unstable}" in
         unstable
         [ "${1:-unstable}" = unstable ] || free_threaded
         ;;
+    -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" ;;
     *)
-        sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-        [ "$1" = --help ] || exit 2
+        echo "there is no '$1'; see tools/debian_pythons.sh --help" >&2
+        exit 2
         ;;
 esac

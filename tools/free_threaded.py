@@ -1,8 +1,12 @@
 """Build for a Python without the interpreter lock, and run there what threads could break.
 
 It takes the newest Python of that kind that `make pythons PYTHONS=--list` finds. The exit code is 0 if all passed, and
-3 if there is no such Python, which is said. PyO3 takes CPython 3.14 and later for that. Its last release that takes
-3.13 is named below: the tree is copied to target/free-threaded, and the lock file of the copy is changed.
+3 if there is no such Python, which is said. The parts: the suite; the contract with each test in eight threads at
+once; the stress, which lets eight threads meet in many ways; the control, which takes out a protection and sees that
+the stress finds it; and scaling, which says how calls grow with threads.
+
+The newest PyO3 builds for free-threaded Pythons from 3.14 on. For 3.13 the tree is copied to target/free-threaded, and
+the lock file of the copy names the last PyO3 that takes it.
 """
 
 import argparse

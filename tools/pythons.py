@@ -7,10 +7,11 @@ its checks, and those of the interpreter's C code, are then part of each test.
 Free-threaded Pythons have a command of their own, `make free-threaded`, and run here only if they are named.
 
 The exit code is 1 if something failed or a Python that was named is missing.
-
-Why not nox or tox: both take care of environments, which pip does here in three lines. Neither looks into Debian roots
-or pyenv's folder, says which versions are missing, or counts skips by their reasons, and that is all of this file.
 """
+
+# Why not nox or tox: both take care of environments, which pip does here in three lines. Neither looks into Debian
+# roots or pyenv's folder, says which versions are missing, or counts skips by their reasons, and that is all of this
+# file.
 
 import argparse
 import os
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from interpreters import MINORS, ROOT, Interpreter, age, find
+from interpreters import MINORS, NAME, ROOT, Interpreter, age, find
 
 PYPROJECT = ROOT / "pyproject.toml"
 RANGE = sorted([*(f"3.{minor}" for minor in MINORS), "3.14d"], key=age)
@@ -188,7 +189,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--if-found", action="store_true", help="a named Python may be missing, which is said")
     parser.add_argument("--profile", default="release", help="cargo's profile (default: %(default)s, which users get)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at once (default: %(default)s)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name in options.versions:
+        if not NAME.fullmatch(f"python{name}"):
+            parser.error(f"there is no version {name!r}; there are {', '.join(RANGE)}, and 3.13t and later")
+    return options
 
 
 def main() -> int:
@@ -199,7 +204,7 @@ def main() -> int:
     missing = [name for name in wanted if name not in found]
     here = [found[name] for name in wanted if name in found]
     if options.list:
-        for interpreter in found.values():
+        for interpreter in here if options.versions else found.values():
             print(f"{interpreter.name:<7}{interpreter.version:<11}{interpreter.where}")
         for name in missing:
             print(f"{name:<7}NOT FOUND; {how_to_get(name)}")
