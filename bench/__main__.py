@@ -92,7 +92,7 @@ def measure(chosen: argparse.Namespace, redis: str | None) -> Run:
     """Measures all that was asked for."""
     effort, runs = EFFORTS[chosen.effort], []
     if redis is None:
-        say("no redis-server here, or no client for it: pybreaker with Redis is not measured")
+        say("no redis-server here, or no pybreaker and client for it: pybreaker with Redis is not measured")
     for number in range(1, effort.runs + 1 if "calls" in chosen.parts else 1):
         say(f"calls, process {number} of {effort.runs}")
         runs.append(suite("calls", chosen.effort, chosen.only))
@@ -114,8 +114,9 @@ def main() -> None:
     """Measures, prints and writes."""
     chosen, begin = options(), time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that tables and server go away then, too
-    # Nothing to ask it with where the peers are not installed.
-    server = redis_server() if importlib.util.find_spec("redis") else contextlib.nullcontext()
+    # Nothing to ask it with where the peers are not installed. Other packages may have brought the client.
+    has_peer = all(map(importlib.util.find_spec, ("redis", "pybreaker")))
+    server = redis_server() if has_peer else contextlib.nullcontext()
     with tables(), server as redis:
         run = measure(chosen, redis)
     written = write(run, chosen.output)
