@@ -89,6 +89,13 @@ def test_runs_of_two_pythons_stand_side_by_side(results: Path, found: Any, tmp_p
     assert f"| {found['machine']['python']} | {found['machine']['python']} |" in page
 
 
+def test_the_published_page_is_of_the_published_runs() -> None:
+    """Nobody wrote a figure into it by hand."""
+    folder = ROOT / "docs/explanation/speed"
+    runs = [versions.load(folder / name) for name in ("3.11", "3.13", "3.14")]
+    assert versions.as_markdown(runs) == (folder / "versions.md").read_text()
+
+
 def test_a_call_that_does_not_raise_is_not_timed_as_one_that_does() -> None:
     """Else a breaker whose fuse never opened would pass for one that rejects fast."""
     with pytest.raises(RuntimeError, match="returned instead of raising"):
