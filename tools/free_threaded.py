@@ -24,7 +24,7 @@ TREE, BROKEN, ENVIRONMENT = PLACE / "tree", PLACE / "broken", PLACE / "venv"
 PYTHON = ENVIRONMENT / "bin/python"
 LAST_PYO3_FOR_3_13 = "0.28.3"
 TESTS = {
-    "suite": ["tests/unit", "tests/contract", "tests/regressions", "tests/processes"],
+    "suite": ["tests/unit", "tests/contract", "tests/regressions"],
     "contract": ["tests/contract"],
     "stress": ["tests/free_threading"],
 }
