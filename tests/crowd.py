@@ -1,8 +1,10 @@
 """Many threads that begin at once and do the same."""
 
+import contextlib
 import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 THREADS = int(os.environ.get("FUSEBOARD_TEST_THREADS", "1"))
 """How many threads run each test of the contract at once."""
@@ -27,3 +29,14 @@ def at_once(threads: int, work: Callable[[], object]) -> None:
         thread.join()
     if raised:
         raise BaseExceptionGroup(f"{len(raised)} of {threads} threads", raised)
+
+
+@contextlib.contextmanager
+def switching_often() -> Iterator[None]:
+    """Inside, a thread keeps the interpreter for as short as it goes, so that threads meet everywhere."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

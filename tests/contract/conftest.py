@@ -6,16 +6,13 @@ as of the process (they patch a module, swap the default store, ask how much mem
 """
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from crowd import THREADS, at_once
+from crowd import THREADS, at_once, switching_often
 
-SWITCH = 1e-6
-"""How long a thread keeps the interpreter, in seconds: as short as it goes, so that threads meet everywhere."""
 OF_THE_PROCESS = {"caplog"}
 """Fixtures that all threads would see the same."""
 FROM_PYTEST = "folder"
@@ -76,12 +73,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         _alone.append(pyfuncitem.nodeid)
         return None
     pyfuncitem._request.getfixturevalue(FROM_PYTEST)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH)
-    try:
+    with switching_often():
         at_once(THREADS, lambda: _run(pyfuncitem))
-    finally:
-        sys.setswitchinterval(before)
     return True
 
 

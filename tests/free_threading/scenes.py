@@ -135,17 +135,22 @@ class Caller:
         """By a generator."""
         return next(iter(list(self.generated(number))))
 
-    def note(self, number: int, call: Callable[[int], object]) -> None:
-        """Makes a call, and notes what it was told."""
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """Notes what became of the call inside."""
         try:
-            result = call(number)
+            yield
         except BoomError:
             self.seen["failures"] += 1
         except CircuitOpenError:
             self.seen["rejections"] += 1
         else:
-            assert number == result
             self.seen["successes"] += 1
+
+    def note(self, number: int, call: Callable[[int], object]) -> None:
+        """Makes a call, and notes what it was told."""
+        with self.noting():
+            assert number == call(number)
 
     def work(self) -> None:
         """Some calls by each way."""
@@ -159,20 +164,14 @@ class Caller:
         """Some calls of a coroutine function, and some async blocks, in this thread's event loop."""
 
         async def one(number: int) -> None:
-            try:
+            with self.noting():
                 if number % 2:
                     result = await self.guarded_later(number)
                 else:
                     async with self.breaker:
                         await asyncio.sleep(0)
                         result = self.service(number)
-            except BoomError:
-                self.seen["failures"] += 1
-            except CircuitOpenError:
-                self.seen["rejections"] += 1
-            else:
                 assert number == result
-                self.seen["successes"] += 1
 
         await asyncio.gather(*(one(next(self.numbers)) for _ in range(ROUNDS)))
 

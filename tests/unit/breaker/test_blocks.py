@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import gc
-import sys
-import threading
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 
+from crowd import at_once, switching_often
 from fuseboard import CircuitBreaker, FailureRate, SlowRate, State, Store
 from fuseboard.testing import Clock
 from helpers import BoomError, boom, wait_for_probe
@@ -160,8 +159,6 @@ def test_a_probe_whose_frame_is_gone_gives_its_lease_back(breaker: CircuitBreake
 def test_blocks_of_many_threads(store: Store) -> None:
     """Each thread's outcomes are its own, however often the interpreter switches between them."""
     breaker = CircuitBreaker("db", threshold=2_000, window=None, store=Store.private(failures=2_048))
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
 
     def work() -> None:
         for number in range(ROUNDS):
@@ -169,14 +166,8 @@ def test_blocks_of_many_threads(store: Store) -> None:
                 if number % 2:
                     boom()
 
-    try:
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    with switching_often():
+        at_once(8, work)
     assert counted(breaker) == (4 * ROUNDS, 4 * ROUNDS, 0, 0)
     assert store is not breaker.store
 
@@ -307,8 +298,6 @@ def test_a_stack_and_a_statement_take_nothing_of_each_other(
 def test_stacks_of_many_threads() -> None:
     """Each stack's block is its own thread's, and ends in another one, however often the interpreter switches."""
     breaker = CircuitBreaker("db", threshold=2_000, window=None, store=Store.private(failures=2_048))
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
     stacks: list[contextlib.ExitStack] = []
 
     def work() -> None:
@@ -317,14 +306,8 @@ def test_stacks_of_many_threads() -> None:
             stack.enter_context(breaker)
             stacks.append(stack)
 
-    try:
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    with switching_often():
+        at_once(8, work)
     for number, stack in enumerate(stacks):
         with contextlib.suppress(BoomError), stack:
             if number % 2:
