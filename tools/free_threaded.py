@@ -17,7 +17,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from interpreters import ROOT, Interpreter, age, find
+from interpreters import BUILDERS, ROOT, Interpreter, age, find
 
 PLACE = ROOT / "target/free-threaded"
 TREE, BROKEN, ENVIRONMENT = PLACE / "tree", PLACE / "broken", PLACE / "venv"
@@ -85,7 +85,7 @@ def build(python: Interpreter) -> None:
             update = ["cargo", "update", "--package", locked(crate), "--precise", LAST_PYO3_FOR_3_13]
             subprocess.run(update, cwd=TREE, check=True)
     must(python, python.path, "-m", "venv", "--clear", ENVIRONMENT)
-    must(python, PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1", "maturin>=1.9,<2")
+    must(python, PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", *BUILDERS)
     wheels = (PYTHON, "-m", "pip", "install", "--quiet", "--only-binary", ":all:")
     missing = [name for name in requirements() if do(python, *wheels, name)]
     if missing:

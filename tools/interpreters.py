@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+BUILDERS = ("pip>=25.1", "maturin>=1.9,<2")
+"""What a new environment needs first: a pip that knows dependency groups, and what builds the package."""
 MINORS = range(11, 16)
 """Of Python 3, the versions that the package supports: 3.11 to 3.15."""
 NAME = re.compile(rf"python(3\.(?:{'|'.join(map(str, MINORS))}))(t|d|td|-dbg)?")

@@ -19,11 +19,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from interpreters import ROOT, pythons_folder
+
 BUILT = ROOT / "target/platforms"
 PRIVATE_ONLY = "--cfg fuseboard_private_only"
 ARM_PREFIX = "/usr/aarch64-linux-gnu"
-ARM_ROOT = Path(os.environ.get("FUSEBOARD_PYTHONS") or ROOT / ".pythons") / "arm64"
+ARM_ROOT = pythons_folder() / "arm64"
 ARM_RULE = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
 SMOKE = ROOT / "tests/systems/smoke.py"
 

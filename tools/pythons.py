@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from interpreters import MINORS, NAME, ROOT, Interpreter, age, find
+from interpreters import BUILDERS, MINORS, NAME, ROOT, Interpreter, age, find
 
 PYPROJECT = ROOT / "pyproject.toml"
 RANGE = sorted([*(f"3.{minor}" for minor in MINORS), "3.14d"], key=age)
@@ -102,7 +102,7 @@ class Place:
         groups = [part for group in GROUPS for part in ("--group", group)]
         install = (self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         self.must("no environment", self.interpreter.path, "-m", "venv", "--clear", self.folder / "venv")
-        self.must("no pip", *install, "--upgrade", "pip>=25.1", "maturin>=1.9,<2")
+        self.must("no pip", *install, "--upgrade", *BUILDERS)
         self.must("its dependencies", *install, *groups)
         made.write_text(wanted, "utf-8")
 

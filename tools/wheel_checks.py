@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from wheel_build import CARGO_HOME, ROOT, BuildError, System, run
+from interpreters import ROOT
+from wheel_build import CARGO_HOME, BuildError, System, run
 
 IN_DIST_INFO = (
     "METADATA",

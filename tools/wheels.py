@@ -19,8 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interpreters import MINORS, Interpreter, ask, find
-from wheel_build import ROOT, SYSTEMS, BuildError, System, add_target, source_distribution, unpacked, wheel
+from interpreters import MINORS, ROOT, Interpreter, ask, find
+from wheel_build import SYSTEMS, BuildError, System, add_target, source_distribution, unpacked, wheel
 from wheel_checks import faults_of_sources, faults_of_wheel, installed_size, newest_glibc
 from wheel_trial import Trial, TrialError, build_as_a_user, try_files
 
