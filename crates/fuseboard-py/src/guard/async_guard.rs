@@ -19,7 +19,7 @@ use crate::interpreter::at_import::AtImport;
 use crate::interpreter::borrowed::borrowed;
 use crate::interpreter::interned;
 use crate::interpreter::python_code::call_method;
-use crate::interpreter::types::{make_type, slot};
+use crate::interpreter::types::{free_instance, make_type, slot, visit_instance};
 use crate::table::fuse::PermitInner;
 
 unsafe extern "C" {
@@ -169,17 +169,7 @@ unsafe extern "C" fn reduce(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> 
 
 unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: called by the collector with a guard, whose breaker is live, or null if it was not filled in.
-    unsafe {
-        for object in [ffi::Py_TYPE(this).cast(), (*this.cast::<AsyncGuard>()).breaker] {
-            if !object.is_null() {
-                let stop = visit(object, arg);
-                if stop != 0 {
-                    return stop;
-                }
-            }
-        }
-        0
-    }
+    unsafe { visit_instance(this, [(*this.cast::<AsyncGuard>()).breaker], visit, arg) }
 }
 
 unsafe extern "C" fn clear(_: *mut ffi::PyObject) -> c_int {
@@ -191,11 +181,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     // SAFETY: called once, with a guard that nobody refers to.
     unsafe {
         ffi::PyObject_GC_UnTrack(this.cast());
-        let class = ffi::Py_TYPE(this);
-        ffi::Py_XDECREF((*this.cast::<AsyncGuard>()).breaker);
-        ffi::PyObject_GC_Del(this.cast());
-        // An instance of a heap type owns a reference to it.
-        ffi::Py_DECREF(class.cast());
+        free_instance(this, [(*this.cast::<AsyncGuard>()).breaker]);
     }
 }
 

@@ -36,7 +36,7 @@ use crate::interpreter::completed_awaitable::completed_awaitable;
 use crate::interpreter::interned;
 use crate::interpreter::left::OwnedLeft;
 use crate::interpreter::python_code::call_method;
-use crate::interpreter::types::{make_type, offset_member, slot};
+use crate::interpreter::types::{free_instance, make_type, offset_member, slot, visit_instance};
 
 unsafe extern "C" {
     // Part of CPython's API, not declared by pyo3-ffi.
@@ -121,7 +121,7 @@ impl Block {
 }
 
 /// A block whose beginning this thread has looked up in the class, and whose end it is about to look up.
-static LEFT: OwnedLeft = OwnedLeft::new();
+static LEFT: OwnedLeft = OwnedLeft;
 
 /// One of the four methods, as it stands in the class.
 #[repr(C)]
@@ -445,15 +445,7 @@ unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, a
     // SAFETY: called by the collector with a block; its fields are null or live.
     unsafe {
         let block = &*this.cast::<Block>();
-        for object in [ffi::Py_TYPE(this).cast(), block.breaker(), block.permit.0.load(Ordering::Relaxed)] {
-            if !object.is_null() {
-                let stop = visit(object, arg);
-                if stop != 0 {
-                    return stop;
-                }
-            }
-        }
-        0
+        visit_instance(this, [block.breaker(), block.permit.0.load(Ordering::Relaxed)], visit, arg)
     }
 }
 
@@ -471,18 +463,14 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
     // SAFETY: called once, with a block that nobody refers to, and with the lock held.
     unsafe {
         ffi::PyObject_GC_UnTrack(this.cast());
-        let (class, block) = (ffi::Py_TYPE(this), &*this.cast::<Block>());
+        let block = &*this.cast::<Block>();
         let breaker = block.breaker();
         // Without the interpreter lock a block that is left cannot go: being left keeps it alive.
         if cfg!(not(Py_GIL_DISABLED)) && !block.is_of_the_class && !breaker.is_null() {
             let py = Python::assume_attached();
             borrowed(py, breaker).cast_unchecked::<Breaker>().get().block.forget(this);
         }
-        ffi::Py_XDECREF(block.permit.take());
-        ffi::Py_XDECREF(breaker);
-        ffi::PyObject_GC_Del(this.cast());
-        // An instance of a heap type owns a reference to it.
-        ffi::Py_DECREF(class.cast());
+        free_instance(this, [block.permit.take(), breaker]);
     }
 }
 

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::interpreter::at_import::AtImport;
-use crate::interpreter::types::{make_type, offset_member, slot};
+use crate::interpreter::types::{free_instance, make_type, offset_member, slot, visit_instance};
 
 /// An instance, laid out for the interpreter. All but the last two is set before anybody sees it, these once by `entry`.
 #[repr(C)]
@@ -24,6 +24,13 @@ pub(super) struct Guard {
     pub(super) code: *mut ffi::PyObject,
     /// Whether that function has the parameters of the guarded one, and so its defaults.
     pub(super) is_exact: bool,
+}
+
+impl Guard {
+    /// What it refers to: owned references, or null.
+    const fn references(&self) -> [*mut ffi::PyObject; 4] {
+        [self.breaker, self.function, self.fallback, self.code]
+    }
 }
 
 unsafe extern "C" fn repr(this: *mut ffi::PyObject) -> *mut ffi::PyObject {
@@ -47,18 +54,7 @@ unsafe extern "C" fn reduce(this: *mut ffi::PyObject, _: *mut ffi::PyObject) -> 
 
 unsafe extern "C" fn traverse(this: *mut ffi::PyObject, visit: ffi::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: called by the collector with a guard; its fields are null or live.
-    unsafe {
-        let guard = &*this.cast::<Guard>();
-        for object in [ffi::Py_TYPE(this).cast(), guard.breaker, guard.function, guard.fallback, guard.code] {
-            if !object.is_null() {
-                let stop = visit(object, arg);
-                if stop != 0 {
-                    return stop;
-                }
-            }
-        }
-        0
-    }
+    unsafe { visit_instance(this, (*this.cast::<Guard>()).references(), visit, arg) }
 }
 
 unsafe extern "C" fn clear(_: *mut ffi::PyObject) -> c_int {
@@ -84,16 +80,7 @@ unsafe extern "C" fn dealloc(this: *mut ffi::PyObject) {
 /// Called once, with a guard that nobody refers to, and that the collector does not know any more.
 unsafe fn free(this: *mut ffi::PyObject) {
     // SAFETY: as the caller says.
-    unsafe {
-        let class = ffi::Py_TYPE(this);
-        let guard = &mut *this.cast::<Guard>();
-        for object in [guard.breaker, guard.function, guard.fallback, guard.code] {
-            ffi::Py_XDECREF(object);
-        }
-        ffi::PyObject_GC_Del(this.cast());
-        // An instance of a heap type owns a reference to it.
-        ffi::Py_DECREF(class.cast());
-    }
+    unsafe { free_instance(this, (*this.cast::<Guard>()).references()) }
 }
 
 static GUARD: AtImport<GuardClass> = AtImport::new();

@@ -1,65 +1,71 @@
 //! What one look-up of a thread leaves for its next one.
 
+use std::cell::Cell;
+use std::ptr;
+
 use pyo3::ffi;
 
-/// An object that is left for the next caller. Nothing runs between the two look-ups.
-///
-/// With the interpreter lock it lies in its owner, and being left does not keep it alive: no other thread comes in between.
-/// Without it, other threads do, so each thread has a place of its own, which owns a reference.
+/// An object that a thread leaves for its own next look-up. Other code may run between the two, so each thread has a place
+/// of its own, which keeps the object alive. With the interpreter lock, a thread that ends leaks what is left there.
 #[derive(Default)]
-pub struct Left(#[cfg(not(Py_GIL_DISABLED))] std::sync::atomic::AtomicPtr<ffi::PyObject>);
+pub struct OwnedLeft;
 
-/// The same without an owner, and with Python code between the two look-ups. So each thread has a place of its own, which
-/// keeps the object alive. A thread that ends leaks what is left there.
-#[cfg(not(Py_GIL_DISABLED))]
-pub(crate) struct OwnedLeft;
-#[cfg(Py_GIL_DISABLED)]
-pub(crate) type OwnedLeft = Left;
+impl OwnedLeft {
+    /// Leaves an object, in place of the one before.
+    ///
+    /// # Safety
+    /// A live object, or null. The thread is attached.
+    #[inline(always)]
+    pub(crate) unsafe fn leave(&self, object: *mut ffi::PyObject) {
+        // SAFETY: as the caller says; what was left before is an owned reference.
+        unsafe { ffi::Py_XDECREF(in_place(|place| place.replace(ffi::Py_XNewRef(object)))) };
+    }
+
+    /// Takes what this thread has left last, as an owned reference, or null.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> *mut ffi::PyObject {
+        in_place(|place| place.replace(ptr::null_mut()))
+    }
+
+    /// Takes the object back, if this thread has left it.
+    ///
+    /// # Safety
+    /// A live object, of which the caller has a reference. The thread is attached.
+    #[inline(always)]
+    pub(crate) unsafe fn forget(&self, object: *mut ffi::PyObject) {
+        if in_place(Cell::get) == object {
+            in_place(|place| place.set(ptr::null_mut()));
+            // SAFETY: the place owned this reference; the caller has another one.
+            unsafe { ffi::Py_DECREF(object) };
+        }
+    }
+}
+
+pub(crate) use imp::Left;
+use imp::in_place;
 
 #[cfg(not(Py_GIL_DISABLED))]
-mod with_the_lock {
+mod imp {
     use std::cell::Cell;
     use std::ptr;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicPtr, Ordering};
 
-    use super::{Left, OwnedLeft, ffi};
+    use pyo3::ffi;
 
     thread_local! {
         /// An owned reference, or null.
         static PLACE: Cell<*mut ffi::PyObject> = const { Cell::new(ptr::null_mut()) };
     }
 
-    impl OwnedLeft {
-        pub(crate) const fn new() -> Self {
-            Self
-        }
-
-        /// Leaves an object, in place of the one before.
-        ///
-        /// # Safety
-        /// A live object, or null. The thread is attached.
-        pub(crate) unsafe fn leave(&self, object: *mut ffi::PyObject) {
-            // SAFETY: as the caller says; what was left before is an owned reference.
-            unsafe { ffi::Py_XDECREF(PLACE.replace(ffi::Py_XNewRef(object))) };
-        }
-
-        /// Takes what this thread has left last, as an owned reference, or null.
-        pub(crate) fn take(&self) -> *mut ffi::PyObject {
-            PLACE.replace(ptr::null_mut())
-        }
-
-        /// Takes the object back, if this thread has left it.
-        ///
-        /// # Safety
-        /// A live object, of which the caller has a reference. The thread is attached.
-        pub(crate) unsafe fn forget(&self, object: *mut ffi::PyObject) {
-            if PLACE.get() == object {
-                PLACE.set(ptr::null_mut());
-                // SAFETY: the place owned this reference; the caller has another one.
-                unsafe { ffi::Py_DECREF(object) };
-            }
-        }
+    #[inline(always)]
+    pub(super) fn in_place<R>(look: impl FnOnce(&Cell<*mut ffi::PyObject>) -> R) -> R {
+        PLACE.with(look)
     }
+
+    /// The same for two look-ups with nothing in between. The interpreter lock keeps other threads out, so the place lies in
+    /// its owner, and being left does not keep the object alive.
+    #[derive(Default)]
+    pub struct Left(AtomicPtr<ffi::PyObject>);
 
     impl Left {
         /// Leaves an object, in place of the one before. The object must call [`Self::forget`] before it goes.
@@ -91,45 +97,18 @@ mod with_the_lock {
 }
 
 #[cfg(Py_GIL_DISABLED)]
-mod without {
-    use std::ptr;
+mod imp {
+    use std::cell::Cell;
 
-    use super::{Left, ffi};
+    use pyo3::ffi;
+
     use crate::interpreter::hazard::Record;
 
-    impl Left {
-        pub(crate) const fn new() -> Self {
-            Self()
-        }
-
-        /// Leaves an object, in place of the one before.
-        ///
-        /// # Safety
-        /// A live object, or null. The thread is attached.
-        #[inline(always)]
-        pub(crate) unsafe fn leave(&self, object: *mut ffi::PyObject) {
-            // SAFETY: as the caller says; what was left before is an owned reference.
-            unsafe { ffi::Py_XDECREF(Record::mine().left.replace(ffi::Py_XNewRef(object))) };
-        }
-
-        /// Takes what this thread has left last, as an owned reference, or null.
-        #[inline(always)]
-        pub(crate) fn take(&self) -> *mut ffi::PyObject {
-            Record::mine().left.replace(ptr::null_mut())
-        }
-
-        /// Takes the object back, if this thread has left it.
-        ///
-        /// # Safety
-        /// A live object, of which the caller has a reference. The thread is attached.
-        #[inline(always)]
-        pub(crate) unsafe fn forget(&self, object: *mut ffi::PyObject) {
-            let left = &Record::mine().left;
-            if left.get() == object {
-                left.set(ptr::null_mut());
-                // SAFETY: the place owned this reference; the caller has another one.
-                unsafe { ffi::Py_DECREF(object) };
-            }
-        }
+    #[inline(always)]
+    pub(super) fn in_place<R>(look: impl FnOnce(&Cell<*mut ffi::PyObject>) -> R) -> R {
+        look(&Record::mine().left)
     }
+
+    /// Other threads come in between.
+    pub(crate) type Left = super::OwnedLeft;
 }

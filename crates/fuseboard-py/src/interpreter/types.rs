@@ -43,3 +43,45 @@ pub(crate) fn offset_member(name: &'static CStr, offset: usize) -> ffi::PyMember
         doc: ptr::null(),
     }
 }
+
+/// Shows the garbage collector an instance's type, and what the instance refers to: null or live objects.
+///
+/// # Safety
+/// Called in a type's `tp_traverse`, with its arguments.
+#[inline(always)]
+pub(crate) unsafe fn visit_instance<const N: usize>(
+    this: *mut ffi::PyObject,
+    references: [*mut ffi::PyObject; N],
+    visit: ffi::visitproc,
+    arg: *mut c_void,
+) -> c_int {
+    // SAFETY: as the caller says.
+    unsafe {
+        let class = ffi::Py_TYPE(this).cast();
+        for object in [class].into_iter().chain(references).filter(|object| !object.is_null()) {
+            let stop = visit(object, arg);
+            if stop != 0 {
+                return stop;
+            }
+        }
+        0
+    }
+}
+
+/// Gives back what an instance refers to (owned references, or null), and its memory.
+///
+/// # Safety
+/// Nobody refers to the instance, and the collector does not know it any more. The thread is attached.
+#[inline(always)]
+pub(crate) unsafe fn free_instance<const N: usize>(this: *mut ffi::PyObject, references: [*mut ffi::PyObject; N]) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let class = ffi::Py_TYPE(this);
+        for object in references {
+            ffi::Py_XDECREF(object);
+        }
+        ffi::PyObject_GC_Del(this.cast());
+        // An instance of a heap type owns a reference to it.
+        ffi::Py_DECREF(class.cast());
+    }
+}
